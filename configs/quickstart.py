@@ -1,0 +1,23 @@
+"""The embedded teacher, distilled on the documentation of the installed packages, on a CPU.
+
+    ./launch/quickstart.sh
+    python -m distil_jax.main --config=quickstart --workdir=runs/quickstart
+
+Hardware: two CPU cores and 2 GB of memory; a few minutes. Needs no download.
+"""
+
+from ml_collections import ConfigDict
+
+from distil_jax.configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.total_steps = 150
+    config.batch.sequences = 32
+    config.batch.length = 128
+    config.optimizer.learning_rate = 1e-3
+    config.checkpoint.every_steps = 50
+    config.eval.every_steps = 50
+    config.log.every_steps = 5
+    return config

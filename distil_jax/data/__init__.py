@@ -1,0 +1,1 @@
+"""From text to batches: corpus, packing, store, loader, masking. Import the module you need."""

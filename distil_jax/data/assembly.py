@@ -1,0 +1,93 @@
+"""Putting the finished parts of a prepared folder together under one manifest."""
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+
+from distil_jax.data import heldout, manifest, shards
+from distil_jax.data.manifest import SPLITS, Manifest, SplitSummary
+from distil_jax.data.part import Recipe
+from distil_jax.data.workspace import Workspace
+from distil_jax.errors import UserError
+
+Records = list[dict[str, Any]]
+
+
+def assemble(
+    workspace: Workspace, recipe: Recipe, settings: dict[str, Any], shard_count: int
+) -> Manifest | None:
+    """Write the manifest and clear up, if every process has finished its parts; else None.
+
+    Raises UserError if all of them together hold no training row.
+    """
+    try:
+        keys = workspace.finished_keys(shard_count)
+        if keys is None:
+            return None
+        records = [workspace.record(key) for key in keys]
+    except FileNotFoundError:
+        return manifest.load(workspace.folder)  # another process was last as well, and faster
+    splits = {name: _add_up([record[name] for record in records]) for name in SPLITS}
+    if not splits["train"].rows:
+        raise _empty(splits, recipe)
+    for name, split in splits.items():
+        _finish_split(workspace, name, split, recipe.layout)
+    made = Manifest(
+        format=manifest.FORMAT,
+        length=recipe.layout.length,
+        tokenizer=settings["tokenizer"],
+        vocabulary=recipe.vocabulary,
+        special=recipe.special,
+        heldout_rule=heldout.RULE,
+        invalid_utf8=sum(record["invalid_utf8"] for record in records),
+        counts_sha256=_write_counts(workspace, records, recipe.vocabulary),
+        splits=splits,
+        settings=settings,
+    )
+    workspace.write(workspace.folder / manifest.FILE, made.to_bytes())
+    workspace.remove_unfinished()
+    return made
+
+
+def _finish_split(
+    workspace: Workspace, name: str, split: SplitSummary, layout: shards.Layout
+) -> None:
+    """Make a split's folder one that `datasets` opens, an empty one too."""
+    folder = workspace.folder / name
+    files = [shard.file for shard in split.shards]
+    if not files:
+        files = ["empty.arrow"]
+        none = np.zeros((0, layout.length), np.int32)
+        shards.write(workspace.will_create(folder / files[0]), none, none, layout)
+    for file, content in shards.dataset_files(name, files, layout).items():
+        workspace.write(folder / file, content)
+
+
+def _write_counts(workspace: Workspace, records: Records, vocabulary: int) -> str:
+    """Add up the token counts, write them, return the file's sha256."""
+    counts = np.zeros(vocabulary, np.int64)
+    for record in records:
+        tokens, numbers = record["counts"]
+        counts[np.array(tokens, np.int64)] += np.array(numbers, np.int64)
+    buffer = io.BytesIO()
+    np.save(buffer, counts)
+    workspace.write(workspace.folder / manifest.COUNTS, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def _add_up(found: Records) -> SplitSummary:
+    names = [name for name in SplitSummary.__dataclass_fields__ if name != "shards"]
+    return SplitSummary(
+        **{name: sum(record[name] for record in found) for name in names},
+        shards=tuple(shards.Shard(**shard) for record in found for shard in record["shards"]),
+    )
+
+
+def _empty(splits: dict[str, SplitSummary], recipe: Recipe) -> UserError:
+    documents = sum(split.documents for split in splits.values())
+    return UserError(
+        f"the corpus is empty: its {documents} documents leave no training sequence of "
+        f"{recipe.rule.shortest_tokens} tokens or more; check --input, --document and --heldout"
+    )

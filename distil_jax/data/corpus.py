@@ -1,0 +1,172 @@
+"""Where text comes from: files, folders, globs, records, data sets, the installed documentation.
+
+A source yields documents (texts whose lines are its paragraphs) and never holds more than one
+stretch of the corpus in memory.
+"""
+
+import glob
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from distil_jax.data import documentation, records, text
+from distil_jax.data.text import Damage
+from distil_jax.errors import UsageError, UserError
+
+BUILTIN_DOCS = "builtin:docs"
+RECORD_READERS = {".jsonl": records.read_json_lines, ".parquet": records.read_parquet}
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
+DOCUMENT_KINDS = tuple(text.SEPARATORS)
+_SAMPLE_BYTES = 1 << 16
+
+
+class Source(Protocol):
+    """One input: `name` for messages, `text_bytes` if cheaply known, `identity` of its content."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def text_bytes(self) -> int | None: ...
+
+    def identity(self) -> dict[str, Any]: ...
+
+    def documents(self, damage: Damage) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True)
+class File:
+    """A text or record file, compressed or not."""
+
+    path: Path
+    document: str
+    column: str
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def kind(self) -> str:
+        """The suffix that says how to read it, without the one of a compression."""
+        inner = self.path.with_suffix("") if self.path.suffix in text.OPENERS else self.path
+        return inner.suffix
+
+    @property
+    def text_bytes(self) -> int | None:
+        compressed = self.path.suffix in text.OPENERS or self.kind in RECORD_READERS
+        return None if compressed else self.path.stat().st_size
+
+    def identity(self) -> dict[str, Any]:
+        """Name, size, and a hash of the first and the last 64 KiB: cheap on any corpus."""
+        size = self.path.stat().st_size
+        with self.path.open("rb") as file:
+            head = file.read(_SAMPLE_BYTES)
+            file.seek(max(0, size - _SAMPLE_BYTES))
+            digest = hashlib.sha256(head + file.read()).hexdigest()
+        return {"name": self.path.name, "bytes": size, "sample_sha256": digest}
+
+    def documents(self, damage: Damage) -> Iterator[str]:
+        if reader := RECORD_READERS.get(self.kind):
+            yield from reader(self.path, self.column, damage)
+            return
+        for raw in text.split(text.read_blocks(self.path), text.SEPARATORS[self.document]):
+            if document := text.decode(raw, damage):
+                yield document
+
+
+@dataclass(frozen=True)
+class Documentation:
+    """`builtin:docs`; a document is a docstring."""
+
+    name: str = BUILTIN_DOCS
+    text_bytes: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name, **documentation.identity()}
+
+    def documents(self, damage: Damage) -> Iterator[str]:
+        yield from documentation.documents()
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A `datasets` hub id or local data set; a document is a row."""
+
+    name: str
+    column: str
+    split: str = "train"
+    text_bytes: int | None = field(default=None)
+
+    def identity(self) -> dict[str, Any]:
+        fingerprint = records.saved_fingerprint(Path(self.name), self.split)
+        named = {"name": self.name, "column": self.column, "split": self.split}
+        return {**named, "fingerprint": fingerprint} if fingerprint else named
+
+    def documents(self, damage: Damage) -> Iterator[str]:
+        yield from records.read_dataset(self.name, self.column, self.split)
+
+
+def find(
+    inputs: str | Sequence[str], *, document: str = "line", column: str = "text"
+) -> list[Source]:
+    """Turn input names (comma-separated or several) into sources, files of a glob in name order.
+
+    Raises UserError naming an input that matches nothing.
+    """
+    if document not in DOCUMENT_KINDS:
+        raise UsageError(f"document={document} is not one of {', '.join(DOCUMENT_KINDS)}")
+    given = [inputs] if isinstance(inputs, str) else list(inputs)
+    names = [name.strip() for entry in given for name in str(entry).split(",") if name.strip()]
+    if not names:
+        raise UserError("no input was given; name text files, a folder, a data set or builtin:docs")
+    found = [source for name in names for source in _sources(name, document, column)]
+    unique = {source.name: source for source in found}
+    return list(unique.values())
+
+
+def documents(sources: Iterable[Source], damage: Damage | None = None) -> Iterator[str]:
+    """Every document of every source, in order."""
+    damage = damage if damage is not None else Damage()
+    for source in sources:
+        yield from source.documents(damage)
+
+
+def _sources(name: str, document: str, column: str) -> list[Source]:
+    if name == BUILTIN_DOCS:
+        return [Documentation()]
+    if name.startswith("builtin:"):
+        raise UserError(f"{name} is not a built-in corpus; the only one is {BUILTIN_DOCS}")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if records.is_saved_dataset(path):
+            return [HubDataset(str(path), column)]
+        files = [file for file in sorted(path.rglob("*")) if _readable(file)]
+    elif path.is_file():
+        files = [path]
+    else:
+        files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        files = [file for file in files if file.is_file()]
+    if files:
+        return [File(file, document, column) for file in files]
+    if path.exists() or _looks_like_a_path(name):
+        raise UserError(f"input {name} matches no text file; check the path")
+    return [HubDataset(name, column)]
+
+
+def _readable(file: Path) -> bool:
+    known = (*TEXT_SUFFIXES, *RECORD_READERS)
+    inner = file.with_suffix("") if file.suffix in text.OPENERS else file
+    return file.is_file() and inner.suffix in known and not file.name.startswith(".")
+
+
+def _looks_like_a_path(name: str) -> bool:
+    """A hub id is `name` or `owner/name`, with neither a glob nor a known suffix."""
+    return (
+        name.startswith((".", "/", "~"))
+        or name.count("/") > 1
+        or any(c in name for c in "*?[ ")
+        or name.endswith((*TEXT_SUFFIXES, *RECORD_READERS, *text.OPENERS))
+    )

@@ -1,0 +1,28 @@
+"""The one rule that says which documents are never trained on."""
+
+import hashlib
+import unicodedata
+
+from distil_jax.errors import UserError
+
+# Written into every manifest; a change of the rule is a change of this text.
+RULE = "blake2b-64 of NFKC, casefolded, white space as single blanks; held out below the share"
+
+
+def is_heldout(document: str, share: float) -> bool:
+    """Whether a document belongs to the held-out share, by its text alone.
+
+    Vocabulary, teacher, distillation and validation all ask here. The same words fall on the same
+    side whatever their case, spacing, file or place, and raising `share` only adds documents.
+    """
+    if share <= 0:
+        return False
+    words = " ".join(unicodedata.normalize("NFKC", document).casefold().split())
+    digest = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def check_share(heldout: float) -> None:
+    """Raise UserError unless a held-out share leaves something to train on."""
+    if not 0 <= heldout < 1:
+        raise UserError(f"heldout={heldout} is not a share; give a number from 0 to below 1")

@@ -1,0 +1,56 @@
+"""Packing sequences of different lengths into rows of one length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def assign(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Best-fit decreasing: for each row the numbers of its sequences, which fill at most `room`.
+
+    Every sequence lands in exactly one row, longest first into the fullest row that still takes
+    it; equal lengths keep their order. Deterministic, O(n log n): the rows with a given room left
+    form a stack, and the bits of one integer say which stacks are not empty.
+    """
+    rows: list[list[int]] = []
+    by_room: list[list[int]] = [[] for _ in range(room + 1)]
+    open_rooms = 0
+    for number in np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist():
+        need = lengths[number]
+        if not 0 < need <= room:
+            raise ValueError(f"a sequence of {need} tokens does not go into rows of {room}")
+        fitting = open_rooms >> need
+        if fitting:
+            left = need + (fitting & -fitting).bit_length() - 1
+            row = by_room[left].pop()
+            if not by_room[left]:
+                open_rooms &= ~(1 << left)
+        else:
+            left, row = room, len(rows)
+            rows.append([])
+        rows[row].append(number)
+        left -= need
+        if left:
+            by_room[left].append(row)
+            open_rooms |= 1 << left
+    return rows
+
+
+def pack(sequences: Sequence[Array], length: int, pad: int) -> tuple[Array, Array]:
+    """Rows of tokens and of segment numbers, both int32 [rows, length].
+
+    Segments are 1, 2, ... in the order in which the sequences stand in the row, 0 is padding.
+    """
+    assigned = assign([len(sequence) for sequence in sequences], length)
+    tokens = np.full((len(assigned), length), pad, np.int32)
+    segments = np.zeros((len(assigned), length), np.int32)
+    for row, numbers in enumerate(assigned):
+        start = 0
+        for segment, number in enumerate(numbers, 1):
+            stop = start + len(sequences[number])
+            tokens[row, start:stop] = sequences[number]
+            segments[row, start:stop] = segment
+            start = stop
+    return tokens, segments

@@ -1,0 +1,165 @@
+"""Text to packed rows on disk: the whole way from inputs to a prepared folder."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distil_jax import tokenizer as tokenizers
+from distil_jax.data import corpus, manifest, part, parts
+from distil_jax.data import heldout as heldout_rule
+from distil_jax.data.assembly import assemble
+from distil_jax.data.manifest import SPLITS, Manifest
+from distil_jax.data.progress import Progress
+from distil_jax.data.sequences import Rule
+from distil_jax.data.workspace import Workspace
+from distil_jax.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+LARGEST_KNOWN_LENGTH = 1 << 20  # tokenizers say 1e30 where they know no limit
+
+
+def prepare(
+    inputs: str | Sequence[str],
+    output: str | Path,
+    tokenizer: "PreTrainedTokenizerFast",
+    *,
+    document: str = "line",
+    column: str = "text",
+    heldout: float = 0.01,
+    length: int = 512,
+    shard_index: int = 0,
+    shard_count: int = 1,
+    shortest_tokens: int = 12,
+    unknown_share: float = 0.5,
+    part_bytes: int | None = None,
+) -> Manifest | None:
+    """Write the prepared folder, or what is missing of it; the manifest once it is complete.
+
+    With `shard_count` processes each makes its share of the parts, and whoever finishes last puts
+    the folder together; None while others are still at work. The result does not depend on the
+    number of processes or on interruptions. `part_bytes` of text go into a shard.
+
+    Raises UserError for inputs, settings or an output folder that do not go together; then
+    nothing this call wrote remains.
+    """
+    rule = Rule(length, shortest_tokens, unknown_share)
+    heldout_rule.check_share(heldout)
+    _check_shares(shard_index, shard_count)
+    _check_rule(rule, tokenizer)
+    sources = corpus.find(inputs, document=document, column=column)
+    part_bytes = part_bytes or parts.default_part_bytes(sources)
+    reading = {"document": document, "column": column, "part_bytes": part_bytes}
+    settings = _settings(sources, tokenizer, rule, heldout) | reading
+    workspace = Workspace(Path(output))
+    workspace.check(settings)
+    progress = Progress()
+    if workspace.is_complete:
+        found = manifest.load(workspace.folder)
+        progress.say(f"{output} is already prepared: {_summary(found)}; nothing to do")
+        return found
+    recipe = part.recipe(tokenizer, rule, heldout)
+    cut = parts.Cut(part_bytes, shard_index, shard_count)
+    try:
+        workspace.begin(settings)
+        keys = _make_parts(sources, cut, recipe, workspace, progress)
+        workspace.note_done(keys, shard_index, shard_count)
+        made = assemble(workspace, recipe, settings, shard_count)
+    except UserError:
+        workspace.roll_back()
+        raise
+    _report(made, workspace, shard_count, progress)
+    return made
+
+
+def _make_parts(
+    sources: Sequence[corpus.Source],
+    cut: parts.Cut,
+    recipe: part.Recipe,
+    workspace: Workspace,
+    progress: Progress,
+) -> list[str]:
+    """Make this process's parts but those made before; returns the keys of all of them."""
+    known = [source.text_bytes for source in sources]
+    total = None if cut.shard_count > 1 or None in known else sum(filter(None, known))
+    keys = []
+    made = 0
+    with progress.bar("preparing", total):
+        for key, found in parts.mine(sources, cut, lambda key: not workspace.has_record(key)):
+            record = part.make(found, recipe, workspace) if found else workspace.record(key)
+            keys.append(key)
+            made += found is not None
+            progress.advance(record["text_bytes"], made=found is not None)
+    if made < len(keys):
+        progress.say(f"reused {len(keys) - made} finished parts, made {made}")
+    return keys
+
+
+def _settings(
+    sources: Sequence[corpus.Source],
+    tokenizer: "PreTrainedTokenizerFast",
+    rule: Rule,
+    heldout: float,
+) -> dict[str, Any]:
+    """What decides the content of the folder, as JSON."""
+    return {
+        "format": manifest.FORMAT,
+        "tokenizer": tokenizers.fingerprint(tokenizer),
+        "vocabulary": len(tokenizer),
+        "heldout": heldout,
+        "heldout_rule": heldout_rule.RULE,
+        **asdict(rule),
+        "inputs": [source.identity() for source in sources],
+    }
+
+
+def _check_shares(shard_index: int, shard_count: int) -> None:
+    if not 0 <= shard_index < shard_count:
+        raise UsageError(
+            f"shard_index={shard_index} with shard_count={shard_count}: "
+            "give an index from 0 to below the count"
+        )
+
+
+def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
+    limit = tokenizer.model_max_length
+    if limit < LARGEST_KNOWN_LENGTH and rule.length > limit:
+        raise UserError(
+            f"length {rule.length} is beyond the {limit} positions of the tokenizer's model; "
+            f"set --length={limit} or less"
+        )
+    if rule.shortest_tokens < 3:
+        raise UserError(f"shortest_tokens={rule.shortest_tokens} is below [CLS], a token and [SEP]")
+    if rule.length < rule.shortest_tokens:
+        raise UserError(
+            f"length {rule.length} holds no sequence of {rule.shortest_tokens} tokens; "
+            "raise --length or lower --shortest_tokens"
+        )
+    if not 0 < rule.unknown_share <= 1:
+        raise UserError(f"unknown_share={rule.unknown_share} is not a share above 0, up to 1")
+
+
+def _report(
+    made: Manifest | None, workspace: Workspace, shard_count: int, progress: Progress
+) -> None:
+    if made is None:
+        waiting = ", ".join(map(str, workspace.waiting_for(shard_count)))
+        progress.say(f"this share is finished; not yet finished: shard_index {waiting}")
+        return
+    progress.say(f"prepared {workspace.folder}: {_summary(made)}")
+    short = sum(split.short_sequences_dropped for split in made.splits.values())
+    unknown = sum(split.unknown_sequences_dropped for split in made.splits.values())
+    if short or unknown:
+        progress.say(f"dropped {short:,} sequences as too short, {unknown:,} as mostly unknown")
+    if made.invalid_utf8:
+        progress.say(f"replaced {made.invalid_utf8:,} invalid UTF-8 sequences")
+
+
+def _summary(found: Manifest) -> str:
+    train, validation = (found.splits[name] for name in SPLITS)
+    return (
+        f"{train.rows:,} rows of {found.length} ({train.tokens:,} tokens, "
+        f"{train.fill(found.length):.1%} full), {validation.rows:,} rows held out"
+    )

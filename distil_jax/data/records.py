@@ -1,0 +1,116 @@
+"""Documents out of records: JSON lines, Parquet files, and data sets of the `datasets` library."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distil_jax.data import text
+from distil_jax.data.text import Damage
+from distil_jax.errors import UserError
+from distil_jax.tokenizer import hub
+
+ROWS_AT_ONCE = 256
+
+
+def read_json_lines(path: Path, column: str, damage: Damage) -> Iterator[str]:
+    """The text column of every object. Raises UserError naming the line that is not one."""
+    lines = text.split(text.read_blocks(path), text.SEPARATORS["line"])
+    for number, raw in enumerate(lines, 1):
+        line = text.decode(raw, damage)
+        if line:
+            yield from _document(_parse(line, f"{path} line {number}"), column, path)
+
+
+def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:
+    """The text column of every row; row groups are read a few rows at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            if column not in file.schema_arrow.names:
+                raise _no_column(path, column, file.schema_arrow.names)
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column]):
+                for value in batch.column(0).to_pylist():
+                    yield from _document({column: value}, column, path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} cannot be read as Parquet ({error}); is it complete?") from error
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether a folder was written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`."""
+    return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
+
+
+def saved_fingerprint(path: Path, split: str) -> str | None:
+    """What `datasets` wrote into a saved data set to tell it from others."""
+    state = path / "state.json"
+    state = state if state.is_file() else path / split / "state.json"
+    return json.loads(state.read_bytes()).get("_fingerprint") if state.is_file() else None
+
+
+def read_dataset(name: str, column: str, split: str) -> Iterator[str]:
+    """The text column of a hub data set's or a saved data set's rows.
+
+    Raises UserError when it cannot be had, at once where there is no network.
+    """
+    rows = _opened(name, split)
+    if column not in rows.column_names:
+        raise _no_column(name, column, rows.column_names)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        for value in rows[start : start + ROWS_AT_ONCE][column]:
+            yield from _document({column: value}, column, name)
+
+
+def _opened(name: str, split: str) -> Any:
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        if Path(name).is_dir():
+            found = datasets.load_from_disk(name)
+            return found[split] if isinstance(found, datasets.DatasetDict) else found
+        return _from_hub(name, split)
+    except Exception as error:  # every layer below has its own: hub, http, Arrow, builder
+        raise UserError(
+            f"data set {name} (split {split}) cannot be opened: {type(error).__name__}; "
+            "check the id and the network, or give local files"
+        ) from error
+
+
+def _from_hub(name: str, split: str) -> Any:
+    import datasets
+
+    before = datasets.config.HF_HUB_OFFLINE
+    with hub.access() as online:
+        datasets.config.HF_HUB_OFFLINE = not online  # what is in the cache still opens
+        try:
+            return datasets.load_dataset(name, split=split)
+        finally:
+            datasets.config.HF_HUB_OFFLINE = before
+
+
+def _parse(line: str, place: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{place} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise UserError(f"{place} is not a JSON object")
+    return record
+
+
+def _document(record: dict[str, Any], column: str, place: object) -> Iterator[str]:
+    if column not in record:
+        raise _no_column(place, column, list(record))
+    value = record[column]
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{place}: column {column} holds {type(value).__name__}, not text")
+    if value and value.strip():
+        yield value.strip()
+
+
+def _no_column(place: object, column: str, present: list[str]) -> UserError:
+    return UserError(f"{place} has no column {column}; it has {', '.join(present)} (--column)")

@@ -1,0 +1,111 @@
+"""Decompressing text files and cutting them into documents, a block of bytes at a time."""
+
+import bz2
+import gzip
+import lzma
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from distil_jax.errors import UserError
+
+READ_BYTES = 1 << 20
+# Nothing longer is held as one document: a file without a line break must not fill the memory.
+LONGEST_DOCUMENT_BYTES = 1 << 22
+SEPARATORS = {"line": re.compile(rb"\r?\n"), "block": re.compile(rb"\n[ \t\r]*\n\s*")}
+
+
+def _open_zstandard(path: Path) -> pa.NativeFile:
+    """Arrow's reader, since the zstandard package takes a truncated file for a whole one."""
+    return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+
+
+OPENERS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.GzipFile,
+    ".xz": lzma.LZMAFile,
+    ".bz2": bz2.BZ2File,
+    ".zst": _open_zstandard,
+}
+
+
+@dataclass
+class Damage:
+    """What had to be mended while reading: `invalid` UTF-8 sequences replaced by U+FFFD."""
+
+    invalid: int = 0
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The decompressed bytes of a file. Raises UserError if it cannot be read to its end."""
+    opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
+    try:
+        with opener(path) as file:
+            while block := file.read(READ_BYTES):
+                yield block
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise UserError(
+            f"{path} cannot be read to its end ({error}); check that it is complete"
+        ) from error
+
+
+def split(blocks: Iterator[bytes], separator: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Cut a stream of bytes at a separator; over-long stretches are cut at white space."""
+    held = b""
+    for block in blocks:
+        *whole, held = separator.split(held + block)
+        yield from whole
+        while len(held) > LONGEST_DOCUMENT_BYTES:
+            cut = _last_space(held, LONGEST_DOCUMENT_BYTES)
+            yield held[:cut]
+            held = held[cut:]
+    yield held
+
+
+def read_range(path: Path, start: int, stop: int, separator: re.Pattern[bytes]) -> list[bytes]:
+    """The documents of a plain file that begin in a range of bytes.
+
+    Neighbouring ranges share no document and miss none, since both ask `_boundary` for their
+    common end.
+    """
+    try:
+        with path.open("rb") as file:
+            begin, end = (_boundary(file, position, separator) for position in (start, stop))
+            file.seek(begin)
+            return list(split(iter([file.read(end - begin)]), separator))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _boundary(file: BinaryIO, position: int, separator: re.Pattern[bytes]) -> int:
+    """Where the first document begins that begins after a position (0 is a beginning)."""
+    if position == 0:
+        return 0
+    file.seek(position)
+    ahead = b""
+    while len(ahead) < LONGEST_DOCUMENT_BYTES:
+        block = file.read(READ_BYTES)
+        ahead += block
+        found = separator.search(ahead)
+        if not block:
+            return position + (found.end() if found else len(ahead))
+        if found and found.end() < len(ahead):
+            return position + found.end()
+    return position + _last_space(ahead, LONGEST_DOCUMENT_BYTES)
+
+
+def decode(raw: bytes, damage: Damage) -> str:
+    """UTF-8 to text; invalid sequences are replaced and counted, a byte order mark is dropped."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+        damage.invalid += text.count("\ufffd") - raw.count("\ufffd".encode())
+    return text.lstrip("\ufeff").strip()
+
+
+def _last_space(held: bytes, limit: int) -> int:
+    return max(held.rfind(b" ", 0, limit), held.rfind(b"\n", 0, limit)) + 1 or limit

@@ -1,0 +1,92 @@
+"""Training a tokenizer on the training share of a corpus."""
+
+import filecmp
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from distil_jax import tokenizer
+from distil_jax.data import corpus
+from distil_jax.data.heldout import check_share, is_heldout
+from distil_jax.data.text import Damage
+from distil_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+def train(
+    inputs: str | Sequence[str],
+    output: Path,
+    *,
+    size: int,
+    document: str = "line",
+    column: str = "text",
+    heldout: float = 0.01,
+    lowercase: bool = True,
+) -> None:
+    """Write the folder of a WordPiece tokenizer trained on all but the held-out documents.
+
+    An output folder that already holds the same tokenizer is left as it is; any other content is
+    refused. Raises UserError for bad inputs, leaving nothing behind.
+    """
+    check_share(heldout)
+    sources = corpus.find(inputs, document=document, column=column)
+    _check_free(output)
+    damage = Damage()
+    started = time.monotonic()
+    trained = tokenizer.train_wordpiece(
+        lambda: _training_text(sources, heldout, damage), size, lowercase=lowercase
+    )
+    console = Console(highlight=False)
+    if damage.invalid:
+        # The text is read twice, once for its characters and once for its words.
+        console.print(f"{damage.invalid // 2} invalid UTF-8 sequences were replaced")
+    state = _publish(trained, output)
+    seconds = time.monotonic() - started
+    console.print(
+        f"{state} {output}: {len(trained)} word pieces in {seconds:.1f} s", soft_wrap=True
+    )
+
+
+def _training_text(
+    sources: Sequence[corpus.Source], heldout: float, damage: Damage
+) -> Iterator[str]:
+    for text in corpus.documents(sources, damage):
+        if not is_heldout(text, heldout):
+            yield from text.splitlines()
+
+
+def _check_free(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise UserError(f"output {output} is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / "tokenizer.json").is_file():
+        raise UserError(f"output {output} holds something else; name a new folder")
+
+
+def _publish(trained: "PreTrainedTokenizerFast", output: Path) -> str:
+    """Move the finished folder into place, or compare it with the one that is there."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    try:
+        tokenizer.save(temporary, trained)
+        temporary.chmod(0o755)
+        names = sorted(file.name for file in temporary.iterdir())
+        if output.is_dir() and any(output.iterdir()):
+            _, different, missing = filecmp.cmpfiles(temporary, output, names, shallow=False)
+            if different or missing:
+                raise UserError(
+                    f"output {output} holds another tokenizer ({', '.join(different + missing)} "
+                    "differ); name a new folder or remove it"
+                )
+            return "unchanged"
+        os.replace(temporary, output)
+        return "written"
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

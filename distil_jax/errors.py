@@ -1,0 +1,20 @@
+"""The errors a user can mend: each is one line that names the thing, its value and what to do."""
+
+
+class UserError(Exception):
+    """Something the user gave is wrong; the program ends with exit status 1."""
+
+
+class UsageError(UserError):
+    """The command line is wrong, unknown or ill-typed `config.*` keys included; exit status 2."""
+
+
+class Diverged(UserError):
+    """The loss is no longer finite; exit status 3."""
+
+
+class Stopped(UserError):
+    """SIGTERM arrived and the run was saved; exit status 143."""
+
+
+EXIT_STATUS: dict[type[UserError], int] = {UserError: 1, UsageError: 2, Diverged: 3, Stopped: 143}

@@ -1,0 +1,27 @@
+"""Alignment of the directions of hidden states."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from distil_jax.losses.mean import Mean
+
+EPSILON = 1e-8
+"""The least norm a vector is divided by, as in torch.nn.CosineEmbeddingLoss."""
+
+
+def cosine(
+    student_hidden: Float[Array, "*tokens width"],
+    teacher_hidden: Float[Array, "*tokens width"],
+    mask: Num[Array, "*tokens"],
+) -> Mean:
+    """1 - cos(student, teacher) of the hidden states where `mask` is not 0 (DistilBERT, section 3).
+
+    Computed in float32; a zero vector has cosine 0 and a finite gradient (optax's
+    `cosine_distance` is NaN there).
+    """
+    student = student_hidden.astype(jnp.float32)
+    teacher = teacher_hidden.astype(jnp.float32)
+    product = jnp.sum(student * teacher, axis=-1)
+    squares = jnp.sum(student**2, axis=-1) * jnp.sum(teacher**2, axis=-1)
+    norm = jnp.sqrt(jnp.maximum(squares, EPSILON**2))
+    return Mean.of(1.0 - product / norm, mask)

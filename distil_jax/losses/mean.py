@@ -1,0 +1,36 @@
+"""A mean that has not been divided yet."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Mean:
+    """A sum and how many terms it has.
+
+    Two means add to the mean of both their terms, so batches, padding, devices, micro-batches and
+    evaluation compose exactly; a mean of means does not.
+    """
+
+    total: Float[Array, ""]
+    count: Num[Array, ""]
+
+    @classmethod
+    def of(cls, values: Num[Array, "*tokens"], mask: Num[Array, "*tokens"]) -> "Mean":
+        """The mean of `values` where `mask` is not 0; what is masked out may be NaN."""
+        kept = mask != 0
+        return cls(
+            jnp.sum(jnp.where(kept, values, 0), dtype=jnp.float32),
+            jnp.sum(kept, dtype=jnp.int32),
+        )
+
+    def value(self) -> Float[Array, ""]:
+        """total / count; 0 where nothing was counted."""
+        return self.total / jnp.maximum(self.count, 1)
+
+    def __add__(self, other: "Mean") -> "Mean":
+        return Mean(self.total + other.total, self.count + other.count)

@@ -1,0 +1,26 @@
+"""Distillation from softened distributions."""
+
+import jax
+import jax.numpy as jnp
+import optax.losses
+from jaxtyping import Array, Float, Num
+
+from distil_jax.losses.mean import Mean
+
+
+def soft_target(
+    student_logits: Float[Array, "*tokens vocabulary"],
+    teacher_logits: Float[Array, "*tokens vocabulary"],
+    mask: Num[Array, "*tokens"],
+    *,
+    temperature: float | Float[Array, ""],
+) -> Mean:
+    """KL(teacher || student) of the distributions at `temperature`, times its square, in nats.
+
+    Computed in float32 over the tokens where `mask` is not 0. Hinton et al. 2015, section 2; the
+    square keeps the gradient's size independent of the temperature.
+    """
+    student = jax.nn.log_softmax(student_logits.astype(jnp.float32) / temperature)
+    teacher = jax.nn.log_softmax(teacher_logits.astype(jnp.float32) / temperature)
+    divergence = optax.losses.kl_divergence_with_log_targets(student, teacher)
+    return Mean.of(divergence * temperature**2, mask)

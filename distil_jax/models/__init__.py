@@ -1,0 +1,23 @@
+"""Encoders and heads of the BERT family as pure Flax Linen modules, and students from teachers."""
+
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.encoder import Encoder
+from distil_jax.models.heads import SequenceClassification, SpanAnswering
+from distil_jax.models.initialize import initialize, initialize_module
+from distil_jax.models.layer_choice import choose_layers
+from distil_jax.models.masked_lm import MaskedLM, output_table
+from distil_jax.models.student import student_from_teacher, student_shape
+
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "MaskedLM",
+    "SequenceClassification",
+    "SpanAnswering",
+    "choose_layers",
+    "initialize",
+    "initialize_module",
+    "output_table",
+    "student_from_teacher",
+    "student_shape",
+]

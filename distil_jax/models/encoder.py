@@ -1,0 +1,118 @@
+"""The encoder of BERT, DistilBERT, RoBERTa and XLM-R: embeddings and a stack of layers."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, DTypeLike, Key
+
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.dense import Norm
+from distil_jax.models.dropout import dropout
+from distil_jax.models.layer import Layer
+from distil_jax.models.segments import attention_bias, positions
+from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
+
+
+class Embeddings(nn.Module):
+    """Token, position and (where there is a table) token-type embeddings, summed and normalised."""
+
+    config: EncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, batch: Batch, rng: Key[Array, ""] | None = None) -> Hidden:
+        """Embed a batch of rows.
+
+        Positions and token types are added first: a student whose position table holds that sum
+        then computes the very same bits.
+        """
+        config = self.config
+
+        def look_up(name: str, rows: int, indices: Array) -> Array:
+            initial = nn.initializers.normal(config.initializer_range)
+            table = self.param(name, initial, (rows, config.width))
+            return jnp.take(table, indices, axis=0, mode="clip")
+
+        offset = config.position_offset
+        place = look_up("positions", config.positions + offset, positions(batch) + offset)
+        if config.token_types:
+            token_types = batch.get("token_types", jnp.zeros_like(batch["tokens"]))
+            place = place + look_up("token_types", config.token_types, token_types)
+        embedded = look_up("tokens", config.vocabulary, batch["tokens"]) + place
+        embedded = Norm(config.norm_epsilon, self.dtype, name="norm")(embedded)
+        return dropout(embedded, rng, rate=config.dropout)
+
+
+class Encoder(nn.Module):
+    """Embeddings, then the layers: scanned or looped over the same stacked parameters.
+
+    `dtype` is what products are computed in; `scan` compiles the layer once (accelerators), the
+    loop runs faster (CPU); `rematerialise` recomputes "attention" probabilities or the whole
+    "layer" in the backward pass instead of keeping them. Training mode needs the "dropout" key.
+    """
+
+    config: EncoderConfig
+    scan: bool = False
+    dtype: DTypeLike = jnp.float32
+    rematerialise: Rematerialise = "none"
+
+    def setup(self) -> None:
+        """Declare the embeddings and the stacked layers."""
+        self.embeddings = Embeddings(self.config, self.dtype)
+        self.layers = self.param("layers", self._initial_layers)
+
+    def __call__(self, batch: Batch, train: bool = False) -> Hidden:
+        """Final hidden states."""
+        return self._run(batch, train, keep_all=False)[-1]
+
+    def embed(self, batch: Batch) -> Hidden:
+        """Hidden states before the first layer."""
+        return self.embeddings(batch)
+
+    def hidden_states(self, batch: Batch, train: bool = False) -> tuple[Array, ...]:
+        """Hidden states after the embeddings and after each layer: layers + 1 arrays."""
+        return self._run(batch, train, keep_all=True)
+
+    def _initial_layers(self, rng: Key[Array, ""]) -> Params:
+        hidden = jnp.zeros((1, 1, self.config.width))
+        bias = jnp.zeros((1, 1, 1, 1))
+        layer = Layer(self.config, parent=None)
+        rngs = jax.random.split(rng, self.config.layers)
+        return jax.vmap(lambda one: layer.init(one, hidden, bias)["params"])(rngs)
+
+    def _run(self, batch: Batch, train: bool, *, keep_all: bool) -> tuple[Array, ...]:
+        config = self.config
+        rng = self.make_rng("dropout") if train else None
+        layer_rngs = None
+        if rng is not None:
+            rng, layer_rng = jax.random.split(rng)
+            layer_rngs = jax.random.split(layer_rng, config.layers)
+        hidden = self.embeddings(batch, rng)
+        bias = attention_bias(batch["segments"])
+        layer = Layer(config, self.dtype, self.rematerialise, parent=None)
+
+        def apply(hidden: Array, params: Params, rng: Array | None) -> Array:
+            return layer.apply({"params": params}, hidden, bias, rng)
+
+        if self.rematerialise == "layer":
+            apply = jax.checkpoint(apply)
+        if self.scan:
+            return _scanned(apply, hidden, self.layers, layer_rngs, keep_all)
+        return _looped(apply, hidden, self.layers, layer_rngs, config.layers)
+
+
+def _scanned(apply, hidden, layers, rngs, keep_all):  # type: ignore
+    def step(carry, xs):  # type: ignore
+        after = apply(carry, *xs)
+        return after, after if keep_all else None
+
+    last, every = jax.lax.scan(step, hidden, (layers, rngs))
+    return (hidden, *every) if keep_all else (last,)
+
+
+def _looped(apply, hidden, layers, rngs, count):  # type: ignore
+    states = [hidden]
+    for index in range(count):
+        params, rng = jax.tree.map(lambda leaf, i=index: leaf[i], (layers, rngs))
+        states.append(apply(states[-1], params, rng))
+    return tuple(states)

@@ -1,0 +1,37 @@
+"""One transformer layer, as in BERT: attention, then a feed-forward block, each with its LayerNorm."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, DTypeLike, Key
+
+from distil_jax.models.activation import activation
+from distil_jax.models.attention import Attention
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.dense import Dense, Norm
+from distil_jax.models.dropout import dropout
+from distil_jax.models.types import Bias, Hidden, Rematerialise
+
+
+class Layer(nn.Module):
+    """A post-norm layer; with a key, dropout as in Hugging Face's training mode."""
+
+    config: EncoderConfig
+    dtype: DTypeLike = jnp.float32
+    rematerialise: Rematerialise = "none"
+
+    @nn.compact
+    def __call__(self, hidden: Hidden, bias: Bias, rng: Key[Array, ""] | None = None) -> Hidden:
+        """Hidden states after the layer, in `dtype`."""
+        config = self.config
+        rngs = [None] * 3 if rng is None else list(jax.random.split(rng, 3))
+        mixed = Attention(config, self.dtype, self.rematerialise, name="attention")(
+            hidden, bias, rngs[0]
+        )
+        mixed = dropout(mixed, rngs[1], rate=config.dropout)
+        hidden = Norm(config.norm_epsilon, self.dtype, name="attention_norm")(hidden + mixed)
+        inner = Dense(config.inner_width, config.initializer_range, self.dtype, name="inner")
+        outer = Dense(config.width, config.initializer_range, self.dtype, name="outer")
+        fed = outer(activation(config.activation)(inner(hidden)))
+        fed = dropout(fed, rngs[2], rate=config.dropout)
+        return Norm(config.norm_epsilon, self.dtype, name="norm")(hidden + fed)

@@ -1,0 +1,76 @@
+"""Which layers of the teacher a student starts from."""
+
+from collections.abc import Callable, Sequence
+
+from distil_jax.errors import UserError
+
+ORIGINAL = (0, 2, 4, 7, 9, 11)
+
+
+def choose_layers(
+    teacher_layers: int, rule: str | Sequence[int], count: int | None = None
+) -> tuple[int, ...]:
+    """Teacher layers by rule, or an explicit list of them, in order; 0 or None counts take half.
+
+    "every_other": 0, 2, 4, ...; "evenly_spaced": the first, the last and equal steps between them,
+    for any depths; "original": 0, 2, 4, 7, 9, 11 of twelve (the released DistilBERT); "first" and
+    "last". Raises `UserError` for a rule that cannot give that many layers.
+    """
+    if not isinstance(rule, str):
+        return _explicit(teacher_layers, rule, count)
+    if rule not in RULES:
+        raise UserError(f"layer rule {rule!r} is unknown; use one of {', '.join(RULES)} or a list")
+    wanted = count or max(1, teacher_layers // 2)
+    chosen = RULES[rule](teacher_layers, wanted) if 0 < wanted <= teacher_layers else ()
+    if len(chosen) != wanted or max(chosen) >= teacher_layers:
+        raise UserError(
+            f"layer rule {rule!r} cannot take {wanted} layers of a {teacher_layers}-layer teacher; "
+            "change the count, or use evenly_spaced with a count between 1 and the teacher's layers"
+        )
+    return chosen
+
+
+def _explicit(teacher_layers: int, layers: Sequence[int], count: int | None) -> tuple[int, ...]:
+    chosen = tuple(int(layer) for layer in layers)
+    if not chosen or any(not 0 <= layer < teacher_layers for layer in chosen):
+        raise UserError(
+            f"layers {list(chosen)} are not layers of a {teacher_layers}-layer teacher; "
+            f"list numbers between 0 and {teacher_layers - 1}"
+        )
+    if count and count != len(chosen):
+        raise UserError(
+            f"layers {list(chosen)} are {len(chosen)}, but the student is to have {count}; "
+            "change one of the two"
+        )
+    return chosen
+
+
+def _every_other(teacher_layers: int, count: int) -> tuple[int, ...]:
+    return tuple(range(0, teacher_layers, 2))[:count]
+
+
+def _evenly_spaced(teacher_layers: int, count: int) -> tuple[int, ...]:
+    """Round i (teacher_layers - 1) / (count - 1), in integers."""
+    last, steps = teacher_layers - 1, max(count - 1, 1)
+    return tuple((2 * index * last + steps) // (2 * steps) for index in range(count))
+
+
+def _original(teacher_layers: int, count: int) -> tuple[int, ...]:
+    return ORIGINAL if (teacher_layers, count) == (12, 6) else ()
+
+
+def _first(_: int, count: int) -> tuple[int, ...]:
+    return tuple(range(count))
+
+
+def _last(teacher_layers: int, count: int) -> tuple[int, ...]:
+    return tuple(range(teacher_layers - count, teacher_layers))
+
+
+RULES: dict[str, Callable[[int, int], tuple[int, ...]]] = {
+    "every_other": _every_other,
+    "evenly_spaced": _evenly_spaced,
+    "original": _original,
+    "first": _first,
+    "last": _last,
+}

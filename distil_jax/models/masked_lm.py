@@ -1,0 +1,82 @@
+"""The masked-language model: an encoder, a transform, and a decoder over the vocabulary."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, DTypeLike, Float
+
+from distil_jax.models.activation import activation
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.dense import Dense, Norm
+from distil_jax.models.encoder import Encoder
+from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
+
+
+def output_table(
+    params: Params,
+) -> tuple[Float[Array, "vocabulary width"], Float[Array, " vocabulary"]]:
+    """The decoder's table and bias: the token table where the two are tied."""
+    head = params["head"]
+    return head.get("table", params["encoder"]["embeddings"]["tokens"]), head["bias"]
+
+
+class MaskedLMHead(nn.Module):
+    """Dense, activation and LayerNorm before the decoder, whose bias and own table live here too."""
+
+    config: EncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, hidden: Hidden) -> Hidden:
+        """Features that the decoder multiplies with its table."""
+        config = self.config
+        initial = nn.initializers.normal(config.initializer_range)
+        self.param("bias", nn.initializers.zeros, (config.vocabulary,))
+        if not config.tied:
+            self.param("table", initial, (config.vocabulary, config.width))
+        dense = Dense(config.width, config.initializer_range, self.dtype, name="dense")
+        norm = Norm(config.norm_epsilon, self.dtype, name="norm")
+        return norm(activation(config.head_activation)(dense(hidden)))
+
+
+class MaskedLM(nn.Module):
+    """Scores of every vocabulary entry at every position; attributes as in `Encoder`."""
+
+    config: EncoderConfig
+    scan: bool = False
+    dtype: DTypeLike = jnp.float32
+    rematerialise: Rematerialise = "none"
+
+    def setup(self) -> None:
+        """Declare the encoder and the head."""
+        self.encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
+        self.head = MaskedLMHead(self.config, self.dtype)
+
+    def __call__(
+        self, batch: Batch, train: bool = False
+    ) -> Float[Array, "batch length vocabulary"]:
+        """Logits, float32."""
+        _, features = self.features(batch, train)
+        table, bias = output_table(self.variables["params"])
+        table = table.astype(self.dtype)
+        logits = jnp.einsum("blw,vw->blv", features, table, preferred_element_type=jnp.float32)
+        return logits + bias.astype(jnp.float32)
+
+    def features(self, batch: Batch, train: bool = False) -> tuple[Hidden, Hidden]:
+        """Final hidden states, and what the decoder sees of them."""
+        hidden = self.encode(batch, train)
+        return hidden, self.transform(hidden)
+
+    def encode(self, batch: Batch, train: bool = False) -> Hidden:
+        """Final hidden states."""
+        return self.encoder(batch, train)
+
+    def transform(self, hidden: Float[Array, "*tokens width"]) -> Float[Array, "*tokens width"]:
+        """What the decoder sees of hidden states, of all tokens or of a few gathered ones."""
+        return self.head(hidden)
+
+    @nn.nowrap
+    def output_table(
+        self, params: Params
+    ) -> tuple[Float[Array, "vocabulary width"], Float[Array, " vocabulary"]]:
+        """The decoder's table [vocabulary, width] and bias [vocabulary]."""
+        return output_table(params)

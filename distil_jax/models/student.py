@@ -1,0 +1,79 @@
+"""A student's shape and first weights, derived from its teacher's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from distil_jax.errors import UserError
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.initialize import initialize
+from distil_jax.models.types import Params
+
+DISTILBERT_EPSILON = 1e-12
+
+
+def student_from_teacher(
+    config: EncoderConfig,
+    params: Params,
+    layers: Sequence[int],
+    *,
+    fold_token_types: bool = True,
+    copy_head: bool = True,
+    key: Key[Array, ""] | None = None,
+) -> tuple[EncoderConfig, Params]:
+    """Take the given layers of the teacher and its embeddings, without token types.
+
+    With `fold_token_types` the position table takes up token type 0, so that the embedding output
+    is the teacher's, bit for bit; without, the position table is copied alone (Sanh et al. 2019).
+    With `copy_head=False` the transform before the decoder is drawn from `key` (seed 0 if none);
+    the decoder itself always comes from the teacher. Works with and without a head. Raises
+    `UserError` for a layer that the teacher lacks.
+    """
+    chosen = _checked(layers, config.layers)
+    student_config = student_shape(config, len(chosen))
+    index = jnp.asarray(chosen)
+    student: Params = {
+        **params,
+        "encoder": {
+            "embeddings": _without_token_types(params["encoder"]["embeddings"], fold_token_types),
+            "layers": jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], _layers(params)),
+        },
+    }
+    if "head" in params and not copy_head:
+        fresh = initialize(student_config, jax.random.key(0) if key is None else key)["head"]
+        student["head"] = {**params["head"], "dense": fresh["dense"], "norm": fresh["norm"]}
+    return student_config, jax.tree.map(jnp.array, student)
+
+
+def student_shape(config: EncoderConfig, layers: int) -> EncoderConfig:
+    """The teacher's configuration with `layers` layers and no token types.
+
+    BERT becomes DistilBERT, unless its LayerNorm epsilon is one that DistilBERT cannot express.
+    """
+    distilbert = config.model_type == "bert" and config.norm_epsilon == DISTILBERT_EPSILON
+    model_type = "distilbert" if distilbert else config.model_type
+    return replace(config, model_type=model_type, layers=layers, token_types=0)
+
+
+def _layers(params: Params) -> Params:
+    return params["encoder"]["layers"]
+
+
+def _checked(layers: Sequence[int], available: int) -> tuple[int, ...]:
+    wrong = [layer for layer in layers if not 0 <= layer < available]
+    if wrong or not layers:
+        raise UserError(
+            f"student layers {list(layers)} are not layers of the teacher; "
+            f"it has {available}, numbered 0 to {available - 1}"
+        )
+    return tuple(layers)
+
+
+def _without_token_types(embeddings: Params, fold: bool) -> Params:
+    kept = {name: table for name, table in embeddings.items() if name != "token_types"}
+    if fold and "token_types" in embeddings:
+        kept["positions"] = jnp.asarray(kept["positions"]) + embeddings["token_types"][0]
+    return kept

@@ -1,0 +1,50 @@
+"""Prepare a corpus for training: tokenise, pack, split off the held-out share, write to disk."""
+
+import argparse
+from pathlib import Path
+
+from distil_jax import commandline
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags and prepare."""
+    flags = _parser().parse_args(arguments)
+    from distil_jax import tokenizer
+    from distil_jax.data.prepare import prepare
+
+    prepare(
+        flags.input,
+        flags.output,
+        tokenizer.load(flags.tokenizer),
+        document=flags.document,
+        column=flags.column,
+        heldout=flags.heldout,
+        length=flags.length,
+        shard_index=flags.shard_index,
+        shard_count=flags.shard_count,
+        shortest_tokens=flags.shortest_tokens,
+        unknown_share=flags.unknown_share,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.prepare", description=__doc__)
+    add = parser.add_argument
+    inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
+    add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
+    add("--output", type=Path, required=True, help="folder of the prepared rows")
+    add("--tokenizer", required=True, help="folder of a fast tokenizer, or builtin:teacher")
+    document = "in text files a document is a line, or a block of lines up to a blank one"
+    add("--document", default="line", choices=("line", "block"), help=document)
+    add("--column", default="text", help="text column of records")
+    add("--heldout", type=float, default=0.01, help="share of documents held out")
+    add("--length", type=int, default=512, help="tokens in a row")
+    add("--shard_index", type=int, default=0, help="which share of the work, from 0")
+    add("--shard_count", type=int, default=1, help="processes that share the work")
+    add("--shortest_tokens", type=int, default=12, help="drop sequences shorter than this")
+    add("--unknown_share", type=float, default=0.5, help="drop sequences with this share of [UNK]")
+    return parser
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,48 @@
+"""From what the user names (a folder, a hub id, `builtin:teacher`) to a folder on this machine."""
+
+from pathlib import Path
+
+from distil_jax.errors import UserError
+from distil_jax.tokenizer import BUILTIN_TEACHER, resolve
+
+WANTED_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+CONNECT_SECONDS = 5
+
+
+def locate(name: str | Path) -> Path:
+    """The model's folder, downloaded once where `name` is a hub id; raises `UserError`."""
+    folder = resolve(name)
+    if folder.is_dir():
+        return folder
+    if str(name) == BUILTIN_TEACHER:
+        raise UserError(f"{BUILTIN_TEACHER} is not part of this installation; {folder} is missing")
+    if folder.exists():
+        raise UserError(f"{folder} is a file; give the model folder that holds it")
+    if not _is_hub_id(str(name)):
+        raise UserError(f"model folder {name} does not exist; give a folder, or a hub id")
+    return _download(str(name))
+
+
+def _is_hub_id(name: str) -> bool:
+    return bool(name) and not name.startswith((".", "/", "~")) and name.count("/") <= 1
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                allow_patterns=WANTED_FILES,
+                ignore_patterns=["*/*"],
+                etag_timeout=CONNECT_SECONDS,
+            )
+        )
+    except Exception as error:  # the hub's client lets several libraries' errors through
+        raise UserError(
+            f"model {name} is neither a folder here nor reachable on the hub "
+            f"({type(error).__name__}); check the name and the network, or give a folder"
+        ) from error

@@ -1,0 +1,27 @@
+"""What a model folder holds, in this package's terms."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from distil_jax.models import EncoderConfig
+from distil_jax.models.types import Params
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Head = Literal["masked_lm", "classification", "span"]
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model with its tokenizer: float32 parameters, and the names of the classes it tells apart.
+
+    `params` has "encoder" and, unless `head` is None, "head"; `labels` is empty without a
+    classification head. `tokenizer` may be None when saving a model without one.
+    """
+
+    config: EncoderConfig
+    params: Params
+    head: Head | None
+    labels: tuple[str, ...]
+    tokenizer: "PreTrainedTokenizerFast | None"

@@ -1,0 +1,161 @@
+"""Loading a Hugging Face model folder."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.models.types import Params
+from distil_jax.pretrained.config_file import read_config, read_labels
+from distil_jax.pretrained.locate import locate
+from distil_jax.pretrained.model import Head, Pretrained
+from distil_jax.pretrained.tensors import Tensors, open_tensors
+from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights, sizes
+from distil_jax.pretrained.writing import FOLDED_TOKEN_TYPES
+from distil_jax.tokenizer import load as load_tokenizer
+
+HEAD_KINDS: tuple[Head, ...] = ("masked_lm", "classification", "span")
+HEAD_NAMES = {
+    "masked_lm": "masked-language-model head",
+    "classification": "sequence-classification head",
+    "span": "question-answering head",
+}
+
+
+def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
+    """Open a BERT, DistilBERT, RoBERTa or XLM-R folder, a hub id, or `builtin:teacher`.
+
+    Parameters come as float32 whatever the folder stores. Raises `UserError` naming the file and
+    the tensor or key when something is missing, damaged or unsupported, or when the folder lacks
+    the head that `require_head` names.
+    """
+    folder = locate(folder_or_id)
+    config, params, head, labels = load_weights(folder, require_head=require_head)
+    return Pretrained(config, params, head, labels, load_tokenizer(folder))
+
+
+def load_weights(
+    folder: Path, *, require_head: Head | None = None
+) -> tuple[EncoderConfig, Params, Head | None, tuple[str, ...]]:
+    """What `load` does, without the tokenizer: configuration, parameters, head and labels."""
+    config, content = read_config(folder)
+    tensors = open_tensors(folder)
+    head = _head(config, tensors, require_head)
+    labels: tuple[str, ...] = ()
+    count = 0
+    if head == "classification":
+        count = tensors.shape(_find(_weights(config, head)[-1], config, tensors))[0]
+        labels = read_labels(content, count)
+    config = replace(config, tied=_is_tied(config, head, tensors))
+    dimensions = sizes(config, count)
+    params: Params = {"encoder": _read(encoder_weights(config), config, tensors, dimensions)}
+    if head is not None:
+        params["head"] = _read(_weights(config, head), config, tensors, dimensions)
+    config = _without_zero_token_types(config, params)
+    return config, jax.tree.map(jnp.asarray, params), head, labels
+
+
+def _weights(config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
+    weights = HEADS[FAMILIES[config.model_type], head]
+    return tuple(weight for weight in weights if weight.path != "table" or not config.tied)
+
+
+def _head(config: EncoderConfig, tensors: Tensors, required: Head | None) -> Head | None:
+    """The required head, or the first that the folder holds; a head is known by its kernels."""
+    present = [head for head in HEAD_KINDS if _has_head(config, head, tensors)]
+    if required is not None and required not in present:
+        kind = " or ".join(HEAD_NAMES[head] for head in present) or "no head"
+        raise UserError(
+            f"{tensors.folder} has no {HEAD_NAMES[required]} (it has {kind}); "
+            f"use a folder saved with one"
+        )
+    return required or (present[0] if present else None)
+
+
+def _has_head(config: EncoderConfig, head: Head, tensors: Tensors) -> bool:
+    kernels = [weight for weight in _weights(config, head) if weight.transposed]
+    return all(_find(weight, config, tensors) in tensors for weight in kernels)
+
+
+def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool:
+    """Whether the decoder is the token table: the same by declaration, and no other one stored."""
+    if head != "masked_lm":
+        return config.tied
+    table = next(w for w in HEADS[FAMILIES[config.model_type], head] if w.path == "table")
+    if not config.tied or table.name not in tensors:
+        return config.tied
+    tokens = _find(encoder_weights(config)[0], config, tensors)
+    shape = (config.vocabulary, config.width)
+    return tokens in tensors and np.array_equal(
+        tensors.read(tokens, shape), tensors.read(table.name, shape)
+    )
+
+
+def _find(weight: Weight, config: EncoderConfig, tensors: Tensors, layer: int = 0) -> str:
+    """The first of a weight's possible names that the folder has; its canonical name if none."""
+    prefix = f"{FAMILIES[config.model_type]}."
+    names = [name.format(layer=layer) for name in (*weight.aliases, weight.name)]
+    every = [prefix + name for name in names] + names if weight.prefixed else names
+    return next((name for name in every if name in tensors), every[-1])
+
+
+def _read(
+    weights: Iterable[Weight], config: EncoderConfig, tensors: Tensors, dimensions: dict[str, int]
+) -> Params:
+    """Nested parameters of the weights, layers stacked; raises `UserError` naming what is missing."""
+    weights = list(weights)
+    names = {weight: _names(weight, config, tensors) for weight in weights}
+    missing = [name for found in names.values() for name in found if name not in tensors]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(
+            f"{tensors.folder} lacks tensor {missing[0]}{more}; "
+            "the weights do not belong to its config.json, or are incomplete"
+        )
+    params: Params = {}
+    for weight in weights:
+        shape = tuple(dimensions[dimension] for dimension in weight.shape)
+        _place(params, weight.path.split("/"), _stacked(weight, names[weight], shape, tensors))
+    return params
+
+
+def _names(weight: Weight, config: EncoderConfig, tensors: Tensors) -> list[str]:
+    count = config.layers if weight.layered else 1
+    return [_find(weight, config, tensors, layer) for layer in range(count)]
+
+
+def _stacked(
+    weight: Weight, names: list[str], shape: tuple[int, ...], tensors: Tensors
+) -> np.ndarray:
+    stored = shape[::-1] if weight.transposed else shape
+    if not weight.layered:
+        tensor = tensors.read(names[0], stored)
+        return tensor.T if weight.transposed else tensor
+    stack = np.empty((len(names), *shape), np.float32)
+    for row, name in zip(stack, names, strict=True):
+        tensor = tensors.read(name, stored)
+        row[:] = tensor.T if weight.transposed else tensor
+    return stack
+
+
+def _place(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:
+    for part in path[:-1]:
+        params = params.setdefault(part, {})
+    params[path[-1]] = value
+
+
+def _without_zero_token_types(config: EncoderConfig, params: Params) -> EncoderConfig:
+    """Drop a table that saving added for a class that insists on one, so that round trips close."""
+    embeddings = params["encoder"]["embeddings"]
+    table = embeddings.get("token_types")
+    written = FOLDED_TOKEN_TYPES.get(config.model_type)
+    if table is None or len(table) != written or table.any():
+        return config
+    del embeddings["token_types"]
+    return replace(config, token_types=0)

@@ -1,0 +1,172 @@
+"""Saving a Hugging Face model folder, whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from safetensors.numpy import save_file
+
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.models.config import ROBERTA_TYPES
+from distil_jax.models.student import DISTILBERT_EPSILON
+from distil_jax.models.types import Params
+from distil_jax.pretrained.config_file import write_config
+from distil_jax.pretrained.model import Head, Pretrained
+from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights
+from distil_jax.tokenizer import save as save_tokenizer
+
+# Rows of the all-zero token-type table written for a class that cannot do without one.
+FOLDED_TOKEN_TYPES = {"bert": 2, "roberta": 1, "xlm-roberta": 1}
+
+# What a model folder that may be replaced consists of.
+REPLACEABLE = (
+    "config.json model.safetensors README.md tokenizer.json tokenizer_config.json vocab.txt "
+    "vocab.json merges.txt special_tokens_map.json added_tokens.json sentencepiece.bpe.model"
+).split()
+
+
+def save(
+    folder: str | Path,
+    pretrained: Pretrained,
+    *,
+    card: str | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> None:
+    """Write config.json, model.safetensors, the tokenizer's files and `card` as README.md.
+
+    A configuration that its model type cannot express is written as the nearest type that can.
+    The folder appears complete under its name, or not at all; an earlier model folder is replaced.
+    Raises `UserError` for a folder that holds anything else, or for what no type can express.
+    """
+    folder = Path(folder).absolute()
+    _check_destination(folder)
+    config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
+    tensors = dict(_tensors(config, params, pretrained.head, np.dtype(dtype)))
+    text = write_config(config, pretrained.head, pretrained.labels, dtype)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            _write(draft, tensors, text, card, pretrained.tokenizer)
+            _replace(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror or error})") from error
+
+
+def expressible(
+    config: EncoderConfig, params: Params, head: Head | None
+) -> tuple[EncoderConfig, Params]:
+    """The configuration and parameters of the nearest model type that can express them."""
+    offset = config.pad_token + 1 if config.model_type in ROBERTA_TYPES else 0
+    if config.position_offset != offset:
+        raise UserError(
+            f"a {config.model_type} folder cannot express position_offset {config.position_offset} "
+            f"with pad_token {config.pad_token}; it would have to be {offset}"
+        )
+    if config.model_type == "distilbert":
+        if config.norm_epsilon == DISTILBERT_EPSILON and not config.token_types:
+            return config, params
+        if head == "classification":
+            raise UserError(
+                f"a distilbert classifier with norm_epsilon {config.norm_epsilon} and "
+                f"{config.token_types} token types fits no model type; DistilBERT's are 1e-12 and 0"
+            )
+        config = replace(config, model_type="bert")
+    return _with_token_types(config, params)
+
+
+def _with_token_types(config: EncoderConfig, params: Params) -> tuple[EncoderConfig, Params]:
+    if config.token_types:
+        return config, params
+    rows = FOLDED_TOKEN_TYPES[config.model_type]
+    encoder = params["encoder"]
+    table = np.zeros((rows, config.width), np.float32)
+    embeddings = {**encoder["embeddings"], "token_types": table}
+    params = {**params, "encoder": {**encoder, "embeddings": embeddings}}
+    return replace(config, token_types=rows), params
+
+
+def _tensors(
+    config: EncoderConfig, params: Params, head: Head | None, dtype: np.dtype
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and tensors in the folder's layout."""
+    prefix = f"{FAMILIES[config.model_type]}." if head else ""
+    for weight in encoder_weights(config):
+        yield from _named(weight, params["encoder"], prefix, dtype)
+    for weight in HEADS[FAMILIES[config.model_type], head] if head else ():
+        if weight.path == "table" and config.tied:
+            continue
+        yield from _named(weight, params["head"], prefix, dtype)
+        if weight.path == "bias" and not config.tied:
+            # An untied decoder has a bias of its own, and transformers asks for both.
+            for alias in weight.aliases:
+                yield from _named(replace(weight, name=alias), params["head"], prefix, dtype)
+
+
+def _named(
+    weight: Weight, params: Params, prefix: str, dtype: np.dtype
+) -> Iterator[tuple[str, np.ndarray]]:
+    values: Any = params
+    for part in weight.path.split("/"):
+        values = values[part]
+    stack = np.asarray(jax.device_get(values), np.float32)
+    for layer, tensor in enumerate(stack if weight.layered else stack[None]):
+        name = (prefix if weight.prefixed else "") + weight.name.format(layer=layer)
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(tensor.T if weight.transposed else tensor, dtype)
+        if not np.isfinite(stored).all():
+            raise UserError(f"tensor {name} holds NaN or infinity as {dtype}; it was not saved")
+        yield name, stored
+
+
+def _write(
+    draft: Path, tensors: dict[str, np.ndarray], config: str, card: str | None, tokenizer: Any
+) -> None:
+    save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
+    (draft / "config.json").write_text(config, "utf-8")
+    if tokenizer is not None:
+        save_tokenizer(draft, tokenizer)
+    if card is not None:
+        (draft / "README.md").write_text(card, "utf-8")
+    # mkdtemp and safetensors make private files; a model folder is as readable as any other.
+    umask = os.umask(0)
+    os.umask(umask)
+    draft.chmod(0o777 & ~umask)
+    for file in draft.iterdir():
+        file.chmod(0o666 & ~umask)
+
+
+def _check_destination(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UserError(f"{folder} exists and is not a folder; choose another name")
+    present = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in present if name not in REPLACEABLE]
+    if foreign:
+        raise UserError(
+            f"{folder} holds {foreign[0]}, which is no part of a model folder; choose another name"
+        )
+
+
+def _replace(draft: Path, folder: Path) -> None:
+    """Put the draft in the folder's place; what was there goes aside first, and back on failure."""
+    if not folder.exists():
+        os.rename(draft, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    os.rename(folder, aside / "old")
+    try:
+        os.rename(draft, folder)
+    except OSError:
+        os.rename(aside / "old", folder)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,36 @@
+"""The short table a run ends with."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+COLUMNS = (
+    ("parameters", "parameters", "{:,.0f}"),
+    ("masked_lm", "held-out MLM loss", "{:.3f}"),
+    ("accuracy", "held-out MLM accuracy", "{:.1%}"),
+    ("agreement", "agreement with teacher", "{:.1%}"),
+    ("sentences_per_second", "sentences/s", "{:,.0f}"),
+)
+
+
+def rows(results: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """One row per model; a figure that a model lacks is a dash."""
+    return [
+        [name, *(form.format(values[key]) if key in values else "-" for key, _, form in COLUMNS)]
+        for name, values in results.items()
+    ]
+
+
+def terminal(results: Mapping[str, Mapping[str, float]]) -> Table:
+    """For the terminal."""
+    table = Table("", *(label for _, label, _ in COLUMNS))
+    for row in rows(results):
+        table.add_row(*row)
+    return table
+
+
+def markdown(results: Mapping[str, Mapping[str, float]]) -> str:
+    """For model cards and reports."""
+    head = ["", *(label for _, label, _ in COLUMNS)]
+    lines = [head, ["---"] + ["---:"] * len(COLUMNS), *rows(results)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

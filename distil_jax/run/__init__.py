@@ -1,0 +1,1 @@
+"""One run from its command line to its results, put together from the rooms below."""

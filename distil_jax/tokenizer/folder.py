@@ -1,0 +1,121 @@
+"""Opening and saving tokenizer folders in the Hugging Face layout."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distil_jax.errors import UserError
+from distil_jax.tokenizer import hub
+from distil_jax.tokenizer.special import special_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+BUILTIN_TEACHER = "builtin:teacher"
+# In the order in which they are trusted: one file with everything, or a vocabulary to build from.
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
+
+
+def resolve(name: str | Path) -> Path:
+    """The folder that a name means: `builtin:teacher` is the one inside the package."""
+    if str(name) == BUILTIN_TEACHER:
+        return Path(__file__).parents[1] / "builtin_teacher"
+    return Path(name)
+
+
+def load(folder: str | Path) -> "PreTrainedTokenizerFast":
+    """Open the fast tokenizer of a model folder, of a hub id, or of `builtin:teacher`.
+
+    Raises UserError when there is none, when it is damaged, or when it lacks one of the special
+    tokens that masked language modelling needs.
+    """
+    path = resolve(folder)
+    tokenizer = _from_folder(path) if path.is_dir() else _from_hub(str(folder))
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(f"{folder} holds no fast tokenizer; save it with a tokenizer.json")
+    special_ids(tokenizer)
+    return tokenizer
+
+
+def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Write the files that AutoTokenizer opens, and vocab.txt for a WordPiece vocabulary."""
+    folder = Path(folder)
+    tokenizer.save_pretrained(folder)
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    if model.get("type") == "WordPiece":
+        pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), "utf-8")
+
+
+def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    present = [name for name in TOKENIZER_FILES if (path / name).is_file()]
+    if not present:
+        raise UserError(f"{path} holds no tokenizer; it needs a tokenizer.json or a vocab.txt")
+    tokenizer: Any
+    configured = any((path / name).is_file() for name in ("tokenizer_config.json", "config.json"))
+    try:
+        if configured:
+            tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+        elif present[0] == "tokenizer.json":
+            tokenizer = PreTrainedTokenizerFast(
+                tokenizer_file=str(path / present[0]), **_named_by_content(path / present[0])
+            )
+        elif present[0] == "vocab.txt":
+            return _from_vocabulary(path)
+        else:
+            raise UserError(f"{path} has no tokenizer_config.json and no tokenizer.json")
+    except UserError:
+        raise
+    except Exception as error:  # the libraries raise bare Exception for a damaged file
+        raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
+    if present[0] == "vocab.txt" and tokenizer.vocab_size < _lines(path / "vocab.txt"):
+        return _from_vocabulary(path)
+    return tokenizer
+
+
+def _from_vocabulary(path: Path) -> "PreTrainedTokenizerFast":
+    """Build a BERT tokenizer from vocab.txt (transformers 5 may make five tokens out of it)."""
+    from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
+
+    pieces = (path / "vocab.txt").read_text("utf-8").splitlines()
+    missing = [token for token in SPECIAL_TOKENS if token not in pieces]
+    if missing:
+        raise UserError(f"{path / 'vocab.txt'} lacks {' '.join(missing)}; is it a BERT vocabulary?")
+    settings = path / "tokenizer_config.json"
+    configured = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    return bert_tokenizer(vocabulary, lowercase=bool(configured.get("do_lower_case", True)))
+
+
+def _from_hub(name: str) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer
+
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"tokenizer folder {name} does not exist")
+    opened: Any
+    with hub.access() as online:
+        try:
+            opened = AutoTokenizer.from_pretrained(name, local_files_only=not online)
+        except Exception as error:  # every layer below has its own
+            state = "not on the hub" if online else "the hub cannot be reached"
+            raise UserError(
+                f"tokenizer {name} is no folder here and {state}; "
+                "give a folder with a tokenizer.json"
+            ) from error
+    return opened
+
+
+def _named_by_content(file: Path) -> dict[str, str]:
+    """Special-token names for a bare tokenizer.json, recognised by their usual spellings."""
+    contents = {token["content"] for token in json.loads(file.read_text("utf-8"))["added_tokens"]}
+    bert = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
+    roberta = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
+    spelled = max((bert, roberta), key=lambda names: len(contents & set(names.values())))
+    return {f"{name}_token": token for name, token in spelled.items() if token in contents}
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)

@@ -1,0 +1,1 @@
+"""The run itself: config, step, optimizer, devices, checkpoints, loop, validation."""

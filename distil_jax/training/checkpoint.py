@@ -1,0 +1,294 @@
+"""Checkpoints: Orbax writes them in the background, digests vouch for them, the best few are kept.
+
+Orbax's CheckpointManager is not used: it commits a step, and deletes the one before, before digests
+could be written, so that a kill in between leaves nothing to trust. The layout of the files is in
+`checkpoint_folder`.
+"""
+
+import errno
+import logging
+import math
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
+
+from distil_jax.errors import UserError
+from distil_jax.training import checkpoint_folder
+from distil_jax.training.difference import difference
+from distil_jax.training.workdir import refusal
+
+State = Any  # any pytree of arrays
+
+
+class Checkpoints:
+    """One run's checkpoints. Every process makes one and calls the same methods in the same order.
+
+    Args:
+        folder: shared by all processes; nothing is made or removed there before the first `save`.
+        keep: how many of the latest steps stay.
+        keep_best: how many of the steps with the best metric stay besides; 0 keeps none for that.
+        lower_is_better: how metrics compare.
+    """
+
+    def __init__(
+        self, folder: Path, *, keep: int = 3, keep_best: int = 1, lower_is_better: bool = True
+    ) -> None:
+        if keep < 1 or keep_best < 0:
+            raise ValueError(f"keep {keep} must be at least 1 and keep_best {keep_best} at least 0")
+        logging.getLogger("absl").addFilter(_not_from_orbax)
+        self.folder = Path(os.path.abspath(folder))
+        self._keep, self._keep_best = keep, keep_best
+        self._lower_is_better = lower_is_better
+        self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
+        self._committing: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._swept = False
+        self._vouched: set[int] = set()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(
+        self, step: int, state: State, *, config: dict[str, Any], metric: float | None = None
+    ) -> None:
+        """Start writing a step; returns once the state may be donated. A step that is there stays.
+
+        Waits for the save before it. `config` must be JSON's; a step whose metric is None or not
+        finite is never among the best.
+
+        Raises:
+            UserError: this save, or the one before it, could not be written.
+        """
+        self.wait()
+        if step in self.steps():
+            return
+        staging = self.folder / f"{checkpoint_folder.WRITING}{step}"
+        description = _description(step, state, config, metric)
+        try:
+            if _is_primary():
+                self._sweep_once()
+                checkpoint_folder.begin(self.folder, step, description)
+            self._orbax.save(staging / "state", args=ocp.args.StandardSave(_unshared(state)))
+        except Exception as error:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise _explained(self.folder, error) from error
+        self._committing = threading.Thread(target=self._commit, args=(step, staging))
+        self._committing.start()
+
+    def wait(self) -> None:
+        """Return when the save under way is complete and its digests are written.
+
+        Raises:
+            UserError: it could not be written, for instance because the disk is full.
+        """
+        if self._committing is not None:
+            self._committing.join()
+            self._committing = None
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise _explained(self.folder, failure) from failure
+            _meet()
+
+    def close(self) -> None:
+        """Wait, and give Orbax's threads back."""
+        try:
+            self.wait()
+        finally:
+            self._orbax.close()
+
+    def steps(self) -> list[int]:
+        """The complete steps, in ascending order; their contents are not looked at."""
+        return checkpoint_folder.present(self.folder)
+
+    def best(self) -> int | None:
+        """The step with the best metric, the latest one of equals; None where no step has one."""
+        ranked = checkpoint_folder.ranked(self.folder, lower_is_better=self._lower_is_better)
+        return ranked[0] if ranked else None
+
+    def latest(self) -> int | None:
+        """The latest step whose files are what was written; None where there is none.
+
+        A damaged step is named on standard output, set aside, and the one before it is tried.
+        """
+        self.wait()
+        step = checkpoint_folder.latest_intact(self.folder) if _is_primary() else None
+        step = _told_by_primary(step)
+        if step is not None:
+            self._vouched.add(step)
+        return step
+
+    def config(self, step: int) -> dict[str, Any]:
+        """The config of the run that wrote a step.
+
+        Raises:
+            UserError: the step is not there or is damaged.
+        """
+        return self._about(step)["config"]
+
+    def restore(self, target: State, step: int | None = None) -> tuple[int, State] | None:
+        """The state of `step`, or of the `latest` intact one, after its number; None without any.
+
+        Every leaf comes back as a `jax.Array`, bit for bit, committed to its target's sharding
+        (the first device's, if it has none); the devices may be others than those that wrote it.
+
+        Args:
+            target: the same tree with arrays or `jax.ShapeDtypeStruct`s for leaves.
+
+        Raises:
+            UserError: `step` is not there or is damaged, or another kind of state was saved.
+        """
+        self.wait()
+        found = self.latest() if step is None else step
+        if found is None:
+            return None
+        abstract = jax.tree.map(_abstract, target)
+        self._check_leaves(found, abstract)
+        path = self.folder / str(found) / "state"
+        return found, self._orbax.restore(path, args=ocp.args.StandardRestore(abstract))
+
+    def restore_part(self, step: int, name: str) -> State:
+        """One entry of a step's state, a nested dict of arrays, on the first device.
+
+        It needs no target: an export knows neither the optimizer nor its state.
+
+        Raises:
+            UserError: the step is not there or is damaged, or its state has no such entry.
+        """
+        self.wait()
+        saved = self._about(step)["leaves"]
+        leaves = {key: leaf for key, leaf in saved.items() if key.startswith(f"{name}/")}
+        if not leaves:
+            raise UserError(f"{self.folder / str(step)} holds no {name}; it is another run's")
+        item = jax.tree.map(_abstract, _nested(leaves))
+        arguments = ocp.args.PyTreeRestore(
+            item, ocp.checkpoint_utils.construct_restore_args(item), partial_restore=True
+        )
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            return reader.restore(self.folder / str(step) / "state", args=arguments)[name]
+
+    def _commit(self, step: int, staging: Path) -> None:
+        """In the background: wait for Orbax, show the step, then let go of older ones."""
+        try:
+            self._orbax.wait_until_finished()
+            if _is_primary():
+                checkpoint_folder.commit(self.folder, step, staging)
+                ranked = checkpoint_folder.ranked(
+                    self.folder, lower_is_better=self._lower_is_better
+                )
+                kept = {*self.steps()[-self._keep :], *ranked[: self._keep_best]}
+                checkpoint_folder.retire(self.folder, kept)
+        except BaseException as error:
+            self._failure = error
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _sweep_once(self) -> None:
+        if not self._swept:
+            checkpoint_folder.sweep(self.folder)
+            self._swept = True
+
+    def _about(self, step: int) -> dict[str, Any]:
+        if step not in self._vouched:
+            checkpoint_folder.check_intact(self.folder, step)
+            self._vouched.add(step)
+        about = checkpoint_folder.about(self.folder, step)
+        if about is None:
+            raise UserError(f"{self.folder / str(step)} is not readable; name another step")
+        return about
+
+    def _check_leaves(self, step: int, abstract: State) -> None:
+        wrong = difference(self._about(step)["leaves"], _leaves(abstract))
+        if wrong:
+            raise UserError(
+                f"{self.folder / str(step)} holds another state ({len(wrong)} arrays: {wrong[0]});"
+                " resume it with the config and the version that wrote it, or name another folder"
+            )
+
+
+def _description(
+    step: int, state: State, config: dict[str, Any], metric: float | None
+) -> dict[str, Any]:
+    rated = metric is not None and math.isfinite(metric)
+    leaves = _leaves(state)
+    return {"step": step, "metric": metric if rated else None, "config": config, "leaves": leaves}
+
+
+def _leaves(state: State) -> dict[str, list[int | str]]:
+    """Name of each array, with its shape and dtype: what a restore must find again."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): [*np.shape(leaf), str(leaf.dtype)]
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+
+
+def _nested(leaves: dict[str, list[Any]]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, (*shape, dtype) in leaves.items():
+        *parents, last = name.split("/")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[last] = jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype))
+    return tree
+
+
+def _unshared(state: State) -> State:
+    """The state, copied where the host reads it in place (CPU).
+
+    Orbax's view of an array there would hold up the next step, which is given it to overwrite, for
+    as long as the writing takes; elsewhere Orbax has its own copy before its `save` returns.
+    """
+    return jax.tree.map(lambda leaf: jnp.copy(leaf) if _on_cpu(leaf) else leaf, state)
+
+
+def _on_cpu(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and next(iter(leaf.devices())).platform == "cpu"
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    sharding = getattr(leaf, "sharding", None)
+    if sharding is None:
+        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
+
+
+def _explained(folder: Path, failure: BaseException) -> BaseException:
+    """The operating system's refusals become a `UserError`; TensorStore tells them by number."""
+    if isinstance(failure, OSError):
+        return UserError(refusal(folder, failure))
+    told = re.search(r"os_error_code='(\d+)'", str(failure))
+    if told is None and os.strerror(errno.ENOSPC) not in str(failure):
+        return failure
+    number = int(told[1]) if told else errno.ENOSPC
+    return UserError(refusal(folder, OSError(number, os.strerror(number))))
+
+
+def _is_primary() -> bool:
+    return jax.process_index() == 0
+
+
+def _meet() -> None:
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("checkpoint committed")
+
+
+def _told_by_primary(step: int | None) -> int | None:
+    if jax.process_count() == 1:
+        return step
+    told = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if step is None else step)))
+    return None if told < 0 else told
+
+
+def _not_from_orbax(record: logging.LogRecord) -> bool:
+    return f"{os.sep}orbax{os.sep}" not in record.pathname

@@ -1,0 +1,256 @@
+"""The config of a run as frozen dataclasses; `configs/base.py` is the only place with defaults."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from distil_jax.errors import UsageError
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    layers: int
+    width: int
+    heads: int
+    inner_width: int
+    positions: int
+    token_types: int
+
+
+@dataclass(frozen=True)
+class Student:
+    layers: str
+    initialize: str
+    folder: str
+    fold_token_types: bool
+    copy_head: bool
+    dropout: float
+    attention_dropout: float
+    architecture: Architecture
+
+
+@dataclass(frozen=True)
+class Loss:
+    soft_target: float
+    masked_lm: float
+    cosine: float
+    temperature: float
+    positions: str
+    chunk: int
+
+
+@dataclass(frozen=True)
+class Data:
+    train: str
+    validation: str
+    document: str
+    heldout: float
+
+
+@dataclass(frozen=True)
+class MaskingConfig:
+    percent: int
+    mask_percent: int
+    random_percent: int
+    frequency_power: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    sequences: int
+    length: int
+    micro: int
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    learning_rate: float
+    schedule: str
+    warmup: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    weight_decay: float
+    clip: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    compute: str
+    parameters: str
+    teacher: str
+
+
+@dataclass(frozen=True)
+class Parallel:
+    mode: str
+    devices: int
+    scan_layers: str
+    rematerialise: str
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    every_steps: int
+    keep: int
+    keep_best: int
+
+
+@dataclass(frozen=True)
+class Eval:
+    every_steps: int
+    sequences: int
+
+
+@dataclass(frozen=True)
+class Log:
+    every_steps: int
+    tensorboard: bool
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int
+    total_steps: int
+    epochs: float
+    teacher: str
+    tokenizer: str
+    student: Student
+    loss: Loss
+    data: Data
+    masking: MaskingConfig
+    batch: Batch
+    optimizer: Optimizer
+    precision: Precision
+    parallel: Parallel
+    checkpoint: CheckpointConfig
+    eval: Eval
+    log: Log
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "student.initialize": ("teacher", "random"),
+    "loss.positions": ("all", "masked"),
+    "data.document": ("line", "block"),
+    "optimizer.schedule": ("linear", "cosine"),
+    "precision.compute": ("float32", "bfloat16"),
+    "precision.parameters": ("float32", "bfloat16"),
+    "precision.teacher": ("float32", "bfloat16"),
+    "parallel.mode": ("jit", "pmap"),
+    "parallel.scan_layers": ("auto", "on", "off"),
+    "parallel.rematerialise": ("none", "attention", "layer"),
+}
+
+AT_LEAST: dict[str, float] = {
+    "total_steps": 0,
+    "student.dropout": 0,
+    "student.attention_dropout": 0,
+    "loss.soft_target": 0,
+    "loss.masked_lm": 0,
+    "loss.cosine": 0,
+    "loss.chunk": 1,
+    "masking.percent": 1,
+    "masking.mask_percent": 0,
+    "masking.random_percent": 0,
+    "masking.frequency_power": 0,
+    "batch.sequences": 1,
+    "batch.length": 3,
+    "batch.micro": 0,
+    "optimizer.warmup": 0,
+    "optimizer.weight_decay": 0,
+    "optimizer.clip": 0,
+    "parallel.devices": 0,
+    "checkpoint.every_steps": 1,
+    "checkpoint.keep": 1,
+    "checkpoint.keep_best": 0,
+    "eval.every_steps": 1,
+    "eval.sequences": 0,
+    "log.every_steps": 1,
+}
+
+AT_MOST: dict[str, float] = {
+    "student.dropout": 0.99,
+    "student.attention_dropout": 0.99,
+    "masking.percent": 100,
+    "masking.mask_percent": 100,
+    "masking.random_percent": 100,
+    "optimizer.warmup": 1,
+}
+
+ABOVE: dict[str, float] = {"loss.temperature": 0, "optimizer.learning_rate": 0}
+
+
+def from_mapping(values: Mapping[str, Any]) -> Config:
+    """A checked `Config`; raises `UsageError` with the key, the value and what is allowed."""
+    config = _section(Config, values, "")
+    for key, allowed in CHOICES.items():
+        if (value := _get(values, key)) not in allowed:
+            raise UsageError(f"config.{key}={value!r} is none of {', '.join(allowed)}")
+    for key, least in AT_LEAST.items():
+        if (value := _get(values, key)) < least:
+            raise UsageError(f"config.{key}={value} must be at least {least}")
+    for key, most in AT_MOST.items():
+        if (value := _get(values, key)) > most:
+            raise UsageError(f"config.{key}={value} must be at most {most}")
+    for key, bound in ABOVE.items():
+        if not (value := _get(values, key)) > bound:
+            raise UsageError(f"config.{key}={value} must be above {bound}")
+    _check_sums(config)
+    return config
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """The config as nested dicts of plain values, for checkpoints and reports."""
+    return dataclasses.asdict(config)
+
+
+def _get(values: Mapping[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+def _section(kind: type[Section], values: Mapping[str, Any], prefix: str) -> Section:
+    hints = typing.get_type_hints(kind)
+    unknown = set(values) - set(hints)
+    missing = set(hints) - set(values)
+    if unknown or missing:
+        names = ", ".join(f"config.{prefix}{name}" for name in sorted(unknown or missing))
+        raise UsageError(f"{'unknown' if unknown else 'missing'} config key: {names}")
+    return kind(**{n: _value(hint, values[n], f"{prefix}{n}") for n, hint in hints.items()})
+
+
+def _value(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _section(typing.cast(type, hint), value, f"{key}.")
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        wanted = hint.__name__ if not isinstance(hint, types.UnionType) else str(hint)
+        raise UsageError(f"config.{key}={value!r} must be of type {wanted}")
+    return value
+
+
+def _check_sums(config: Config) -> None:
+    masking, loss = config.masking, config.loss
+    if masking.mask_percent + masking.random_percent > 100:
+        raise UsageError(
+            f"config.masking.mask_percent={masking.mask_percent} and random_percent="
+            f"{masking.random_percent} are more than 100 together"
+        )
+    if loss.soft_target + loss.masked_lm + loss.cosine == 0:
+        raise UsageError("all of config.loss.soft_target, masked_lm, cosine are 0: nothing to learn")
+    if config.total_steps == 0 and not config.epochs > 0:
+        raise UsageError(
+            f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
+        )
+    if not config.teacher and (loss.soft_target or loss.cosine):
+        raise UsageError(
+            f"config.teacher is empty but config.loss.soft_target={loss.soft_target} and "
+            f"config.loss.cosine={loss.cosine} need one; set both to 0 to pretrain without a teacher"
+        )

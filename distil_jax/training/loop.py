@@ -1,0 +1,119 @@
+"""The loop: batches through the compiled step, with logs, validation, checkpoints and a clean stop."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from distil_jax.errors import Diverged, Stopped
+from distil_jax.training.parallel import Devices
+from distil_jax.training.record import Record
+from distil_jax.training.step import Params, State
+from distil_jax.training.validation import Validate
+
+Step = Callable[[State, Params, Any], tuple[State, dict[str, jax.Array]]]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """What is done when; the last step does everything."""
+
+    total_steps: int
+    log_steps: int
+    validation_steps: int
+    checkpoint_steps: int
+
+    def logs(self, step: int) -> bool:
+        return step == 1 or self._due(step, self.log_steps) or self.validates(step)
+
+    def validates(self, step: int) -> bool:
+        return self._due(step, self.validation_steps)
+
+    def saves(self, step: int) -> bool:
+        return self._due(step, self.checkpoint_steps)
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.total_steps
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the loop calls.
+
+    Attributes:
+      batches: this process's rows of each global batch, from the first step to be done on.
+      save: writes a checkpoint of a step; gets the held-out loss if that was just measured.
+      last_saved: the step of the latest checkpoint, for the message of a run that diverged.
+      stopping: whether the run was asked to stop.
+    """
+
+    step: Step
+    devices: Devices
+    teacher_params: Params
+    batches: Iterator[Mapping[str, np.ndarray]]
+    validate: Validate
+    save: Callable[[int, State, float | None], None]
+    last_saved: Callable[[], str]
+    stopping: Callable[[], bool]
+    record: Record
+    cadence: Cadence
+
+
+def train(loop: Loop, state: State, first_step: int) -> State:
+    """Run from `first_step` steps done to the last; raises `Diverged` or, after saving, `Stopped`."""
+    cadence, previous = loop.cadence, None
+    loop.record.resume()
+    with jax.transfer_guard("disallow"):
+        for step in range(first_step + 1, cadence.total_steps + 1):
+            batch = loop.devices.split(next(loop.batches))
+            state, values = loop.step(state, loop.teacher_params, batch)
+            # One step late, so that the device is at work on this one meanwhile.
+            if previous is not None:
+                _settle(loop, step - 1, previous)
+            previous = values
+            stop = loop.stopping()
+            if stop or cadence.validates(step) or cadence.saves(step):
+                _pause(loop, step, state, previous, stop=stop)
+                previous = None
+            if stop and step < cadence.total_steps:
+                raise Stopped(
+                    f"stopped by SIGTERM after step {step} of {cadence.total_steps}, which is "
+                    f"saved; the same command goes on from there"
+                )
+    return state
+
+
+def _settle(
+    loop: Loop, step: int, values: dict[str, jax.Array], held_out: Mapping[str, float] | None = None
+) -> None:
+    """Fetch a step's figures, stop if they are not finite, and log them if it is time."""
+    fetched = {name: value.item() for name, value in jax.device_get(values).items()}
+    if not math.isfinite(fetched["loss"]) or not math.isfinite(fetched["gradient_norm"]):
+        raise Diverged(
+            f"loss is {fetched['loss']} and gradient norm {fetched['gradient_norm']} at step {step}; "
+            f"{loop.last_saved()}; lower config.optimizer.learning_rate or set config.optimizer.clip"
+        )
+    if held_out is None:
+        loop.record.count(fetched["tokens"])
+    if held_out is not None or (loop.cadence.logs(step) and not loop.cadence.validates(step)):
+        extra = {f"validation_{name}": value for name, value in (held_out or {}).items()}
+        loop.record.log(step, {**fetched, **extra})
+
+
+def _pause(
+    loop: Loop, step: int, state: State, values: dict[str, jax.Array], *, stop: bool
+) -> None:
+    """Settle a step at once, then validate and save where it is time."""
+    _settle(loop, step, values)
+    loop.record.pause()
+    held_out = None
+    if loop.cadence.validates(step):
+        held_out = loop.validate(state.params)
+        _settle(loop, step, values, held_out)
+    if stop or loop.cadence.saves(step):
+        loop.record.sync()
+        loop.save(step, state, None if held_out is None else held_out["loss"])
+    loop.record.resume()

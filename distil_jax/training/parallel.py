@@ -1,0 +1,163 @@
+"""Data parallelism: one body of per-device code under one named axis, as jit(shard_map) or pmap."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from distil_jax.errors import UserError
+from distil_jax.training.config import Parallel
+
+AXIS = "data"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of a run and how a function is mapped over them.
+
+    Attributes:
+      mode: jit or pmap.
+      devices: all of the run's devices, those of other processes included.
+    """
+
+    mode: str
+    devices: tuple[jax.Device, ...]
+
+    @property
+    def mesh(self) -> Mesh:
+        return Mesh(np.array(self.devices), (AXIS,))
+
+    @property
+    def count(self) -> int:
+        return len(self.devices)
+
+    def map(self, body: Callable[..., Any], *, donate: bool = False) -> Callable[..., Any]:
+        """`body(*replicated, batch, sum_over_devices=, device=)` over all devices.
+
+        The last positional argument is split along its first axis, the others are the same
+        everywhere, and so must the results be. `donate` gives up the first argument's memory.
+        """
+
+        def per_device(*arguments: Any) -> Any:
+            return body(
+                *arguments,
+                sum_over_devices=partial(jax.lax.psum, axis_name=AXIS),
+                device=jax.lax.axis_index(AXIS),
+            )
+
+        return {"jit": self._jit, "pmap": self._pmap}[self.mode](per_device, donate)
+
+    def split(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+        """This process's rows of a global batch, on its devices."""
+        if self.mode == "pmap":
+            local = sum(d.process_index == jax.process_index() for d in self.devices)
+            return {k: v.reshape(local, -1, *v.shape[1:]) for k, v in batch.items()}
+        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
+        return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
+
+    def replicate(self, tree: Any) -> Any:
+        """The same values on every device."""
+        return jax.device_put(tree, self.replicated)
+
+    @property
+    def replicated(self) -> NamedSharding:
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    def _jit(self, body: Callable[..., Any], donate: bool) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            specs = (PartitionSpec(),) * (len(arguments) - 1) + (PartitionSpec(AXIS),)
+            # check_vma would sum the gradients of replicated inputs a second time.
+            mapped = jax.shard_map(
+                body, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(), check_vma=False
+            )
+            return mapped(*arguments)
+
+        return jax.jit(call, donate_argnums=(0,) if donate else ())
+
+    def _pmap(self, body: Callable[..., Any], donate: bool) -> Callable[..., Any]:
+        compiled: dict[int, Callable[..., Any]] = {}
+
+        def call(*arguments: Any) -> Any:
+            count = len(arguments)
+            if count not in compiled:
+                compiled[count] = jax.pmap(
+                    body,
+                    axis_name=AXIS,
+                    in_axes=(None,) * (count - 1) + (0,),
+                    out_axes=None,
+                    devices=self.devices,
+                    donate_argnums=(0,) if donate else (),
+                )
+            return compiled[count](*arguments)
+
+        return call
+
+
+def devices(config: Parallel) -> Devices:
+    """The first `config.devices` devices, or all where it is 0."""
+    every = jax.devices()
+    if config.devices > len(every):
+        raise UserError(
+            f"config.parallel.devices={config.devices} but there are {len(every)} devices "
+            f"({every[0].platform}); set it to at most {len(every)}, or to 0 for all"
+        )
+    return Devices(config.mode, tuple(every[: config.devices] if config.devices else every))
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the rows of a global batch are divided.
+
+    Attributes:
+      rows: of one optimizer step, over all devices.
+      device_rows: of one device.
+      micro_rows: of one device at one time.
+    """
+
+    rows: int
+    device_rows: int
+    micro_rows: int
+
+    @property
+    def micro_batches(self) -> int:
+        return self.device_rows // self.micro_rows
+
+
+def shares(sequences: int, micro: int, device_count: int) -> Shares:
+    """The division of `sequences` rows, or an error with the nearest numbers that divide."""
+    if sequences % device_count:
+        raise UserError(
+            f"config.batch.sequences={sequences} does not divide by {device_count} devices; "
+            f"set it to {_near(sequences, device_count)}"
+        )
+    device_rows = sequences // device_count
+    micro_rows = micro or device_rows
+    if device_rows % micro_rows:
+        unit = device_count * micro_rows
+        raise UserError(
+            f"config.batch.sequences={sequences} over {device_count} devices is {device_rows} rows "
+            f"each, which does not divide into micro-batches of config.batch.micro={micro} rows; "
+            f"set config.batch.sequences to {_near(sequences, unit)} or config.batch.micro to "
+            f"{_either(_divisors_near(device_rows, micro_rows))}"
+        )
+    return Shares(sequences, device_rows, micro_rows)
+
+
+def _near(value: int, unit: int) -> str:
+    below = value // unit * unit
+    return _either([number for number in (below, below + unit) if number])
+
+
+def _divisors_near(value: int, wanted: int) -> list[int]:
+    divisors = [number for number in range(1, value + 1) if value % number == 0]
+    below = [number for number in divisors if number < wanted][-1:]
+    above = [number for number in divisors if number > wanted][:1]
+    return below + above
+
+
+def _either(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))

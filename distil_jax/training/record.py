@@ -1,0 +1,60 @@
+"""Where a run's figures go: metrics.jsonl, TensorBoard, and the terminal."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+from distil_jax.training.metrics_file import MetricsFile
+from distil_jax.training.progress import Display
+
+
+class Record:
+    """Writes one line per logged step; seconds spent outside of steps do not count in tokens/s."""
+
+    def __init__(
+        self, workdir: Path, display: Display, *, restart_step: int, tensorboard: bool
+    ) -> None:
+        self.display = display
+        self._file = MetricsFile(workdir / "metrics.jsonl", restart_step=restart_step)
+        self._board = None
+        if tensorboard:
+            folder = str(workdir / "tensorboard")
+            self._board = SummaryWriter(folder, purge_step=restart_step + 1, write_to_disk=True)
+        self._tokens, self._seconds, self._since = 0, 0.0, time.perf_counter()
+
+    def resume(self) -> None:
+        """From here on time counts as training."""
+        self._since = time.perf_counter()
+
+    def pause(self) -> None:
+        """From here on time does not count as training."""
+        self._seconds += time.perf_counter() - self._since
+        self.resume()
+
+    def count(self, tokens: int) -> None:
+        """A step has trained on this many tokens."""
+        self._tokens += tokens
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Write a step's figures."""
+        self.pause()
+        rate = self._tokens / max(self._seconds, 1e-9)
+        line = {"step": step, **values, "tokens_per_second": round(rate, 1)}
+        self._file.append(line)
+        self.display.step(step, line)
+        if self._board is not None:
+            for name, value in line.items():
+                if name != "step":
+                    self._board.add_scalar(name, value, step)
+        self._tokens, self._seconds = 0, 0.0
+
+    def sync(self) -> None:
+        """Make what was written last."""
+        self._file.sync()
+
+    def close(self) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()

@@ -1,0 +1,253 @@
+"""One optimizer step: mask, teacher, the student's three losses and their gradient, update.
+
+Pure and blind to devices: `parallel` maps it over them and hands in the sum.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from distil_jax import losses
+from distil_jax.data.masking import Masking, mask_rows
+from distil_jax.losses import Mean
+from distil_jax.models import MaskedLM, output_table
+from distil_jax.training.config import Loss
+
+Params = PyTree[Float[Array, "..."]]
+Batch = Mapping[str, Int[Array, "rows *length"]]
+Sum = Callable[[Any], Any]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """All that an optimizer step changes."""
+
+    step: Int[Array, ""]
+    params: Params
+    optimizer_state: optax.OptState
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Means:
+    """The three losses, not divided yet."""
+
+    soft_target: Mean
+    masked_lm: Mean
+    cosine: Mean
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What stays the same for all steps of a run. Without a teacher it is pretraining.
+
+    Attributes:
+      micro_rows: rows computed at one time; the rows of a device are a multiple of it.
+      product_dtype: of the vocabulary products' operands.
+    """
+
+    student: MaskedLM
+    teacher: MaskedLM | None
+    loss: Loss
+    masking: Masking
+    optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
+    seed: int
+    micro_rows: int
+    product_dtype: str
+
+
+def start(run: Distillation, params: Params) -> State:
+    """The state before the first step."""
+    return State(jnp.zeros((), jnp.int32), params, run.optimizer.init(params))
+
+
+def train_step(
+    run: Distillation,
+    state: State,
+    teacher_params: Params,
+    batch: Batch,
+    *,
+    sum_over_devices: Sum,
+    device: Int[Array, ""],
+) -> tuple[State, dict[str, Array]]:
+    """The state after one more batch, and what to log of it.
+
+    Args:
+      batch: tokens, segments [rows, length], epoch, row [rows]; this device's rows.
+      sum_over_devices: adds the leaves of a tree over all devices.
+      device: this device's number; only dropout looks at it.
+    """
+    masked = mask_batch(run.masking, run.seed, batch)
+    counts = sum_over_devices(loss_counts(run.loss, masked))
+    dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(run.seed), state.step), device)
+    gradient, means = sum_over_devices(
+        accumulate(run, state.params, teacher_params, masked, counts, dropout)
+    )
+    updates, optimizer_state = run.optimizer.update(gradient, state.optimizer_state, state.params)
+    new = State(state.step + 1, optax.apply_updates(state.params, updates), optimizer_state)
+    return new, {
+        "loss": weighted(run.loss, means),
+        "soft_target": means.soft_target.value(),
+        "masked_lm": means.masked_lm.value(),
+        "cosine": means.cosine.value(),
+        "learning_rate": jnp.asarray(run.schedule(state.step), jnp.float32),
+        "gradient_norm": optax.global_norm(gradient),
+        "tokens": sum_over_devices(jnp.sum(batch["segments"] > 0)),
+    }
+
+
+def mask_batch(masking: Masking, seed: int, batch: Batch) -> dict[str, Array]:
+    """The batch with tokens masked and their `labels`; the same on any device, host or restart."""
+    key = jax.random.key(seed, impl="threefry2x32")
+    tokens, labels = mask_rows(
+        masking, key, batch["tokens"], batch["segments"], batch["epoch"], batch["row"]
+    )
+    return {"tokens": tokens, "segments": batch["segments"], "labels": labels}
+
+
+def loss_counts(loss: Loss, masked: Batch) -> dict[str, Array]:
+    """How many tokens each loss averages over: known from the data alone, before any forward pass."""
+    ordinary = jnp.sum(masked["segments"] > 0, dtype=jnp.int32)
+    labelled = jnp.sum(masked["labels"] != losses.IGNORE, dtype=jnp.int32)
+    soft = labelled if loss.positions == "masked" else ordinary
+    return {"soft_target": soft, "masked_lm": labelled, "cosine": ordinary}
+
+
+def accumulate(
+    run: Distillation,
+    params: Params,
+    teacher_params: Params,
+    masked: Batch,
+    counts: Mapping[str, Array],
+    dropout: Array,
+) -> tuple[Params, Means]:
+    """The gradient and the means of all micro-batches of this device.
+
+    Every micro-batch's gradient is divided by the global count, so the sum equals the gradient of
+    the undivided batch although the token counts of micro-batches differ.
+    """
+    rows = masked["tokens"].shape[0]
+    parts = rows // run.micro_rows
+
+    def one(params: Params, part: Batch, number: Array) -> tuple[Params, Means]:
+        key = jax.random.fold_in(dropout, number)
+        gradient, means = jax.grad(distillation_loss, argnums=1, has_aux=True)(
+            run, params, teacher_params, part, counts, key
+        )
+        return jax.tree.map(lambda g: g.astype(jnp.float32), gradient), means
+
+    if parts == 1:
+        return one(params, masked, jnp.zeros((), jnp.int32))
+
+    def add(carry: tuple, xs: tuple) -> tuple[tuple, None]:
+        return jax.tree.map(jnp.add, carry, one(params, *xs)), None
+
+    split = {k: v.reshape(parts, run.micro_rows, *v.shape[1:]) for k, v in masked.items()}
+    zero = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    nothing = (
+        jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params),
+        Means(zero, zero, zero),
+    )
+    return jax.lax.scan(add, nothing, (split, jnp.arange(parts)))[0]
+
+
+def distillation_loss(
+    run: Distillation,
+    params: Params,
+    teacher_params: Params,
+    masked: Batch,
+    counts: Mapping[str, Array],
+    dropout: Array,
+) -> tuple[Float[Array, ""], Means]:
+    """This micro-batch's share of the weighted loss of the whole global batch, and its means."""
+    weights = {
+        name: getattr(run.loss, name) / jnp.maximum(counts[name], 1).astype(jnp.float32)
+        for name in ("soft_target", "masked_lm", "cosine")
+    }
+    hidden = run.student.apply(
+        {"params": params}, masked, train=True, rngs={"dropout": dropout}, method="encode"
+    )
+    teacher_hidden = None
+    if run.teacher is not None:
+        teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
+    loss, vocabulary = _vocabulary_losses(
+        run, params, teacher_params, hidden, teacher_hidden, masked, weights
+    )
+    cosine = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    if teacher_hidden is not None and run.loss.cosine:
+        cosine = losses.cosine(hidden, teacher_hidden, masked["segments"])
+        loss = loss + weights["cosine"] * cosine.total
+    return loss, Means(vocabulary.soft_target, vocabulary.masked_lm, cosine)
+
+
+def weighted(loss: Loss, means: Means) -> Float[Array, ""]:
+    """The three means under the config's weights."""
+    return losses.triple(
+        means.soft_target,
+        means.masked_lm,
+        means.cosine,
+        soft_target_weight=loss.soft_target,
+        masked_lm_weight=loss.masked_lm,
+        cosine_weight=loss.cosine,
+    )
+
+
+def labelled_places(masking: Masking, labels: Int[Array, "rows length"]) -> Int[Array, "rows most"]:
+    """Where each row's labelled tokens are, a static number of places, others filling it up."""
+    unlabelled = labels == losses.IGNORE
+    return jnp.argsort(unlabelled, axis=-1, stable=True)[:, : masking.most(labels.shape[-1])]
+
+
+def gather_rows(array: Array, places: Int[Array, "rows most"]) -> Array:
+    """array[row, places[row]] for every row."""
+    return jax.vmap(lambda row, place: row[place])(array, places)
+
+
+def _vocabulary_losses(
+    run: Distillation,
+    params: Params,
+    teacher_params: Params,
+    hidden: Array,
+    teacher_hidden: Array | None,
+    masked: Batch,
+    weights: Mapping[str, Array],
+) -> tuple[Array, losses.VocabularyMeans]:
+    soft = teacher_hidden is not None and run.loss.soft_target > 0
+    labels = masked["labels"]
+    mask = masked["segments"] > 0
+    if run.loss.positions == "masked" or not soft:
+        places = labelled_places(run.masking, labels)
+        hidden, labels = gather_rows(hidden, places), gather_rows(labels, places)
+        mask = labels != losses.IGNORE
+        if soft:
+            teacher_hidden = gather_rows(teacher_hidden, places)
+    features = run.student.apply({"params": params}, hidden, method="transform")
+    teacher: tuple = (None, None, None)
+    if soft and run.teacher is not None:
+        transformed = run.teacher.apply(
+            {"params": teacher_params}, teacher_hidden, method="transform"
+        )
+        teacher = (transformed, *output_table(teacher_params))
+    return losses.vocabulary_losses(
+        features,
+        *output_table(params),
+        *teacher,
+        labels,
+        mask,
+        soft_scale=weights["soft_target"],
+        mlm_scale=weights["masked_lm"],
+        temperature=run.loss.temperature,
+        chunk=run.loss.chunk,
+        product_dtype=run.product_dtype,
+    )
+
+
+def _dropout_key(seed: int) -> Array:
+    return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), 0xD120)

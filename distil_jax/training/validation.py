@@ -1,0 +1,203 @@
+"""Held-out text: the losses, accuracy and agreement with the teacher, weighted by their counts."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from distil_jax import losses, metrics
+from distil_jax.losses import Mean
+from distil_jax.models import output_table
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import (
+    Batch,
+    Distillation,
+    Means,
+    Params,
+    Sum,
+    gather_rows,
+    labelled_places,
+    mask_batch,
+)
+
+VALIDATION_SEED = 1_000_003
+"""Held-out masks are drawn with this seed in epoch 0: the same at every step of every run."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Scores:
+    """What a batch of held-out rows adds to.
+
+    Agreement counts masked tokens for which student and teacher have the same top prediction.
+    """
+
+    losses: Means
+    accuracy: Mean
+    agreement: Mean
+
+
+Validate = Callable[[Params], dict[str, float]]
+
+
+def validator(
+    run: Distillation,
+    devices: Devices,
+    teacher_params: Params,
+    batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+) -> Validate:
+    """A function from a student's parameters to its held-out figures over all `batches`.
+
+    They are loss (weighted), soft_target, masked_lm, cosine in nats, perplexity, accuracy of the
+    masked tokens, and agreement with the teacher (left out without one). Compiled once.
+    """
+
+    def body(
+        params: Params, teacher_params: Params, batch: Batch, *, sum_over_devices: Sum, device: Array
+    ) -> Scores:
+        return sum_over_devices(score_batch(run, params, teacher_params, batch))
+
+    compiled = devices.map(body)
+
+    def validate(params: Params) -> dict[str, float]:
+        total = None
+        for batch in batches():
+            scores = compiled(params, teacher_params, devices.split(batch))
+            total = scores if total is None else jax.tree.map(jnp.add, total, scores)
+        assert total is not None, "the validation split has rows: it was checked when it was opened"
+        return figures(run, jax.device_get(total))
+
+    return validate
+
+
+def figures(run: Distillation, scores: Scores) -> dict[str, float]:
+    """The values of summed scores that were fetched to the host."""
+    means = scores.losses
+    terms = {name: _value(getattr(means, name)) for name in ("soft_target", "masked_lm", "cosine")}
+    values = {
+        "loss": sum(getattr(run.loss, name) * value for name, value in terms.items()),
+        "masked_lm": terms["masked_lm"],
+        "perplexity": math.exp(min(terms["masked_lm"], 700.0)),
+        "accuracy": _value(scores.accuracy),
+    }
+    if run.teacher is not None:
+        values |= {
+            "soft_target": terms["soft_target"],
+            "cosine": terms["cosine"],
+            "agreement": _value(scores.agreement),
+        }
+    return values
+
+
+def _value(mean: Mean) -> float:
+    return float(mean.total) / max(int(mean.count), 1)
+
+
+def score_batch(
+    run: Distillation, params: Params, teacher_params: Params, batch: Batch
+) -> Scores:
+    """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
+    masked = mask_batch(run.masking, VALIDATION_SEED, batch)
+    rows = masked["tokens"].shape[0]
+    size = math.gcd(rows, run.micro_rows)
+    split = {k: v.reshape(rows // size, size, *v.shape[1:]) for k, v in masked.items()}
+
+    def one(part: Batch) -> Scores:
+        return _score(run, params, teacher_params, part)
+
+    return jax.tree.map(lambda leaf: leaf.sum(0), jax.lax.map(one, split))
+
+
+def _score(run: Distillation, params: Params, teacher_params: Params, masked: Batch) -> Scores:
+    hidden = run.student.apply({"params": params}, masked, method="encode")
+    student = {"params": params}
+    ordinary = masked["segments"] > 0
+    if run.teacher is None:
+        places = labelled_places(run.masking, masked["labels"])
+        features = run.student.apply(student, gather_rows(hidden, places), method="transform")
+        columns = (features, gather_rows(masked["labels"], places))
+        return _chunked(run, lambda part: _pretraining(params, *part), columns)
+    teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
+    cosine = losses.cosine(hidden, teacher_hidden, ordinary)
+    columns = (
+        run.student.apply(student, hidden, method="transform"),
+        run.teacher.apply({"params": teacher_params}, teacher_hidden, method="transform"),
+        masked["labels"],
+        ordinary,
+    )
+    scores = _chunked(
+        run, lambda part: _distillation(run, params, teacher_params, *part), columns
+    )
+    return Scores(
+        Means(scores.losses.soft_target, scores.losses.masked_lm, cosine),
+        scores.accuracy,
+        scores.agreement,
+    )
+
+
+def _chunked(run: Distillation, score: Callable[..., Scores], columns: tuple[Array, ...]) -> Scores:
+    tokens = columns[0].shape[0] * columns[0].shape[1]
+    chunk = min(run.loss.chunk, tokens)
+
+    def split(column: Array) -> Array:
+        flat = column.reshape(tokens, *column.shape[2:])
+        fill = losses.IGNORE if jnp.issubdtype(flat.dtype, jnp.signedinteger) else 0
+        width = ((0, -tokens % chunk),) + ((0, 0),) * (flat.ndim - 1)
+        return jnp.pad(flat, width, constant_values=fill).reshape(-1, chunk, *flat.shape[1:])
+
+    scores = jax.lax.map(score, tuple(split(column) for column in columns))
+    return jax.tree.map(lambda leaf: leaf.sum(0), scores)
+
+
+def _logits(params: Params, features: Array) -> Array:
+    table, bias = output_table(params)
+    product = jnp.matmul(
+        features, table.T.astype(features.dtype), preferred_element_type=jnp.float32
+    )
+    return product + bias
+
+
+def _pretraining(params: Params, features: Array, labels: Int[Array, " chunk"]) -> Scores:
+    logits = _logits(params, features)
+    return Scores(
+        Means(_nothing(), losses.masked_lm(logits, labels), _nothing()),
+        _mean(metrics.accuracy(logits, labels, labels != losses.IGNORE)),
+        _nothing(),
+    )
+
+
+def _distillation(
+    run: Distillation,
+    params: Params,
+    teacher_params: Params,
+    features: Array,
+    teacher_features: Array,
+    labels: Int[Array, " chunk"],
+    ordinary: Array,
+) -> Scores:
+    logits = _logits(params, features)
+    teacher_logits = _logits(teacher_params, teacher_features)
+    labelled = labels != losses.IGNORE
+    soft = losses.soft_target(
+        logits,
+        teacher_logits,
+        labelled if run.loss.positions == "masked" else ordinary,
+        temperature=run.loss.temperature,
+    )
+    return Scores(
+        Means(soft, losses.masked_lm(logits, labels), _nothing()),
+        _mean(metrics.accuracy(logits, labels, labelled)),
+        _mean(metrics.agreement(logits, teacher_logits, labelled)),
+    )
+
+
+def _mean(counted: tuple[Array, Array]) -> Mean:
+    return Mean(counted[0].astype(jnp.float32), counted[1].astype(jnp.int32))
+
+
+def _nothing() -> Mean:
+    return Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))

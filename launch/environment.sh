@@ -1,0 +1,56 @@
+# Sourced by the launch scripts: the repository's root, and an up-to-date .venv in it.
+# shellcheck shell=bash
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+environment_python=$venv/bin/python
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if supported "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11, 3.12 or 3.13 is needed, and ${PYTHON:-python3} is" \
+        "$("${PYTHON:-python3}" --version 2>/dev/null || echo missing);" \
+        "name one: PYTHON=/path/to/python3.11 $0"
+}
+
+# What an installation depends on; a change of any of it installs again.
+fingerprint() {
+    { printf '%s\n' "$root" "$1" && cat setup.cfg pyproject.toml constraints.txt; } | cksum
+}
+
+# prepare_environment [EXTRA]: the package, editable, with the tested versions.
+prepare_environment() {
+    local extra=${1:-} python stamp
+    stamp=$venv/installed${extra:+-$extra}
+    cd "$root" || exit
+    if supported "$environment_python" && [[ $(cat "$stamp" 2>/dev/null) == "$(fingerprint "$extra")" ]]; then
+        printf 'environment: reusing %s\n' "$venv"
+        return
+    fi
+    SECONDS=0
+    if ! supported "$environment_python"; then
+        python=$(find_python)
+        printf 'environment: making %s\n' "$venv"
+        "$python" -m venv --clear "$venv" || fail "$python cannot make $venv; is its venv module installed?"
+    fi
+    printf 'environment: installing the tested versions (constraints.txt)\n'
+    "$environment_python" -m pip install -qq --no-input --no-compile --disable-pip-version-check \
+        -c constraints.txt -e ".${extra:+[$extra]}" ||
+        fail "the installation into $venv failed; is a package registry reachable?"
+    fingerprint "$extra" >"$stamp"
+    printf 'environment: ready, install took %d seconds\n' "$SECONDS"
+}
