@@ -10,9 +10,8 @@ Hardware: two CPU cores, about 4,000 tokens/s; one hour. On an accelerator raise
 config.total_steps and config.batch.sequences together.
 """
 
-from ml_collections import ConfigDict
-
 from distil_jax.configs import base
+from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:

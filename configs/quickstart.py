@@ -6,9 +6,8 @@
 Hardware: two CPU cores and 2 GB of memory; a few minutes. Needs no download.
 """
 
-from ml_collections import ConfigDict
-
 from distil_jax.configs import base
+from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:

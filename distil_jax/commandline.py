@@ -1,12 +1,15 @@
 """What every door shares: parse, run, and turn a user's error into one line and an exit status."""
 
 import argparse
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Never
 
-from distil_jax.errors import EXIT_STATUS, UsageError, UserError
+from distil_jax.errors import EXIT_STATUS, Stopped, UsageError, UserError
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,6 +19,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
+def folder(name: str) -> Path:
+    """A folder's name on the command line; an empty one is an unset variable, not this folder."""
+    if not name:
+        raise argparse.ArgumentTypeError("the name is empty; give a folder")
+    return Path(name)
+
+
 def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:
     """Run a door on the command line's arguments and exit with the documented statuses.
 
@@ -23,9 +33,11 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
     traceback.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    _keep_standard_error_for_errors()
     try:
         door(sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
+    except (UserError, Stopped) as error:
+        sys.stdout.flush()
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(EXIT_STATUS[type(error)])
     except KeyboardInterrupt:
@@ -35,3 +47,12 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     sys.exit(0)
+
+
+def _keep_standard_error_for_errors() -> None:
+    """Silence the libraries' warnings and logs; `python -W default -m ...` lets them speak."""
+    if sys.warnoptions:
+        return
+    warnings.simplefilter("ignore")
+    logging.disable()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of XLA's C++: fatal errors alone

@@ -13,8 +13,13 @@ class Diverged(UserError):
     """The loss is no longer finite; exit status 3."""
 
 
-class Stopped(UserError):
-    """SIGTERM arrived and the run was saved; exit status 143."""
+class Stopped(BaseException):
+    """SIGTERM arrived; exit status 143. No error: like Ctrl-C, no `except Exception` holds it up."""
 
 
-EXIT_STATUS: dict[type[UserError], int] = {UserError: 1, UsageError: 2, Diverged: 3, Stopped: 143}
+EXIT_STATUS: dict[type[BaseException], int] = {
+    UserError: 1,
+    UsageError: 2,
+    Diverged: 3,
+    Stopped: 143,
+}

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from distil_jax.data import documentation, records, text
 from distil_jax.data.text import Damage
@@ -20,20 +20,6 @@ RECORD_READERS = {".jsonl": records.read_json_lines, ".parquet": records.read_pa
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
 DOCUMENT_KINDS = tuple(text.SEPARATORS)
 _SAMPLE_BYTES = 1 << 16
-
-
-class Source(Protocol):
-    """One input: `name` for messages, `text_bytes` if cheaply known, `identity` of its content."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def text_bytes(self) -> int | None: ...
-
-    def identity(self) -> dict[str, Any]: ...
-
-    def documents(self, damage: Damage) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True)
@@ -107,6 +93,11 @@ class HubDataset:
 
     def documents(self, damage: Damage) -> Iterator[str]:
         yield from records.read_dataset(self.name, self.column, self.split)
+
+
+# Each has a `name` for messages, `text_bytes` if cheaply known, the `identity()` of its content
+# (as JSON), and yields `documents(damage)`.
+Source = File | Documentation | HubDataset
 
 
 def find(

@@ -11,6 +11,8 @@ from distil_jax.errors import UserError
 Batch = dict[str, np.ndarray]
 READ_THREADS = 2
 BATCHES_AHEAD = 4
+# "For ever": Grain's own endless length overflows in batches of one row.
+MOST_ROWS = 1 << 52
 
 
 def training_batches(
@@ -45,7 +47,8 @@ def training_batches(
             "row": rows.astype(np.int32),
         }
 
-    shuffled = grain.MapDataset.range(split.rows).shuffle(order_seed).repeat()
+    epochs = MOST_ROWS // split.rows
+    shuffled = grain.MapDataset.range(split.rows).shuffle(order_seed).repeat(epochs)
     shares = shuffled.batch(share)[process_index::process_count]
     ahead = grain.ReadOptions(num_threads=READ_THREADS, prefetch_buffer_size=BATCHES_AHEAD)
     batches = iter(shares.map_with_index(read).to_iter_dataset(ahead))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 IGNORE = -100
@@ -41,9 +42,9 @@ class Masking:
         return (self.percent * length + 99) // 100
 
 
-def frequency_weights(counts: Int[Array, " vocabulary"], power: float) -> tuple[float, ...]:
+def frequency_weights(counts: np.ndarray, power: float) -> tuple[float, ...]:
     """count ** -power, unseen tokens counting as seen once (the original's --mlm_smoothing)."""
-    weights = jnp.maximum(jnp.asarray(counts, jnp.float32), 1.0) ** -power
+    weights = np.maximum(counts, 1.0) ** -power
     return tuple(weights.tolist())
 
 

@@ -19,7 +19,8 @@ def read_json_lines(path: Path, column: str, damage: Damage) -> Iterator[str]:
     for number, raw in enumerate(lines, 1):
         line = text.decode(raw, damage)
         if line:
-            yield from _document(_parse(line, f"{path} line {number}"), column, path)
+            place = f"{path} line {number}"
+            yield from _document(_parse(line, place), column, place)
 
 
 def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:

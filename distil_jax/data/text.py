@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         with opener(path) as file:
             while block := file.read(READ_BYTES):
                 yield block
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException) as error:
         raise UserError(
             f"{path} cannot be read to its end ({error}); check that it is complete"
         ) from error

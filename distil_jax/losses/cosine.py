@@ -1,7 +1,7 @@
 """Alignment of the directions of hidden states."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.mean import Mean
 
@@ -12,7 +12,7 @@ EPSILON = 1e-8
 def cosine(
     student_hidden: Float[Array, "*tokens width"],
     teacher_hidden: Float[Array, "*tokens width"],
-    mask: Num[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
 ) -> Mean:
     """1 - cos(student, teacher) of the hidden states where `mask` is not 0 (DistilBERT, section 3).
 

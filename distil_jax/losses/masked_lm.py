@@ -10,9 +10,7 @@ IGNORE = -100
 """The label of a token that is not to be predicted, as in PyTorch and transformers."""
 
 
-def masked_lm(
-    logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]
-) -> Mean:
+def masked_lm(logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]) -> Mean:
     """Cross-entropy of the tokens whose label is not -100, in nats, in float32 (Devlin et al. 2018)."""
     kept = labels != IGNORE
     entropy = optax.losses.softmax_cross_entropy_with_integer_labels(

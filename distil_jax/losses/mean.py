@@ -1,26 +1,28 @@
 """A mean that has not been divided yet."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Shaped
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Mean:
-    """A sum and how many terms it has.
+    """A sum (float32 scalar) and how many terms it has (int32 scalar).
 
     Two means add to the mean of both their terms, so batches, padding, devices, micro-batches and
     evaluation compose exactly; a mean of means does not.
     """
 
-    total: Float[Array, ""]
-    count: Num[Array, ""]
+    # Not checked for shapes: transformations also build it from tangents, specs and host arrays.
+    total: Any
+    count: Any
 
     @classmethod
-    def of(cls, values: Num[Array, "*tokens"], mask: Num[Array, "*tokens"]) -> "Mean":
+    def of(cls, values: Shaped[Array, "*tokens"], mask: Shaped[Array, "*tokens"]) -> "Mean":
         """The mean of `values` where `mask` is not 0; what is masked out may be NaN."""
         kept = mask != 0
         return cls(

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import optax.losses
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.mean import Mean
 
@@ -11,7 +11,7 @@ from distil_jax.losses.mean import Mean
 def soft_target(
     student_logits: Float[Array, "*tokens vocabulary"],
     teacher_logits: Float[Array, "*tokens vocabulary"],
-    mask: Num[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
     *,
     temperature: float | Float[Array, ""],
 ) -> Mean:

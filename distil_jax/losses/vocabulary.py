@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float, Int, Num
+from jaxtyping import Array, DTypeLike, Float, Int, Shaped
 
 from distil_jax.losses.masked_lm import IGNORE
 from distil_jax.losses.mean import Mean
@@ -39,7 +39,7 @@ class _Targets(NamedTuple):
 
     teacher: _Student | None
     labels: Int[Array, " tokens"]
-    mask: Num[Array, " tokens"]
+    mask: Shaped[Array, " tokens"]
 
 
 class _Scales(NamedTuple):
@@ -56,7 +56,7 @@ def vocabulary_losses(
     teacher_table: Float[Array, "vocabulary teacher_width"] | None,
     teacher_bias: Float[Array, " vocabulary"] | None,
     labels: Int[Array, "*tokens"],
-    mask: Num[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
     *,
     soft_scale: float | Float[Array, ""],
     mlm_scale: float | Float[Array, ""],
@@ -85,11 +85,9 @@ def vocabulary_losses(
     chunk = min(chunk, tokens)
     padding = -tokens % chunk
 
-    def rows(array: Array, fill: float = 0) -> Array:
+    def rows(array: Array, fill: int = 0) -> Array:
         flat = array.reshape(tokens, *array.shape[labels.ndim :])
-        return jnp.pad(
-            flat, ((0, padding),) + ((0, 0),) * (flat.ndim - 1), constant_values=fill
-        )
+        return jnp.pad(flat, ((0, padding),) + ((0, 0),) * (flat.ndim - 1), constant_values=fill)
 
     teacher = None
     if teacher_hidden is not None:
@@ -217,7 +215,6 @@ def _losses(
 ) -> tuple[Array, VocabularyMeans]:
     means, _ = _scan(chunk, dtype, student, targets, scales, with_gradient=False)
     return _weighted(means, scales), means
-
 
 
 def _forward(

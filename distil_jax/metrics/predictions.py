@@ -1,13 +1,13 @@
 """Counts of top-1 predictions."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int, Shaped
 
 
 def accuracy(
     logits: Float[Array, "*tokens vocabulary"],
     labels: Int[Array, "*tokens"],
-    mask: Num[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
     """How many tokens of `mask` the largest logit gets right, and how many there are."""
     kept = mask != 0
@@ -17,7 +17,7 @@ def accuracy(
 def agreement(
     student_logits: Float[Array, "*tokens vocabulary"],
     teacher_logits: Float[Array, "*tokens vocabulary"],
-    mask: Num[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
     """How many tokens of `mask` student and teacher predict alike, and how many there are."""
     return accuracy(student_logits, jnp.argmax(teacher_logits, axis=-1), mask)

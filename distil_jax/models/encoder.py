@@ -1,5 +1,7 @@
 """The encoder of BERT, DistilBERT, RoBERTa and XLM-R: embeddings and a stack of layers."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -101,16 +103,23 @@ class Encoder(nn.Module):
         return _looped(apply, hidden, self.layers, layer_rngs, config.layers)
 
 
-def _scanned(apply, hidden, layers, rngs, keep_all):  # type: ignore
-    def step(carry, xs):  # type: ignore
-        after = apply(carry, *xs)
+Apply = Callable[[Array, Params, Array | None], Array]
+
+
+def _scanned(
+    apply: Apply, hidden: Array, layers: Params, rngs: Array | None, keep_all: bool
+) -> tuple[Array, ...]:
+    def step(carry: Array, xs: tuple[Params, Array | None]) -> tuple[Array, Array | None]:
+        after = apply(carry, xs[0], xs[1])
         return after, after if keep_all else None
 
     last, every = jax.lax.scan(step, hidden, (layers, rngs))
-    return (hidden, *every) if keep_all else (last,)
+    return (last,) if every is None else (hidden, *every)
 
 
-def _looped(apply, hidden, layers, rngs, count):  # type: ignore
+def _looped(
+    apply: Apply, hidden: Array, layers: Params, rngs: Array | None, count: int
+) -> tuple[Array, ...]:
     states = [hidden]
     for index in range(count):
         params, rng = jax.tree.map(lambda leaf, i=index: leaf[i], (layers, rngs))

@@ -1,4 +1,4 @@
-"""One transformer layer, as in BERT: attention, then a feed-forward block, each with its LayerNorm."""
+"""A transformer layer as in BERT: attention, then a feed-forward block, each with a LayerNorm."""
 
 import jax
 import jax.numpy as jnp

@@ -20,7 +20,7 @@ def output_table(
 
 
 class MaskedLMHead(nn.Module):
-    """Dense, activation and LayerNorm before the decoder, whose bias and own table live here too."""
+    """Dense, activation and LayerNorm before the decoder, whose bias and own table are here too."""
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32

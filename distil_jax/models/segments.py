@@ -24,11 +24,10 @@ def positions(batch: Batch) -> Int[Array, "batch length"]:
 
 
 def attention_bias(segments: Int[Array, "batch length"]) -> Float[Array, "batch 1 length length"]:
-    """0 where a query may see a key (the same nonzero segment), a large negative number elsewhere.
+    """0 where a query may see a key (one of its own segment), a large negative number elsewhere.
 
-    Finite, so that a row of padding alone gives numbers, and large enough that the probability of
-    an unseen key is exactly 0 in float32.
+    Padding, segment 0, sees padding alone, so that no row is without a key. The number is large
+    enough for the probability of an unseen key to be exactly 0 in float32.
     """
     same = segments[:, :, None] == segments[:, None, :]
-    seen = same & (segments != 0)[:, None, :]
-    return jnp.where(seen, 0.0, UNSEEN).astype(jnp.float32)[:, None]
+    return jnp.where(same, 0.0, UNSEEN).astype(jnp.float32)[:, None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +36,7 @@ def student_from_teacher(
     chosen = _checked(layers, config.layers)
     student_config = student_shape(config, len(chosen))
     index = jnp.asarray(chosen)
-    student: Params = {
+    student: dict[str, Any] = {
         **params,
         "encoder": {
             "embeddings": _without_token_types(params["encoder"]["embeddings"], fold_token_types),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jaxtyping import Array, Float, Int
 
 Batch = Mapping[str, Array]
-Params = dict[str, Any]
+Params = Mapping[str, Any]
 
 Tokens = Int[Array, "batch length"]
 Hidden = Float[Array, "batch length width"]

@@ -1,2 +1,78 @@
-"""placeholder until the colleague's file lands"""
-def model_card(**k): return "card\n"
+"""The model card: README.md of a model folder, with the YAML header that the hub reads."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+PIPELINES = {
+    "masked_lm": "fill-mask",
+    "classification": "text-classification",
+    "span": "question-answering",
+}
+
+SUMMARY = (
+    "A BERT-family encoder made smaller and faster by distillation: soft targets, masked-language "
+    "modelling and the cosine of hidden states, as in DistilBERT (arXiv:1910.01108)."
+)
+
+
+def model_card(
+    *,
+    recipe: Mapping[str, object],
+    data: str,
+    scores: Mapping[str, float | int | str],
+    command: str,
+    title: str = "Student made with distil_jax",
+    summary: str = SUMMARY,
+    license: str = "apache-2.0",
+    base_model: str | None = None,
+    head: str | None = "masked_lm",
+    tags: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    language: Sequence[str] = ("en",),
+) -> str:
+    """A card in Markdown: header, one paragraph, recipe, data, scores and command.
+
+    `base_model` and `datasets` are hub ids; leave them out for a local teacher or corpus, whose
+    names the hub cannot link. Floats appear with four digits, all else as given.
+    """
+    header: dict[str, object] = {
+        "license": license,
+        "language": list(language),
+        "library_name": "transformers",
+        "pipeline_tag": PIPELINES.get(head or "", "feature-extraction"),
+        "tags": ["distillation", "jax", "distil_jax", *tags],
+    }
+    if base_model:
+        header["base_model"] = base_model
+    if datasets:
+        header["datasets"] = list(datasets)
+    sections = [
+        f"---\n{_yaml(header)}---\n",
+        f"# {title}\n\n{summary.strip()}\n",
+        f"## Recipe\n\n{_table('setting', recipe)}",
+        f"## Data\n\n{data.strip()}\n",
+        *([f"## Scores\n\n{_table('measure', scores)}"] if scores else []),
+        f"## Made with\n\n```\n{command.strip()}\n```\n",
+    ]
+    return "\n".join(sections)
+
+
+def _yaml(header: Mapping[str, object]) -> str:
+    """YAML of strings and lists; JSON strings are YAML strings, whatever they hold."""
+    lines = []
+    for key, value in header.items():
+        if isinstance(value, list):
+            lines += [f"{key}:", *(f"- {json.dumps(item)}" for item in value)]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _table(title: str, values: Mapping[str, object]) -> str:
+    rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in values.items()]
+    return "\n".join([f"| {title} | value |", "|---|---|", *rows]) + "\n"
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split()).replace("|", "\\|")

@@ -131,7 +131,9 @@ def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> An
     if type(default) is float and type(value) is int:
         return float(value)
     if type(value) is not type(default) or (type(value) is int and value < 0):
-        raise UserError(f"{file}: {key} is {value!r}, not a valid {type(default).__name__}; mend it")
+        raise UserError(
+            f"{file}: {key} is {value!r}, not a valid {type(default).__name__}; mend it"
+        )
     return value
 
 

@@ -54,7 +54,9 @@ def load_weights(
         labels = read_labels(content, count)
     config = replace(config, tied=_is_tied(config, head, tensors))
     dimensions = sizes(config, count)
-    params: Params = {"encoder": _read(encoder_weights(config), config, tensors, dimensions)}
+    params: dict[str, Any] = {
+        "encoder": _read(encoder_weights(config), config, tensors, dimensions)
+    }
     if head is not None:
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
     config = _without_zero_token_types(config, params)
@@ -108,7 +110,7 @@ def _find(weight: Weight, config: EncoderConfig, tensors: Tensors, layer: int = 
 def _read(
     weights: Iterable[Weight], config: EncoderConfig, tensors: Tensors, dimensions: dict[str, int]
 ) -> Params:
-    """Nested parameters of the weights, layers stacked; raises `UserError` naming what is missing."""
+    """Nested parameters, layers stacked; raises `UserError` naming a tensor that is missing."""
     weights = list(weights)
     names = {weight: _names(weight, config, tensors) for weight in weights}
     missing = [name for found in names.values() for name in found if name not in tensors]
@@ -118,7 +120,7 @@ def _read(
             f"{tensors.folder} lacks tensor {missing[0]}{more}; "
             "the weights do not belong to its config.json, or are incomplete"
         )
-    params: Params = {}
+    params: dict[str, Any] = {}
     for weight in weights:
         shape = tuple(dimensions[dimension] for dimension in weight.shape)
         _place(params, weight.path.split("/"), _stacked(weight, names[weight], shape, tensors))

@@ -47,7 +47,7 @@ class Tensors:
         if not np.issubdtype(tensor.dtype, np.floating) and tensor.dtype.name != "bfloat16":
             raise UserError(f"{file}: tensor {name} is {tensor.dtype}; a float tensor is needed")
         tensor = tensor.astype(np.float32, copy=False)
-        # A sum is the cheapest scan for NaN; an overflowing sum of finite values is looked at again.
+        # A sum is the cheapest scan for NaN; finite values whose sum overflows get a second look.
         if not np.isfinite(tensor.sum()) and not np.isfinite(tensor).all():
             raise UserError(f"{file}: tensor {name} holds NaN or infinity; the weights are damaged")
         return tensor
@@ -63,7 +63,7 @@ def open_tensors(folder: Path) -> Tensors:
     else:
         raise UserError(_missing(folder))
     handles = {path: _open(path) for path in paths}
-    files = {name: path for path, handle in handles.items() for name in handle.keys()}
+    files = {name: path for path, handle in handles.items() for name in list(handle.keys())}
     for name, file in (listed or {}).items():
         if name not in files:
             raise UserError(f"{folder / file} lacks tensor {name}, which {INDEX} places there")

@@ -45,7 +45,9 @@ def dense(
 def norm(path: str, name: str, prefixed: bool = True) -> tuple[Weight, ...]:
     """Scale and bias of a LayerNorm; TensorFlow's names for them were gamma and beta."""
     return tuple(
-        Weight(f"{path}/{ours}", f"{name}.{theirs}", ("width",), False, (f"{name}.{old}",), prefixed)
+        Weight(
+            f"{path}/{ours}", f"{name}.{theirs}", ("width",), False, (f"{name}.{old}",), prefixed
+        )
         for ours, theirs, old in (("scale", "weight", "gamma"), ("bias", "bias", "beta"))
     )
 
@@ -59,7 +61,12 @@ def decoder(bias: str, decoder: str) -> tuple[Weight, ...]:
     )
 
 
-FAMILIES = {"bert": "bert", "distilbert": "distilbert", "roberta": "roberta", "xlm-roberta": "roberta"}
+FAMILIES = {
+    "bert": "bert",
+    "distilbert": "distilbert",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+}
 
 TOKEN_TYPES = Weight(
     "embeddings/token_types", "embeddings.token_type_embeddings.weight", ("token_types", "width")

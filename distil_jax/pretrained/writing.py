@@ -26,10 +26,19 @@ from distil_jax.tokenizer import save as save_tokenizer
 FOLDED_TOKEN_TYPES = {"bert": 2, "roberta": 1, "xlm-roberta": 1}
 
 # What a model folder that may be replaced consists of.
-REPLACEABLE = (
-    "config.json model.safetensors README.md tokenizer.json tokenizer_config.json vocab.txt "
-    "vocab.json merges.txt special_tokens_map.json added_tokens.json sentencepiece.bpe.model"
-).split()
+REPLACEABLE = [
+    "config.json",
+    "model.safetensors",
+    "README.md",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentencepiece.bpe.model",
+]
 
 
 def save(

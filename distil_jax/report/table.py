@@ -23,7 +23,9 @@ def rows(results: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
 
 def terminal(results: Mapping[str, Mapping[str, float]]) -> Table:
     """For the terminal."""
-    table = Table("", *(label for _, label, _ in COLUMNS))
+    table = Table(show_edge=False)
+    for label in ("", *(label for _, label, _ in COLUMNS)):
+        table.add_column(label, justify="right" if label else "left")
     for row in rows(results):
         table.add_row(*row)
     return table

@@ -43,7 +43,9 @@ def find(name: str) -> Path:
 
 def _folders() -> list[Path]:
     package = Path(__file__).parents[1]
-    return [folder for folder in (package.parent / "configs", package / "configs") if folder.is_dir()]
+    return [
+        folder for folder in (package.parent / "configs", package / "configs") if folder.is_dir()
+    ]
 
 
 def _from_file(path: Path) -> ConfigDict:
@@ -95,7 +97,9 @@ def _check_keys(values: ConfigDict, overrides: Sequence[str]) -> None:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             last = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
             hint = f"; did you mean config.{(nearest or last)[0]}?" if nearest or last else ""
-            raise UsageError(f"unknown config key config.{key}{hint} (configs/base.py has them all)")
+            raise UsageError(
+                f"unknown config key config.{key}{hint} (configs/base.py has them all)"
+            )
         if not equals:
             raise UsageError(f"config.{key} has no value; write --config.{key}=VALUE")
 

@@ -175,7 +175,9 @@ class _Run:
         steps = self.checkpoints.steps()
         if not steps:
             return "no checkpoint was saved before"
-        return f"the last good checkpoint is step {steps[-1]}, {self.checkpoints.folder}/{steps[-1]}"
+        return (
+            f"the last good checkpoint is step {steps[-1]}, {self.checkpoints.folder}/{steps[-1]}"
+        )
 
     def _baseline(
         self, run: Distillation, validate: Validate, teacher_params: Any, params: Any
@@ -226,7 +228,11 @@ class _Run:
             say(
                 f"teacher: {self.config.teacher}, {teacher.config.layers} layers; student: "
                 f"{student.layers} layers"
-                + (f", from teacher layers {list(self.models.layers)}" if self.models.layers else "")
+                + (
+                    f", from teacher layers {list(self.models.layers)}"
+                    if self.models.layers
+                    else ""
+                )
             )
         say(
             f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} "

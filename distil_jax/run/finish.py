@@ -9,21 +9,18 @@ from typing import Any
 import jax
 
 from distil_jax.data.store import Split
-from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
+from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.pretrained.card import model_card
 from distil_jax.report import curves, table
 from distil_jax.sizing.inference import one_sentence_a_row, sentences_per_second
-from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import Models, module
-from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.config import Config
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
-from distil_jax.training.step import Distillation, Params
+from distil_jax.training.step import Distillation
 from distil_jax.training.workdir import replacing, write_text
 
 TIMED_SENTENCES = 64
@@ -71,33 +68,6 @@ def remember_model(workdir: Path, models: Models) -> None:
             save_tokenizer(draft, models.tokenizer)
 
 
-def export_checkpoint(workdir: Path, output: Path, step: int | None) -> int:
-    """Save the student of a checkpoint (the latest if `step` is None) as a model folder.
-
-    Returns the step. Raises `UserError` for a step that is not kept, naming those that are.
-    """
-    if not (workdir / "checkpoints").is_dir():
-        raise UserError(f"{workdir} holds no checkpoints; name the --workdir of a run")
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        kept = checkpoints.steps()
-        chosen = checkpoints.latest() if step is None else step
-        if chosen is None or chosen not in kept:
-            raise UserError(f"{workdir} holds no checkpoint of step {step}; it holds {kept}")
-        about = checkpoints.config(chosen)
-        shape = EncoderConfig(**about["model"])
-        params = checkpoints.restore_part(chosen, "params")
-    tokenizer = load_tokenizer(workdir / "tokenizer")
-    card = model_card(
-        base_model=_hub_name(about["run"]["teacher"]),
-        recipe={**_recipe(about["run"]), "checkpoint": f"step {chosen}"},
-        data=about["run"]["data"]["train"],
-        scores={},
-        command="",
-    )
-    save(output, Pretrained(shape, params, "masked_lm", (), tokenizer), card=card)
-    return chosen
-
-
 def _results(
     done: Finished, params: Params, validate: Callable[[], dict[str, float]]
 ) -> dict[str, dict[str, float]]:
@@ -109,7 +79,7 @@ def _results(
     results = {**done.baseline, "student, distilled": validate()}
     if done.models.teacher is None:
         results["student, pretrained"] = results.pop("student, distilled")
-    shapes = {name: params for name in results}
+    shapes = dict.fromkeys(results, params)
     modules = {name: module(done.config, done.models.student, "float32") for name in results}
     if done.models.teacher is not None:
         shapes["teacher"] = done.models.teacher.params
@@ -158,9 +128,9 @@ def _gap(results: dict[str, dict[str, float]]) -> str:
 def _card(done: Finished, results: dict[str, dict[str, float]]) -> str:
     data = done.train_data.summary
     return model_card(
-        base_model=_hub_name(done.config.teacher),
+        base_model=hub_name(done.config.teacher),
         recipe={
-            **_recipe(dataclasses.asdict(done.config)),
+            **recipe(dataclasses.asdict(done.config)),
             "teacher layers": ", ".join(map(str, done.models.layers)) or "none",
             "optimizer steps": done.total_steps,
         },
@@ -175,7 +145,8 @@ def _card(done: Finished, results: dict[str, dict[str, float]]) -> str:
     )
 
 
-def _recipe(config: dict[str, Any]) -> dict[str, Any]:
+def recipe(config: dict[str, Any]) -> dict[str, Any]:
+    """What a model card says of how a student was made."""
     loss = config["loss"]
     return {
         "loss weights (soft target / masked LM / cosine)": " / ".join(
@@ -187,8 +158,10 @@ def _recipe(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hub_name(teacher: str) -> str | None:
-    """The teacher's hub id, if that is what the config names."""
-    if not teacher or ":" in teacher or Path(teacher).exists():
+def hub_name(teacher: str) -> str | None:
+    """What a card calls the teacher: its hub id, or the name of its folder."""
+    if not teacher:
         return None
-    return teacher
+    if teacher.startswith("builtin:"):
+        return f"distil_jax/{teacher.replace(':', '-')}"
+    return Path(teacher).resolve().name if Path(teacher).exists() else teacher

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-SMALLEST_SIZE = 128
+SMALLEST_SIZE = 32
 LARGEST_ALPHABET = 1000
 MODEL_MAX_LENGTH = 512
 
@@ -38,14 +38,14 @@ def train_wordpiece(
     The trainer of the tokenizers library breaks ties between equally frequent pairs by token
     number, and numbers single characters in the order of a randomly seeded hash map. Handing it
     every character as a numbered token first makes the result depend on the text alone. One
-    thirty-second of the vocabulary, 1,000 at most, is kept for the most frequent characters.
+    thirty-second of `size`, 64 to 1,000, is the number of different characters kept.
 
     Raises UserError when there is no text or it does not yield `size` pieces.
     """
     if size < SMALLEST_SIZE:
         raise UserError(f"a vocabulary of {size} is too small; ask for {SMALLEST_SIZE} or more")
     tokenizer = _backend({token: number for number, token in enumerate(SPECIAL_TOKENS)}, lowercase)
-    alphabet = _alphabet(texts(), tokenizer, max(64, min(LARGEST_ALPHABET, size // 32)))
+    alphabet = _alphabet(texts(), tokenizer, _alphabet_size(size))
     if not alphabet:
         raise UserError("there is no text to train a vocabulary on; check --input")
     inner = [f"##{c}" for c in alphabet if _joins_words(tokenizer, c)]
@@ -105,6 +105,11 @@ def _alphabet(texts: Iterable[str], tokenizer: Tokenizer, limit: int) -> list[st
                 counts[character] += int(raw[code])
     ranked = sorted(counts, key=lambda character: (-counts[character], character))
     return ranked[:limit]
+
+
+def _alphabet_size(size: int) -> int:
+    """A character may take two pieces, so at most two thirds of all go to characters."""
+    return min(max(64, size // 32), LARGEST_ALPHABET, size // 3)
 
 
 def _joins_words(tokenizer: Tokenizer, character: str) -> bool:

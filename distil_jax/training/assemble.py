@@ -19,13 +19,14 @@ from distil_jax.models import (
     student_from_teacher,
     student_shape,
 )
+from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer
 from distil_jax.training.config import Config
 from distil_jax.training.parallel import Shares
-from distil_jax.training.step import Distillation, Params
+from distil_jax.training.step import Distillation
 
 PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
 """Vocabularies are often padded to a multiple of one of these; their last ids are never used."""

@@ -244,7 +244,9 @@ def _check_sums(config: Config) -> None:
             f"{masking.random_percent} are more than 100 together"
         )
     if loss.soft_target + loss.masked_lm + loss.cosine == 0:
-        raise UsageError("all of config.loss.soft_target, masked_lm, cosine are 0: nothing to learn")
+        raise UsageError(
+            "all of config.loss.soft_target, masked_lm, cosine are 0: nothing to learn"
+        )
     if config.total_steps == 0 and not config.epochs > 0:
         raise UsageError(
             f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"

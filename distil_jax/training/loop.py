@@ -9,9 +9,10 @@ import jax
 import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
+from distil_jax.models.types import Params
 from distil_jax.training.parallel import Devices
 from distil_jax.training.record import Record
-from distil_jax.training.step import Params, State
+from distil_jax.training.step import State
 from distil_jax.training.validation import Validate
 
 Step = Callable[[State, Params, Any], tuple[State, dict[str, jax.Array]]]

@@ -18,9 +18,7 @@ def schedule(config: Optimizer, total_steps: int) -> optax.Schedule:
         return decay
     warmup = optax.linear_schedule(0.0, config.learning_rate, warmup_steps)
     # The first step is step 0: shifted by one so that it is not spent at a rate of exactly 0.
-    return optax.join_schedules(
-        [lambda step: warmup(step + 1), decay], [warmup_steps]
-    )
+    return optax.join_schedules([lambda step: warmup(step + 1), decay], [warmup_steps])
 
 
 def decays(params: optax.Params) -> optax.Params:

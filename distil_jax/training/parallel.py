@@ -53,11 +53,15 @@ class Devices:
 
     def split(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """This process's rows of a global batch, on its devices."""
-        if self.mode == "pmap":
-            local = sum(d.process_index == jax.process_index() for d in self.devices)
-            return {k: v.reshape(local, -1, *v.shape[1:]) for k, v in batch.items()}
         sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
-        return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
+        local = sum(device.process_index == jax.process_index() for device in self.devices)
+
+        def place(rows: np.ndarray) -> jax.Array:
+            if self.mode == "pmap":
+                rows = rows.reshape(local, -1, *rows.shape[1:])
+            return jax.make_array_from_process_local_data(sharding, rows)
+
+        return {name: place(rows) for name, rows in batch.items()}
 
     def replicate(self, tree: Any) -> Any:
         """The same values on every device."""

@@ -10,27 +10,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from distil_jax import losses
 from distil_jax.data.masking import Masking, mask_rows
 from distil_jax.losses import Mean
 from distil_jax.models import MaskedLM, output_table
+from distil_jax.models.types import Params
 from distil_jax.training.config import Loss
 
-Params = PyTree[Float[Array, "..."]]
-Batch = Mapping[str, Int[Array, "rows *length"]]
+Batch = Mapping[str, Array]
 Sum = Callable[[Any], Any]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """All that an optimizer step changes."""
+    """All that an optimizer step changes: the number of steps done, parameters, moments."""
 
-    step: Int[Array, ""]
-    params: Params
-    optimizer_state: optax.OptState
+    step: Any
+    params: Any
+    optimizer_state: Any
 
 
 @jax.tree_util.register_dataclass
@@ -98,7 +98,7 @@ def train_step(
         "masked_lm": means.masked_lm.value(),
         "cosine": means.cosine.value(),
         "learning_rate": jnp.asarray(run.schedule(state.step), jnp.float32),
-        "gradient_norm": optax.global_norm(gradient),
+        "gradient_norm": optax.tree.norm(gradient),
         "tokens": sum_over_devices(jnp.sum(batch["segments"] > 0)),
     }
 

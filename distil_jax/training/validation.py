@@ -12,12 +12,12 @@ from jaxtyping import Array, Int
 from distil_jax import losses, metrics
 from distil_jax.losses import Mean
 from distil_jax.models import output_table
+from distil_jax.models.types import Params
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
     Batch,
     Distillation,
     Means,
-    Params,
     Sum,
     gather_rows,
     labelled_places,
@@ -57,7 +57,12 @@ def validator(
     """
 
     def body(
-        params: Params, teacher_params: Params, batch: Batch, *, sum_over_devices: Sum, device: Array
+        params: Params,
+        teacher_params: Params,
+        batch: Batch,
+        *,
+        sum_over_devices: Sum,
+        device: Array,
     ) -> Scores:
         return sum_over_devices(score_batch(run, params, teacher_params, batch))
 
@@ -97,9 +102,7 @@ def _value(mean: Mean) -> float:
     return float(mean.total) / max(int(mean.count), 1)
 
 
-def score_batch(
-    run: Distillation, params: Params, teacher_params: Params, batch: Batch
-) -> Scores:
+def score_batch(run: Distillation, params: Params, teacher_params: Params, batch: Batch) -> Scores:
     """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
     masked = mask_batch(run.masking, VALIDATION_SEED, batch)
     rows = masked["tokens"].shape[0]
@@ -129,9 +132,7 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
         masked["labels"],
         ordinary,
     )
-    scores = _chunked(
-        run, lambda part: _distillation(run, params, teacher_params, *part), columns
-    )
+    scores = _chunked(run, lambda part: _distillation(run, params, teacher_params, *part), columns)
     return Scores(
         Means(scores.losses.soft_target, scores.losses.masked_lm, cosine),
         scores.accuracy,

@@ -12,7 +12,11 @@ MASKING = Masking(
     vocabulary=97, special=SPECIAL, mask_token=5, percent=15, mask_percent=80, random_percent=10
 )
 LENGTH = 64
-mask = jax.jit(mask_rows, static_argnums=0)
+compiled = jax.jit(mask_rows, static_argnums=0)
+
+
+def mask(masking: Masking, key: jax.Array, *arrays):
+    return compiled(masking, key, *map(jnp.asarray, arrays))
 
 
 def rows(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

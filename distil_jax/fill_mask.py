@@ -1,0 +1,107 @@
+"""Fill the masks of a text, by a model alone or by teacher and student side by side."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from distil_jax import commandline
+from distil_jax.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from distil_jax.pretrained.fill import Candidate, Filled
+
+BAR_WIDTH = 14
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags, load the models, and print what each fills in."""
+    flags = _parser().parse_args(arguments)
+    texts = flags.text or _lines_from_stdin()
+    from distil_jax.pretrained import load
+    from distil_jax.pretrained.fill import mask_filler
+
+    folders = {"teacher": flags.teacher, "model": flags.model}
+    fillers = {
+        role: mask_filler(load(folder, require_head="masked_lm"), count=flags.top)
+        for role, folder in folders.items()
+        if folder
+    }
+    show = _print_json if flags.json else _print_tables
+    for text in texts:
+        show(text, _filled(fillers, text))
+
+
+def _filled(fillers: Mapping[str, Callable[[str], "Filled"]], text: str) -> dict[str, "Filled"]:
+    return {role: fill(text) for role, fill in fillers.items()}
+
+
+def _lines_from_stdin() -> list[str]:
+    if sys.stdin.isatty():
+        raise UsageError("no text given; add one, or send lines to standard input")
+    lines = [line.strip() for line in sys.stdin if line.strip()]
+    if not lines:
+        raise UserError("standard input is empty; send one text per line, each with a mask token")
+    return lines
+
+
+def _print_json(text: str, filled: Mapping[str, "Filled"]) -> None:
+    answers = {role: asdict(answer) for role, answer in filled.items()}
+    print(json.dumps({"text": text, **answers}, ensure_ascii=False))
+
+
+def _print_tables(text: str, filled: Mapping[str, "Filled"]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(text, markup=False, highlight=False)
+    masks = [answer.masks for answer in filled.values()]
+    for number in range(max(map(len, masks))):
+        columns = [answer[number] if number < len(answer) else () for answer in masks]
+        console.print(_table(filled, columns))
+
+
+def _table(filled: Mapping[str, "Filled"], columns: Iterable[tuple["Candidate", ...]]) -> "Table":
+    """One mask: a column per model, a line per candidate."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for role, answer in filled.items():
+        table.add_column(f"{role} ({answer.milliseconds:.1f} ms)", no_wrap=True)
+    for line in zip_longest(*columns):
+        table.add_row(*(Text(_bar(candidate)) if candidate else "" for candidate in line))
+    return table
+
+
+def _bar(candidate: "Candidate") -> str:
+    """Token, probability and a bar, narrow enough for two in eighty columns."""
+    bar = "█" * max(1, round(candidate.probability * BAR_WIDTH))
+    return f"{candidate.token[:14]:<14} {candidate.probability:6.1%} {bar}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.fill_mask", description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, help="model folder, hub id or builtin:teacher")
+    add("--teacher", help="a second model to set beside it")
+    add("--top", type=_positive, default=5, help="candidates for each mask")
+    add("--json", action="store_true", help="one JSON object per text instead of tables")
+    add("text", nargs="*", help="texts with a mask token; lines of standard input if none")
+    return parser
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,105 @@
+"""The likeliest tokens at a text's masks."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from distil_jax.errors import UserError
+from distil_jax.models import MaskedLM, output_table
+from distil_jax.models.types import Batch, Params
+from distil_jax.pretrained.model import Pretrained
+
+LENGTH_STEP = 32  # rows are padded to a multiple, so that few lengths are compiled
+TIMED_CALLS = 5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token for a mask, with its probability."""
+
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Candidates for each mask of a text, best first, and the median time of a forward pass."""
+
+    masks: tuple[tuple[Candidate, ...], ...]
+    milliseconds: float
+
+
+def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled]:
+    """A function that fills the masks of a text with its `count` likeliest tokens.
+
+    It raises `UserError` for a text without the model's mask token, or one longer than its
+    positions.
+    """
+    model, tokenizer = MaskedLM(pretrained.config), pretrained.tokenizer
+    assert tokenizer is not None
+    count = min(count, pretrained.config.vocabulary)
+
+    @jax.jit
+    def best(
+        params: Params, batch: Batch, places: Int[Array, " masks"]
+    ) -> tuple[Float[Array, "masks count"], Int[Array, "masks count"]]:
+        _, features = model.apply({"params": params}, batch, method="features")
+        table, bias = output_table(params)
+        return jax.lax.top_k(jax.nn.softmax(features[0, places] @ table.T + bias), count)
+
+    def fill(text: str) -> Filled:
+        batch, places = _encode(pretrained, text)
+        probabilities, tokens = jax.device_get(best(pretrained.params, batch, places))
+        return Filled(
+            tuple(
+                tuple(
+                    Candidate(_readable(tokenizer, int(token)), float(probability))
+                    for token, probability in zip(*row, strict=True)
+                )
+                for row in zip(tokens, probabilities, strict=True)
+            ),
+            _milliseconds(lambda: best(pretrained.params, batch, places)),
+        )
+
+    return fill
+
+
+def _encode(pretrained: Pretrained, text: str) -> tuple[dict[str, Array], Array]:
+    """One padded row, and the places of its masks."""
+    tokenizer, config = pretrained.tokenizer, pretrained.config
+    assert tokenizer is not None
+    ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+    places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
+    if not places:
+        raise UserError(f"text {text[:60]!r} has no {tokenizer.mask_token}; put one into it")
+    if len(ids) > config.positions:
+        raise UserError(
+            f"text {text[:60]!r} has {len(ids)} tokens, but the model has {config.positions} "
+            "positions; shorten it"
+        )
+    length = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, config.positions)
+    padding = (0, length - len(ids))
+    tokens = np.pad(np.asarray(ids, np.int32), padding, constant_values=config.pad_token)
+    segments = np.pad(np.ones(len(ids), np.int32), padding)
+    batch = {"tokens": jnp.asarray(tokens[None]), "segments": jnp.asarray(segments[None])}
+    return batch, jnp.asarray(places, jnp.int32)
+
+
+def _readable(tokenizer: object, token: int) -> str:
+    """The token as text; byte-level pieces lose their marker for a space."""
+    return tokenizer.decode([token]).strip() or tokenizer.convert_ids_to_tokens(token)  # type: ignore[attr-defined]
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    """Median wall-clock time of a call that has already been compiled."""
+    seconds = []
+    for _ in range(TIMED_CALLS):
+        start = time.perf_counter()
+        jax.block_until_ready(call())
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds)) * 1000

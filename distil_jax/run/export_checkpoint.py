@@ -1,0 +1,68 @@
+"""The model folder of a checkpoint that a run kept."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig, initialize
+from distil_jax.pretrained import Pretrained, save
+from distil_jax.pretrained.card import model_card
+from distil_jax.run.finish import hub_name, recipe
+from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.training import optimizer
+from distil_jax.training.assemble import cast
+from distil_jax.training.checkpoint import Checkpoints
+from distil_jax.training.config import Config, from_mapping
+from distil_jax.training.step import State
+
+
+def export_checkpoint(
+    workdir: Path,
+    output: Path,
+    step: int | None,
+    command: str,
+    *,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> int:
+    """Save the student of a checkpoint (the latest if `step` is None) as a model folder.
+
+    Returns the step. Raises `UserError` for a step that is not kept, naming those that are.
+    """
+    if not (workdir / "checkpoints").is_dir():
+        raise UserError(f"{workdir} holds no checkpoints; name the --workdir of a run")
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        kept = checkpoints.steps()
+        chosen = checkpoints.latest() if step is None else step
+        if chosen is None or chosen not in kept:
+            raise UserError(
+                f"{workdir} holds no checkpoint of step {step}; it holds {kept or 'none'}"
+            )
+        about = checkpoints.config(chosen)
+        shape, config = EncoderConfig(**about["model"]), from_mapping(about["run"])
+        restored = checkpoints.restore(_abstract_state(shape, config), chosen)
+    assert restored is not None
+    card = model_card(
+        base_model=hub_name(config.teacher),
+        recipe={**recipe(about["run"]), "checkpoint": f"step {chosen}"},
+        data=config.data.train,
+        scores={},
+        command=command,
+    )
+    tokenizer = load_tokenizer(workdir / "tokenizer")
+    student = Pretrained(shape, restored[1].params, "masked_lm", (), tokenizer)
+    save(output, student, card=card, dtype=dtype)
+    return chosen
+
+
+def _abstract_state(shape: EncoderConfig, config: Config) -> Any:
+    """Shapes and types of the state of such a run; nothing is computed."""
+
+    def make(key: jax.Array) -> State:
+        params = cast(initialize(shape, key), config.precision.parameters)
+        # The schedule's length changes no shape.
+        made = optimizer.make(config.optimizer, total_steps=1)
+        return State(jax.numpy.zeros((), jax.numpy.int32), params, made.init(params))
+
+    return jax.eval_shape(make, jax.random.key(0))

@@ -1,0 +1,87 @@
+"""What makes two runs the same, so that one may go on where the other was stopped."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from distil_jax.data.store import Split
+from distil_jax.errors import UserError
+from distil_jax.training.assemble import Models
+from distil_jax.training.config import Config, as_dict
+from distil_jax.training.difference import difference
+from distil_jax.training.workdir import write_text
+
+FREE_TO_CHANGE = (
+    "run.parallel",
+    "run.batch.micro",
+    "run.loss.chunk",
+    "run.checkpoint",
+    "run.eval",
+    "run.log",
+    "run.data.train",
+    "run.data.validation",
+    "run.teacher",
+    "run.tokenizer",
+    "run.student.folder",
+)
+"""Keys that a resumed run may change: they change no number, or what they name is compared itself."""
+
+DIGESTS = {"teacher": "the teacher's weights differ", "data": "the training rows differ"}
+FILE = "config.json"
+MADE_ONCE = ("baseline.json", "results.json", "tokenizer")
+
+
+def of(config: Config, models: Models) -> dict[str, Any]:
+    """What a checkpoint belongs to and what exporting it needs; the data are still missing."""
+    return {
+        "run": as_dict(config),
+        "model": dataclasses.asdict(models.student),
+        "layers": list(models.layers),
+        "teacher": None if models.teacher is None else _digest(models.teacher.params),
+    }
+
+
+def with_data(identity: dict[str, Any], data: Split) -> dict[str, Any]:
+    return {**identity, "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest()}
+
+
+def check(workdir: Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
+    """Raise a `UserError` that says what differs, in what `current` knows already."""
+    differs = difference({key: saved.get(key) for key in current}, current, ignore=FREE_TO_CHANGE)
+    if differs:
+        # The model follows from the config: it is told only where the config does not explain it.
+        told = [line for line in differs if not line.startswith("model.")] or differs
+        raise UserError(
+            f"{workdir} holds checkpoints of another config: {'; '.join(map(_told, told))}; "
+            "use the config they were made with, or another --workdir"
+        )
+
+
+def settle(workdir: Path, identity: dict[str, Any]) -> None:
+    """Write what the workdir belongs to; first goes what an earlier run of another kind left."""
+    path = workdir / FILE
+    saved = json.loads(path.read_text()) if path.exists() else {}
+    if difference(saved, identity, ignore=FREE_TO_CHANGE):
+        for name in MADE_ONCE:
+            shutil.rmtree(workdir / name, ignore_errors=True)
+            if (workdir / name).is_file():
+                (workdir / name).unlink()
+    if saved != identity:
+        write_text(path, json.dumps(identity, indent=2) + "\n")
+
+
+def _told(line: str) -> str:
+    return DIGESTS.get(line.partition(" ")[0], line.removeprefix("run."))
+
+
+def _digest(params: Any) -> str:
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        digest.update(jax.tree_util.keystr(path).encode())
+        digest.update(jax.device_get(leaf).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""The rows of a run: opened where they were prepared, or prepared in the workdir from text."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distil_jax.data import loader, manifest
+from distil_jax.data import prepare as preparation
+from distil_jax.data.corpus import find as find_text
+from distil_jax.data.store import Split, open_split
+from distil_jax.errors import UserError
+from distil_jax.training import assemble
+from distil_jax.training.assemble import Models
+from distil_jax.training.config import Config
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is trained on, and what is held out of it; None until text has been prepared."""
+
+    train: Split | None
+    held_out: Split | None
+
+
+def find(config: Config, models: Models) -> Rows:
+    """What can be opened and checked of the data before anything is written.
+
+    Raises `UserError` for rows that do not fit the models, are damaged, or are missing.
+    """
+    train, held_out = config.data.train, config.data.validation
+    if not train:
+        raise UserError("config.data.train is empty; set it to a prepared folder or to text")
+    found = Rows(
+        _open_train(config, models, train) if _is_prepared(train) else None,
+        _open_held_out(config, models, held_out or train)
+        if _is_prepared(held_out or train)
+        else None,
+    )
+    for name in filter(None, (train, held_out)):
+        if not _is_prepared(name):
+            assemble.check_length(models, config.batch.length, "config.batch.length is")
+            find_text(name, document=config.data.document)
+    return found
+
+
+def prepare(config: Config, workdir: Path, models: Models, found: Rows) -> tuple[Split, Split]:
+    """Training and held-out rows; text is prepared in the workdir, or found there from before."""
+    train, held_out = found.train, found.held_out
+    with _removed_on_error(workdir / "data"), _removed_on_error(workdir / "validation_data"):
+        if train is None:
+            _prepare(config.data.train, workdir / "data", config, models, config.data.heldout)
+            train = _open_train(config, models, str(workdir / "data"))
+        if held_out is None and config.data.validation:
+            _prepare(config.data.validation, workdir / "validation_data", config, models, 1.0)
+            held_out = _open_held_out(config, models, str(workdir / "validation_data"))
+        if held_out is None:
+            held_out = _open_held_out(config, models, str(workdir / "data"))
+    return train, held_out
+
+
+def _prepare(text: str, folder: Path, config: Config, models: Models, heldout: float) -> None:
+    preparation.prepare(
+        text,
+        folder,
+        models.tokenizer,
+        document=config.data.document,
+        heldout=heldout,
+        length=config.batch.length,
+    )
+
+
+def _is_prepared(name: str) -> bool:
+    folder = Path(name)
+    return any((place / manifest.FILE).is_file() for place in (folder, folder.parent))
+
+
+def _open_train(config: Config, models: Models, folder: str) -> Split:
+    split = open_split(folder, "train")
+    if split.rows == 0:
+        raise UserError(f"config.data.train={config.data.train} holds no rows; prepare more text")
+    assemble.check_data(config, models, split, "train")
+    next(loader.training_batches(split, batch=config.batch.sequences, seed=config.seed))
+    return split
+
+
+def _open_held_out(config: Config, models: Models, folder: str) -> Split:
+    if Path(folder).name == "train" and not (Path(folder) / manifest.FILE).is_file():
+        folder = str(Path(folder).parent)
+    split = open_split(folder, "validation")
+    if split.rows == 0:
+        raise UserError(
+            f"{config.data.validation or config.data.train} holds no held-out rows; give more text, "
+            "a larger held-out share, or set config.data.validation"
+        )
+    assemble.check_data(config, models, split, "validation")
+    # A row of every shard: each is compared with its checksum when it is first touched.
+    split.gather(np.cumsum([0, *(shard.rows for shard in split.summary.shards[:-1])]))
+    return split
+
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    """Rows that cannot be used do not stay, so that they can be prepared again in another way."""
+    new = not folder.exists()
+    try:
+        yield
+    except UserError:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -1,0 +1,48 @@
+"""SIGTERM: leave at once where nothing is lost by it, after saving where something would be."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from distil_jax.errors import Stopped
+
+
+class Sigterm:
+    """While this is entered, SIGTERM raises `Stopped`: at once, or later where it is deferred."""
+
+    def __init__(self) -> None:
+        self._arrived = False
+        self._deferred = False
+
+    def __enter__(self) -> "Sigterm":
+        self._before = signal.signal(signal.SIGTERM, self._arrive)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+        if kind is None:
+            self.check()
+
+    def arrived(self) -> bool:
+        return self._arrived
+
+    def check(self) -> None:
+        """Raise `Stopped` if SIGTERM came."""
+        if self._arrived:
+            raise Stopped("stopped by SIGTERM; the same command goes on from what is saved")
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """In this block SIGTERM is only noted: whoever runs it asks `arrived`."""
+        self.check()
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+
+    def _arrive(self, _number: int, _frame: FrameType | None) -> None:
+        again, self._arrived = self._arrived, True
+        if not (again or self._deferred):  # a second one must not break into the clean-up
+            self.check()

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from distil_jax.data import corpus
+from distil_jax.data.text import Damage
+from distil_jax.errors import UsageError, UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "b.txt").write_bytes(b"b one\nb two\n\nb three\n")
+    (tmp_path / "a.txt").write_bytes(b"a one \xff\n \n\n\na two")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "c.jsonl").write_text('{"text": "c one\\nc two"}\n')
+    (tmp_path / "other.bin").write_bytes(b"no text")
+    return tmp_path
+
+
+def texts(inputs, **keywords) -> list[str]:
+    return list(corpus.documents(corpus.find(inputs, **keywords)))
+
+
+def test_lines_and_blocks(folder: Path):
+    assert texts(str(folder / "b.txt")) == ["b one", "b two", "b three"]
+    assert texts(str(folder / "b.txt"), document="block") == ["b one\nb two", "b three"]
+
+
+def test_folder_in_name_order_with_records_whole(folder: Path):
+    found = texts(str(folder))
+    assert found == ["a one \ufffd", "a two", "b one", "b two", "b three", "c one\nc two"]
+
+
+def test_several_inputs_globs_and_repeats(folder: Path):
+    glob = f"{folder}/?.txt"
+    assert texts([f"{folder}/b.txt,{folder}/deep", glob])[:4] == [
+        "b one", "b two", "b three", "c one\nc two",
+    ]  # fmt: skip
+    assert len(corpus.find([glob, glob])) == 2
+
+
+def test_invalid_bytes_are_counted(folder: Path):
+    damage = Damage()
+    list(corpus.documents(corpus.find(str(folder)), damage))
+    assert damage.invalid == 1
+
+
+def test_identity_follows_the_content(folder: Path):
+    (source,) = corpus.find(str(folder / "a.txt"))
+    before = source.identity()
+    assert before["name"] == "a.txt"
+    (folder / "a.txt").write_bytes(b"a one \xfe\n \n\n\na two")
+    assert source.identity() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "no input"),
+        ("absent.txt", "absent.txt matches no text file"),
+        ("none/*.txt", "matches no text file"),
+        ("builtin:books", "the only one is builtin:docs"),
+    ],
+)
+def test_inputs_that_are_not_there(folder: Path, name: str, message: str):
+    with pytest.raises(UserError, match=message):
+        corpus.find(name)
+
+
+def test_folder_without_text(folder: Path):
+    (folder / "empty").mkdir()
+    with pytest.raises(UserError, match="matches no text file"):
+        corpus.find(str(folder / "empty"))
+
+
+def test_unknown_kind_of_document(folder: Path):
+    with pytest.raises(UsageError, match="page"):
+        corpus.find(str(folder), document="page")
+
+
+def test_other_names_are_data_set_ids():
+    (source,) = corpus.find("owner/name", column="body")
+    assert source == corpus.HubDataset("owner/name", "body")

@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from distil_jax.data import records
+from distil_jax.data.text import Damage
+from distil_jax.errors import UserError
+
+TEXTS = ["one\ntwo", "", None, " three "]
+
+
+def test_json_lines(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "n": 1}) + "\n" for text in TEXTS) + "\n")
+    assert list(records.read_json_lines(path, "text", Damage())) == ["one\ntwo", "three"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"text": "a"', "line 2 is not JSON"),
+        ("[1]", "line 2 is not a JSON object"),
+        ('{"body": "a"}', r"no column text; it has body"),
+        ('{"text": 3}', "holds int"),
+    ],
+)
+def test_bad_json_line_is_named(tmp_path: Path, line: str, message: str):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"text": "fine"}}\n{line}\n')
+    with pytest.raises(UserError, match=message):
+        list(records.read_json_lines(path, "text", Damage()))
+
+
+def test_parquet(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"body": TEXTS * 300}), path)
+    assert list(records.read_parquet(path, "body", Damage())) == ["one\ntwo", "three"] * 300
+    with pytest.raises(UserError, match="no column text; it has body"):
+        list(records.read_parquet(path, "text", Damage()))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        list(records.read_parquet(path, "body", Damage()))
+
+
+def test_saved_data_set(tmp_path: Path):
+    saved = datasets.Dataset.from_dict({"text": TEXTS})
+    saved.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": saved}).save_to_disk(str(tmp_path / "both"))
+    for name in ("one", "both"):
+        folder = tmp_path / name
+        assert records.is_saved_dataset(folder)
+        assert list(records.read_dataset(str(folder), "text", "train")) == ["one\ntwo", "three"]
+        assert records.saved_fingerprint(folder, "train")
+    with pytest.raises(UserError, match="no column body"):
+        list(records.read_dataset(str(folder), "body", "train"))
+
+
+def test_hub_id_without_network_is_named():
+    with pytest.raises(UserError, match=r"data set nobody/nothing \(split train\)"):
+        list(records.read_dataset("nobody/nothing", "text", "train"))

@@ -1,0 +1,99 @@
+"""Each loss against a few lines of numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+
+from distil_jax import losses
+from distil_jax.losses import IGNORE, Mean, triple
+
+RANDOM = np.random.default_rng(0)
+STUDENT = RANDOM.normal(size=(3, 5, 11)).astype(np.float32)
+TEACHER = RANDOM.normal(size=(3, 5, 11)).astype(np.float32)
+MASK = RANDOM.random((3, 5)) < 0.6
+LABELS = np.where(MASK, RANDOM.integers(0, 11, (3, 5)), IGNORE).astype(np.int32)
+
+
+def soft_target(student, teacher, mask, *, temperature):
+    return losses.soft_target(*map(jnp.asarray, (student, teacher, mask)), temperature=temperature)
+
+
+def masked_lm(logits, labels):
+    return losses.masked_lm(jnp.asarray(logits), jnp.asarray(labels))
+
+
+def cosine(student, teacher, mask):
+    return losses.cosine(*map(jnp.asarray, (student, teacher, mask)))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 4.0])
+def test_soft_target(temperature: float) -> None:
+    share = softmax(TEACHER / temperature, -1)
+    log_ratio = np.log(share) - log_softmax(STUDENT / temperature, -1)
+    expected = (share * log_ratio).sum(-1)[MASK].mean() * temperature**2
+    mean = soft_target(STUDENT, TEACHER, MASK, temperature=temperature)
+    assert float(mean.value()) == pytest.approx(expected, rel=1e-6)
+    assert int(mean.count) == MASK.sum()
+
+
+def test_a_student_like_its_teacher_has_no_soft_target_loss() -> None:
+    assert float(soft_target(TEACHER, TEACHER, MASK, temperature=2.0).value()) == 0.0
+    assert float(cosine(TEACHER, TEACHER, MASK).value()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_masked_lm() -> None:
+    log_share = log_softmax(STUDENT, -1)[MASK]
+    expected = -log_share[np.arange(MASK.sum()), LABELS[MASK]].mean()
+    mean = masked_lm(STUDENT, LABELS)
+    assert float(mean.value()) == pytest.approx(expected, rel=1e-6)
+    assert int(mean.count) == MASK.sum()
+
+
+def test_masked_lm_without_labels_is_zero_and_its_gradient_finite() -> None:
+    labels = np.full((3, 5), IGNORE, np.int32)
+    value, gradient = jax.value_and_grad(lambda x: masked_lm(x, labels).value())(STUDENT)
+    assert float(value) == 0.0
+    assert not np.asarray(gradient).any()
+
+
+def test_cosine() -> None:
+    product = (STUDENT * TEACHER).sum(-1)
+    norms = np.linalg.norm(STUDENT, axis=-1) * np.linalg.norm(TEACHER, axis=-1)
+    expected = (1 - product / norms)[MASK].mean()
+    assert float(cosine(STUDENT, TEACHER, MASK).value()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_cosine_of_a_zero_vector_is_finite() -> None:
+    zeros = np.zeros_like(STUDENT)
+    value, gradient = jax.value_and_grad(lambda x: cosine(x, TEACHER, MASK).value())(zeros)
+    assert float(value) == 1.0
+    assert np.isfinite(gradient).all()
+
+
+def test_what_is_masked_out_may_be_nan() -> None:
+    student = np.where(MASK[..., None], STUDENT, np.nan)
+    assert np.isfinite(soft_target(student, TEACHER, MASK, temperature=2.0).value())
+    assert np.isfinite(masked_lm(student, LABELS).value())
+    assert np.isfinite(cosine(student, TEACHER, MASK).value())
+
+
+def test_means_add_up_and_means_of_means_do_not() -> None:
+    halves = [masked_lm(STUDENT[i], LABELS[i]) for i in range(3)]
+    whole = masked_lm(STUDENT, LABELS)
+    together = halves[0] + halves[1] + halves[2]
+    assert float(together.value()) == pytest.approx(float(whole.value()), rel=1e-6)
+    of_means = np.mean([float(half.value()) for half in halves])
+    assert of_means != pytest.approx(float(whole.value()), rel=1e-3)
+
+
+def test_a_mean_of_nothing_is_zero() -> None:
+    assert float(Mean(jnp.zeros(()), jnp.zeros((), jnp.int32)).value()) == 0.0
+
+
+def test_triple_weighs_the_three() -> None:
+    means = [Mean(jnp.float32(total), jnp.int32(2)) for total in (2.0, 4.0, 6.0)]
+    assert float(triple(*means)) == 5 * 1 + 2 * 2 + 1 * 3
+    weighted = triple(*means, soft_target_weight=1.0, masked_lm_weight=0.0, cosine_weight=2.0)
+    assert float(weighted) == 1 + 2 * 3

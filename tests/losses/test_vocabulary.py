@@ -1,0 +1,92 @@
+"""The chunked losses against the plain formulas."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distil_jax.losses import IGNORE, masked_lm, soft_target, vocabulary_losses
+
+RANDOM = np.random.default_rng(0)
+ROWS, LENGTH, WIDTH, VOCABULARY = 4, 33, 16, 97
+
+
+def normal(*shape: int) -> jax.Array:
+    return jnp.asarray(RANDOM.normal(size=shape), jnp.float32)
+
+
+STUDENT = (normal(ROWS, LENGTH, WIDTH), normal(VOCABULARY, WIDTH), normal(VOCABULARY))
+TEACHER = (normal(ROWS, LENGTH, 8), normal(VOCABULARY, 8), normal(VOCABULARY))
+MASK = jnp.asarray(RANDOM.random((ROWS, LENGTH)) < 0.8)
+LABELS = jnp.where(
+    RANDOM.random((ROWS, LENGTH)) < 0.15, RANDOM.integers(0, VOCABULARY, (ROWS, LENGTH)), IGNORE
+).astype(jnp.int32)
+
+
+def plain(student, temperature, soft_scale=0.3, mlm_scale=0.7):
+    logits = student[0] @ student[1].T + student[2]
+    teacher = TEACHER[0] @ TEACHER[1].T + TEACHER[2]
+    soft = soft_target(logits, teacher, MASK, temperature=temperature)
+    mlm = masked_lm(logits, LABELS)
+    return soft_scale * soft.total + mlm_scale * mlm.total, (soft, mlm)
+
+
+def chunked(student, temperature, soft_scale=0.3, mlm_scale=0.7, **options):
+    loss, means = vocabulary_losses(
+        *student, *TEACHER, LABELS, MASK,
+        soft_scale=soft_scale, mlm_scale=mlm_scale, temperature=temperature, **options,
+    )  # fmt: skip
+    return loss, (means.soft_target, means.masked_lm)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("chunk", [1, 16, 132, 1000])
+def test_losses_and_gradients_equal_the_plain_formulas(temperature: float, chunk: int) -> None:
+    (loss, means), gradient = jax.value_and_grad(
+        lambda student: chunked(student, temperature, chunk=chunk), has_aux=True
+    )(STUDENT)
+    (expected, plain_means), plain_gradient = jax.value_and_grad(plain, has_aux=True)(
+        STUDENT, temperature
+    )
+    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
+    for mean, plain_mean in zip(means, plain_means, strict=True):
+        assert float(mean.total) == pytest.approx(float(plain_mean.total), rel=1e-6)
+        assert int(mean.count) == int(plain_mean.count)
+    for ours, theirs in zip(gradient, plain_gradient, strict=True):
+        assert float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)) < 1e-5
+
+
+def test_scales_and_temperature_may_be_traced() -> None:
+    traced = jax.jit(lambda t, s, m: chunked(STUDENT, t, s, m, chunk=16)[0])
+    expected = plain(STUDENT, 3.0, 0.1, 0.2)[0]
+    assert float(traced(3.0, 0.1, 0.2)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_without_a_teacher_it_is_masked_lm_alone() -> None:
+    loss, means = vocabulary_losses(
+        *STUDENT, None, None, None, LABELS, MASK, soft_scale=0.3, mlm_scale=0.7, temperature=2.0
+    )
+    logits = STUDENT[0] @ STUDENT[1].T + STUDENT[2]
+    assert float(loss) == pytest.approx(0.7 * float(masked_lm(logits, LABELS).total), rel=1e-6)
+    assert int(means.soft_target.count) == 0
+
+
+def test_bfloat16_products_stay_close() -> None:
+    loss = chunked(STUDENT, 2.0, product_dtype=jnp.bfloat16)[0]
+    assert float(loss) == pytest.approx(float(plain(STUDENT, 2.0)[0]), rel=1e-2)
+    assert loss.dtype == jnp.float32
+
+
+def test_no_array_has_all_tokens_and_the_vocabulary() -> None:
+    """97 is prime: a shape that has it as a factor is a vocabulary array."""
+    step = jax.jit(jax.grad(lambda s: chunked(s, 2.0, chunk=16)[0]))
+    text = step.lower(STUDENT).compile().as_text()
+    found = set()
+    for dimensions in re.findall(r"f32\[([\d,]+)\]", text):
+        sizes = [int(size) for size in dimensions.split(",")]
+        if VOCABULARY in sizes:
+            found.add(int(np.prod(sizes)) // VOCABULARY)
+    assert found, "no vocabulary array at all: the pattern no longer fits the text"
+    assert max(found) <= 2 * 16

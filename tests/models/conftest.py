@@ -1,0 +1,41 @@
+"""A small encoder's shape, its random parameters, and a batch of packed and padded rows."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from distil_jax import models
+
+
+@pytest.fixture(scope="session")
+def config() -> models.EncoderConfig:
+    return models.EncoderConfig(
+        model_type="bert",
+        vocabulary=50,
+        width=16,
+        layers=4,
+        heads=2,
+        inner_width=32,
+        positions=12,
+        token_types=2,
+        initializer_range=0.3,
+    )
+
+
+@pytest.fixture(scope="session")
+def params(config: models.EncoderConfig):
+    """Every leaf random, biases and LayerNorms too: a forgotten one shows."""
+    leaves, tree = jax.tree.flatten(models.initialize(config, jax.random.key(0)))
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    return tree.unflatten(
+        leaf + 0.1 * jax.random.normal(key, leaf.shape)
+        for leaf, key in zip(leaves, keys, strict=True)
+    )
+
+
+@pytest.fixture(scope="session")
+def batch():
+    """Three segments and padding in one row, one full row, one row of padding alone."""
+    tokens = jax.random.randint(jax.random.key(2), (3, 12), 0, 50)
+    segments = [[1] * 3 + [2] * 4 + [3] * 3 + [0] * 2, [1] * 12, [0] * 12]
+    return {"tokens": tokens, "segments": jnp.asarray(segments, jnp.int32)}

@@ -1,0 +1,114 @@
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from distil_jax import tokenizer
+from distil_jax.errors import UserError
+
+TEXT = [inspect.getdoc(thing) for thing in (open, sorted, str.split, dict.update)]
+
+
+@pytest.fixture(scope="module")
+def bert():
+    return tokenizer.train_wordpiece(lambda: TEXT, 256)
+
+
+def roberta_folder(folder: Path, model_class: str) -> None:
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    if model_class == "XLMRobertaTokenizer":
+        backend = Tokenizer(models.Unigram())
+        backend.pre_tokenizer = pre_tokenizers.Metaspace()
+        trainer = trainers.UnigramTrainer(
+            vocab_size=80, special_tokens=special, unk_token="<unk>", show_progress=False
+        )
+    else:
+        backend = Tokenizer(models.BPE(unk_token="<unk>"))
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    backend.train_from_iterator(TEXT, trainer)
+    backend.save(str(folder / "tokenizer.json"))
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>"}
+    names |= {"unk": "<unk>", "mask": "<mask>"}
+    config = {f"{name}_token": token for name, token in names.items()}
+    config |= {"tokenizer_class": model_class, "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def test_saved_and_loaded_is_the_same(bert, tmp_path: Path):
+    tokenizer.save(tmp_path, bert)
+    loaded = tokenizer.load(tmp_path)
+    assert loaded.get_vocab() == bert.get_vocab()
+    assert tokenizer.fingerprint(loaded) == tokenizer.fingerprint(bert)
+    assert loaded.model_max_length == 512
+
+
+@pytest.mark.parametrize("kept", ["tokenizer.json", "vocab.txt"])
+def test_one_file_is_enough(bert, tmp_path: Path, kept: str):
+    tokenizer.save(tmp_path, bert)
+    for file in tmp_path.iterdir():
+        if file.name != kept:
+            file.unlink()
+    loaded = tokenizer.load(tmp_path)
+    assert loaded.get_vocab() == bert.get_vocab()
+    assert tokenizer.special_ids(loaded) == tokenizer.special_ids(bert)
+    assert loaded.tokenize("The old RIVER") == bert.tokenize("The old RIVER")
+
+
+def test_vocabulary_file_beside_a_model_configuration(bert, tmp_path: Path):
+    tokenizer.save(tmp_path, bert)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    assert tokenizer.load(tmp_path).get_vocab() == bert.get_vocab()
+
+
+@pytest.mark.parametrize("model_class", ["RobertaTokenizer", "XLMRobertaTokenizer"])
+def test_roberta_kinds_open(tmp_path: Path, model_class: str):
+    roberta_folder(tmp_path, model_class)
+    loaded = tokenizer.load(tmp_path)
+    special = tokenizer.special_ids(loaded)
+    assert (special.cls, special.pad, special.sep, special.unk, special.mask) == (0, 1, 2, 3, 4)
+    again = tmp_path / "again"
+    tokenizer.save(again, loaded)
+    assert tokenizer.fingerprint(tokenizer.load(again)) == tokenizer.fingerprint(loaded)
+
+
+def test_builtin_name_means_the_package_folder():
+    folder = tokenizer.resolve("builtin:teacher")
+    assert folder.parts[-2:] == ("distil_jax", "builtin_teacher")
+    assert tokenizer.resolve("some/folder") == Path("some/folder")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (None, "", "holds no tokenizer"),
+        ("tokenizer.json", "{", "cannot be read"),
+        ("vocab.txt", "a\nb\n", r"lacks \[PAD\]"),
+        ("vocab.json", "{}", "no tokenizer_config.json"),
+    ],
+)
+def test_bad_folder_is_one_clear_error(tmp_path: Path, file: str, content: str, message: str):
+    if file:
+        (tmp_path / file).write_text(content)
+    with pytest.raises(UserError, match=message) as caught:
+        tokenizer.load(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_unknown_names_say_so_quickly(tmp_path: Path):
+    with pytest.raises(UserError, match="nobody/nothing"):
+        tokenizer.load("nobody/nothing")
+    with pytest.raises(UserError, match="does not exist"):
+        tokenizer.load(tmp_path / "absent")
+
+
+def test_tokenizer_without_a_mask_is_refused(tmp_path: Path):
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "a": 2}, unk_token="[UNK]"))
+    backend.add_special_tokens(["[UNK]", "[PAD]"])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(UserError, match="no cls, sep, mask token"):
+        tokenizer.load(tmp_path)

@@ -1,0 +1,27 @@
+import pytest
+
+from distil_jax.errors import UserError
+from distil_jax.training.parallel import shares
+
+
+def test_shares() -> None:
+    divided = shares(64, 4, 8)
+    assert (divided.device_rows, divided.micro_rows, divided.micro_batches) == (8, 4, 2)
+    assert shares(64, 0, 8).micro_batches == 1
+
+
+def test_rows_that_do_not_divide_by_devices_name_the_nearest_that_do() -> None:
+    with pytest.raises(UserError, match=r"sequences=250 .* 8 devices; set it to 248 or 256"):
+        shares(250, 0, 8)
+
+
+def test_fewer_rows_than_devices_name_the_one_that_fits() -> None:
+    with pytest.raises(UserError, match=r"sequences=3 .* 8 devices; set it to 8$"):
+        shares(3, 0, 8)
+
+
+def test_micro_batches_that_do_not_divide_name_all_numbers() -> None:
+    with pytest.raises(
+        UserError, match=r"=96 over 8 devices is 12 rows .*micro=5 .* 80 or 120 .* 4 or 6"
+    ):
+        shares(96, 5, 8)

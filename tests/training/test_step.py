@@ -1,0 +1,218 @@
+"""One optimizer step gives the same on any number of devices, in both modes, however it is divided."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from distil_jax.data.masking import Masking
+from distil_jax.losses import Mean
+from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.training import step
+from distil_jax.training.config import Loss
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Distillation, accumulate, loss_counts, mask_batch, train_step
+
+SHAPE = EncoderConfig(
+    model_type="bert", vocabulary=97, width=16, layers=4, heads=2, inner_width=32, positions=32,
+    token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,
+)  # fmt: skip
+TEACHER = initialize(SHAPE, jax.random.key(1))
+STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (0, 3))
+LOSS = Loss(5.0, 2.0, 1.0, 2.0, "all", 64)
+ROWS, LENGTH = 64, 24
+
+
+def batch() -> dict[str, np.ndarray]:
+    """Rows of very different lengths, some packed, one of padding alone."""
+    random = np.random.default_rng(0)
+    lengths = random.integers(5, LENGTH + 1, ROWS)
+    lengths[7] = 0
+    place = np.arange(LENGTH)[None]
+    segments = (place < lengths[:, None]) * (1 + (place >= lengths[:, None] // 2))
+    return {
+        "tokens": random.integers(5, 97, (ROWS, LENGTH)).astype(np.int32),
+        "segments": segments.astype(np.int32),
+        "epoch": np.zeros(ROWS, np.int32),
+        "row": np.arange(ROWS, dtype=np.int32),
+    }
+
+
+def distillation(**changes: object) -> Distillation:
+    run = Distillation(
+        student=MaskedLM(STUDENT_SHAPE),
+        teacher=MaskedLM(SHAPE),
+        loss=LOSS,
+        masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
+        optimizer=optax.sgd(0.1),
+        schedule=optax.constant_schedule(0.1),
+        seed=0,
+        micro_rows=ROWS,
+        product_dtype="float32",
+    )
+    return dataclasses.replace(run, **changes)
+
+
+def gradient_on(devices: int, mode: str, run: Distillation):
+    """The summed gradient and means, as the step computes them before the optimizer."""
+
+    def body(params, teacher_params, batch, *, sum_over_devices, device):
+        masked = mask_batch(run.masking, run.seed, batch)
+        counts = sum_over_devices(loss_counts(run.loss, masked))
+        return sum_over_devices(
+            accumulate(run, params, teacher_params, masked, counts, jax.random.key(0))
+        )
+
+    where = Devices(mode, tuple(jax.devices()[:devices]))
+    teacher, student = where.replicate(TEACHER), where.replicate(STUDENT)
+    return jax.device_get(where.map(body)(student, teacher, where.split(batch())))
+
+
+WHOLE = gradient_on(1, "jit", distillation())
+
+
+def assert_same_gradient(gradient, expected, tolerance: float = 1e-5) -> None:
+    """By norm; a key bias, whose true gradient is zero, against the global norm."""
+    whole = float(optax.tree.norm(expected))
+    pairs = zip(
+        jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(expected), strict=True
+    )
+    for (path, ours), theirs in pairs:
+        name = jax.tree_util.keystr(path)
+        norm = whole if "'key']['bias'" in name else float(np.linalg.norm(theirs))
+        assert float(np.linalg.norm(ours - theirs)) <= tolerance * norm, name
+
+
+@pytest.mark.parametrize(
+    ("mode", "devices", "micro"),
+    [("jit", 1, 8), ("jit", 1, 1), ("jit", 2, 4), ("jit", 8, 8), ("pmap", 1, 8), ("pmap", 8, 1)],
+)
+def test_accumulation_equals_the_undivided_batch(mode: str, devices: int, micro: int) -> None:
+    gradient, means = gradient_on(devices, mode, distillation(micro_rows=micro))
+    for name in ("soft_target", "masked_lm", "cosine"):
+        ours, theirs = getattr(means, name), getattr(WHOLE[1], name)
+        assert int(ours.count) == int(theirs.count)
+        assert float(ours.total) == pytest.approx(float(theirs.total), rel=1e-6)
+    assert_same_gradient(gradient, WHOLE[0])
+
+
+def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
+    """What the original code does: every micro-batch divided by its own count, then averaged."""
+    run = distillation(micro_rows=8)
+    parts = [{k: jnp.asarray(v[i : i + 8]) for k, v in batch().items()} for i in range(0, ROWS, 8)]
+    masked = [mask_batch(run.masking, 0, part) for part in parts]
+    one = jax.jit(
+        lambda part: accumulate(
+            run, STUDENT, TEACHER, part, loss_counts(LOSS, part), jax.random.key(0)
+        )
+    )
+    means = [one(part) for part in masked]
+    gradient = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *(m[0] for m in means))
+    with pytest.raises(AssertionError):
+        assert_same_gradient(jax.device_get(gradient), WHOLE[0], tolerance=1e-3)
+    average = np.mean([float(m[1].masked_lm.value()) for m in means])
+    assert average != pytest.approx(float(WHOLE[1].masked_lm.value()), rel=1e-4)
+
+
+@pytest.mark.parametrize("positions", ["all", "masked"])
+def test_the_loss_is_the_plain_formulas(positions: str) -> None:
+    from distil_jax import losses
+
+    run = distillation(loss=dataclasses.replace(LOSS, positions=positions))
+    masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
+    logits = run.student.apply({"params": STUDENT}, masked)
+    teacher_logits = run.teacher.apply({"params": TEACHER}, masked)
+    hidden = run.student.apply({"params": STUDENT}, masked, method="encode")
+    teacher_hidden = run.teacher.apply({"params": TEACHER}, masked, method="encode")
+    ordinary = masked["segments"] > 0
+    selected = ordinary if positions == "all" else masked["labels"] != losses.IGNORE
+    expected = losses.triple(
+        losses.soft_target(logits, teacher_logits, selected, temperature=2.0),
+        losses.masked_lm(logits, masked["labels"]),
+        losses.cosine(hidden, teacher_hidden, ordinary),
+    )
+    _, means = accumulate(
+        run, STUDENT, TEACHER, masked, loss_counts(run.loss, masked), jax.random.key(0)
+    )
+    assert float(step.weighted(run.loss, means)) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> None:
+    curves = []
+    for devices in (1, 2, 8):
+        where = Devices(mode, tuple(jax.devices()[:devices]))
+        run = distillation(micro_rows=ROWS // devices)
+        traced = []
+
+        def body(*arguments, run=run, traced=traced, **named):
+            traced.append(1)
+            return train_step(run, *arguments, **named)
+
+        compiled = where.map(body, donate=True)
+        state = where.replicate(step.start(run, jax.tree.map(jnp.copy, STUDENT)))
+        teacher = where.replicate(TEACHER)
+        losses = []
+        for _ in range(5):
+            state, values = compiled(state, teacher, where.split(batch()))
+            losses.append(float(values["loss"]))
+        assert len(traced) == 1
+        curves.append(losses)
+    assert curves[0][-1] < curves[0][0]
+    assert curves[1] == pytest.approx(curves[0], rel=1e-6)
+    assert curves[2] == pytest.approx(curves[0], rel=1e-6)
+
+
+def test_without_a_teacher_only_masked_lm_is_learned() -> None:
+    run = distillation(teacher=None, loss=dataclasses.replace(LOSS, soft_target=0.0, cosine=0.0))
+    masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
+    counts = loss_counts(run.loss, masked)
+    gradient, means = accumulate(run, STUDENT, {}, masked, counts, jax.random.key(0))
+    assert float(means.masked_lm.value()) == pytest.approx(
+        float(WHOLE[1].masked_lm.value()), rel=1e-6
+    )
+    assert (float(means.soft_target.total), float(means.cosine.total)) == (0.0, 0.0)
+    assert float(optax.tree.norm(gradient)) > 0
+
+
+def test_dropout_is_repeatable_and_differs_between_steps() -> None:
+    shape = dataclasses.replace(STUDENT_SHAPE, dropout=0.5)
+    run = distillation(student=MaskedLM(shape))
+    where = Devices("jit", tuple(jax.devices()[:1]))
+    compiled = where.map(partial(train_step, run))
+    state = step.start(run, STUDENT)
+    first = compiled(state, TEACHER, where.split(batch()))[1]["loss"]
+    again = compiled(state, TEACHER, where.split(batch()))[1]["loss"]
+    later = dataclasses.replace(state, step=state.step + 1)
+    other = compiled(later, TEACHER, where.split(batch()))[1]["loss"]
+    assert float(first) == float(again) != float(other)
+
+
+def test_bfloat16_follows_float32() -> None:
+    curves = []
+    for dtype in ("float32", "bfloat16"):
+        run = distillation(
+            student=MaskedLM(STUDENT_SHAPE, dtype=jnp.dtype(dtype)),
+            teacher=MaskedLM(SHAPE, dtype=jnp.dtype(dtype)),
+            product_dtype=dtype,
+        )
+        where = Devices("jit", tuple(jax.devices()[:1]))
+        compiled, state, losses = where.map(partial(train_step, run)), step.start(run, STUDENT), []
+        for _ in range(20):
+            state, values = compiled(state, TEACHER, where.split(batch()))
+            losses.append(float(values["loss"]))
+        curves.append(losses)
+    assert curves[0][-1] < 0.9 * curves[0][0]
+    assert curves[1] == pytest.approx(curves[0], rel=0.01)
+
+
+def test_means_have_the_counts_that_were_known_before() -> None:
+    masked = mask_batch(distillation().masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
+    counts = loss_counts(LOSS, masked)
+    for name, count in counts.items():
+        mean: Mean = getattr(WHOLE[1], name)
+        assert int(mean.count) == int(count)
