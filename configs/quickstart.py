@@ -6,8 +6,9 @@
 Hardware: two CPU cores and 2 GB of memory; a few minutes. Needs no download.
 """
 
-from distil_jax.configs import base
 from ml_collections import ConfigDict
+
+from distil_jax.configs import base
 
 
 def get_config() -> ConfigDict:

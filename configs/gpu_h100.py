@@ -1,0 +1,21 @@
+"""The paper's recipe on NVIDIA H100 or H200 GPUs of one machine.
+
+    python -m distil_jax.main --config=configs/gpu_h100.py --workdir=DIR --config.data.train=ROWS
+
+Hardware: 1, 2, 4 or 8 GPUs of 80 GB; needs `pip install distil_jax[cuda]`. Each computes 64 rows
+at one time. Expect bfloat16 products with float32 master weights. Not yet run on real hardware.
+"""
+
+from ml_collections import ConfigDict
+
+from distil_jax.configs import distilbert
+
+
+def get_config() -> ConfigDict:
+    config = distilbert.get_config()
+    config.precision.compute = "bfloat16"
+    config.precision.teacher = "bfloat16"
+    config.batch.micro = 64
+    # Logits of this many tokens at one time: large enough for the tensor cores.
+    config.loss.chunk = 2048
+    return config

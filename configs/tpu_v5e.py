@@ -1,0 +1,24 @@
+"""The paper's recipe on TPU v5e.
+
+    python -m distil_jax.main --config=configs/tpu_v5e.py --workdir=DIR --config.data.train=ROWS
+
+Hardware: a v5e-16 slice: 16 chips of 16 GB, each 256 rows a step in micro-batches of 16.
+More chips need no change: micro-batches follow from the rows of a chip. Expect bfloat16 products
+with float32 master weights, and a first step that compiles for a minute. Not yet run on real
+hardware.
+"""
+
+from ml_collections import ConfigDict
+
+from distil_jax.configs import distilbert
+
+
+def get_config() -> ConfigDict:
+    config = distilbert.get_config()
+    config.precision.compute = "bfloat16"
+    config.precision.teacher = "bfloat16"
+    config.batch.micro = 16
+    config.parallel.rematerialise = "attention"
+    # Logits of this many tokens at one time: large enough for the matrix units.
+    config.loss.chunk = 1024
+    return config
