@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.batch.sequences = 16
     config.batch.length = 128
     config.data.document = "block"
-    config.student.architecture.initializer_range = 0.05
+    config.student.architecture.first_positions = "sinusoidal"
     config.student.dropout = 0.0
     config.student.attention_dropout = 0.0
     # More than BERT's 15, for more to learn from each token in a short training.

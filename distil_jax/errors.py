@@ -14,7 +14,7 @@ class Diverged(UserError):
 
 
 class Stopped(BaseException):
-    """SIGTERM arrived; exit status 143. No error: like Ctrl-C, no `except Exception` holds it up."""
+    """SIGTERM arrived; exit status 143. Like Ctrl-C, it passes through `except Exception`."""
 
 
 EXIT_STATUS: dict[type[BaseException], int] = {

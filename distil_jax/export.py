@@ -1,15 +1,17 @@
-"""Save a checkpoint of a run as a model folder: `python -m distil_jax.export --workdir=DIR --output=DIR`."""
-
-from pathlib import Path
+"""Save a checkpoint as a model folder: `python -m distil_jax.export --workdir=DIR --output=DIR`."""
 
 from distil_jax import commandline
 
 
 def main(arguments: list[str]) -> None:
     parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
-    parser.add_argument("--workdir", required=True, type=Path, help="of a run of distil_jax.main")
+    parser.add_argument(
+        "--workdir", required=True, type=commandline.folder, help="of a run of distil_jax.main"
+    )
     parser.add_argument("--step", type=int, help="of a kept checkpoint; the latest if left out")
-    parser.add_argument("--output", required=True, type=Path, help="the model folder to write")
+    parser.add_argument(
+        "--output", required=True, type=commandline.folder, help="the model folder to write"
+    )
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
     known = parser.parse_args(arguments)
 

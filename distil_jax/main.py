@@ -1,6 +1,4 @@
-"""Distil a teacher: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE]`."""
-
-from pathlib import Path
+"""Distil a teacher: `python -m distil_jax.main --config=NAME --workdir=DIR [--config.KEY=VALUE]`."""
 
 from distil_jax import commandline
 from distil_jax.run import config_source
@@ -8,14 +6,21 @@ from distil_jax.run import config_source
 
 def main(arguments: list[str]) -> None:
     parser = commandline.Parser(prog="python -m distil_jax.main", description=__doc__)
-    parser.add_argument("--config", required=True, help="a config file, or the name of a shipped one")
-    parser.add_argument("--workdir", required=True, type=Path, help="all results go here")
+    parser.add_argument(
+        "--config", required=True, help="a config file, or the name of a shipped one"
+    )
+    parser.add_argument(
+        "--workdir", required=True, type=commandline.folder, help="all results go here"
+    )
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)
     command = " ".join(["python -m distil_jax.main", *arguments])
 
-    from distil_jax.run import distillation  # jax starts only once the command line is right
+    # JAX starts only once the command line is right.
+    from distil_jax.run import distillation
+    from distil_jax.run.compilation import keep_compiled
 
+    keep_compiled()
     distillation.run(config, known.workdir, command)
 
 

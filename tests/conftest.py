@@ -8,13 +8,26 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import atexit
+import random
+import shutil
 import string
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("distil_jax", "beartype.beartype")
+
+# Many tests compile the same programs: once for this process and those it starts.
+CACHE = tempfile.mkdtemp(prefix="distil_jax_test_")
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+
+WORDS = ["the", "of", "and", "in", "to", "is", "river", "city", "old", "was"]
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +43,7 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = [*string.ascii_lowercase, *string.digits, ".", ","]
-    words = ["the", "of", "and", "in", "to", "is", "river", "city", "old", "was"]
-    pieces = [*special, *characters, *(f"##{character}" for character in characters), *words]
+    pieces = [*special, *characters, *(f"##{character}" for character in characters), *WORDS]
     tokenizer = bert_tokenizer({piece: i for i, piece in enumerate(pieces)}, lowercase=True)
     config = models.EncoderConfig(
         model_type="bert",
@@ -47,3 +59,60 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher") / "model"
     pretrained.save(folder, pretrained.Pretrained(config, params, "masked_lm", (), tokenizer))
     return folder
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lines of the words that the tiny teacher knows. For reading only."""
+    chosen = random.Random(0)
+    lines = [" ".join(chosen.choices(WORDS, k=chosen.randint(12, 40))) for _ in range(300)]
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n".join(f"{line} {number}" for number, line in enumerate(lines)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def rows_folder(
+    tmp_path_factory: pytest.TempPathFactory, teacher_folder: Path, text_file: Path
+) -> Path:
+    """`text_file` prepared in rows of 32 tokens, a tenth of it held out. For reading only."""
+    from distil_jax import tokenizer
+    from distil_jax.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("rows") / "rows"
+    prepare(str(text_file), folder, tokenizer.load(teacher_folder), heldout=0.1, length=32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flags(teacher_folder: Path, rows_folder: Path) -> Callable[..., list[str]]:
+    """The command line of a tiny run, on one device: `flags(workdir, **{"batch.micro": 4})`."""
+
+    def command_line(workdir: Path, **changes: object) -> list[str]:
+        values: dict[str, object] = {
+            "teacher": teacher_folder,
+            "data.train": rows_folder,
+            "batch.sequences": 8,
+            "total_steps": 6,
+            "log.every_steps": 2,
+            "log.tensorboard": False,
+            "eval.every_steps": 3,
+            "checkpoint.every_steps": 3,
+            "optimizer.learning_rate": 0.01,
+            "parallel.devices": 1,
+        }
+        values |= changes
+        keys = [f"--config.{key}={value}" for key, value in values.items()]
+        return ["--config=base", f"--workdir={workdir}", *keys]
+
+    return command_line
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list[str]]) -> Path:
+    """The workdir of a tiny run that is finished. For reading only."""
+    from distil_jax.main import main
+
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    main(flags(workdir))
+    return workdir

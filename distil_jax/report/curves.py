@@ -24,7 +24,7 @@ def draw(
     figure = Figure(figsize=(3.4 * len(shown), 3.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10)
-    for axes, (name, label) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown):
+    for axes, (name, label) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         _panel(axes, lines, initial, name)
         axes.set_title(label, fontsize=9)
         axes.set_xlabel("optimizer step", fontsize=8)

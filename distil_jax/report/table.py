@@ -36,3 +36,13 @@ def markdown(results: Mapping[str, Mapping[str, float]]) -> str:
     head = ["", *(label for _, label, _ in COLUMNS)]
     lines = [head, ["---"] + ["---:"] * len(COLUMNS), *rows(results)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def by_model(results: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """`model: figure` to its text, for model cards."""
+    return {
+        f"{name}: {label}": form.format(values[key])
+        for name, values in results.items()
+        for key, label, form in COLUMNS
+        if key in values
+    }

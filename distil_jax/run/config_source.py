@@ -32,7 +32,7 @@ def find(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     # A path like configs/tpu_v4.py means the shipped config where no checkout is around.
-    shipped = {path.stem: path for folder in _folders() for path in sorted(folder.glob("[!_]*.py"))}
+    shipped = {path.stem: path for path in sorted(_folder().glob("[!_]*.py"))}
     stem = Path(name).stem
     if stem in shipped and name in (stem, f"{stem}.py", f"configs/{stem}.py"):
         return shipped[stem]
@@ -41,21 +41,20 @@ def find(name: str) -> Path:
     raise UsageError(f"--config={name} is neither a file nor a shipped config; {hint}")
 
 
-def _folders() -> list[Path]:
+def _folder() -> Path:
+    """The shipped configs: inside the installed package, beside it in a checkout."""
     package = Path(__file__).parents[1]
-    return [
-        folder for folder in (package.parent / "configs", package / "configs") if folder.is_dir()
-    ]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def _from_file(path: Path) -> ConfigDict:
-    spec = importlib.util.spec_from_file_location(f"distil_jax_config_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--config={path} is not a Python file; name one that ends in .py")
-    module = importlib.util.module_from_spec(spec)
     _make_base_importable()
+    module = ModuleType(f"distil_jax_config_{path.stem}")
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(module)
+        # Not imported: that would leave a __pycache__ beside the user's file.
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))
         values = _get_config(module, path)
     except UsageError:
         raise
@@ -68,7 +67,7 @@ def _make_base_importable() -> None:
     """Let configs import `distil_jax.configs` in a checkout that was not installed, too."""
     if importlib.util.find_spec("distil_jax.configs") is not None:
         return
-    folder = _folders()[0]
+    folder = _folder()
     spec = importlib.util.spec_from_file_location(
         "distil_jax.configs", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )

@@ -8,13 +8,13 @@ import jax
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.pretrained import Pretrained, save
-from distil_jax.pretrained.card import model_card
-from distil_jax.run.finish import hub_name, recipe
+from distil_jax.run.card import card
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.config import Config, from_mapping
+from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.step import State
 
 
@@ -35,25 +35,39 @@ def export_checkpoint(
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         kept = checkpoints.steps()
         chosen = checkpoints.latest() if step is None else step
-        if chosen is None or chosen not in kept:
+        if chosen is None:
+            raise UserError(f"{workdir} holds no checkpoint yet; let the run save one first")
+        if chosen not in kept:
             raise UserError(
-                f"{workdir} holds no checkpoint of step {step}; it holds {kept or 'none'}"
+                f"{workdir} holds no checkpoint of step {step}; --step can be "
+                f"{', '.join(map(str, kept)) or 'none yet'}"
             )
         about = checkpoints.config(chosen)
         shape, config = EncoderConfig(**about["model"]), from_mapping(about["run"])
         restored = checkpoints.restore(_abstract_state(shape, config), chosen)
     assert restored is not None
-    card = model_card(
-        base_model=hub_name(config.teacher),
-        recipe={**recipe(about["run"]), "checkpoint": f"step {chosen}"},
+    text = card(
+        config,
+        made={"checkpoint": f"step {chosen}"},
         data=config.data.train,
-        scores={},
+        scores=_scores(workdir, chosen),
         command=command,
     )
     tokenizer = load_tokenizer(workdir / "tokenizer")
     student = Pretrained(shape, restored[1].params, "masked_lm", (), tokenizer)
-    save(output, student, card=card, dtype=dtype)
+    save(output, student, card=text, dtype=dtype)
     return chosen
+
+
+def _scores(workdir: Path, step: int) -> dict[str, float]:
+    """The held-out figures that were logged at this step."""
+    logged = {line["step"]: line for line in read_metrics(workdir / "metrics.jsonl")}
+    figures = logged.get(step, {})
+    return {
+        f"held-out {name.removeprefix('validation_')}": value
+        for name, value in figures.items()
+        if name.startswith("validation_")
+    }
 
 
 def _abstract_state(shape: EncoderConfig, config: Config) -> Any:

@@ -14,7 +14,7 @@ from distil_jax.errors import UserError
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config, as_dict
 from distil_jax.training.difference import difference
-from distil_jax.training.workdir import write_text
+from distil_jax.training.workdir import write_text, writing
 
 FREE_TO_CHANGE = (
     "run.parallel",
@@ -29,7 +29,7 @@ FREE_TO_CHANGE = (
     "run.tokenizer",
     "run.student.folder",
 )
-"""Keys that a resumed run may change: they change no number, or what they name is compared itself."""
+"""Keys that a resumed run may change: they change no number, or what they name is compared."""
 
 DIGESTS = {"teacher": "the teacher's weights differ", "data": "the training rows differ"}
 FILE = "config.json"
@@ -72,7 +72,8 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
             if (workdir / name).is_file():
                 (workdir / name).unlink()
     if saved != identity:
-        write_text(path, json.dumps(identity, indent=2) + "\n")
+        with writing(path):
+            write_text(path, json.dumps(identity, indent=2) + "\n")
 
 
 def _told(line: str) -> str:

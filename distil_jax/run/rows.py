@@ -93,8 +93,8 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
     split = open_split(folder, "validation")
     if split.rows == 0:
         raise UserError(
-            f"{config.data.validation or config.data.train} holds no held-out rows; give more text, "
-            "a larger held-out share, or set config.data.validation"
+            f"{config.data.validation or config.data.train} holds no held-out rows; give more "
+            "text, a larger held-out share, or set config.data.validation"
         )
     assemble.check_data(config, models, split, "validation")
     # A row of every shard: each is compared with its checksum when it is first touched.

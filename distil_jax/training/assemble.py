@@ -52,12 +52,15 @@ def models(config: Config) -> Models:
     """Load the teacher, and derive or load the student."""
     teacher = load(config.teacher, require_head="masked_lm") if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
+    layers: tuple[int, ...] = ()
     if config.student.folder:
         student = load(config.student.folder, require_head="masked_lm")
-        shape, params, layers = student.config, student.params, ()
+        shape, params = student.config, student.params
     elif teacher is None:
-        shape, layers = _architecture(config, tokenizer), ()
-        params = initialize(shape, jax.random.key(config.seed))
+        shape = _architecture(config, tokenizer)
+        sinusoidal = config.student.architecture.first_positions == "sinusoidal"
+        key = jax.random.key(config.seed)
+        params = initialize(shape, key, sinusoidal_positions=sinusoidal)
     else:
         shape, params, layers = _derive(config, teacher)
     if teacher is not None:
@@ -68,7 +71,7 @@ def models(config: Config) -> Models:
         dropout=config.student.dropout,
         attention_dropout=config.student.attention_dropout,
     )
-    return Models(teacher, shape, params, tokenizer, tuple(layers))
+    return Models(teacher, shape, params, tokenizer, layers)
 
 
 def distillation(config: Config, made: Models, data: Split, shares: Shares) -> Distillation:

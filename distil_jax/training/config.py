@@ -1,6 +1,8 @@
 """The config of a run as frozen dataclasses; `configs/base.py` is the only place with defaults."""
 
 import dataclasses
+import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ class Architecture:
     inner_width: int
     positions: int
     token_types: int
+    first_positions: str
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Config:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "student.initialize": ("teacher", "random"),
+    "student.architecture.first_positions": ("random", "sinusoidal"),
     "loss.positions": ("all", "masked"),
     "data.document": ("line", "block"),
     "optimizer.schedule": ("linear", "cosine"),
@@ -147,7 +151,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 AT_LEAST: dict[str, float] = {
+    "seed": 0,
     "total_steps": 0,
+    "epochs": 0,
+    "student.architecture.layers": 1,
+    "student.architecture.width": 1,
+    "student.architecture.heads": 1,
+    "student.architecture.inner_width": 1,
+    "student.architecture.positions": 3,
+    "student.architecture.token_types": 0,
     "student.dropout": 0,
     "student.attention_dropout": 0,
     "loss.soft_target": 0,
@@ -162,6 +174,8 @@ AT_LEAST: dict[str, float] = {
     "batch.length": 3,
     "batch.micro": 0,
     "optimizer.warmup": 0,
+    "optimizer.beta1": 0,
+    "optimizer.beta2": 0,
     "optimizer.weight_decay": 0,
     "optimizer.clip": 0,
     "parallel.devices": 0,
@@ -174,15 +188,22 @@ AT_LEAST: dict[str, float] = {
 }
 
 AT_MOST: dict[str, float] = {
+    "seed": 2**32 - 1,
     "student.dropout": 0.99,
     "student.attention_dropout": 0.99,
     "masking.percent": 100,
     "masking.mask_percent": 100,
     "masking.random_percent": 100,
     "optimizer.warmup": 1,
+    "optimizer.beta1": 0.9999999,
+    "optimizer.beta2": 0.9999999,
 }
 
-ABOVE: dict[str, float] = {"loss.temperature": 0, "optimizer.learning_rate": 0}
+ABOVE: dict[str, float] = {
+    "loss.temperature": 0,
+    "optimizer.learning_rate": 0,
+    "optimizer.epsilon": 0,
+}
 
 
 def from_mapping(values: Mapping[str, Any]) -> Config:
@@ -221,7 +242,9 @@ def _section(kind: type[Section], values: Mapping[str, Any], prefix: str) -> Sec
     missing = set(hints) - set(values)
     if unknown or missing:
         names = ", ".join(f"config.{prefix}{name}" for name in sorted(unknown or missing))
-        raise UsageError(f"{'unknown' if unknown else 'missing'} config key: {names}")
+        near = difflib.get_close_matches(min(unknown), hints, n=1) if unknown else []
+        hint = f"did you mean config.{prefix}{near[0]}?" if near else "see configs/base.py"
+        raise UsageError(f"{'unknown' if unknown else 'missing'} config key {names}; {hint}")
     return kind(**{n: _value(hint, values[n], f"{prefix}{n}") for n, hint in hints.items()})
 
 
@@ -230,6 +253,8 @@ def _value(hint: Any, value: Any, key: str) -> Any:
         return _section(typing.cast(type, hint), value, f"{key}.")
     if hint is float and type(value) is int:
         return float(value)
+    if type(value) is float and not math.isfinite(value):
+        raise UsageError(f"config.{key}={value} must be a finite number")
     if type(value) is not hint:
         wanted = hint.__name__ if not isinstance(hint, types.UnionType) else str(hint)
         raise UsageError(f"config.{key}={value!r} must be of type {wanted}")
@@ -254,5 +279,5 @@ def _check_sums(config: Config) -> None:
     if not config.teacher and (loss.soft_target or loss.cosine):
         raise UsageError(
             f"config.teacher is empty but config.loss.soft_target={loss.soft_target} and "
-            f"config.loss.cosine={loss.cosine} need one; set both to 0 to pretrain without a teacher"
+            f"config.loss.cosine={loss.cosine} need one; set both to 0 to pretrain without"
         )

@@ -1,4 +1,4 @@
-"""The loop: batches through the compiled step, with logs, validation, checkpoints and a clean stop."""
+"""The loop: batches through the compiled step, logs, validation, checkpoints, a clean stop."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +64,7 @@ class Loop:
 
 
 def train(loop: Loop, state: State, first_step: int) -> State:
-    """Run from `first_step` steps done to the last; raises `Diverged` or, after saving, `Stopped`."""
+    """Run from `first_step` steps done to the last; raises `Diverged`, or `Stopped` after saving."""
     cadence, previous = loop.cadence, None
     loop.record.resume()
     with jax.transfer_guard("disallow"):
@@ -92,16 +92,21 @@ def _settle(
 ) -> None:
     """Fetch a step's figures, stop if they are not finite, and log them if it is time."""
     fetched = {name: value.item() for name, value in jax.device_get(values).items()}
-    if not math.isfinite(fetched["loss"]) or not math.isfinite(fetched["gradient_norm"]):
-        raise Diverged(
-            f"loss is {fetched['loss']} and gradient norm {fetched['gradient_norm']} at step {step}; "
-            f"{loop.last_saved()}; lower config.optimizer.learning_rate or set config.optimizer.clip"
-        )
+    _check_finite(loop, step, {"loss": fetched["loss"], "gradient norm": fetched["gradient_norm"]})
     if held_out is None:
         loop.record.count(fetched["tokens"])
     if held_out is not None or (loop.cadence.logs(step) and not loop.cadence.validates(step)):
         extra = {f"validation_{name}": value for name, value in (held_out or {}).items()}
         loop.record.log(step, {**fetched, **extra})
+
+
+def _check_finite(loop: Loop, step: int, figures: Mapping[str, float]) -> None:
+    if not all(map(math.isfinite, figures.values())):
+        told = " and ".join(f"{name} {value}" for name, value in figures.items())
+        raise Diverged(
+            f"diverged at step {step} with {told}; {loop.last_saved()}; "
+            "lower config.optimizer.learning_rate or set config.optimizer.clip"
+        )
 
 
 def _pause(
@@ -113,6 +118,7 @@ def _pause(
     held_out = None
     if loop.cadence.validates(step):
         held_out = loop.validate(state.params)
+        _check_finite(loop, step, {"held-out loss": held_out["loss"]})
         _settle(loop, step, values, held_out)
     if stop or loop.cadence.saves(step):
         loop.record.sync()

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object per logged step, each step once however often the run was killed."""
+"""metrics.jsonl: a JSON object per logged step, each step once however often a run was killed."""
 
 import json
 import os
@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from distil_jax.training.workdir import write_text, writing
+
 
 class MetricsFile:
     """Appends lines; what lies after the step a run restarts from is cut when it is opened."""
 
     def __init__(self, path: Path, *, restart_step: int) -> None:
         kept = [line for line in read(path) if line["step"] <= restart_step]
-        temporary = path.with_name(f"{path.name}.tmp")
-        with open(temporary, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in kept)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        self.last_step = kept[-1]["step"] if kept else 0
-        self._file = open(path, "a")  # noqa: SIM115 open for the length of the run
+        self._path = path
+        with writing(path):
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+            self._file = open(path, "a")  # noqa: SIM115 open for the length of the run
 
     def append(self, values: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
+        with writing(self._path):
+            self._file.write(json.dumps(values) + "\n")
+            self._file.flush()
 
     def sync(self) -> None:
         """Make sure that what was appended survives a power cut."""
-        os.fsync(self._file.fileno())
+        with writing(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()

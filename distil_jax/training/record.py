@@ -24,6 +24,14 @@ class Record:
             self._board = SummaryWriter(folder, purge_step=restart_step + 1, write_to_disk=True)
         self._tokens, self._seconds, self._since = 0, 0.0, time.perf_counter()
 
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
     def resume(self) -> None:
         """From here on time counts as training."""
         self._since = time.perf_counter()
@@ -53,8 +61,3 @@ class Record:
     def sync(self) -> None:
         """Make what was written last."""
         self._file.sync()
-
-    def close(self) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()

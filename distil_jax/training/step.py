@@ -219,26 +219,32 @@ def _vocabulary_losses(
     masked: Batch,
     weights: Mapping[str, Array],
 ) -> tuple[Array, losses.VocabularyMeans]:
-    soft = teacher_hidden is not None and run.loss.soft_target > 0
     labels = masked["labels"]
     mask = masked["segments"] > 0
-    if run.loss.positions == "masked" or not soft:
+    if not run.loss.soft_target:
+        teacher_hidden = None
+    if run.loss.positions == "masked" or teacher_hidden is None:
+        # Only what is masked reaches the head: a static number of places of each row.
         places = labelled_places(run.masking, labels)
         hidden, labels = gather_rows(hidden, places), gather_rows(labels, places)
         mask = labels != losses.IGNORE
-        if soft:
+        if teacher_hidden is not None:
             teacher_hidden = gather_rows(teacher_hidden, places)
     features = run.student.apply({"params": params}, hidden, method="transform")
-    teacher: tuple = (None, None, None)
-    if soft and run.teacher is not None:
+    teacher: tuple[Array | None, Array | None, Array | None] = (None, None, None)
+    if run.teacher is not None and teacher_hidden is not None:
         transformed = run.teacher.apply(
             {"params": teacher_params}, teacher_hidden, method="transform"
         )
         teacher = (transformed, *output_table(teacher_params))
+    table, bias = output_table(params)
     return losses.vocabulary_losses(
         features,
-        *output_table(params),
-        *teacher,
+        table,
+        bias,
+        teacher[0],
+        teacher[1],
+        teacher[2],
         labels,
         mask,
         soft_scale=weights["soft_target"],

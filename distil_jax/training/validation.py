@@ -122,8 +122,8 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
     if run.teacher is None:
         places = labelled_places(run.masking, masked["labels"])
         features = run.student.apply(student, gather_rows(hidden, places), method="transform")
-        columns = (features, gather_rows(masked["labels"], places))
-        return _chunked(run, lambda part: _pretraining(params, *part), columns)
+        labels = gather_rows(masked["labels"], places)
+        return _chunked(run, lambda part: _pretraining(params, *part), (features, labels))
     teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
     cosine = losses.cosine(hidden, teacher_hidden, ordinary)
     columns = (

@@ -13,7 +13,7 @@ def config() -> models.EncoderConfig:
         model_type="bert",
         vocabulary=50,
         width=16,
-        layers=4,
+        layers=2,
         heads=2,
         inner_width=32,
         positions=12,

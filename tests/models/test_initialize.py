@@ -8,6 +8,7 @@ def test_kernels_and_tables_are_normal_and_the_rest_is_neutral(config):
     params = models.initialize(config, jax.random.key(0))
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         name = path[-1].key
+        assert not leaf.weak_type
         if name in ("bias", "scale"):
             np.testing.assert_array_equal(leaf, float(name == "scale"))
         else:

@@ -1,0 +1,79 @@
+"""Tokens per second of the quickstart's step under jit and under pmap, alternating in one run.
+
+    XLA_FLAGS=--xla_force_host_platform_device_count=2 python benchmarks/parallel_modes.py
+
+Prints the medians and their ratio, on one device and on all.
+"""
+
+import statistics
+import time
+from functools import partial
+
+import jax
+import numpy as np
+
+from distil_jax.data.masking import Masking
+from distil_jax.models import MaskedLM, student_from_teacher
+from distil_jax.pretrained import load
+from distil_jax.run import config_source
+from distil_jax.tokenizer import special_ids
+from distil_jax.training import optimizer
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Distillation, start, train_step
+
+ROWS, LENGTH, ROUNDS = 32, 128, 15
+
+
+def main() -> None:
+    config = config_source.read("quickstart", [])
+    teacher = load("builtin:teacher", require_head="masked_lm")
+    shape, params = student_from_teacher(teacher.config, teacher.params, (0, 2, 4))
+    special = special_ids(teacher.tokenizer)
+    for count in sorted({1, jax.device_count()}):
+        run = Distillation(
+            student=MaskedLM(shape),
+            teacher=MaskedLM(teacher.config),
+            loss=config.loss,
+            masking=Masking(shape.vocabulary, special.every, special.mask, 15, 80, 10),
+            optimizer=optimizer.make(config.optimizer, 1000),
+            schedule=optimizer.schedule(config.optimizer, 1000),
+            seed=0,
+            micro_rows=ROWS // count,
+            product_dtype="float32",
+        )
+        seconds = measure(run, count, params, teacher.params, shape.vocabulary)
+        rates = {mode: ROWS * LENGTH / statistics.median(s) for mode, s in seconds.items()}
+        print(
+            f"{count} device(s): jit {rates['jit']:,.0f} tokens/s, pmap {rates['pmap']:,.0f}, "
+            f"pmap / jit {rates['pmap'] / rates['jit']:.3f}"
+        )
+
+
+def measure(run, count, params, teacher_params, vocabulary):  # noqa: ANN001, ANN201
+    """Seconds of each of `ROUNDS` steps by mode; the first of each mode compiles and is left out."""
+    random = np.random.default_rng(0)
+    batch = {
+        "tokens": random.integers(5, vocabulary, (ROWS, LENGTH)).astype(np.int32),
+        "segments": np.ones((ROWS, LENGTH), np.int32),
+        "epoch": np.zeros(ROWS, np.int32),
+        "row": np.arange(ROWS, dtype=np.int32),
+    }
+    sides = {}
+    for mode in ("jit", "pmap"):
+        devices = Devices(mode, tuple(jax.devices()[:count]))
+        state = devices.replicate(start(run, jax.tree.map(np.array, params)))
+        step = devices.map(partial(train_step, run), donate=True)
+        sides[mode] = [devices, step, state, devices.replicate(teacher_params)]
+    seconds = {mode: [] for mode in sides}
+    for _ in range(ROUNDS + 1):
+        for mode, side in sides.items():
+            devices, step, state, teacher = side
+            began = time.perf_counter()
+            side[2], values = step(state, teacher, devices.split(batch))
+            jax.block_until_ready(values)
+            seconds[mode].append(time.perf_counter() - began)
+    return {mode: times[1:] for mode, times in seconds.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Held-out figures, sizes and rates of a run's models: before the first step, and at the end."""
+
+import dataclasses
+import json
+from typing import Any
+
+import jax
+
+from distil_jax.models import EncoderConfig
+from distil_jax.models.types import Params
+from distil_jax.run.batches import held_out_batches
+from distil_jax.run.setup import Setup
+from distil_jax.sizing.inference import one_sentence_a_row, sentences_per_second
+from distil_jax.tokenizer import special_ids
+from distil_jax.training.assemble import module
+from distil_jax.training.validation import Validate, validator
+from distil_jax.training.workdir import write_text, writing
+
+Scores = dict[str, dict[str, float]]
+
+TEACHER, INITIALISED = "teacher", "student, initialised"
+DISTILLED, PRETRAINED = "student, distilled", "student, pretrained"
+TIMED_SENTENCES = 64
+
+
+def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: Params) -> Scores:
+    """Held-out figures of the teacher and of the student before its first step, measured once."""
+    path = setup.workdir / "baseline.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    scores = {INITIALISED: validate(params)}
+    run = setup.distillation
+    if run.teacher is not None:
+        alone = dataclasses.replace(run, student=run.teacher, teacher=None)
+        score = validator(alone, setup.devices, {}, held_out_batches(setup))(teacher_params)
+        kept = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
+        scores = {TEACHER: kept, **scores}
+    with writing(path):
+        write_text(path, json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
+def final(setup: Setup, before: Scores, after: dict[str, float], params: Params) -> Scores:
+    """All figures of teacher, initialised and finished student, in this order."""
+    last = PRETRAINED if setup.models.teacher is None else DISTILLED
+    scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}
+    models: dict[str, tuple[EncoderConfig, Params]] = {last: (setup.models.student, params)}
+    if setup.models.teacher is not None:
+        models[TEACHER] = (setup.models.teacher.config, setup.models.teacher.params)
+        scores[TEACHER]["agreement"] = 1.0
+    for name, figures in _costs(setup, models).items():
+        scores[name] |= figures
+        if name == last:  # the same program before the first step
+            scores[INITIALISED] |= figures
+    return scores
+
+
+def _costs(setup: Setup, models: dict[str, tuple[EncoderConfig, Params]]) -> Scores:
+    modules = {
+        name: (module(setup.config, shape, "float32"), params)
+        for name, (shape, params) in models.items()
+    }
+    rates = sentences_per_second(modules, _sentences(setup))
+    return {
+        name: {
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+            "sentences_per_second": rates[name],
+        }
+        for name, (_, params) in models.items()
+    }
+
+
+def _sentences(setup: Setup) -> dict[str, Any]:
+    rows = setup.held_out.gather(range(min(setup.held_out.rows, TIMED_SENTENCES)))
+    pad = special_ids(setup.models.tokenizer).pad
+    return one_sentence_a_row(**rows, sentences=TIMED_SENTENCES, pad=pad)

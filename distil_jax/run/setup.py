@@ -1,0 +1,41 @@
+"""What a run is made of once its command line, models and data are known to be right."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from distil_jax.data.store import Split
+from distil_jax.training import assemble
+from distil_jax.training.assemble import Models
+from distil_jax.training.config import Config
+from distil_jax.training.parallel import Devices, Shares
+from distil_jax.training.step import Distillation
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run before its first step.
+
+    Attributes:
+      command: the command line, for the model card.
+      identity: what its checkpoints belong to.
+    """
+
+    config: Config
+    workdir: Path
+    command: str
+    devices: Devices
+    shares: Shares
+    models: Models
+    train_data: Split
+    held_out: Split
+    identity: dict[str, Any]
+
+    @cached_property
+    def total_steps(self) -> int:
+        return assemble.steps(self.config, self.train_data)
+
+    @cached_property
+    def distillation(self) -> Distillation:
+        return assemble.distillation(self.config, self.models, self.train_data, self.shares)

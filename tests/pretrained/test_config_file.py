@@ -1,0 +1,102 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.pretrained.config_file import read_config, read_labels, write_config
+
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
+
+
+def write(folder, **content):
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("model_type", TYPES)
+def test_absent_keys_mean_transformers_defaults(tmp_path, model_type):
+    from transformers import AutoConfig
+
+    write(tmp_path, model_type=model_type)
+    ours, _ = read_config(tmp_path)
+    theirs = AutoConfig.for_model(model_type)
+    assert (ours.vocabulary, ours.width) == (theirs.vocab_size, theirs.hidden_size)
+    assert (ours.layers, ours.heads) == (theirs.num_hidden_layers, theirs.num_attention_heads)
+    assert ours.pad_token == theirs.pad_token_id
+    assert ours.positions + ours.position_offset == theirs.max_position_embeddings
+    if model_type != "distilbert":
+        assert ours.norm_epsilon == theirs.layer_norm_eps
+        assert ours.token_types == theirs.type_vocab_size
+        assert ours.inner_width == theirs.intermediate_size
+
+
+@given(
+    st.builds(
+        EncoderConfig,
+        model_type=st.just("bert"),
+        vocabulary=st.integers(1, 10**6),
+        width=st.just(64),
+        layers=st.integers(1, 99),
+        heads=st.sampled_from([1, 2, 64]),
+        inner_width=st.integers(1, 5000),
+        positions=st.integers(1, 5000),
+        token_types=st.integers(0, 5),
+        activation=st.sampled_from(["gelu", "relu", "gelu_new"]),
+        norm_epsilon=st.sampled_from([1e-12, 1e-5]),
+        dropout=st.floats(0, 0.9),
+        tied=st.booleans(),
+    )
+)
+def test_what_is_written_reads_back(tmp_path_factory, config):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "config.json").write_text(write_config(config, "masked_lm", (), "float32"))
+    assert read_config(folder)[0] == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "gpt2"}, "model_type 'gpt2' is not supported; use a bert"),
+        ({"model_type": None}, "model_type None is not supported"),
+        ({"model_type": ["bert"]}, "is not supported"),
+        ({"position_embedding_type": "relative_key"}, "'relative_key'; only absolute"),
+        ({"is_decoder": True}, "is_decoder is True; only encoders"),
+        ({"hidden_act": "quick_gelu"}, "activation 'quick_gelu' is not supported"),
+        ({"hidden_size": "768"}, "hidden_size is '768', not a valid int"),
+        ({"hidden_size": -1}, "hidden_size is -1"),
+        ({"hidden_size": 0}, "width comes out as 0"),
+        ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
+        ({"num_attention_heads": 7}, "7 heads do not fit a width of 768"),
+        ({"num_attention_heads": 0}, "0 heads do not fit"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, changes, message):
+    write(tmp_path, **({"model_type": "bert"} | changes))
+    with pytest.raises(UserError, match=message):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\ufeff{", "[" * 5000])
+def test_a_damaged_file_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json"):
+        read_config(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"config\.json does not exist"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"1": "yes", "0": "no"}, ("no", "yes")),
+        ({"0": "only"}, ("LABEL_0", "LABEL_1")),
+        (None, ("LABEL_0", "LABEL_1")),
+    ],
+)
+def test_labels(names, expected):
+    assert read_labels({"id2label": names}, 2) == expected

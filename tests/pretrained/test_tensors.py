@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from distil_jax.errors import UserError
+from distil_jax.pretrained import load_weights
+from distil_jax.pretrained.tensors import open_tensors
+
+
+def shard(folder: Path) -> dict[str, str]:
+    """Split the folder's only file into two with an index."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    files = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    places = {name: files[number % 2] for number, name in enumerate(sorted(tensors))}
+    for file in files:
+        save_file({n: t for n, t in tensors.items() if places[n] == file}, folder / file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    return places
+
+
+def test_a_sharded_folder_holds_the_same(folder):
+    before = load_file(folder / "model.safetensors")
+    shard(folder)
+    tensors = open_tensors(folder)
+    assert set(tensors.files) == set(before)
+    for name, expected in before.items():
+        np.testing.assert_array_equal(tensors.read(name, expected.shape), expected)
+
+
+def test_a_missing_shard_is_named(folder):
+    shard(folder)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(UserError, match=r"model-00002-of-00002.safetensors does not exist"):
+        open_tensors(folder)
+
+
+def test_an_index_that_names_what_is_not_there(folder):
+    places = shard(folder)
+    file = folder / "model.safetensors.index.json"
+    file.write_text(json.dumps({"weight_map": places | {"ghost": places[min(places)]}}))
+    with pytest.raises(UserError, match="lacks tensor ghost"):
+        open_tensors(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": "../b"}}']
+)
+def test_a_damaged_index_is_named(folder, text):
+    shard(folder)
+    (folder / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(UserError, match=r"index.json .*copy it again"):
+        open_tensors(folder)
+
+
+def test_pickles_are_refused_with_the_way_out(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(UserError, match=r"only pytorch_model.bin, .* save_pretrained"):
+        open_tensors(tmp_path)
+
+
+def test_no_weights_at_all(tmp_path):
+    with pytest.raises(UserError, match=r"has no model\.safetensors"):
+        open_tensors(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_a_truncated_file_is_named(folder, kept):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(UserError, match=r"model\.safetensors is truncated or not a safetensors"):
+        open_tensors(folder)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.integers(0, 3000), byte=st.integers(0, 255), cut=st.integers(0, 50))
+def test_any_damage_to_the_header_loads_or_is_a_clear_error(folder, place, byte, cut):
+    file, whole = folder / "model.safetensors", folder / "whole"
+    if not whole.exists():
+        whole.write_bytes(file.read_bytes())
+    damaged = bytearray(whole.read_bytes())
+    damaged[place] = byte
+    file.write_bytes(damaged[: len(damaged) - cut])
+    try:
+        load_weights(folder)
+    except UserError as error:
+        assert "\n" not in str(error).strip()
