@@ -49,8 +49,8 @@ def main() -> None:
         )
 
 
-def measure(run, count, params, teacher_params, vocabulary):  # noqa: ANN001, ANN201
-    """Seconds of each of `ROUNDS` steps by mode; the first of each mode compiles and is left out."""
+def measure(run, count, params, teacher_params, vocabulary):
+    """Seconds of each of `ROUNDS` steps by mode; one step before them compiles."""
     random = np.random.default_rng(0)
     batch = {
         "tokens": random.integers(5, vocabulary, (ROWS, LENGTH)).astype(np.int32),

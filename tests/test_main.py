@@ -269,7 +269,8 @@ def test_figures_of_an_earlier_run_of_another_kind_are_measured_anew(
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     main(flags(tmp_path / "run", **{"student.layers": "1,2,3", "total_steps": 2}))
     old, new = (
-        json.loads((folder / "baseline.json").read_text()) for folder in (finished, tmp_path / "run")
+        json.loads((folder / "baseline.json").read_text())
+        for folder in (finished, tmp_path / "run")
     )
     assert new["teacher"] == old["teacher"]
     assert new["student, initialised"] != old["student, initialised"]

@@ -1,6 +1,7 @@
 """config.json to and from an `EncoderConfig`."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,9 @@ def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> An
     if value is None:
         return default
     if type(default) is float and type(value) is int:
-        return float(value)
-    if type(value) is not type(default) or (type(value) is int and value < 0):
+        value = float(value)
+    negative = type(value) in (int, float) and not 0 <= value < math.inf
+    if type(value) is not type(default) or negative:
         raise UserError(
             f"{file}: {key} is {value!r}, not a valid {type(default).__name__}; mend it"
         )
@@ -140,6 +142,9 @@ def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> An
 def _encoder_config(file: Path, model_type: str, fields: dict[str, Any]) -> EncoderConfig:
     offset = fields["pad_token"] + 1 if model_type in ROBERTA_TYPES else 0
     fields |= {"positions": fields["positions"] - offset, "position_offset": offset}
+    for field in ("dropout", "attention_dropout"):
+        if fields[field] >= 1:
+            raise UserError(f"{file}: {field} is {fields[field]}; it must be below 1")
     for field in ("vocabulary", "width", "inner_width", "positions"):
         if fields[field] < 1:
             raise UserError(f"{file}: {field} comes out as {fields[field]}; it must be at least 1")

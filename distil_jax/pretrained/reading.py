@@ -46,6 +46,11 @@ def load_weights(
     """What `load` does, without the tokenizer: configuration, parameters, head and labels."""
     config, content = read_config(folder)
     tensors = open_tensors(folder)
+    if config.layers > len(tensors.files):
+        raise UserError(
+            f"{folder} holds {len(tensors.files)} tensors, too few for the {config.layers} layers "
+            "of its config.json; the two belong to different models"
+        )
     head = _head(config, tensors, require_head)
     labels: tuple[str, ...] = ()
     count = 0
@@ -100,11 +105,13 @@ def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool
 
 
 def _find(weight: Weight, config: EncoderConfig, tensors: Tensors, layer: int = 0) -> str:
-    """The first of a weight's possible names that the folder has; its canonical name if none."""
+    """The first of a weight's possible names that the folder has, or the one it should have."""
     prefix = f"{FAMILIES[config.model_type]}."
     names = [name.format(layer=layer) for name in (*weight.aliases, weight.name)]
     every = [prefix + name for name in names] + names if weight.prefixed else names
-    return next((name for name in every if name in tensors), every[-1])
+    usual = prefix if any(name.startswith(prefix) for name in tensors.files) else ""
+    missing = (usual if weight.prefixed else "") + names[-1]
+    return next((name for name in every if name in tensors), missing)
 
 
 def _read(
@@ -136,14 +143,9 @@ def _stacked(
     weight: Weight, names: list[str], shape: tuple[int, ...], tensors: Tensors
 ) -> np.ndarray:
     stored = shape[::-1] if weight.transposed else shape
-    if not weight.layered:
-        tensor = tensors.read(names[0], stored)
-        return tensor.T if weight.transposed else tensor
-    stack = np.empty((len(names), *shape), np.float32)
-    for row, name in zip(stack, names, strict=True):
-        tensor = tensors.read(name, stored)
-        row[:] = tensor.T if weight.transposed else tensor
-    return stack
+    read = [tensors.read(name, stored) for name in names]
+    turned = [tensor.T for tensor in read] if weight.transposed else read
+    return np.stack(turned) if weight.layered else turned[0]
 
 
 def _place(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+from numpy.typing import DTypeLike
 from safetensors.numpy import save_file
 
 from distil_jax.errors import UserError
@@ -57,7 +58,7 @@ def save(
     folder = Path(folder).absolute()
     _check_destination(folder)
     config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
-    tensors = dict(_tensors(config, params, pretrained.head, np.dtype(dtype)))
+    tensors = dict(named_tensors(config, params, pretrained.head, dtype))
     text = write_config(config, pretrained.head, pretrained.labels, dtype)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -104,10 +105,10 @@ def _with_token_types(config: EncoderConfig, params: Params) -> tuple[EncoderCon
     return replace(config, token_types=rows), params
 
 
-def _tensors(
-    config: EncoderConfig, params: Params, head: Head | None, dtype: np.dtype
+def named_tensors(
+    config: EncoderConfig, params: Params, head: Head | None, dtype: DTypeLike = np.float32
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and tensors in the folder's layout."""
+    """Names and tensors in the folder's layout, of parameters or of anything shaped like them."""
     prefix = f"{FAMILIES[config.model_type]}." if head else ""
     for weight in encoder_weights(config):
         yield from _named(weight, params["encoder"], prefix, dtype)
@@ -122,7 +123,7 @@ def _tensors(
 
 
 def _named(
-    weight: Weight, params: Params, prefix: str, dtype: np.dtype
+    weight: Weight, params: Params, prefix: str, dtype: DTypeLike
 ) -> Iterator[tuple[str, np.ndarray]]:
     values: Any = params
     for part in weight.path.split("/"):

@@ -17,14 +17,20 @@ PANELS = (
 
 
 def draw(
-    lines: Sequence[Mapping[str, Any]], initial: Mapping[str, float], path: Path, *, title: str
+    lines: Sequence[Mapping[str, Any]],
+    initial: Mapping[str, float | int],
+    path: Path,
+    *,
+    title: str,
 ) -> None:
     """Draw training and held-out losses by step; `initial` are the held-out figures at step 0."""
     shown = [(name, label) for name, label in PANELS if any(line.get(name) for line in lines)]
     figure = Figure(figsize=(3.4 * len(shown), 3.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10)
-    for axes, (name, label) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    for axes, (name, label) in zip(
+        figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True
+    ):
         _panel(axes, lines, initial, name)
         axes.set_title(label, fontsize=9)
         axes.set_xlabel("optimizer step", fontsize=8)
@@ -35,7 +41,7 @@ def draw(
 
 
 def _panel(
-    axes: Axes, lines: Sequence[Mapping[str, Any]], initial: Mapping[str, float], name: str
+    axes: Axes, lines: Sequence[Mapping[str, Any]], initial: Mapping[str, float | int], name: str
 ) -> None:
     axes.plot([line["step"] for line in lines], [line[name] for line in lines], label="training")
     held_out = [(0, initial[name])] if name in initial else []

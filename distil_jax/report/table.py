@@ -13,7 +13,7 @@ COLUMNS = (
 )
 
 
-def rows(results: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+def rows(results: Mapping[str, Mapping[str, float | int]]) -> list[list[str]]:
     """One row per model; a figure that a model lacks is a dash."""
     return [
         [name, *(form.format(values[key]) if key in values else "-" for key, _, form in COLUMNS)]
@@ -21,7 +21,7 @@ def rows(results: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
     ]
 
 
-def terminal(results: Mapping[str, Mapping[str, float]]) -> Table:
+def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
     """For the terminal."""
     table = Table(show_edge=False)
     for label in ("", *(label for _, label, _ in COLUMNS)):
@@ -31,14 +31,14 @@ def terminal(results: Mapping[str, Mapping[str, float]]) -> Table:
     return table
 
 
-def markdown(results: Mapping[str, Mapping[str, float]]) -> str:
+def markdown(results: Mapping[str, Mapping[str, float | int]]) -> str:
     """For model cards and reports."""
     head = ["", *(label for _, label, _ in COLUMNS)]
     lines = [head, ["---"] + ["---:"] * len(COLUMNS), *rows(results)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def by_model(results: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+def by_model(results: Mapping[str, Mapping[str, float | int]]) -> dict[str, str]:
     """`model: figure` to its text, for model cards."""
     return {
         f"{name}: {label}": form.format(values[key])

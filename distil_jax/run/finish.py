@@ -1,6 +1,7 @@
 """What a finished run leaves: the student's folder, curves, figures, and the table it prints."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from distil_jax.models.types import Params
@@ -25,7 +26,9 @@ def earlier_results(setup: Setup) -> Scores | None:
     return found["models"] if found["total_steps"] == setup.total_steps else None
 
 
-def finish(setup: Setup, before: Scores, after: dict[str, float], params: Params) -> Scores:
+def finish(
+    setup: Setup, before: Scores, after: Mapping[str, float | int], params: Params
+) -> Scores:
     """Export, draw and measure; the results are written last, as the sign that all is there."""
     scores = final(setup, before, after, params)
     student = Pretrained(setup.models.student, params, "masked_lm", (), setup.models.tokenizer)

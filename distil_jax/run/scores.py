@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from distil_jax.training.assemble import module
 from distil_jax.training.validation import Validate, validator
 from distil_jax.training.workdir import write_text, writing
 
-Scores = dict[str, dict[str, float]]
+Scores = dict[str, dict[str, float | int]]
 
 TEACHER, INITIALISED = "teacher", "student, initialised"
 DISTILLED, PRETRAINED = "student, distilled", "student, pretrained"
@@ -40,7 +41,7 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
     return scores
 
 
-def final(setup: Setup, before: Scores, after: dict[str, float], params: Params) -> Scores:
+def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params: Params) -> Scores:
     """All figures of teacher, initialised and finished student, in this order."""
     last = PRETRAINED if setup.models.teacher is None else DISTILLED
     scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}

@@ -88,7 +88,10 @@ def train(loop: Loop, state: State, first_step: int) -> State:
 
 
 def _settle(
-    loop: Loop, step: int, values: dict[str, jax.Array], held_out: Mapping[str, float] | None = None
+    loop: Loop,
+    step: int,
+    values: dict[str, jax.Array],
+    held_out: Mapping[str, float | int] | None = None,
 ) -> None:
     """Fetch a step's figures, stop if they are not finite, and log them if it is time."""
     fetched = {name: value.item() for name, value in jax.device_get(values).items()}
@@ -100,7 +103,7 @@ def _settle(
         loop.record.log(step, {**fetched, **extra})
 
 
-def _check_finite(loop: Loop, step: int, figures: Mapping[str, float]) -> None:
+def _check_finite(loop: Loop, step: int, figures: Mapping[str, float | int]) -> None:
     if not all(map(math.isfinite, figures.values())):
         told = " and ".join(f"{name} {value}" for name, value in figures.items())
         raise Diverged(

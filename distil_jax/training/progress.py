@@ -45,7 +45,7 @@ class Display:
             yield
         self._bar = None
 
-    def step(self, step: int, values: Mapping[str, float]) -> None:
+    def step(self, step: int, values: Mapping[str, float | int]) -> None:
         """Show a logged step."""
         text = f"loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tokens/s"
         if self._bar is not None and self._task is not None:

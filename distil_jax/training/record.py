@@ -45,7 +45,7 @@ class Record:
         """A step has trained on this many tokens."""
         self._tokens += tokens
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def log(self, step: int, values: Mapping[str, float | int]) -> None:
         """Write a step's figures."""
         self.pause()
         rate = self._tokens / max(self._seconds, 1e-9)

@@ -68,6 +68,7 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
         ({"hidden_size": -1}, "hidden_size is -1"),
         ({"hidden_size": 0}, "width comes out as 0"),
         ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
+        ({"hidden_dropout_prob": 1.0}, "dropout is 1.0; it must be below 1"),
         ({"num_attention_heads": 7}, "7 heads do not fit a width of 768"),
         ({"num_attention_heads": 0}, "0 heads do not fit"),
     ],

@@ -1,9 +1,12 @@
+import contextlib
 import json
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from distil_jax.errors import UserError
@@ -136,7 +139,7 @@ def test_a_missing_tensor_is_named(folder, name, asked):
 
 def test_many_missing_tensors_are_counted(folder):
     set_config(folder, num_hidden_layers=4)
-    with pytest.raises(UserError, match=r"lacks tensor encoder\.layer\.2.* and 31 more"):
+    with pytest.raises(UserError, match=r"lacks tensor bert\.encoder\.layer\.2.* and 31 more"):
         load_weights(folder)
 
 
@@ -161,4 +164,24 @@ def test_integers_are_no_weights(folder):
     name = "bert.embeddings.LayerNorm.weight"
     rewrite(folder, lambda tensors: tensors | {name: np.ones(16, np.int32)})
     with pytest.raises(UserError, match=f"{name} is int32; a float tensor"):
+        load_weights(folder)
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just([]), st.just({})
+)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_value_in_the_configuration_loads_or_is_a_clear_error(folder, data):
+    file, whole = folder / "config.json", folder / "whole.json"
+    if not whole.exists():
+        whole.write_text(file.read_text())
+    content = json.loads(whole.read_text())
+    content[data.draw(st.sampled_from(sorted(content)))] = data.draw(VALUES)
+    file.write_text(json.dumps(content))
+    with contextlib.suppress(UserError):
         load_weights(folder)

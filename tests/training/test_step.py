@@ -1,4 +1,4 @@
-"""One optimizer step gives the same on any number of devices, in both modes, however it is divided."""
+"""One step gives the same on any number of devices, in both modes, however it is divided."""
 
 import dataclasses
 from functools import partial

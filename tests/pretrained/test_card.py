@@ -1,0 +1,42 @@
+from huggingface_hub import ModelCard
+
+from distil_jax.pretrained import model_card
+
+PARTS = {
+    "recipe": {"temperature": 2.0, "layers": "0, 2"},
+    "data": "Ten lines of prose.",
+    "scores": {"accuracy": 0.123456, "a | b": "x\ny"},
+    "command": "python -m distil_jax.main",
+}
+
+
+def test_the_hub_reads_the_header():
+    card = ModelCard(
+        model_card(**PARTS, base_model="bert-base: 'odd'\nname", datasets=["wikitext"], tags=["no"])
+    )
+    assert card.data.license == "apache-2.0"
+    assert card.data.base_model == "bert-base: 'odd'\nname"
+    assert card.data.datasets == ["wikitext"]
+    assert card.data.pipeline_tag == "fill-mask"
+    assert "no" in card.data.tags
+    assert card.data.language == ["en"]
+
+
+def test_without_a_hub_name_there_is_no_base_model():
+    card = ModelCard(model_card(**PARTS))
+    assert card.data.base_model is None
+    assert card.data.datasets is None
+
+
+def test_recipe_data_scores_and_command_are_there():
+    text = model_card(**PARTS)
+    for part in ("| temperature | 2 |", "| accuracy | 0.1235 |", "Ten lines", PARTS["command"]):
+        assert part in text
+
+
+def test_a_cell_stays_one_cell():
+    assert "| a \\| b | x y |" in model_card(**PARTS)
+
+
+def test_without_scores_there_is_no_table_of_them():
+    assert "Scores" not in model_card(**(PARTS | {"scores": {}}))

@@ -1,0 +1,45 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distil_jax import models, pretrained
+from distil_jax.errors import UserError
+from distil_jax.pretrained.fill import mask_filler
+
+
+@pytest.fixture(scope="module")
+def teacher(teacher_folder):
+    return pretrained.load(teacher_folder, require_head="masked_lm")
+
+
+def test_candidates_are_the_likeliest_tokens(teacher):
+    text = "the [MASK] of [MASK] city"
+    answer = mask_filler(teacher, count=3)(text)
+    ids = teacher.tokenizer(text)["input_ids"]
+    batch = {"tokens": jnp.asarray([ids]), "segments": jnp.ones((1, len(ids)), jnp.int32)}
+    logits = np.asarray(models.MaskedLM(teacher.config).apply({"params": teacher.params}, batch))
+    places = [place for place, token in enumerate(ids) if token == teacher.tokenizer.mask_token_id]
+    assert len(answer.masks) == len(places) == 2
+    for candidates, row in zip(answer.masks, logits[0, places], strict=True):
+        best = np.argsort(-row)[:3]
+        expected = np.exp(row - row.max())[best] / np.exp(row - row.max()).sum()
+        assert [c.token for c in candidates] == teacher.tokenizer.convert_ids_to_tokens(best)
+        np.testing.assert_allclose([c.probability for c in candidates], expected, rtol=1e-4)
+    assert answer.milliseconds > 0
+
+
+def test_a_text_without_a_mask_is_an_error(teacher):
+    with pytest.raises(UserError, match=r"'the city' has no \[MASK\]"):
+        mask_filler(teacher, count=1)("the city")
+
+
+def test_a_text_beyond_the_positions_is_an_error(teacher, capfd):
+    with pytest.raises(UserError, match="has 73 tokens, but the model has 64 positions"):
+        mask_filler(teacher, count=1)("the " * 70 + "[MASK]")
+    assert capfd.readouterr().err == ""
+
+
+def test_no_more_candidates_than_there_are_tokens(teacher):
+    candidates = mask_filler(teacher, count=10**6)("[MASK]").masks[0]
+    assert len(candidates) == teacher.config.vocabulary
+    assert abs(sum(candidate.probability for candidate in candidates) - 1) < 1e-4

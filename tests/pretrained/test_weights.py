@@ -1,0 +1,47 @@
+from dataclasses import replace
+
+import jax
+import pytest
+
+from distil_jax import models
+from distil_jax.pretrained.weights import FAMILIES, HEADS, encoder_weights, sizes
+
+CONFIG = models.EncoderConfig(
+    model_type="bert",
+    vocabulary=11,
+    width=4,
+    layers=3,
+    heads=2,
+    inner_width=6,
+    positions=7,
+    token_types=2,
+    tied=False,
+)
+MODULES = {
+    "masked_lm": models.MaskedLM,
+    "classification": lambda config: models.SequenceClassification(config, labels=5),
+    "span": models.SpanAnswering,
+}
+
+
+@pytest.mark.parametrize("head", MODULES)
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_the_table_names_every_parameter_with_its_shape(model_type, head):
+    """The modules are the judge: no parameter is left out, none is invented."""
+    config = replace(CONFIG, model_type=model_type)
+    params = models.initialize_module(MODULES[head](config), jax.random.key(0))
+    actual = {
+        "/".join(part.key for part in path): leaf.shape
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+    dimensions = sizes(config, labels=5)
+    named = {}
+    for part, weights in (
+        ("encoder", encoder_weights(config)),
+        ("head", HEADS[FAMILIES[model_type], head]),
+    ):
+        for weight in weights:
+            shape = tuple(dimensions[dimension] for dimension in weight.shape)
+            stack = (config.layers,) if weight.layered else ()
+            named[f"{part}/{weight.path}"] = stack + shape
+    assert named == actual

@@ -1,0 +1,67 @@
+import io
+import json
+import sys
+
+import pytest
+
+from distil_jax import commandline, fill_mask
+
+
+@pytest.fixture
+def run(capfd, monkeypatch):
+    """Run the door in this process: its exit status, standard output and standard error."""
+
+    def run(*arguments, stdin: str = ""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as stop:
+            commandline.run(fill_mask.main, [str(argument) for argument in arguments])
+        return stop.value.code, *capfd.readouterr()
+
+    return run
+
+
+def test_teacher_and_student_stand_side_by_side(run, teacher_folder):
+    flags = (f"--model={teacher_folder}", f"--teacher={teacher_folder}")
+    status, out, err = run(*flags, "the [MASK] of the city")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "the [MASK] of the city"
+    assert lines[1].index("teacher (") < lines[1].index("model (")
+    assert " ms)" in lines[1]
+    assert len(lines) == 2 + 5
+    assert all(line.count("%") == 2 and line.count("█") >= 2 for line in lines[2:])
+
+
+def test_json_from_standard_input(run, teacher_folder):
+    text = "the [MASK]\n\n[MASK] and [MASK]\n"
+    status, out, err = run(f"--model={teacher_folder}", "--json", "--top=2", stdin=text)
+    assert (status, err) == (0, "")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["text"] for answer in answers] == ["the [MASK]", "[MASK] and [MASK]"]
+    assert [len(answer["model"]["masks"]) for answer in answers] == [1, 2]
+    assert len(answers[0]["model"]["masks"][0]) == 2
+    assert set(answers[0]["model"]["masks"][0][0]) == {"token", "probability"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["no mask here"], 1, "has no [MASK]"),
+        ([], 1, "standard input is empty"),
+        (["--top=0", "[MASK]"], 2, "0 is not at least 1"),
+        (["--top=x", "[MASK]"], 2, "--top"),
+        (["--bottom=5", "[MASK]"], 2, "--bottom=5"),
+        (["--teacher=/nowhere", "[MASK]"], 1, "/nowhere does not exist"),
+    ],
+)
+def test_what_is_wrong_is_one_line(run, teacher_folder, arguments, status, message):
+    code, out, err = run(f"--model={teacher_folder}", *arguments)
+    assert (code, out) == (status, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_the_model_is_needed(run):
+    code, _, err = run("[MASK]")
+    assert code == 2
+    assert "--model" in err

@@ -1,0 +1,139 @@
+"""The step against the paper's formulas in PyTorch, on transformers' models, same weights."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+from transformers import BertForMaskedLM, DistilBertForMaskedLM
+
+from distil_jax import pretrained
+from distil_jax.data.masking import Masking
+from distil_jax.losses import IGNORE
+from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.writing import named_tensors
+from distil_jax.training.config import Loss
+from distil_jax.training.step import Distillation, accumulate, loss_counts
+
+SHAPE = EncoderConfig(
+    model_type="bert", vocabulary=211, width=32, layers=4, heads=4, inner_width=64, positions=40,
+    token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.2,
+)  # fmt: skip
+TEACHER = initialize(SHAPE, jax.random.key(1))
+STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (0, 2))
+LENGTHS = (40, 7, 23, 31)
+WEIGHTS = {"soft_target": 5.0, "masked_lm": 2.0, "cosine": 1.0}
+
+
+def masked_batch() -> dict[str, np.ndarray]:
+    """Padded rows of several lengths, already masked."""
+    random = np.random.default_rng(0)
+    place = np.arange(40)[None]
+    segments = (place < np.array(LENGTHS)[:, None]).astype(np.int32)
+    tokens = random.integers(5, 211, segments.shape).astype(np.int32)
+    chosen = (random.random(segments.shape) < 0.15) & (segments > 0)
+    labels = np.where(chosen, tokens, IGNORE).astype(np.int32)
+    tokens = np.where(chosen, 4, tokens) * segments
+    return {"tokens": tokens, "segments": segments, "labels": labels}
+
+
+BATCH = masked_batch()
+
+
+def ours(positions: str, temperature: float, params=STUDENT):
+    loss = Loss(**WEIGHTS, temperature=temperature, positions=positions, chunk=32)
+    run = Distillation(
+        student=MaskedLM(STUDENT_SHAPE),
+        teacher=MaskedLM(SHAPE),
+        loss=loss,
+        masking=Masking(211, (0, 1, 2, 3, 4), 4, 40, 80, 10),
+        optimizer=optax.sgd(0.05),
+        schedule=optax.constant_schedule(0.05),
+        seed=0,
+        micro_rows=2,
+        product_dtype="float32",
+    )
+    batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
+    return jax.jit(
+        lambda params: accumulate(
+            run, params, TEACHER, batch, loss_counts(loss, batch), jax.random.key(0)
+        )
+    )(params)
+
+
+@pytest.fixture(scope="module")
+def torch_models(tmp_path_factory: pytest.TempPathFactory):
+    folder: Path = tmp_path_factory.mktemp("models")
+    for name, shape, params in (("t", SHAPE, TEACHER), ("s", STUDENT_SHAPE, STUDENT)):
+        pretrained.save(folder / name, Pretrained(shape, params, "masked_lm", (), None))
+    teacher = BertForMaskedLM.from_pretrained(folder / "t", dtype=torch.float32)
+    student = DistilBertForMaskedLM.from_pretrained(folder / "s", dtype=torch.float32)
+    return teacher.eval(), student.eval()
+
+
+def theirs(teacher, student, positions: str, temperature: float) -> dict[str, torch.Tensor]:
+    """The three losses, written down from the paper."""
+    tokens = torch.tensor(BATCH["tokens"]).long()
+    attention = torch.tensor(BATCH["segments"]).long()
+    labels = torch.tensor(BATCH["labels"]).long()
+    both = {"input_ids": tokens, "attention_mask": attention, "output_hidden_states": True}
+    with torch.no_grad():
+        t = teacher(**both)
+    s = student(**both)
+    selected = attention.bool() if positions == "all" else labels != IGNORE
+    log_student = torch.log_softmax(s.logits[selected] / temperature, -1)
+    share = torch.softmax(t.logits[selected] / temperature, -1)
+    divergence = (share * (torch.log(share) - log_student)).sum(-1).mean()
+    hidden = s.hidden_states[-1][attention.bool()], t.hidden_states[-1][attention.bool()]
+    return {
+        "soft_target": divergence * temperature**2,
+        "masked_lm": torch.nn.functional.cross_entropy(
+            s.logits[labels != IGNORE], labels[labels != IGNORE]
+        ),
+        "cosine": (1 - torch.nn.functional.cosine_similarity(*hidden, dim=-1)).mean(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("positions", "temperature"), [("all", 2.0), ("masked", 2.0), ("all", 1.0), ("all", 4.0)]
+)
+def test_losses_and_gradients_equal_pytorchs(
+    torch_models, positions: str, temperature: float
+) -> None:
+    gradient, means = ours(positions, temperature)
+    teacher, student = torch_models
+    student.zero_grad()
+    losses = theirs(teacher, student, positions, temperature)
+    for name, loss in losses.items():
+        assert float(getattr(means, name).value()) == pytest.approx(loss.item(), rel=1e-5), name
+    sum(WEIGHTS[name] * loss for name, loss in losses.items()).backward()
+    expected = {n: p.grad.numpy() for n, p in student.named_parameters() if p.grad is not None}
+    found = dict(named_tensors(STUDENT_SHAPE, gradient, "masked_lm"))
+    assert found.keys() == expected.keys()
+    whole = np.sqrt(sum(float((g**2).sum()) for g in expected.values()))
+    for name, theirs_ in expected.items():
+        norm = whole if name.endswith("k_lin.bias") else np.linalg.norm(theirs_)
+        assert np.linalg.norm(found[name] - theirs_) < 1e-4 * norm, name
+
+
+def test_ten_sgd_steps_stay_together(torch_models) -> None:
+    teacher, student = torch_models
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.05)
+    params, curves = STUDENT, ([], [])
+    for _ in range(10):
+        gradient, means = ours("all", 2.0, params)
+        params = jax.tree.map(lambda p, g: p - 0.05 * g, params, gradient)
+        curves[0].append(sum(w * float(getattr(means, n).value()) for n, w in WEIGHTS.items()))
+        optimizer.zero_grad()
+        loss = sum(WEIGHTS[n] * v for n, v in theirs(teacher, student, "all", 2.0).items())
+        loss.backward()
+        optimizer.step()
+        curves[1].append(loss.item())
+    student.load_state_dict(before)
+    assert curves[0][-1] < 0.9 * curves[0][0]
+    assert curves[0] == pytest.approx(curves[1], rel=1e-3)

@@ -1,0 +1,99 @@
+"""Held-out figures: whole, weighted by counts, and the same however the rows are batched."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from distil_jax import losses
+from distil_jax.data.masking import Masking
+from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.training.config import Loss
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Distillation, mask_batch
+from distil_jax.training.validation import VALIDATION_SEED, validator
+
+SHAPE = EncoderConfig(
+    model_type="bert", vocabulary=97, width=16, layers=2, heads=2, inner_width=32, positions=32,
+    initializer_range=0.3,
+)  # fmt: skip
+TEACHER = initialize(SHAPE, jax.random.key(1))
+STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (1,))
+ROWS, LENGTH = 10, 24
+RUN = Distillation(
+    student=MaskedLM(STUDENT_SHAPE),
+    teacher=MaskedLM(SHAPE),
+    loss=Loss(5.0, 2.0, 1.0, 2.0, "all", 32),
+    masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
+    optimizer=optax.sgd(0.1),
+    schedule=optax.constant_schedule(0.1),
+    seed=0,
+    micro_rows=4,
+    product_dtype="float32",
+)
+
+
+def rows() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    segments = (np.arange(LENGTH)[None] < random.integers(5, LENGTH + 1, (ROWS, 1))).astype("i4")
+    return {
+        "tokens": random.integers(5, 97, (ROWS, LENGTH)).astype(np.int32),
+        "segments": segments,
+        "epoch": np.zeros(ROWS, np.int32),
+        "row": np.arange(ROWS, dtype=np.int32),
+    }
+
+
+def batches(size: int) -> list[dict[str, np.ndarray]]:
+    """The rows in batches of `size`, the last filled up with padding as the loader does."""
+    missing = -ROWS % size
+    filled = {k: np.pad(v, ((0, missing),) + ((0, 0),) * (v.ndim - 1)) for k, v in rows().items()}
+    return [{k: v[i : i + size] for k, v in filled.items()} for i in range(0, ROWS + missing, size)]
+
+
+def figures(size: int, devices: int = 1, run: Distillation = RUN) -> dict[str, float]:
+    where = Devices("jit", tuple(jax.devices()[:devices]))
+    return validator(run, where, TEACHER, lambda: batches(size))(STUDENT)
+
+
+WHOLE = figures(ROWS)
+
+
+@pytest.mark.parametrize(("size", "devices"), [(4, 1), (3, 1), (8, 2)])
+def test_batch_size_and_devices_change_nothing(size: int, devices: int) -> None:
+    assert figures(size, devices) == pytest.approx(WHOLE, rel=1e-6)
+
+
+def test_figures_are_those_of_the_plain_formulas() -> None:
+    masked = mask_batch(
+        RUN.masking, VALIDATION_SEED, {k: jnp.asarray(v) for k, v in rows().items()}
+    )
+    logits = RUN.student.apply({"params": STUDENT}, masked)
+    teacher_logits = RUN.teacher.apply({"params": TEACHER}, masked)
+    labels = np.asarray(masked["labels"])
+    chosen = labels != losses.IGNORE
+    best = np.asarray(logits).argmax(-1)[chosen]
+    assert WHOLE["accuracy"] == pytest.approx((best == labels[chosen]).mean(), rel=1e-6)
+    agreement = (best == np.asarray(teacher_logits).argmax(-1)[chosen]).mean()
+    assert WHOLE["agreement"] == pytest.approx(agreement, rel=1e-6)
+    mlm = float(losses.masked_lm(logits, masked["labels"]).value())
+    assert WHOLE["masked_lm"] == pytest.approx(mlm, rel=1e-5)
+    assert WHOLE["perplexity"] == pytest.approx(np.exp(mlm), rel=1e-5)
+    soft = losses.soft_target(logits, teacher_logits, masked["segments"], temperature=2.0)
+    assert WHOLE["soft_target"] == pytest.approx(float(soft.value()), rel=1e-5)
+    assert WHOLE["loss"] == pytest.approx(
+        5 * WHOLE["soft_target"] + 2 * WHOLE["masked_lm"] + WHOLE["cosine"], rel=1e-6
+    )
+
+
+def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
+    alone = dataclasses.replace(
+        RUN, teacher=None, loss=dataclasses.replace(RUN.loss, soft_target=0.0, cosine=0.0)
+    )
+    found = figures(ROWS, run=alone)
+    assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy"}
+    assert found["masked_lm"] == pytest.approx(WHOLE["masked_lm"], rel=1e-6)
+    assert found["accuracy"] == WHOLE["accuracy"]
