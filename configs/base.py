@@ -45,9 +45,6 @@ def get_config() -> ConfigDict:
     config.student.architecture.inner_width = 1024
     config.student.architecture.positions = 512
     config.student.architecture.token_types = 2
-    # First position embeddings: random, or sinusoidal (Vaswani et al. 2017), from which a model
-    # learns to attend to its neighbours sooner.
-    config.student.architecture.first_positions = "random"
 
     config.loss = ConfigDict()
     # Weights of the three losses; those of the released DistilBERT. A weight of 0 removes the loss.

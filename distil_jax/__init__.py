@@ -1,3 +1,3 @@
-"""Distil a BERT-family encoder into a smaller, faster one, in JAX (DistilBERT's recipe, arXiv:1910.01108)."""
+"""Distil BERT-family encoders in JAX, by the recipe of DistilBERT (arXiv:1910.01108)."""
 
 __version__ = "0.1.0"

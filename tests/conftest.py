@@ -93,6 +93,7 @@ def flags(teacher_folder: Path, rows_folder: Path) -> Callable[..., list[str]]:
             "teacher": teacher_folder,
             "data.train": rows_folder,
             "batch.sequences": 8,
+            "batch.length": 32,
             "total_steps": 6,
             "log.every_steps": 2,
             "log.tensorboard": False,

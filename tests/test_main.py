@@ -314,7 +314,7 @@ def test_students_of_other_kinds(
     flags: Flags,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    main(flags(tmp_path / "run", **changes, **{"total_steps": 2}))
+    main(flags(tmp_path / "run", **changes, total_steps=2))
     assert pretrained.load(tmp_path / "run" / "student").config.layers == layers
     out = capsys.readouterr().out
     assert (f"from teacher layers {origin}" in out) == (origin is not None)

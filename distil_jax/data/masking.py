@@ -1,7 +1,7 @@
 """BERT's dynamic masking, on the device, independent of the machine.
 
-A row's mask is a function of (seed, epoch, row number) and the row's own tokens, drawn with threefry,
-so it does not depend on the number of hosts, devices or restarts.
+A row's mask is a function of (seed, epoch, row number) and the row's own tokens, drawn with
+threefry, so it does not depend on the number of hosts, devices or restarts.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ IGNORE = -100
 
 
 def masked_lm(logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]) -> Mean:
-    """Cross-entropy of the tokens whose label is not -100, in nats, in float32 (Devlin et al. 2018)."""
+    """Cross-entropy in nats, in float32, of the tokens that have a label (Devlin et al. 2018)."""
     kept = labels != IGNORE
     entropy = optax.losses.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), jnp.where(kept, labels, 0)

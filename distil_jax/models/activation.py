@@ -15,7 +15,7 @@ def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """x Phi(x) with the normal distribution function Phi, exact (Hendrycks and Gimpel 2016).
 
     Computed in float32. Its derivative Phi(x) + x phi(x) is taken in the forward pass, so that the
-    backward pass is one product: 5 % of a CPU training step of a narrow student.
+    backward pass is one product: 6 % of an encoder's CPU time at width 256, nothing at 768.
     """
     wide = x.astype(jnp.float32)
     return (wide * _normal_distribution(wide)).astype(x.dtype)

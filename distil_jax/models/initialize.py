@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.masked_lm import MaskedLM
@@ -15,22 +15,9 @@ from distil_jax.models.types import Params
 CONSTANTS = {"bias": 0.0, "scale": 1.0}
 
 
-def initialize(
-    config: EncoderConfig, key: Key[Array, ""], *, sinusoidal_positions: bool = False
-) -> Params:
-    """Random parameters of a `MaskedLM`: normal with `initializer_range`; LayerNorms the identity.
-
-    With `sinusoidal_positions` the position table begins as sines and cosines of the same size
-    (Vaswani et al. 2017, section 3.5): near positions are alike, so attending to neighbours is
-    learned sooner. It is trained on like any other table.
-    """
-    params = initialize_module(MaskedLM(config), key)
-    if not sinusoidal_positions:
-        return params
-    encoder = params["encoder"]
-    table = sinusoids(*encoder["embeddings"]["positions"].shape) * config.initializer_range
-    embeddings = {**encoder["embeddings"], "positions": table}
-    return {**params, "encoder": {**encoder, "embeddings": embeddings}}
+def initialize(config: EncoderConfig, key: Key[Array, ""]) -> Params:
+    """Random parameters of a `MaskedLM`: normal with `initializer_range`, LayerNorms at 1 and 0."""
+    return initialize_module(MaskedLM(config), key)
 
 
 def initialize_module(module: nn.Module, key: Key[Array, ""]) -> Params:
@@ -46,15 +33,6 @@ def initialize_module(module: nn.Module, key: Key[Array, ""]) -> Params:
     named = tuple((path[-1].key, leaf.shape) for path, leaf in leaves)
     drawn = _draw(key, named, module.config.initializer_range)
     return jax.tree_util.tree_unflatten(tree, drawn)
-
-
-def sinusoids(positions: int, width: int) -> Float[Array, "positions width"]:
-    """Sines and cosines of geometrically spaced wavelengths, with a mean square of 1."""
-    place = jnp.arange(positions, dtype=jnp.float32)[:, None]
-    wavelength = 10_000.0 ** (2 * jnp.arange((width + 1) // 2) / width)
-    angles = place / wavelength
-    waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=1)[:, :width]
-    return waves * jnp.sqrt(2.0)
 
 
 @partial(jax.jit, static_argnums=(1, 2))

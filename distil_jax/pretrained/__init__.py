@@ -1,7 +1,7 @@
 """Model folders in Hugging Face's format, in and out: safetensors only, no torch."""
 
 from distil_jax.pretrained.card import model_card
-from distil_jax.pretrained.locate import locate
+from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.reading import load, load_weights
 from distil_jax.pretrained.writing import save

@@ -50,7 +50,9 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
     ) -> tuple[Float[Array, "masks count"], Int[Array, "masks count"]]:
         _, features = model.apply({"params": params}, batch, method="features")
         table, bias = output_table(params)
-        return jax.lax.top_k(jax.nn.softmax(features[0, places] @ table.T + bias), count)
+        scores = jax.nn.softmax(features[0, places] @ table.T + bias)
+        probabilities, tokens = jax.lax.top_k(scores, count)
+        return probabilities, tokens
 
     def fill(text: str) -> Filled:
         batch, places = _encode(pretrained, text)

@@ -13,7 +13,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import read_config, read_labels
-from distil_jax.pretrained.locate import locate
+from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.tensors import Tensors, open_tensors
 from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights, sizes

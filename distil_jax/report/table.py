@@ -25,7 +25,7 @@ def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
     """For the terminal."""
     table = Table(show_edge=False)
     for label in ("", *(label for _, label, _ in COLUMNS)):
-        table.add_column(label, justify="right" if label else "left")
+        table.add_column(label, justify="right" if label else "left", no_wrap=not label)
     for row in rows(results):
         table.add_row(*row)
     return table

@@ -58,9 +58,7 @@ def models(config: Config) -> Models:
         shape, params = student.config, student.params
     elif teacher is None:
         shape = _architecture(config, tokenizer)
-        sinusoidal = config.student.architecture.first_positions == "sinusoidal"
-        key = jax.random.key(config.seed)
-        params = initialize(shape, key, sinusoidal_positions=sinusoidal)
+        params = initialize(shape, jax.random.key(config.seed))
     else:
         shape, params, layers = _derive(config, teacher)
     if teacher is not None:

@@ -22,7 +22,6 @@ class Architecture:
     inner_width: int
     positions: int
     token_types: int
-    first_positions: str
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,6 @@ class Config:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "student.initialize": ("teacher", "random"),
-    "student.architecture.first_positions": ("random", "sinusoidal"),
     "loss.positions": ("all", "masked"),
     "data.document": ("line", "block"),
     "optimizer.schedule": ("linear", "cosine"),

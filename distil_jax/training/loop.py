@@ -64,7 +64,7 @@ class Loop:
 
 
 def train(loop: Loop, state: State, first_step: int) -> State:
-    """Run from `first_step` steps done to the last; raises `Diverged`, or `Stopped` after saving."""
+    """Go from `first_step` steps done to the last; raises `Diverged`, or `Stopped` after saving."""
     cadence, previous = loop.cadence, None
     loop.record.resume()
     with jax.transfer_guard("disallow"):

@@ -113,7 +113,7 @@ def mask_batch(masking: Masking, seed: int, batch: Batch) -> dict[str, Array]:
 
 
 def loss_counts(loss: Loss, masked: Batch) -> dict[str, Array]:
-    """How many tokens each loss averages over: known from the data alone, before any forward pass."""
+    """How many tokens each loss averages over: known from the data, before any forward pass."""
     ordinary = jnp.sum(masked["segments"] > 0, dtype=jnp.int32)
     labelled = jnp.sum(masked["labels"] != losses.IGNORE, dtype=jnp.int32)
     soft = labelled if loss.positions == "masked" else ordinary

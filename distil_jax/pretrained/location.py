@@ -11,6 +11,8 @@ CONNECT_SECONDS = 5
 
 def locate(name: str | Path) -> Path:
     """The model's folder, downloaded once where `name` is a hub id; raises `UserError`."""
+    if not str(name):
+        raise UserError("the model's name is empty; give a folder, or a hub id")
     folder = resolve(name)
     if folder.is_dir():
         return folder
@@ -24,7 +26,7 @@ def locate(name: str | Path) -> Path:
 
 
 def _is_hub_id(name: str) -> bool:
-    return bool(name) and not name.startswith((".", "/", "~")) and name.count("/") <= 1
+    return not name.startswith((".", "/", "~")) and name.count("/") <= 1
 
 
 def _download(name: str) -> Path:

@@ -46,7 +46,7 @@ def test_the_hub_is_asked_for_weights_that_are_no_pickles(monkeypatch, tmp_path)
 
 def test_an_absent_builtin_teacher_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "distil_jax.pretrained.locate.resolve", lambda name: tmp_path / "builtin_teacher"
+        "distil_jax.pretrained.location.resolve", lambda name: tmp_path / "builtin_teacher"
     )
     with pytest.raises(UserError, match="builtin:teacher is not part of this installation"):
         locate("builtin:teacher")
