@@ -1,4 +1,4 @@
-"""Distil a teacher: `python -m distil_jax.main --config=NAME --workdir=DIR [--config.KEY=VALUE]`."""
+"""Distil: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]`."""
 
 from distil_jax import commandline
 from distil_jax.run import config_source

@@ -47,6 +47,8 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
     display.console.print(table.terminal(scores))
     if TEACHER in scores:
         display.say(_gap(scores))
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    display.say(f"peak memory of this process: {peak_bytes / 1e9:.1f} GB")
     display.say(f"loss curves: {setup.workdir / CURVES}")
     display.say(f"student: {setup.workdir / STUDENT}")
 

@@ -52,25 +52,29 @@ def prepare(config: Config, workdir: Path, models: Models, found: Rows) -> tuple
     train, held_out = found.train, found.held_out
     with _removed_on_error(workdir / "data"), _removed_on_error(workdir / "validation_data"):
         if train is None:
-            _prepare(config.data.train, workdir / "data", config, models, config.data.heldout)
+            _prepare("train", workdir / "data", config, models, config.data.heldout)
             train = _open_train(config, models, str(workdir / "data"))
         if held_out is None and config.data.validation:
-            _prepare(config.data.validation, workdir / "validation_data", config, models, 1.0)
+            _prepare("validation", workdir / "validation_data", config, models, 1.0)
             held_out = _open_held_out(config, models, str(workdir / "validation_data"))
         if held_out is None:
             held_out = _open_held_out(config, models, str(workdir / "data"))
     return train, held_out
 
 
-def _prepare(text: str, folder: Path, config: Config, models: Models, heldout: float) -> None:
-    preparation.prepare(
-        text,
-        folder,
-        models.tokenizer,
-        document=config.data.document,
-        heldout=heldout,
-        length=config.batch.length,
-    )
+def _prepare(key: str, folder: Path, config: Config, models: Models, heldout: float) -> None:
+    text = getattr(config.data, key)
+    try:
+        preparation.prepare(
+            text,
+            folder,
+            models.tokenizer,
+            document=config.data.document,
+            heldout=heldout,
+            length=config.batch.length,
+        )
+    except UserError as error:
+        raise UserError(f"config.data.{key}={text}: {error}") from error
 
 
 def _is_prepared(name: str) -> bool:

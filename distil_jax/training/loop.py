@@ -121,6 +121,7 @@ def _pause(
     held_out = None
     if loop.cadence.validates(step):
         held_out = loop.validate(state.params)
+        loop.record.resume()
         _check_finite(loop, step, {"held-out loss": held_out["loss"]})
         _settle(loop, step, values, held_out)
     if stop or loop.cadence.saves(step):

@@ -1,0 +1,38 @@
+"""table: one row per model, in the terminal and in Markdown."""
+
+from rich.console import Console
+
+from distil_jax.report import table
+
+RESULTS = {
+    "teacher": {"parameters": 1234567, "masked_lm": 2.5, "accuracy": 0.5, "agreement": 1.0},
+    "student, distilled": {"masked_lm": 3.14159, "sentences_per_second": 1234.5},
+}
+
+
+def test_figures_have_their_units_and_missing_ones_are_dashes() -> None:
+    assert table.rows(RESULTS) == [
+        ["teacher", "1,234,567", "2.500", "50.0%", "100.0%", "-"],
+        ["student, distilled", "-", "3.142", "-", "-", "1,234"],
+    ]
+
+
+def test_markdown_has_a_head_and_a_line_for_each_model() -> None:
+    lines = table.markdown(RESULTS).splitlines()
+    assert len(lines) == 4
+    assert lines[0].count("|") == lines[1].count("|") == lines[2].count("|") == 7
+    assert lines[3].startswith("| student, distilled | - | 3.142 |")
+
+
+def test_names_stay_on_one_line_in_a_terminal_of_80_columns() -> None:
+    console = Console(width=80, record=True, quiet=True)
+    console.print(table.terminal(RESULTS))
+    assert any(
+        line.startswith(" student, distilled ") for line in console.export_text().split("\n")
+    )
+
+
+def test_for_a_card_each_figure_has_a_name() -> None:
+    figures = table.by_model(RESULTS)
+    assert figures["teacher: held-out MLM loss"] == "2.500"
+    assert "student, distilled: parameters" not in figures

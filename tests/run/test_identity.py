@@ -1,0 +1,58 @@
+"""identity: what a run may change when it goes on, and what is measured anew when it may not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distil_jax.errors import UserError
+from distil_jax.run import identity
+
+SAVED: dict[str, Any] = {
+    "run": {"seed": 0, "parallel": {"mode": "jit"}, "batch": {"sequences": 8, "micro": 0}},
+    "model": {"layers": 2},
+    "layers": [0, 2],
+    "teacher": "abc",
+    "data": "def",
+}
+
+
+def changed(**run: object) -> dict[str, Any]:
+    return {**SAVED, "run": {**SAVED["run"], **run}}
+
+
+def test_devices_and_micro_batches_are_free_to_change() -> None:
+    free = changed(parallel={"mode": "pmap"}, batch={"sequences": 8, "micro": 2})
+    identity.check(Path("w"), SAVED, free)
+
+
+def test_only_what_is_known_yet_is_compared() -> None:
+    identity.check(Path("w"), SAVED, {key: SAVED[key] for key in ("run", "model")})
+
+
+@pytest.mark.parametrize(
+    ("current", "told"),
+    [
+        (changed(seed=1), "w holds checkpoints of another config: seed was 0 and is 1; use"),
+        ({**SAVED, "teacher": "xyz"}, "config: the teacher's weights differ; use"),
+        ({**SAVED, "data": "xyz"}, "config: the training rows differ; use"),
+        ({**SAVED, "model": {"layers": 3}}, "config: model.layers was 2 and is 3; use"),
+        ({**changed(seed=1), "model": {"layers": 3}}, "config: seed was 0 and is 1; use"),
+    ],
+)
+def test_what_differs_is_told(current: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        identity.check(Path("w"), SAVED, current)
+
+
+def test_what_belongs_to_another_run_goes(tmp_path: Path) -> None:
+    identity.settle(tmp_path, SAVED)
+    for name in ("baseline.json", "results.json", "metrics.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "tokenizer").mkdir()
+    identity.settle(tmp_path, changed(parallel={"mode": "pmap"}))
+    assert (tmp_path / "baseline.json").exists()
+    assert json.loads((tmp_path / "config.json").read_text())["run"]["parallel"] == {"mode": "pmap"}
+    identity.settle(tmp_path, changed(seed=1))
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}

@@ -1,0 +1,16 @@
+"""timing: functions take turns, and the median is theirs."""
+
+import pytest
+
+from distil_jax.sizing import timing
+
+
+def test_functions_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    clock = iter([0, 1, 10, 12, 20, 25, 30, 32, 40, 41, 50, 59])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    seconds = timing.alternate(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3
+    )
+    assert "".join(calls) == "abababab"
+    assert seconds == {"a": 1, "b": 2}

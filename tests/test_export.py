@@ -1,0 +1,75 @@
+"""export: the model folder of a checkpoint that a run kept."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from distil_jax import commandline, pretrained
+from distil_jax.export import main
+
+
+def tensors(folder: Path) -> dict[str, bytes]:
+    return {name: t.tobytes() for name, t in load_file(folder / "model.safetensors").items()}
+
+
+def test_the_last_step_is_the_student_of_the_run(finished: Path, tmp_path: Path) -> None:
+    main([f"--workdir={finished}", "--step=12", f"--output={tmp_path / 'last'}"])
+    assert tensors(tmp_path / "last") == tensors(finished / "student")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        ours, expected = tmp_path / "last" / name, finished / "student" / name
+        assert ours.read_text() == expected.read_text(), name
+
+
+def test_an_earlier_step_is_another_student(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([f"--workdir={finished}", "--step=8", f"--output={tmp_path / 'earlier'}"])
+    assert f"step 8 of {finished} is saved in {tmp_path / 'earlier'}" in capsys.readouterr().out
+    assert tensors(tmp_path / "earlier") != tensors(finished / "student")
+    card = (tmp_path / "earlier" / "README.md").read_text()
+    assert "step 8" in card
+    assert "held-out masked_lm" in card
+
+
+def test_the_latest_step_is_the_default(finished: Path, tmp_path: Path) -> None:
+    main([f"--workdir={finished}", f"--output={tmp_path / 'latest'}", "--dtype=float16"])
+    half = pretrained.load(tmp_path / "latest")
+    whole = pretrained.load(finished / "student")
+    assert half.config == whole.config
+    assert (tmp_path / "latest" / "model.safetensors").stat().st_size < (
+        0.6 * (finished / "student" / "model.safetensors").stat().st_size
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--workdir={run}", "--step=5", "--output={out}"], 1, ["step 5", "8, 12"]),
+        (["--workdir={out}", "--output={out}"], 1, ["no checkpoints", "--workdir"]),
+        (["--workdir={run}", "--output={run}"], 1, ["choose another name"]),
+        (["--workdir={run}"], 2, ["--output"]),
+        (["--workdir={run}", "--output="], 2, ["--output", "empty"]),
+        (["--workdir={run}", "--step=last", "--output={out}"], 2, ["--step", "last"]),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments: list[str],
+    status: int,
+    words: list[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(commandline, "_keep_standard_error_for_errors", lambda: None)
+    given = [argument.format(run=finished, out=tmp_path / "out") for argument in arguments]
+    before = sorted(finished.rglob("*"))
+    with pytest.raises(SystemExit) as exited:
+        commandline.run(main, given)
+    err = capfd.readouterr().err
+    assert exited.value.code == status
+    assert err.count("\n") == 1
+    assert all(word in err for word in words), err
+    assert not list(tmp_path.iterdir())
+    assert sorted(finished.rglob("*")) == before
