@@ -24,7 +24,11 @@ def draw(
     title: str,
 ) -> None:
     """Draw training and held-out losses by step; `initial` are the held-out figures at step 0."""
-    shown = [(name, label) for name, label in PANELS if any(line.get(name) for line in lines)]
+    shown = [
+        (name, label)
+        for name, label in PANELS
+        if any(values.get(name) for values in (initial, *lines))
+    ]
     figure = Figure(figsize=(3.4 * len(shown), 3.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10)

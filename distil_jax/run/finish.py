@@ -1,6 +1,7 @@
 """What a finished run leaves: the student's folder, curves, figures, and the table it prints."""
 
 import json
+import resource
 from collections.abc import Mapping
 from typing import Any
 

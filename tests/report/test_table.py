@@ -1,5 +1,7 @@
 """table: one row per model, in the terminal and in Markdown."""
 
+import io
+
 from rich.console import Console
 
 from distil_jax.report import table
@@ -25,7 +27,7 @@ def test_markdown_has_a_head_and_a_line_for_each_model() -> None:
 
 
 def test_names_stay_on_one_line_in_a_terminal_of_80_columns() -> None:
-    console = Console(width=80, record=True, quiet=True)
+    console = Console(width=80, file=io.StringIO(), record=True)
     console.print(table.terminal(RESULTS))
     assert any(
         line.startswith(" student, distilled ") for line in console.export_text().split("\n")

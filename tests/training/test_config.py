@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from distil_jax.configs import base
 from distil_jax.errors import UsageError
+from distil_jax.run import config_source
 from distil_jax.training.config import (
     ABOVE,
     AT_LEAST,
@@ -20,7 +20,7 @@ from distil_jax.training.config import (
 
 def mapping(**changes: Any) -> dict[str, Any]:
     """base.py's values with some changed: `mapping(**{"batch.micro": 4})`."""
-    values = base.get_config().to_dict()
+    values = as_dict(config_source.read("base", []))
     for key, value in changes.items():
         *sections, name = key.split(".")
         section = values

@@ -199,6 +199,7 @@ def test_bfloat16_follows_float32() -> None:
             student=MaskedLM(STUDENT_SHAPE, dtype=jnp.dtype(dtype)),
             teacher=MaskedLM(SHAPE, dtype=jnp.dtype(dtype)),
             product_dtype=dtype,
+            optimizer=optax.sgd(0.02),
         )
         where = Devices("jit", tuple(jax.devices()[:1]))
         compiled, state, losses = where.map(partial(train_step, run)), step.start(run, STUDENT), []
