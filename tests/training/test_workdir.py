@@ -17,8 +17,8 @@ import os, pathlib, signal, sys
 from distil_jax.training.workdir import claim
 with claim(pathlib.Path(sys.argv[1])):
     child = os.fork() if len(sys.argv) > 2 else None
-    if child != 0:
-        print(child, flush=True)
+    if not child:  # a forked child says so itself: by then it has let go of the lock
+        print(os.getpid(), flush=True)
     signal.pause()
 """
 
