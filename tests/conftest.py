@@ -13,7 +13,8 @@ import random
 import shutil
 import string
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -118,5 +119,26 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
     from distil_jax.main import main
 
     workdir = tmp_path_factory.mktemp("finished") / "run"
-    main(flags(workdir))
+    with _quick_compilation():
+        main(flags(workdir))
     return workdir
+
+
+@pytest.fixture
+def quick_compilation() -> Iterator[None]:
+    """Whole runs spend their time on compiling; this halves it, in programs started here too."""
+    with _quick_compilation():
+        yield
+
+
+@contextmanager
+def _quick_compilation() -> Iterator[None]:
+    import jax
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        try:
+            yield
+        finally:
+            jax.config.update("jax_disable_most_optimizations", False)

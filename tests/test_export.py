@@ -8,6 +8,8 @@ from safetensors.numpy import load_file
 from distil_jax import commandline, pretrained
 from distil_jax.export import main
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def tensors(folder: Path) -> dict[str, bytes]:
     return {name: t.tobytes() for name, t in load_file(folder / "model.safetensors").items()}

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 from distil_jax import commandline
 from distil_jax.main import main
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 Flags = Callable[..., list[str]]
 Spoil = Callable[[Path], object]
 
