@@ -38,7 +38,9 @@ class Workspace:
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"output {self.folder} is a file; name a folder")
         if self.is_complete:
-            found = manifest.load(self.folder).settings
+            # Rows of builtin:docs stay good when other packages are installed beside this one.
+            found = _without_versions(manifest.load(self.folder).settings)
+            settings = _without_versions(settings)
         elif (self.unfinished / _SETTINGS).is_file():
             found = json.loads((self.unfinished / _SETTINGS).read_bytes())
         elif self.folder.is_dir() and any(self.folder.iterdir()):
@@ -139,3 +141,13 @@ def _shown(value: Any) -> str:
         ", ".join(str(v.get("name", v)) for v in value) if isinstance(value, list) else str(value)
     )
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _without_versions(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with builtin:docs told by its name and extraction alone."""
+    kept = ("name", "extraction")
+    inputs = [
+        {key: one[key] for key in kept} if one["name"] == "builtin:docs" else one
+        for one in settings["inputs"]
+    ]
+    return {**settings, "inputs": inputs}

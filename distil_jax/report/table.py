@@ -22,10 +22,11 @@ def rows(results: Mapping[str, Mapping[str, float | int]]) -> list[list[str]]:
 
 
 def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
-    """For the terminal."""
-    table = Table(show_edge=False)
-    for label in ("", *(label for _, label, _ in COLUMNS)):
-        table.add_column(label, justify="right" if label else "left", no_wrap=not label)
+    """For a terminal of 80 columns."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    for _, label, _ in COLUMNS:
+        table.add_column(label.replace(" ", "\n"), justify="right", vertical="bottom")
     for row in rows(results):
         table.add_row(*row)
     return table

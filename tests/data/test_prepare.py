@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from distil_jax import tokenizer
-from distil_jax.data import atomic, manifest, store
+from distil_jax.data import atomic, documentation, manifest, store
 from distil_jax.data.heldout import is_heldout
 from distil_jax.data.prepare import prepare
 from distil_jax.errors import UsageError, UserError
@@ -170,6 +170,24 @@ def test_resumes_after_sigkill(
     assert "reused" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert tree(killed) == tree(prepared)
+
+
+def test_rows_of_the_documentation_outlive_other_packages(
+    corpus_file: Path, word_pieces, tmp_path: Path, monkeypatch, capsys
+):
+    text = tuple(corpus_file.read_text("utf-8").split("\n\n"))
+    monkeypatch.setattr(documentation, "documents", lambda: text)
+    versions = {"extraction": "1", "numpy": "2.0"}
+    monkeypatch.setattr(documentation, "identity", lambda: versions)
+    prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
+    before = tree(tmp_path / "docs")
+    monkeypatch.setattr(documentation, "identity", lambda: {**versions, "torch": "2.13.0"})
+    prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
+    assert "already prepared" in capsys.readouterr().out
+    assert tree(tmp_path / "docs") == before
+    monkeypatch.setattr(documentation, "identity", lambda: {**versions, "extraction": "2"})
+    with pytest.raises(UserError, match="prepared with other settings: inputs"):
+        prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
 
 
 def test_second_run_says_it_has_nothing_to_do(

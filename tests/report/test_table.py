@@ -26,12 +26,16 @@ def test_markdown_has_a_head_and_a_line_for_each_model() -> None:
     assert lines[3].startswith("| student, distilled | - | 3.142 |")
 
 
-def test_names_stay_on_one_line_in_a_terminal_of_80_columns() -> None:
+def test_nothing_is_cut_or_wrapped_in_a_terminal_of_80_columns() -> None:
+    longest = {"student, initialised": {key: 123456789.0 for key, _, _ in table.COLUMNS}}
+    longest["student, initialised"] |= {"accuracy": 1.0, "agreement": 1.0, "masked_lm": 10.0}
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(table.terminal(RESULTS))
-    assert any(
-        line.startswith(" student, distilled ") for line in console.export_text().split("\n")
-    )
+    console.print(table.terminal(longest))
+    text = console.export_text()
+    assert "…" not in text
+    assert text.splitlines()[-1].split("  ")[0] == "student, initialised"
+    assert text.splitlines()[-1].split()[-1] == "123,456,789"
+    assert len(text.splitlines()) == 4
 
 
 def test_for_a_card_each_figure_has_a_name() -> None:
