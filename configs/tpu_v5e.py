@@ -10,15 +10,11 @@ hardware.
 
 from ml_collections import ConfigDict
 
-from distil_jax.configs import distilbert
+from distil_jax.configs import tpu_v4
 
 
 def get_config() -> ConfigDict:
-    config = distilbert.get_config()
-    config.precision.compute = "bfloat16"
-    config.precision.teacher = "bfloat16"
+    config = tpu_v4.get_config()
+    # Half of a v4 chip's memory.
     config.batch.micro = 16
-    config.parallel.rematerialise = "attention"
-    # Logits of this many tokens at one time: large enough for the matrix units.
-    config.loss.chunk = 1024
     return config

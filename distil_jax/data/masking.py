@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-IGNORE = -100
-"""The label of a token that is not to be predicted."""
+from distil_jax.losses import IGNORE
 
 
 @dataclass(frozen=True)

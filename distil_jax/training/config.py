@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -254,8 +253,7 @@ def _value(hint: Any, value: Any, key: str) -> Any:
     if type(value) is float and not math.isfinite(value):
         raise UsageError(f"config.{key}={value} must be a finite number")
     if type(value) is not hint:
-        wanted = hint.__name__ if not isinstance(hint, types.UnionType) else str(hint)
-        raise UsageError(f"config.{key}={value!r} must be of type {wanted}")
+        raise UsageError(f"config.{key}={value!r} must be of type {hint.__name__}")
     return value
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from distil_jax.data.masking import IGNORE, Masking, frequency_weights, mask_rows
+from distil_jax.data.masking import Masking, frequency_weights, mask_rows
+from distil_jax.losses import IGNORE
 
 SPECIAL = (0, 3, 4, 5, 50)
 MASKING = Masking(
