@@ -16,8 +16,9 @@ from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.writing import named_tensors
-from distil_jax.training.config import Loss
-from distil_jax.training.step import Distillation, accumulate, loss_counts
+from distil_jax.training import weights
+from distil_jax.training.config import Loss, LossSchedules
+from distil_jax.training.step import Distillation, accumulate, loss_counts, per_token
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=211, width=32, layers=4, heads=4, inner_width=64, positions=40,
@@ -45,11 +46,21 @@ BATCH = masked_batch()
 
 
 def ours(positions: str, temperature: float, params=STUDENT):
-    loss = Loss(**WEIGHTS, temperature=temperature, positions=positions, chunk=32)
+    loss = Loss(
+        **WEIGHTS,
+        logit_mse=0.0,
+        temperature=temperature,
+        schedules=LossSchedules("", "", "", "", ""),
+        positions=positions,
+        chunk=32,
+    )
     run = Distillation(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),
         loss=loss,
+        weights=weights.by_step(loss, 10),
+        freeze="none",
+        clip=0.0,
         masking=Masking(211, (0, 1, 2, 3, 4), 4, 40, 80, 10),
         optimizer=optax.sgd(0.05),
         schedule=optax.constant_schedule(0.05),
@@ -58,10 +69,9 @@ def ours(positions: str, temperature: float, params=STUDENT):
         product_dtype="float32",
     )
     batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
+    scales = per_token(weights.constant(loss), loss_counts(loss, batch))
     return jax.jit(
-        lambda params: accumulate(
-            run, params, TEACHER, batch, loss_counts(loss, batch), jax.random.key(0)
-        )
+        lambda params: accumulate(run, params, TEACHER, batch, scales, jax.random.key(0))
     )(params)
 
 
