@@ -1,6 +1,7 @@
 """What every door shares: parse, run, and turn a user's error into one line and an exit status."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Never
 
 from distil_jax.errors import EXIT_STATUS, Stopped, UsageError, UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,8 +32,8 @@ def folder(name: str) -> Path:
 def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:
     """Run a door on the command line's arguments and exit with the documented statuses.
 
-    A `UserError` becomes exactly one line on standard error; anything else is a bug and keeps its
-    traceback.
+    A `UserError`, or the operating system's refusal of a file, becomes exactly one line on standard
+    error; anything else is a bug and keeps its traceback.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     _keep_standard_error_for_errors()
@@ -46,6 +49,11 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.filename is None and error.errno not in FULL:
+            raise
+        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+        sys.exit(EXIT_STATUS[UserError])
     sys.exit(0)
 
 

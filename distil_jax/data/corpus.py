@@ -92,7 +92,7 @@ class HubDataset:
         return {**named, "fingerprint": fingerprint} if fingerprint else named
 
     def documents(self, damage: Damage) -> Iterator[str]:
-        yield from records.read_dataset(self.name, self.column, self.split)
+        yield from records.read_dataset(self.name, self.column, self.split, damage)
 
 
 # Each has a `name` for messages, `text_bytes` if cheaply known, the `identity()` of its content

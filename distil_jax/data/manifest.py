@@ -1,9 +1,10 @@
 """What a prepared folder says about itself, in `manifest.json`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from distil_jax.data.shards import Shard
 from distil_jax.errors import UserError
@@ -13,6 +14,9 @@ FILE = "manifest.json"
 COUNTS = "token_counts.npy"
 FORMAT = 1
 SPLITS = ("train", "validation")
+LARGEST = 1 << 62
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,43 @@ def load(folder: Path) -> Manifest:
     try:
         raw = json.loads(path.read_bytes())
         if raw["format"] != FORMAT:
-            raise UserError(f"{path} has format {raw['format']}, not {FORMAT}; prepare it again")
-        special = SpecialIds(**{**raw["special"], "every": tuple(raw["special"]["every"])})
+            raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; prepare it again")
+        special = _made(SpecialIds, {**raw["special"], "every": tuple(raw["special"]["every"])})
         splits = {name: _split(raw["splits"][name]) for name in SPLITS}
-        return Manifest(**{**raw, "special": special, "splits": splits})
-    except (ValueError, KeyError, TypeError) as error:
+        found = _made(Manifest, {**raw, "special": special, "splits": splits})
+        _check(found)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); prepare the corpus again") from error
+    return found
 
 
 def _split(raw: dict[str, Any]) -> SplitSummary:
-    return SplitSummary(**{**raw, "shards": tuple(Shard(**shard) for shard in raw["shards"])})
+    return _made(
+        SplitSummary, {**raw, "shards": tuple(_made(Shard, shard) for shard in raw["shards"])}
+    )
+
+
+def _made(kind: type[Made], raw: Mapping[str, Any]) -> Made:
+    """A dataclass of values that have its fields' types, numbers at least 0; else ValueError."""
+    hints = get_type_hints(kind)
+    for name, value in raw.items():
+        wanted = get_origin(hints[name]) or hints[name]
+        if type(value) is not wanted or (wanted is int and not 0 <= value < LARGEST):
+            raise ValueError(f"{name} is {str(value)[:60]!r}, not a valid {wanted.__name__}")
+    return kind(**raw)
+
+
+def _check(found: Manifest) -> None:
+    """Raise ValueError for what the types allow and no preparation writes."""
+    if not found.length or not found.vocabulary:
+        raise ValueError("length and vocabulary must be at least 1")
+    if not all(type(token) is int and 0 <= token < LARGEST for token in found.special.every):
+        raise ValueError("special.every holds something else than token ids")
+    for name, split in found.splits.items():
+        if sum(shard.rows for shard in split.shards) != split.rows:
+            raise ValueError(f"the rows of the shards of {name} do not add up to its rows")
+        for shard in split.shards:
+            if Path(shard.file).name != shard.file:
+                raise ValueError(f"shard {shard.file!r} is no plain file name")
+    if "inputs" not in found.settings:
+        raise ValueError("settings name no inputs")

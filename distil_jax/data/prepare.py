@@ -1,5 +1,6 @@
 """Text to packed rows on disk: the whole way from inputs to a prepared folder."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -70,6 +71,9 @@ def prepare(
     except UserError:
         workspace.roll_back()
         raise
+    except OSError as error:
+        workspace.roll_back()
+        raise UserError(_refusal(workspace.folder, error)) from error
     _report(made, workspace, shard_count, progress)
     return made
 
@@ -139,6 +143,13 @@ def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
         )
     if not 0 < rule.unknown_share <= 1:
         raise UserError(f"unknown_share={rule.unknown_share} is not a share above 0, up to 1")
+
+
+def _refusal(folder: Path, error: OSError) -> str:
+    reason = f"{error.filename or folder}: {error.strerror or error}"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "free some space" if full else "make it writable or name another folder"
+    return f"output {folder} cannot be written ({reason}); {advice}"
 
 
 def _report(

@@ -1,26 +1,32 @@
 """Documents out of records: JSON lines, Parquet files, and data sets of the `datasets` library."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distil_jax.data import text
 from distil_jax.data.text import Damage
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import hub
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 ROWS_AT_ONCE = 256
+LONGEST_LINE_BYTES = 1 << 24
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read_json_lines(path: Path, column: str, damage: Damage) -> Iterator[str]:
     """The text column of every object. Raises UserError naming the line that is not one."""
-    lines = text.split(text.read_blocks(path), text.SEPARATORS["line"])
+    lines = text.split(text.read_blocks(path), text.SEPARATORS["line"], longest=LONGEST_LINE_BYTES)
     for number, raw in enumerate(lines, 1):
         line = text.decode(raw, damage)
         if line:
             place = f"{path} line {number}"
-            yield from _document(_parse(line, place), column, place)
+            yield from _document(_parse(line, place), column, place, damage)
 
 
 def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:
@@ -33,8 +39,8 @@ def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:
             if column not in file.schema_arrow.names:
                 raise _no_column(path, column, file.schema_arrow.names)
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    yield from _document({column: value}, column, path)
+                for value in _values(batch.column(0), damage):
+                    yield from _document({column: value}, column, path, damage)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); is it complete?") from error
 
@@ -48,20 +54,43 @@ def saved_fingerprint(path: Path, split: str) -> str | None:
     """What `datasets` wrote into a saved data set to tell it from others."""
     state = path / "state.json"
     state = state if state.is_file() else path / split / "state.json"
-    return json.loads(state.read_bytes()).get("_fingerprint") if state.is_file() else None
+    try:
+        return json.loads(state.read_bytes())["_fingerprint"] if state.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{state} cannot be read ({error}); save the data set again") from error
 
 
-def read_dataset(name: str, column: str, split: str) -> Iterator[str]:
+def read_dataset(name: str, column: str, split: str, damage: Damage) -> Iterator[str]:
     """The text column of a hub data set's or a saved data set's rows.
 
     Raises UserError when it cannot be had, at once where there is no network.
     """
+    import pyarrow as pa
+
     rows = _opened(name, split)
     if column not in rows.column_names:
         raise _no_column(name, column, rows.column_names)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        for value in rows[start : start + ROWS_AT_ONCE][column]:
-            yield from _document({column: value}, column, name)
+    try:
+        rows = rows.with_format("arrow")
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            for chunk in rows[start : start + ROWS_AT_ONCE].column(column).chunks:
+                for value in _values(chunk, damage):
+                    yield from _document({column: value}, column, name, damage)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"data set {name} is damaged ({error}); save it again") from error
+
+
+def _values(column: "pa.Array", damage: Damage) -> Iterator[Any]:
+    """A column's values; Arrow does not look whether its strings are UTF-8, so that is done here."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        yield from column.to_pylist()
+        return
+    for raw in column.cast(pa.large_binary()).to_pylist():
+        yield None if raw is None else text.decode(raw, damage)
 
 
 def _opened(name: str, split: str) -> Any:
@@ -96,21 +125,25 @@ def _from_hub(name: str, split: str) -> Any:
 def _parse(line: str, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place} is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise UserError(f"{place} is not a JSON object")
     return record
 
 
-def _document(record: dict[str, Any], column: str, place: object) -> Iterator[str]:
+def _document(
+    record: dict[str, Any], column: str, place: object, damage: Damage
+) -> Iterator[str]:
     if column not in record:
         raise _no_column(place, column, list(record))
     value = record[column]
     if value is not None and not isinstance(value, str):
         raise UserError(f"{place}: column {column} holds {type(value).__name__}, not text")
     if value and value.strip():
-        yield value.strip()
+        whole, lone = _LONE_SURROGATES.subn("\ufffd", value)
+        damage.invalid += lone
+        yield whole.strip()
 
 
 def _no_column(place: object, column: str, present: list[str]) -> UserError:

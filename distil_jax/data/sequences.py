@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BATCH_CHARACTERS = 1 << 20
 BATCHES_AHEAD = 2
+LONGEST_PIECE = 1 << 20  # characters
 
 Array = np.ndarray
 
@@ -64,53 +65,78 @@ def make(
     `line` document is one sequence unless it is too long, as in the original scripts, and a
     `block` document fills all its sequences but the last.
     """
-    for lines in _tokenised(documents, backend):
-        for content in _cut(lines, rule.length - 2):
-            if len(content) + 2 < rule.shortest_tokens:
-                dropped.short += 1
-            elif content.count(special.unk) >= rule.unknown_share * (len(content) + 2):
-                dropped.unknown += 1
-            else:
-                yield np.array([special.cls, *content, special.sep], np.int32)
+    for content in _cut(_tokenised(documents, backend), rule.length - 2):
+        if len(content) + 2 < rule.shortest_tokens:
+            dropped.short += 1
+        elif content.count(special.unk) >= rule.unknown_share * (len(content) + 2):
+            dropped.unknown += 1
+        else:
+            yield np.array([special.cls, *content, special.sep], np.int32)
 
 
-def _cut(lines: Iterable[list[int]], room: int) -> Iterator[list[int]]:
-    running = list(chain.from_iterable(lines))
-    for start in range(0, len(running), room):
-        yield running[start : start + room]
+def _cut(pieces: Iterable[tuple[list[int], bool]], room: int) -> Iterator[list[int]]:
+    """Every `room` tokens of a document, and what is left at its end."""
+    running: list[int] = []
+    for tokens, is_last in pieces:
+        running += tokens
+        end = len(running) if is_last else max(0, len(running) - 1) // room * room
+        for start in range(0, end, room):
+            yield running[start : start + room]
+        del running[:end]
 
 
-def _tokenised(documents: Iterable[str], backend: Tokenizer) -> Iterator[list[list[int]]]:
-    """The token ids of each document's lines; the library's threads work while we join."""
+def _tokenised(documents: Iterable[str], backend: Tokenizer) -> Iterator[tuple[list[int], bool]]:
+    """The token ids of each piece; the library's threads work while we join."""
     with ThreadPoolExecutor(1) as ahead:
         running: deque = deque()
-        for lines, counts in _batches(documents):
-            work = ahead.submit(backend.encode_batch_fast, lines, add_special_tokens=False)
-            running.append((work, counts))
+        for pieces, are_last in _batches(documents):
+            work = ahead.submit(backend.encode_batch_fast, pieces, add_special_tokens=False)
+            running.append((work, are_last))
             if len(running) > BATCHES_AHEAD:
-                yield from _documents(*running.popleft())
+                yield from _encoded(*running.popleft())
         while running:
-            yield from _documents(*running.popleft())
+            yield from _encoded(*running.popleft())
 
 
-def _documents(work: Future, counts: list[int]) -> Iterator[list[list[int]]]:
-    encodings = iter(work.result())
-    for count in counts:
-        yield [next(encodings).ids for _ in range(count)]
+def _encoded(work: Future, are_last: list[bool]) -> Iterator[tuple[list[int], bool]]:
+    for encoding, is_last in zip(work.result(), are_last, strict=True):
+        yield encoding.ids, is_last
 
 
-def _batches(documents: Iterable[str]) -> Iterator[tuple[list[str], list[int]]]:
-    """Lines of about a megabyte of text, and how many of them each document has."""
-    lines: list[str] = []
-    counts: list[int] = []
+def _batches(documents: Iterable[str]) -> Iterator[tuple[list[str], list[bool]]]:
+    """About a megabyte of text in pieces, and whether each is the last of its document."""
+    pieces: list[str] = []
+    are_last: list[bool] = []
     characters = 0
     for document in documents:
-        own = [line for line in document.split("\n") if line and not line.isspace()]
-        lines += own
-        counts.append(len(own))
-        characters += len(document)
-        if characters >= BATCH_CHARACTERS:
-            yield lines, counts
-            lines, counts, characters = [], [], 0
-    if counts:
-        yield lines, counts
+        for piece, is_last in _pieces(document):
+            pieces.append(piece)
+            are_last.append(is_last)
+            characters += len(piece)
+            if characters >= BATCH_CHARACTERS:
+                yield pieces, are_last
+                pieces, are_last, characters = [], [], 0
+    if pieces:
+        yield pieces, are_last
+
+
+def _pieces(document: str) -> Iterator[tuple[str, bool]]:
+    """A document's lines, over-long ones in several pieces, and whether each is the last."""
+    lines = (line for line in document.split("\n") if line and not line.isspace())
+    held: str | None = None
+    for piece in chain.from_iterable(map(_short, lines)):
+        if held is not None:
+            yield held, False
+        held = piece
+    if held is not None:
+        yield held, True
+
+
+def _short(line: str) -> Iterator[str]:
+    """A line cut before white space, so that no piece takes the tokenizer gigabytes."""
+    while len(line) > LONGEST_PIECE:
+        cut = line.rfind(" ", 1, LONGEST_PIECE)
+        cut = LONGEST_PIECE if cut < 0 else cut
+        yield line[:cut]
+        line = line[cut:]
+    yield line

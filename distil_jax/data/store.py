@@ -78,9 +78,12 @@ class Split:
                 digest = hashlib.sha256(content).hexdigest()
             if digest != shard.sha256:
                 raise _damaged(path, "its checksum differs from the manifest's")
-            return shards.read(path)
-        except (OSError, ValueError, pa.ArrowException) as error:
+            found = shards.read(path)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise _damaged(path, str(error)) from error
+        if [rows.shape for rows in found] != [(shard.rows, self.length)] * 2:
+            raise _damaged(path, f"it does not hold {shard.rows} rows of {self.length} tokens")
+        return found
 
 
 def open_split(folder: str | Path, split: str = "train") -> Split:
@@ -118,7 +121,13 @@ def token_counts(folder: str | Path) -> Array:
         raise _damaged(path, str(error)) from error
     if hashlib.sha256(content).hexdigest() != found.counts_sha256:
         raise _damaged(path, "its checksum differs from the manifest's")
-    return np.load(path)
+    try:
+        counts = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, str(error)) from error
+    if counts.shape != (found.vocabulary,) or counts.dtype != np.int64:
+        raise _damaged(path, f"it does not hold {found.vocabulary} counts")
+    return counts
 
 
 def _check(path: Path, shard: shards.Shard, found: Manifest) -> None:
@@ -132,7 +141,7 @@ def _check(path: Path, shard: shards.Shard, found: Manifest) -> None:
         with path.open("rb") as file:
             schema = pa.ipc.read_schema(pa.ipc.read_message(file))
         lengths = {schema.field(name).type.list_size for name in ("tokens", "segments")}
-    except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError) as error:
+    except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError) as error:
         raise _damaged(path, f"its header cannot be read ({error})") from error
     if lengths != {found.length}:
         raise _damaged(path, f"its rows are not of length {found.length}")

@@ -53,14 +53,17 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def split(blocks: Iterator[bytes], separator: re.Pattern[bytes]) -> Iterator[bytes]:
+def split(
+    blocks: Iterator[bytes], separator: re.Pattern[bytes], *, longest: int | None = None
+) -> Iterator[bytes]:
     """Cut a stream of bytes at a separator; over-long stretches are cut at white space."""
+    longest = longest or LONGEST_DOCUMENT_BYTES
     held = b""
     for block in blocks:
         *whole, held = separator.split(held + block)
         yield from whole
-        while len(held) > LONGEST_DOCUMENT_BYTES:
-            cut = _last_space(held, LONGEST_DOCUMENT_BYTES)
+        while len(held) > longest:
+            cut = _last_space(held, longest)
             yield held[:cut]
             held = held[cut:]
     yield held

@@ -42,7 +42,7 @@ class Workspace:
             found = _without_versions(manifest.load(self.folder).settings)
             settings = _without_versions(settings)
         elif (self.unfinished / _SETTINGS).is_file():
-            found = json.loads((self.unfinished / _SETTINGS).read_bytes())
+            found = _read(self.unfinished / _SETTINGS)
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(f"output {self.folder} holds something else; name a new folder")
         else:
@@ -77,7 +77,7 @@ class Workspace:
 
     def record(self, key: str) -> dict[str, Any]:
         """What `finish` wrote for a part."""
-        return json.loads(self._record(key).read_bytes())
+        return _read(self._record(key))
 
     def finish(self, key: str, record: dict[str, Any]) -> None:
         self.write(self._record(key), _canonical(record))
@@ -91,7 +91,7 @@ class Workspace:
         notes = [self._note(index, shard_count) for index in range(shard_count)]
         if not all(note.is_file() for note in notes):
             return None
-        return sorted({key for note in notes for key in json.loads(note.read_bytes())["keys"]})
+        return sorted({key for note in notes for key in _read(note)["keys"]})
 
     def waiting_for(self, shard_count: int) -> list[int]:
         return [i for i in range(shard_count) if not self._note(i, shard_count).is_file()]
@@ -125,6 +125,21 @@ class Workspace:
 
 def _canonical(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What `_canonical` made; raises UserError if it has been damaged since."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "it is no JSON object")
+    return content
+
+
+def _damaged(path: Path, how: str) -> UserError:
+    return UserError(f"{path} is damaged ({how}); remove the folder and prepare it again")
 
 
 def _differences(found: dict[str, Any], given: dict[str, Any]) -> list[str]:

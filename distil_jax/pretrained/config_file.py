@@ -142,6 +142,11 @@ def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> An
 def _encoder_config(file: Path, model_type: str, fields: dict[str, Any]) -> EncoderConfig:
     offset = fields["pad_token"] + 1 if model_type in ROBERTA_TYPES else 0
     fields |= {"positions": fields["positions"] - offset, "position_offset": offset}
+    if fields["pad_token"] >= fields["vocabulary"]:
+        raise UserError(
+            f"{file}: pad_token_id {fields['pad_token']} is beyond the vocabulary of "
+            f"{fields['vocabulary']}; mend it"
+        )
     for field in ("dropout", "attention_dropout"):
         if fields[field] >= 1:
             raise UserError(f"{file}: {field} is {fields[field]}; it must be below 1")

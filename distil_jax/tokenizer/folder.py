@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import hub
+from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import special_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+PROBE = "The year 1905, naïve, 中文 and 🙂."
 BUILTIN_TEACHER = "builtin:teacher"
 # In the order in which they are trusted: one file with everything, or a vocabulary to build from.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
@@ -30,10 +32,18 @@ def load(folder: str | Path) -> "PreTrainedTokenizerFast":
     tokens that masked language modelling needs.
     """
     path = resolve(folder)
-    tokenizer = _from_folder(path) if path.is_dir() else _from_hub(str(folder))
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(f"{folder} holds no fast tokenizer; save it with a tokenizer.json")
-    special_ids(tokenizer)
+    try:
+        tokenizer = _from_folder(path) if path.is_dir() else _from_hub(str(folder))
+        if not getattr(tokenizer, "is_fast", False):
+            raise UserError(f"{folder} holds no fast tokenizer; save it with a tokenizer.json")
+        _check(tokenizer)
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged file the libraries raise whatever comes
+        raise UserError(
+            f"{folder} cannot be used as a tokenizer ({type(error).__name__}: {error}); "
+            "copy its files again"
+        ) from error
     return tokenizer
 
 
@@ -45,6 +55,18 @@ def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     if model.get("type") == "WordPiece":
         pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
         (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), "utf-8")
+
+
+def _check(tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Raise UserError, or anything, for a tokenizer that opens but does not work."""
+    special_ids(tokenizer)
+    fingerprint(tokenizer)
+    largest = max([*tokenizer.get_vocab().values(), *tokenizer(PROBE)["input_ids"]])
+    if largest >= len(tokenizer):
+        raise UserError(
+            f"the tokenizer {tokenizer.name_or_path} has {len(tokenizer)} tokens but numbers up to "
+            f"{largest}; its files are damaged, or belong to different tokenizers"
+        )
 
 
 def _from_folder(path: Path) -> "PreTrainedTokenizerFast":

@@ -53,12 +53,12 @@ def test_saved_data_set(tmp_path: Path):
     for name in ("one", "both"):
         folder = tmp_path / name
         assert records.is_saved_dataset(folder)
-        assert list(records.read_dataset(str(folder), "text", "train")) == ["one\ntwo", "three"]
+        assert list(records.read_dataset(str(folder), "text", "train", Damage())) == ["one\ntwo", "three"]
         assert records.saved_fingerprint(folder, "train")
     with pytest.raises(UserError, match="no column body"):
-        list(records.read_dataset(str(folder), "body", "train"))
+        list(records.read_dataset(str(folder), "body", "train", Damage()))
 
 
 def test_hub_id_without_network_is_named():
     with pytest.raises(UserError, match=r"data set nobody/nothing \(split train\)"):
-        list(records.read_dataset("nobody/nothing", "text", "train"))
+        list(records.read_dataset("nobody/nothing", "text", "train", Damage()))

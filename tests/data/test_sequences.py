@@ -64,3 +64,26 @@ def test_many_documents_keep_their_order(letters, monkeypatch: pytest.MonkeyPatc
     documents = [" ".join(WORDS[n % 20 :][:6]) for n in range(200)]
     found, _ = made(letters, documents, Rule(length=16, shortest_tokens=3))
     assert [sequence[1] for sequence in found] == [5 + n % 20 for n in range(200)]
+
+
+def test_an_over_long_line_is_tokenised_in_pieces_with_the_same_tokens(
+    letters, monkeypatch: pytest.MonkeyPatch
+):
+    documents = [" ".join(WORDS * 9), "", "a", "\n".join(WORDS), " ".join(WORDS[:8])]
+    rule = Rule(length=10, shortest_tokens=3)
+    whole = made(letters, documents, rule)
+    for longest, batch in ((7, 1), (20, 50), (1, 1)):
+        monkeypatch.setattr(sequences, "LONGEST_PIECE", longest)
+        monkeypatch.setattr(sequences, "BATCH_CHARACTERS", batch)
+        assert made(letters, documents, rule) == whole
+    assert {len(sequence) for sequence in whole[0]} == {10, 4, 3}
+
+
+def test_pieces_of_a_line_join_to_the_line_and_begin_with_its_blanks(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(sequences, "LONGEST_PIECE", 6)
+    line = "ab cd ef  g " + "x" * 20
+    pieces = list(sequences._short(line))
+    assert "".join(pieces) == line
+    assert pieces[:3] == ["ab cd", " ef ", " g"]
