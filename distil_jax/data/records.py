@@ -132,9 +132,7 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     return record
 
 
-def _document(
-    record: dict[str, Any], column: str, place: object, damage: Damage
-) -> Iterator[str]:
+def _document(record: dict[str, Any], column: str, place: object, damage: Damage) -> Iterator[str]:
     if column not in record:
         raise _no_column(place, column, list(record))
     value = record[column]

@@ -91,5 +91,7 @@ def test_any_tensors(copy: Callable[[], Path], data: st.DataObject) -> None:
     elif change == "number":
         number = data.draw(st.floats(width=32))
         tensors[name] = np.where(np.arange(tensor.size).reshape(tensor.shape) == 1, number, tensor)
-    save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, folder / "model.safetensors")
+    save_file(
+        {n: np.ascontiguousarray(t) for n, t in tensors.items()}, folder / "model.safetensors"
+    )
     use(folder)
