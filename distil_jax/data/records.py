@@ -81,7 +81,7 @@ def read_dataset(name: str, column: str, split: str, damage: Damage) -> Iterator
 
 
 def _values(column: "pa.Array", damage: Damage) -> Iterator[Any]:
-    """A column's values; Arrow does not look whether its strings are UTF-8, so that is done here."""
+    """A column's values; Arrow does not look whether its strings are UTF-8, so we do."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -132,9 +132,7 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     return record
 
 
-def _document(
-    record: dict[str, Any], column: str, place: object, damage: Damage
-) -> Iterator[str]:
+def _document(record: dict[str, Any], column: str, place: object, damage: Damage) -> Iterator[str]:
     if column not in record:
         raise _no_column(place, column, list(record))
     value = record[column]

@@ -53,7 +53,10 @@ def test_saved_data_set(tmp_path: Path):
     for name in ("one", "both"):
         folder = tmp_path / name
         assert records.is_saved_dataset(folder)
-        assert list(records.read_dataset(str(folder), "text", "train", Damage())) == ["one\ntwo", "three"]
+        assert list(records.read_dataset(str(folder), "text", "train", Damage())) == [
+            "one\ntwo",
+            "three",
+        ]
         assert records.saved_fingerprint(folder, "train")
     with pytest.raises(UserError, match="no column body"):
         list(records.read_dataset(str(folder), "body", "train", Damage()))
