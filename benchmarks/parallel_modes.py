@@ -17,7 +17,7 @@ from distil_jax.models import MaskedLM, student_from_teacher
 from distil_jax.pretrained import load
 from distil_jax.run import config_source
 from distil_jax.tokenizer import special_ids
-from distil_jax.training import optimizer
+from distil_jax.training import optimizer, weights
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Distillation, start, train_step
 
@@ -34,6 +34,9 @@ def main() -> None:
             student=MaskedLM(shape),
             teacher=MaskedLM(teacher.config),
             loss=config.loss,
+            weights=weights.by_step(config.loss, 1000),
+            freeze="none",
+            clip=config.optimizer.clip,
             masking=Masking(shape.vocabulary, special.every, special.mask, 15, 80, 10),
             optimizer=optimizer.make(config.optimizer, 1000),
             schedule=optimizer.schedule(config.optimizer, 1000),

@@ -34,6 +34,9 @@ def get_config() -> ConfigDict:
     config.student.fold_token_types = True
     # Copy the teacher's MLM transform as well as its decoder.
     config.student.copy_head = True
+    # Parameters that stay as they are: none, positions (the original's recipe), or embeddings
+    # (tokens, positions, token types and their LayerNorm).
+    config.student.freeze = "none"
     # Dropout of hidden states and of attention weights while training; the teacher has none.
     config.student.dropout = 0.1
     config.student.attention_dropout = 0.1
@@ -47,12 +50,23 @@ def get_config() -> ConfigDict:
     config.student.architecture.token_types = 2
 
     config.loss = ConfigDict()
-    # Weights of the three losses; those of the released DistilBERT. A weight of 0 removes the loss.
+    # Weights of the losses; those of the released DistilBERT. A weight of 0 removes the loss.
     config.loss.soft_target = 5.0
     config.loss.masked_lm = 2.0
     config.loss.cosine = 1.0
+    # Squared distance of the logits, an option of the original.
+    config.loss.logit_mse = 0.0
     config.loss.temperature = 2.0
-    # Where the soft target counts: all tokens of a sequence, or the masked ones only.
+    # Weights and temperature by share of the run, linear between, in place of the constants above:
+    # "0:4, 0.5:2, 1:1" goes from 4 over 2 to 1. Held-out losses keep the constants, so that they
+    # compare between steps.
+    config.loss.schedules = ConfigDict()
+    config.loss.schedules.soft_target = ""
+    config.loss.schedules.masked_lm = ""
+    config.loss.schedules.cosine = ""
+    config.loss.schedules.logit_mse = ""
+    config.loss.schedules.temperature = ""
+    # Where soft target and logit_mse count: all tokens of a sequence, or the masked ones only.
     config.loss.positions = "all"
     # Tokens whose logits exist at one time.
     config.loss.chunk = 512

@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.teacher = "bert-base-uncased"
     config.student.layers = "original"
+    config.student.freeze = "positions"
     config.epochs = 3.0
     config.batch.sequences = 4096
     config.batch.length = 512

@@ -5,6 +5,7 @@ anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`, `width
 """
 
 from distil_jax.losses.cosine import cosine
+from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE, masked_lm
 from distil_jax.losses.mean import Mean
 from distil_jax.losses.soft_target import soft_target
@@ -16,6 +17,7 @@ __all__ = [
     "Mean",
     "VocabularyMeans",
     "cosine",
+    "logit_mse",
     "masked_lm",
     "soft_target",
     "triple",

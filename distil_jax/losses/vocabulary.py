@@ -26,6 +26,7 @@ class VocabularyMeans:
 
     soft_target: Mean
     masked_lm: Mean
+    logit_mse: Mean
 
 
 class _Student(NamedTuple):
@@ -45,6 +46,7 @@ class _Targets(NamedTuple):
 class _Scales(NamedTuple):
     soft: Float[Array, ""]
     mlm: Float[Array, ""]
+    mse: Float[Array, ""] | None
     temperature: Float[Array, ""]
 
 
@@ -61,10 +63,11 @@ def vocabulary_losses(
     soft_scale: float | Float[Array, ""],
     mlm_scale: float | Float[Array, ""],
     temperature: float | Float[Array, ""],
+    mse_scale: float | Float[Array, ""] | None = None,
     chunk: int = 128,
     product_dtype: DTypeLike = jnp.float32,
 ) -> tuple[Float[Array, ""], VocabularyMeans]:
-    """`soft_scale` x the soft-target sum + `mlm_scale` x the masked-LM sum, and both means.
+    """`soft_scale` x the soft-target sum + `mlm_scale` x the masked-LM sum, and the means.
 
     Args:
       student_hidden, teacher_hidden: what the decoder multiplies: the output of the MLM transform.
@@ -74,6 +77,8 @@ def vocabulary_losses(
       mask: not 0 where the soft target counts.
       soft_scale, mlm_scale: weight / count over the whole global batch; may be traced.
       temperature: of the soft target; may be traced.
+      mse_scale: the same for the squared distance of the logits, where `mask` is not 0; None
+        leaves it out.
       chunk: tokens whose logits exist at one time.
       product_dtype: of the operands of the four products; sums and statistics are float32.
 
@@ -95,7 +100,10 @@ def vocabulary_losses(
             raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
         teacher = _Student(rows(teacher_hidden), teacher_table, teacher_bias)
     scales = _Scales(
-        *(jnp.asarray(value, jnp.float32) for value in (soft_scale, mlm_scale, temperature))
+        jnp.asarray(soft_scale, jnp.float32),
+        jnp.asarray(mlm_scale, jnp.float32),
+        None if mse_scale is None else jnp.asarray(mse_scale, jnp.float32),
+        jnp.asarray(temperature, jnp.float32),
     )
     return _losses(
         chunk,
@@ -141,6 +149,13 @@ def _masked_lm(logits: Array, labels: Array) -> tuple[Mean, Array]:
     return Mean.of(entropy, kept), jnp.where(kept[:, None], gradient, 0.0)
 
 
+def _logit_mse(logits: Array, teacher: Array, mask: Array) -> tuple[Mean, Array]:
+    """The squared distance of one chunk's logits and its gradient."""
+    difference = logits - teacher
+    squared = jnp.sum(difference**2, axis=-1)
+    return Mean.of(squared, mask), jnp.where(mask[:, None] != 0, 2.0 * difference, 0.0)
+
+
 def _measure(
     student: _Student, targets: _Targets, scales: _Scales, dtype: DTypeLike
 ) -> tuple[VocabularyMeans, Array]:
@@ -148,12 +163,19 @@ def _measure(
     logits = _logits(student, dtype)
     masked_lm, gradient = _masked_lm(logits, targets.labels)
     gradient = gradient * scales.mlm
-    soft = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    soft, mse = _nothing(), _nothing()
     if targets.teacher is not None:
         teacher = _logits(targets.teacher, dtype)
         soft, soft_gradient = _soft_target(logits, teacher, targets.mask, scales)
         gradient = gradient + soft_gradient * scales.soft
-    return VocabularyMeans(soft, masked_lm), gradient
+        if scales.mse is not None:
+            mse, mse_gradient = _logit_mse(logits, teacher, targets.mask)
+            gradient = gradient + mse_gradient * scales.mse
+    return VocabularyMeans(soft, masked_lm, mse), gradient
+
+
+def _nothing() -> Mean:
+    return Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def _chunks(
@@ -193,9 +215,8 @@ def _scan(
         bias = bias + jnp.sum(gradient, axis=0)
         return (means, table, bias), _product(gradient, student.table, (1, 0), dtype)
 
-    zero = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
     start = (
-        VocabularyMeans(zero, zero),
+        VocabularyMeans(_nothing(), _nothing(), _nothing()),
         jnp.zeros(student.table.shape if with_gradient else (), jnp.float32),
         jnp.zeros(student.bias.shape if with_gradient else (), jnp.float32),
     )
@@ -206,7 +227,8 @@ def _scan(
 
 
 def _weighted(means: VocabularyMeans, scales: _Scales) -> Float[Array, ""]:
-    return scales.soft * means.soft_target.total + scales.mlm * means.masked_lm.total
+    loss = scales.soft * means.soft_target.total + scales.mlm * means.masked_lm.total
+    return loss if scales.mse is None else loss + scales.mse * means.logit_mse.total
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))

@@ -1,6 +1,5 @@
 """What a run says before it starts: models, data, and how the batch is divided."""
 
-from distil_jax.run.scores import INITIALISED, TEACHER, Scores
 from distil_jax.run.setup import Setup
 from distil_jax.training.progress import Display
 
@@ -24,13 +23,3 @@ def announce(setup: Setup, display: Display) -> None:
         f"{shares.micro_batches} micro-batches of {shares.micro_rows}) on "
         f"{devices.count} x {devices.devices[0].device_kind} ({devices.mode})"
     )
-
-
-def announce_baseline(scores: Scores, display: Display) -> None:
-    """Print where the student starts."""
-    told = f"held-out MLM loss: student right after initialisation {_loss(scores, INITIALISED)}"
-    display.say(told + (f", teacher {_loss(scores, TEACHER)}" if TEACHER in scores else ""))
-
-
-def _loss(scores: Scores, name: str) -> str:
-    return f"{scores[name]['masked_lm']:.3f}"

@@ -1,5 +1,6 @@
 """The model card of a run's student."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def card(
             f"{loss.soft_target:g} / {loss.masked_lm:g} / {loss.cosine:g}"
         ),
         "temperature": loss.temperature,
+        **_options(config),
         "rows per step": config.batch.sequences,
         "learning rate": config.optimizer.learning_rate,
         **made,
@@ -29,6 +31,18 @@ def card(
     return model_card(
         base_model=_name(config.teacher), recipe=recipe, data=data, scores=scores, command=command
     )
+
+
+def _options(config: Config) -> dict[str, object]:
+    """What only some runs use: named where it is used."""
+    loss = config.loss
+    scheduled = {f"schedule of {k}": v for k, v in dataclasses.asdict(loss.schedules).items() if v}
+    options = {
+        "squared distance of logits": loss.logit_mse,
+        "frozen": config.student.freeze if config.student.freeze != "none" else "",
+        "soft targets at": "masked tokens alone" if loss.positions == "masked" else "",
+    }
+    return {name: value for name, value in options.items() if value} | scheduled
 
 
 def _name(teacher: str) -> str | None:

@@ -1,5 +1,6 @@
 """A run: load the teacher, derive the student, train, score, export; again, and it goes on."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 import jax
 
-from distil_jax.run import identity, rows, scores
-from distil_jax.run.announce import announce, announce_baseline
+from distil_jax.run import health, identity, rows, scores
+from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
 from distil_jax.run.setup import Setup
@@ -17,6 +18,7 @@ from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.config import CheckpointConfig, Config
+from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.progress import Display
 from distil_jax.training.record import Record
@@ -77,7 +79,7 @@ def _distil(
     validate = validator(setup.distillation, devices, teacher_params, held_out_batches(setup))
     _remember_tokenizer(setup)
     before = scores.baseline(setup, validate, teacher_params, params)
-    announce_baseline(before, display)
+    watched = health.watch(setup, before, display, first_step=latest or 0)
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
@@ -85,10 +87,19 @@ def _distil(
     if latest is None or latest < setup.total_steps:
         with sigterm.deferred():
             state = _train(
-                setup, state, latest or 0, teacher_params, validate, checkpoints, sigterm, display
+                setup,
+                state,
+                latest or 0,
+                teacher_params,
+                validate,
+                checkpoints,
+                sigterm,
+                display,
+                watched,
             )
     checkpoints.wait()
     sigterm.check()
+    health.write(setup.workdir, watched)
     return finish(setup, before, validate(state.params), jax.device_get(state.params))
 
 
@@ -101,6 +112,7 @@ def _train(
     checkpoints: Checkpoints,
     sigterm: Sigterm,
     display: Display,
+    watched: Health,
 ) -> State:
     config, total_steps = setup.config, setup.total_steps
     with ExitStack() as stack:
@@ -109,6 +121,7 @@ def _train(
             Record(
                 setup.workdir,
                 display,
+                partial(_see, setup.workdir, watched, display),
                 restart_step=first_step,
                 tensorboard=config.log.tensorboard,
             )
@@ -159,6 +172,14 @@ def _last_saved(checkpoints: Checkpoints) -> str:
     if not steps:
         return "no checkpoint was saved before"
     return f"the last good checkpoint is step {steps[-1]}, {checkpoints.folder / str(steps[-1])}"
+
+
+def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, Any]) -> None:
+    """Warn of what a logged line shows; the file follows with every validation."""
+    for concern in watched.see(line):
+        display.warn(f"step {concern.step}: {concern.message}")
+    if "validation_loss" in line:
+        health.write(workdir, watched)
 
 
 def _remember_tokenizer(setup: Setup) -> None:

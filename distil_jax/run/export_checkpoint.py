@@ -77,6 +77,7 @@ def _abstract_state(shape: EncoderConfig, config: Config) -> Any:
         params = cast(initialize(shape, key), config.precision.parameters)
         # The schedule's length changes no shape.
         made = optimizer.make(config.optimizer, total_steps=1)
-        return State(jax.numpy.zeros((), jax.numpy.int32), params, made.init(params))
+        zero = jax.numpy.zeros((), jax.numpy.int32)
+        return State(zero, params, made.init(params), zero)
 
     return jax.eval_shape(make, jax.random.key(0))

@@ -8,6 +8,7 @@ from typing import Any
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.report import curves, table
+from distil_jax.run import health
 from distil_jax.run.card import card
 from distil_jax.run.scores import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
@@ -20,7 +21,8 @@ RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
 
 def earlier_results(setup: Setup) -> Scores | None:
     """The figures of a run that finished before, if all that it left is still there."""
-    left = [setup.workdir / name for name in (RESULTS, CURVES, f"{STUDENT}/model.safetensors")]
+    names = (RESULTS, CURVES, health.FILE, f"{STUDENT}/model.safetensors")
+    left = [setup.workdir / name for name in names]
     if not all(path.is_file() for path in left):
         return None
     found = json.loads(left[0].read_text())
@@ -50,6 +52,7 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
         display.say(_gap(scores))
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     display.say(f"peak memory of this process: {peak_bytes / 1e9:.1f} GB")
+    display.say(health.summary(setup.workdir))
     display.say(f"loss curves: {setup.workdir / CURVES}")
     display.say(f"student: {setup.workdir / STUDENT}")
 

@@ -33,7 +33,7 @@ FREE_TO_CHANGE = (
 
 DIGESTS = {"teacher": "the teacher's weights differ", "data": "the training rows differ"}
 FILE = "config.json"
-MADE_ONCE = ("baseline.json", "results.json", "tokenizer")
+MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
 
 
 def of(config: Config, models: Models) -> dict[str, Any]:

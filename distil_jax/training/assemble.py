@@ -23,7 +23,7 @@ from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
-from distil_jax.training import optimizer
+from distil_jax.training import optimizer, weights
 from distil_jax.training.config import Config
 from distil_jax.training.parallel import Shares
 from distil_jax.training.step import Distillation
@@ -81,8 +81,11 @@ def distillation(config: Config, made: Models, data: Split, shares: Shares) -> D
         if made.teacher is None
         else module(config, made.teacher.config, config.precision.teacher),
         loss=config.loss,
+        weights=weights.by_step(config.loss, total_steps),
+        freeze=config.student.freeze,
         masking=masking(config, made, data),
-        optimizer=optimizer.make(config.optimizer, total_steps),
+        clip=config.optimizer.clip,
+        optimizer=optimizer.make(config.optimizer, total_steps, freeze=config.student.freeze),
         schedule=optimizer.schedule(config.optimizer, total_steps),
         seed=config.seed,
         micro_rows=shares.micro_rows,
@@ -219,12 +222,13 @@ def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:
 
 def _check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
     name = config.student.folder or "the student"
-    if teacher.vocabulary != student.vocabulary and config.loss.soft_target:
+    with_logits = [term for term in ("soft_target", "logit_mse") if config.loss.uses(term)]
+    if teacher.vocabulary != student.vocabulary and with_logits:
         raise UserError(
             f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
-            f"one of {student.vocabulary}; soft targets need the same"
+            f"one of {student.vocabulary}; {' and '.join(with_logits)} need the same"
         )
-    if teacher.width != student.width and config.loss.cosine:
+    if teacher.width != student.width and config.loss.uses("cosine"):
         raise UserError(
             f"teacher {config.teacher} is {teacher.width} wide and {name} {student.width}; "
             "set config.loss.cosine=0, or use the same width"

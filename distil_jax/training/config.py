@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from distil_jax.errors import UsageError
+from distil_jax.training.schedules import parse
 
 Section = TypeVar("Section")
 
@@ -30,9 +31,19 @@ class Student:
     folder: str
     fold_token_types: bool
     copy_head: bool
+    freeze: str
     dropout: float
     attention_dropout: float
     architecture: Architecture
+
+
+@dataclass(frozen=True)
+class LossSchedules:
+    soft_target: str
+    masked_lm: str
+    cosine: str
+    logit_mse: str
+    temperature: str
 
 
 @dataclass(frozen=True)
@@ -40,9 +51,16 @@ class Loss:
     soft_target: float
     masked_lm: float
     cosine: float
+    logit_mse: float
     temperature: float
+    schedules: LossSchedules
     positions: str
     chunk: int
+
+    def uses(self, term: str) -> bool:
+        """Whether a term has a weight other than 0 at any step."""
+        points = parse(getattr(self.schedules, term))
+        return any(value for _, value in points) if points else bool(getattr(self, term))
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,7 @@ class Config:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "student.initialize": ("teacher", "random"),
+    "student.freeze": ("none", "positions", "embeddings"),
     "loss.positions": ("all", "masked"),
     "data.document": ("line", "block"),
     "optimizer.schedule": ("linear", "cosine"),
@@ -162,6 +181,7 @@ AT_LEAST: dict[str, float] = {
     "loss.soft_target": 0,
     "loss.masked_lm": 0,
     "loss.cosine": 0,
+    "loss.logit_mse": 0,
     "loss.chunk": 1,
     "masking.percent": 1,
     "masking.mask_percent": 0,
@@ -264,16 +284,28 @@ def _check_sums(config: Config) -> None:
             f"config.masking.mask_percent={masking.mask_percent} and random_percent="
             f"{masking.random_percent} are more than 100 together"
         )
-    if loss.soft_target + loss.masked_lm + loss.cosine == 0:
+    _check_schedules(loss.schedules)
+    if not any(map(loss.uses, ("soft_target", "masked_lm", "cosine", "logit_mse"))):
         raise UsageError(
-            "all of config.loss.soft_target, masked_lm, cosine are 0: nothing to learn"
+            "all of config.loss.soft_target, masked_lm, cosine, logit_mse are 0: nothing to learn"
         )
     if config.total_steps == 0 and not config.epochs > 0:
         raise UsageError(
             f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
         )
-    if not config.teacher and (loss.soft_target or loss.cosine):
+    needing = [term for term in ("soft_target", "cosine", "logit_mse") if loss.uses(term)]
+    if needing and not config.teacher:
         raise UsageError(
-            f"config.teacher is empty but config.loss.soft_target={loss.soft_target} and "
-            f"config.loss.cosine={loss.cosine} need one; set both to 0 to pretrain without"
+            f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
+            "set them to 0 to pretrain without"
         )
+
+
+def _check_schedules(schedules: LossSchedules) -> None:
+    for name, text in dataclasses.asdict(schedules).items():
+        try:
+            points = parse(text)
+        except UsageError as error:
+            raise UsageError(f"config.loss.schedules.{name}: {error}") from None
+        if name == "temperature" and any(value <= 0 for _, value in points):
+            raise UsageError(f"config.loss.schedules.temperature={text!r}: it must stay above 0")

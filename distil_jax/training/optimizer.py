@@ -1,9 +1,12 @@
 """AdamW with warm-up, decay and clipping, as optax transformations."""
 
+from functools import partial
+
 import jax
 import optax
 
 from distil_jax.training.config import Optimizer
+from distil_jax.training.freezing import is_frozen
 
 
 def schedule(config: Optimizer, total_steps: int) -> optax.Schedule:
@@ -21,24 +24,29 @@ def schedule(config: Optimizer, total_steps: int) -> optax.Schedule:
     return optax.join_schedules([lambda step: warmup(step + 1), decay], [warmup_steps])
 
 
-def decays(params: optax.Params) -> optax.Params:
-    """True for the arrays that weight decay applies to: matrices and embedding tables."""
+def decays(params: optax.Params, *, freeze: str = "none") -> optax.Params:
+    """True for the arrays that weight decay applies to: matrices and embedding tables in use."""
 
     def matrix(path: tuple, _: jax.Array) -> bool:
-        return path[-1].key not in ("bias", "scale")
+        return path[-1].key not in ("bias", "scale") and not is_frozen(freeze, path)
 
     return jax.tree_util.tree_map_with_path(matrix, params)
 
 
-def make(config: Optimizer, total_steps: int) -> optax.GradientTransformation:
-    """Clipping by the global norm, then AdamW (Loshchilov and Hutter 2019)."""
+def make(
+    config: Optimizer, total_steps: int, *, freeze: str = "none"
+) -> optax.GradientTransformation:
+    """Clipping by the global norm, then AdamW (Loshchilov and Hutter 2019).
+
+    What is frozen has a gradient of 0 (`freezing.hold`) and does not decay: it stays bit for bit.
+    """
     adamw = optax.adamw(
         schedule(config, total_steps),
         b1=config.beta1,
         b2=config.beta2,
         eps=config.epsilon,
         weight_decay=config.weight_decay,
-        mask=decays,
+        mask=partial(decays, freeze=freeze),
     )
     if config.clip == 0:
         return adamw

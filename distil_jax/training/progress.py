@@ -14,6 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 
 class Display:
@@ -54,6 +55,10 @@ class Display:
         done = step - self._start
         left = (time.monotonic() - self._began) / max(done, 1) * (self._total - step)
         self.say(f"step {step}/{self._total}  {text}  {_clock(left)} left")
+
+    def warn(self, text: str) -> None:
+        """A line that should not be overlooked."""
+        self.console.print(Text.assemble(("warning: ", "bold yellow"), text))
 
     def say(self, text: str) -> None:
         """A line of its own."""

@@ -1,7 +1,7 @@
 """Where a run's figures go: metrics.jsonl, TensorBoard, and the terminal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -11,12 +11,22 @@ from distil_jax.training.progress import Display
 
 
 class Record:
-    """Writes one line per logged step; seconds spent outside of steps do not count in tokens/s."""
+    """Writes one line per logged step; seconds spent outside of steps do not count in tokens/s.
+
+    `watch` gets each line after it was written.
+    """
 
     def __init__(
-        self, workdir: Path, display: Display, *, restart_step: int, tensorboard: bool
+        self,
+        workdir: Path,
+        display: Display,
+        watch: Callable[[Mapping[str, float | int]], None],
+        *,
+        restart_step: int,
+        tensorboard: bool,
     ) -> None:
         self.display = display
+        self._watch = watch
         self._file = MetricsFile(workdir / "metrics.jsonl", restart_step=restart_step)
         self._board = None
         if tensorboard:
@@ -52,6 +62,7 @@ class Record:
         line = {"step": step, **values, "tokens_per_second": round(rate, 1)}
         self._file.append(line)
         self.display.step(step, line)
+        self._watch(line)
         if self._board is not None:
             for name, value in line.items():
                 if name != "step":

@@ -3,6 +3,7 @@
 Pure and blind to devices: `parallel` maps it over them and hands in the sum.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from distil_jax.losses import Mean
 from distil_jax.models import MaskedLM, output_table
 from distil_jax.models.types import Params
 from distil_jax.training.config import Loss
+from distil_jax.training.freezing import hold
+from distil_jax.training.weights import Weights, WeightsByStep, weighted
 
 Batch = Mapping[str, Array]
 Sum = Callable[[Any], Any]
@@ -26,21 +29,28 @@ Sum = Callable[[Any], Any]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """All that an optimizer step changes: the number of steps done, parameters, moments."""
+    """All that an optimizer step changes: parameters, moments, and two counts.
+
+    Attributes:
+      step: steps done.
+      clipped: of those, the ones whose gradient was longer than the bound.
+    """
 
     step: Any
     params: Any
     optimizer_state: Any
+    clipped: Any
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Means:
-    """The three losses, not divided yet."""
+    """The losses, not divided yet."""
 
     soft_target: Mean
     masked_lm: Mean
     cosine: Mean
+    logit_mse: Mean
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,9 @@ class Distillation:
     """What stays the same for all steps of a run. Without a teacher it is pretraining.
 
     Attributes:
+      weights: of the losses, and the temperature, by step.
+      freeze: the parameters that stay as they are, a key of `freezing.FROZEN`.
+      clip: the bound on the gradient's norm that `optimizer` applies; 0: none.
       micro_rows: rows computed at one time; the rows of a device are a multiple of it.
       product_dtype: of the vocabulary products' operands.
     """
@@ -55,7 +68,10 @@ class Distillation:
     student: MaskedLM
     teacher: MaskedLM | None
     loss: Loss
+    weights: WeightsByStep
+    freeze: str
     masking: Masking
+    clip: float
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
     seed: int
@@ -65,7 +81,9 @@ class Distillation:
 
 def start(run: Distillation, params: Params) -> State:
     """The state before the first step."""
-    return State(jnp.zeros((), jnp.int32), params, run.optimizer.init(params))
+    # Two arrays: a donated buffer can be given away only once.
+    step, clipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+    return State(step, params, run.optimizer.init(params), clipped)
 
 
 def train_step(
@@ -85,20 +103,24 @@ def train_step(
       device: this device's number; only dropout looks at it.
     """
     masked = mask_batch(run.masking, run.seed, batch)
-    counts = sum_over_devices(loss_counts(run.loss, masked))
+    weights = run.weights(state.step)
+    scales = per_token(weights, sum_over_devices(loss_counts(run.loss, masked)))
     dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(run.seed), state.step), device)
     gradient, means = sum_over_devices(
-        accumulate(run, state.params, teacher_params, masked, counts, dropout)
+        accumulate(run, state.params, teacher_params, masked, scales, dropout)
     )
+    norm = optax.tree.norm(gradient)
+    clipped = state.clipped + ((norm > run.clip) if run.clip else jnp.zeros((), jnp.int32))
     updates, optimizer_state = run.optimizer.update(gradient, state.optimizer_state, state.params)
-    new = State(state.step + 1, optax.apply_updates(state.params, updates), optimizer_state)
+    new = State(
+        state.step + 1, optax.apply_updates(state.params, updates), optimizer_state, clipped
+    )
     return new, {
-        "loss": weighted(run.loss, means),
-        "soft_target": means.soft_target.value(),
-        "masked_lm": means.masked_lm.value(),
-        "cosine": means.cosine.value(),
+        "loss": weighted(weights, means),
+        **_terms(run.loss, weights, means),
         "learning_rate": jnp.asarray(run.schedule(state.step), jnp.float32),
-        "gradient_norm": optax.tree.norm(gradient),
+        "gradient_norm": norm,
+        "clipped_share": clipped / (state.step + 1),
         "tokens": sum_over_devices(jnp.sum(batch["segments"] > 0)),
     }
 
@@ -117,7 +139,16 @@ def loss_counts(loss: Loss, masked: Batch) -> dict[str, Array]:
     ordinary = jnp.sum(masked["segments"] > 0, dtype=jnp.int32)
     labelled = jnp.sum(masked["labels"] != losses.IGNORE, dtype=jnp.int32)
     soft = labelled if loss.positions == "masked" else ordinary
-    return {"soft_target": soft, "masked_lm": labelled, "cosine": ordinary}
+    return {"soft_target": soft, "masked_lm": labelled, "cosine": ordinary, "logit_mse": soft}
+
+
+def per_token(weights: Weights, counts: Mapping[str, Array]) -> Weights:
+    """The weights divided by the global counts: what one token's loss is multiplied with."""
+    scales = {
+        name: getattr(weights, name) / jnp.maximum(count, 1).astype(jnp.float32)
+        for name, count in counts.items()
+    }
+    return Weights(**scales, temperature=weights.temperature)
 
 
 def accumulate(
@@ -125,13 +156,13 @@ def accumulate(
     params: Params,
     teacher_params: Params,
     masked: Batch,
-    counts: Mapping[str, Array],
+    scales: Weights,
     dropout: Array,
 ) -> tuple[Params, Means]:
     """The gradient and the means of all micro-batches of this device.
 
-    Every micro-batch's gradient is divided by the global count, so the sum equals the gradient of
-    the undivided batch although the token counts of micro-batches differ.
+    `scales` are divided by the counts of the whole global batch (`per_token`), so the sum equals
+    the gradient of the undivided batch although the token counts of micro-batches differ.
     """
     rows = masked["tokens"].shape[0]
     parts = rows // run.micro_rows
@@ -139,7 +170,7 @@ def accumulate(
     def one(params: Params, part: Batch, number: Array) -> tuple[Params, Means]:
         key = jax.random.fold_in(dropout, number)
         gradient, means = jax.grad(distillation_loss, argnums=1, has_aux=True)(
-            run, params, teacher_params, part, counts, key
+            run, params, teacher_params, part, scales, key
         )
         return jax.tree.map(lambda g: g.astype(jnp.float32), gradient), means
 
@@ -153,7 +184,7 @@ def accumulate(
     zero = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
     nothing = (
         jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params),
-        Means(zero, zero, zero),
+        Means(zero, zero, zero, zero),
     )
     return jax.lax.scan(add, nothing, (split, jnp.arange(parts)))[0]
 
@@ -163,14 +194,11 @@ def distillation_loss(
     params: Params,
     teacher_params: Params,
     masked: Batch,
-    counts: Mapping[str, Array],
+    scales: Weights,
     dropout: Array,
 ) -> tuple[Float[Array, ""], Means]:
     """This micro-batch's share of the weighted loss of the whole global batch, and its means."""
-    weights = {
-        name: getattr(run.loss, name) / jnp.maximum(counts[name], 1).astype(jnp.float32)
-        for name in ("soft_target", "masked_lm", "cosine")
-    }
+    params = hold(run.freeze, params)
     hidden = run.student.apply(
         {"params": params}, masked, train=True, rngs={"dropout": dropout}, method="encode"
     )
@@ -178,25 +206,13 @@ def distillation_loss(
     if run.teacher is not None:
         teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
     loss, vocabulary = _vocabulary_losses(
-        run, params, teacher_params, hidden, teacher_hidden, masked, weights
+        run, params, teacher_params, hidden, teacher_hidden, masked, scales
     )
     cosine = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
-    if teacher_hidden is not None and run.loss.cosine:
+    if teacher_hidden is not None and run.loss.uses("cosine"):
         cosine = losses.cosine(hidden, teacher_hidden, masked["segments"])
-        loss = loss + weights["cosine"] * cosine.total
-    return loss, Means(vocabulary.soft_target, vocabulary.masked_lm, cosine)
-
-
-def weighted(loss: Loss, means: Means) -> Float[Array, ""]:
-    """The three means under the config's weights."""
-    return losses.triple(
-        means.soft_target,
-        means.masked_lm,
-        means.cosine,
-        soft_target_weight=loss.soft_target,
-        masked_lm_weight=loss.masked_lm,
-        cosine_weight=loss.cosine,
-    )
+        loss = loss + scales.cosine * cosine.total
+    return loss, Means(vocabulary.soft_target, vocabulary.masked_lm, cosine, vocabulary.logit_mse)
 
 
 def labelled_places(masking: Masking, labels: Int[Array, "rows length"]) -> Int[Array, "rows most"]:
@@ -217,11 +233,12 @@ def _vocabulary_losses(
     hidden: Array,
     teacher_hidden: Array | None,
     masked: Batch,
-    weights: Mapping[str, Array],
+    scales: Weights,
 ) -> tuple[Array, losses.VocabularyMeans]:
     labels = masked["labels"]
     mask = masked["segments"] > 0
-    if not run.loss.soft_target:
+    with_mse = run.loss.uses("logit_mse")
+    if not (run.loss.uses("soft_target") or with_mse):
         teacher_hidden = None
     if run.loss.positions == "masked" or teacher_hidden is None:
         # Only what is masked reaches the head: a static number of places of each row.
@@ -247,12 +264,24 @@ def _vocabulary_losses(
         teacher[2],
         labels,
         mask,
-        soft_scale=weights["soft_target"],
-        mlm_scale=weights["masked_lm"],
-        temperature=run.loss.temperature,
+        soft_scale=scales.soft_target,
+        mlm_scale=scales.masked_lm,
+        mse_scale=scales.logit_mse if with_mse else None,
+        temperature=scales.temperature,
         chunk=run.loss.chunk,
         product_dtype=run.product_dtype,
     )
+
+
+def _terms(loss: Loss, weights: Weights, means: Means) -> dict[str, Array]:
+    """The values of the terms, the optional one where it is used, and whatever is scheduled."""
+    names = ["soft_target", "masked_lm", "cosine"]
+    names += ["logit_mse"] if loss.uses("logit_mse") else []
+    scheduled = [name for name, text in dataclasses.asdict(loss.schedules).items() if text]
+    return {name: getattr(means, name).value() for name in names} | {
+        name if name == "temperature" else f"{name}_weight": getattr(weights, name)
+        for name in scheduled
+    }
 
 
 def _dropout_key(seed: int) -> Array:

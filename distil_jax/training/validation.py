@@ -1,5 +1,6 @@
 """Held-out text: the losses, accuracy and agreement with the teacher, weighted by their counts."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from distil_jax.training.step import (
     labelled_places,
     mask_batch,
 )
+from distil_jax.training.weights import TERMS
 
 VALIDATION_SEED = 1_000_003
 """Held-out masks are drawn with this seed in epoch 0: the same at every step of every run."""
@@ -52,8 +54,9 @@ def validator(
 ) -> Validate:
     """A function from a student's parameters to its held-out figures over all `batches`.
 
-    They are loss (weighted), soft_target, masked_lm, cosine in nats, perplexity, accuracy of the
-    masked tokens, and agreement with the teacher (left out without one). Compiled once.
+    They are loss (weighted with the constants of the config), soft_target, masked_lm, cosine in
+    nats, perplexity, accuracy of the masked tokens (`predictions` of them), and agreement with the
+    teacher (left out without one). Compiled once.
     """
 
     def body(
@@ -82,12 +85,13 @@ def validator(
 def figures(run: Distillation, scores: Scores) -> dict[str, float]:
     """The values of summed scores that were fetched to the host."""
     means = scores.losses
-    terms = {name: _value(getattr(means, name)) for name in ("soft_target", "masked_lm", "cosine")}
+    terms = {name: _value(getattr(means, name)) for name in TERMS}
     values = {
         "loss": sum(getattr(run.loss, name) * value for name, value in terms.items()),
         "masked_lm": terms["masked_lm"],
         "perplexity": math.exp(min(terms["masked_lm"], 700.0)),
         "accuracy": _value(scores.accuracy),
+        "predictions": int(scores.accuracy.count),
     }
     if run.teacher is not None:
         values |= {
@@ -95,6 +99,8 @@ def figures(run: Distillation, scores: Scores) -> dict[str, float]:
             "cosine": terms["cosine"],
             "agreement": _value(scores.agreement),
         }
+        if run.loss.uses("logit_mse"):
+            values["logit_mse"] = terms["logit_mse"]
     return values
 
 
@@ -134,7 +140,7 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
     )
     scores = _chunked(run, lambda part: _distillation(run, params, teacher_params, *part), columns)
     return Scores(
-        Means(scores.losses.soft_target, scores.losses.masked_lm, cosine),
+        dataclasses.replace(scores.losses, cosine=cosine),
         scores.accuracy,
         scores.agreement,
     )
@@ -165,7 +171,7 @@ def _logits(params: Params, features: Array) -> Array:
 def _pretraining(params: Params, features: Array, labels: Int[Array, " chunk"]) -> Scores:
     logits = _logits(params, features)
     return Scores(
-        Means(_nothing(), losses.masked_lm(logits, labels), _nothing()),
+        Means(_nothing(), losses.masked_lm(logits, labels), _nothing(), _nothing()),
         _mean(metrics.accuracy(logits, labels, labels != losses.IGNORE)),
         _nothing(),
     )
@@ -183,14 +189,13 @@ def _distillation(
     logits = _logits(params, features)
     teacher_logits = _logits(teacher_params, teacher_features)
     labelled = labels != losses.IGNORE
-    soft = losses.soft_target(
-        logits,
-        teacher_logits,
-        labelled if run.loss.positions == "masked" else ordinary,
-        temperature=run.loss.temperature,
-    )
+    selected = labelled if run.loss.positions == "masked" else ordinary
+    soft = losses.soft_target(logits, teacher_logits, selected, temperature=run.loss.temperature)
+    mse = _nothing()
+    if run.loss.uses("logit_mse"):
+        mse = losses.logit_mse(logits, teacher_logits, selected)
     return Scores(
-        Means(soft, losses.masked_lm(logits, labels), _nothing()),
+        Means(soft, losses.masked_lm(logits, labels), _nothing(), mse),
         _mean(metrics.accuracy(logits, labels, labelled)),
         _mean(metrics.agreement(logits, teacher_logits, labelled)),
     )

@@ -38,6 +38,13 @@ def test_soft_target(temperature: float) -> None:
     assert int(mean.count) == MASK.sum()
 
 
+def test_logit_mse_is_summed_over_the_vocabulary_and_averaged_over_tokens() -> None:
+    expected = ((STUDENT - TEACHER)[MASK] ** 2).sum(-1).mean()
+    mean = losses.logit_mse(*map(jnp.asarray, (STUDENT, TEACHER, MASK)))
+    assert float(mean.value()) == pytest.approx(expected, rel=1e-6)
+    assert int(mean.count) == MASK.sum()
+
+
 def test_a_student_like_its_teacher_has_no_soft_target_loss() -> None:
     assert float(soft_target(TEACHER, TEACHER, MASK, temperature=2.0).value()) == 0.0
     assert float(cosine(TEACHER, TEACHER, MASK).value()) == pytest.approx(0.0, abs=1e-6)

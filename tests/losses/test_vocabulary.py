@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from distil_jax.losses import IGNORE, masked_lm, soft_target, vocabulary_losses
+from distil_jax.losses import IGNORE, logit_mse, masked_lm, soft_target, vocabulary_losses
 
 RANDOM = np.random.default_rng(0)
 ROWS, LENGTH, WIDTH, VOCABULARY = 4, 33, 16, 97
@@ -62,6 +62,28 @@ def test_scales_and_temperature_may_be_traced() -> None:
     traced = jax.jit(lambda t, s, m: chunked(STUDENT, t, s, m, chunk=16)[0])
     expected = plain(STUDENT, 3.0, 0.1, 0.2)[0]
     assert float(traced(3.0, 0.1, 0.2)) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [16, 1000])
+def test_the_squared_distance_of_logits_joins_in(chunk: int) -> None:
+    def with_mse(student):
+        loss, means = vocabulary_losses(
+            *student, *TEACHER, LABELS, MASK,
+            soft_scale=0.3, mlm_scale=0.7, mse_scale=0.01, temperature=2.0, chunk=chunk,
+        )  # fmt: skip
+        return loss, means.logit_mse
+
+    def formulas(student):
+        logits = student[0] @ student[1].T + student[2]
+        mse = logit_mse(logits, TEACHER[0] @ TEACHER[1].T + TEACHER[2], MASK)
+        return plain(student, 2.0)[0] + 0.01 * mse.total, mse
+
+    (loss, mean), gradient = jax.value_and_grad(with_mse, has_aux=True)(STUDENT)
+    (expected, plain_mean), plain_gradient = jax.value_and_grad(formulas, has_aux=True)(STUDENT)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
+    assert float(mean.value()) == pytest.approx(float(plain_mean.value()), rel=1e-6)
+    for ours, theirs in zip(gradient, plain_gradient, strict=True):
+        assert float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)) < 1e-5
 
 
 def test_without_a_teacher_it_is_masked_lm_alone() -> None:

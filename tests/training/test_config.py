@@ -68,10 +68,23 @@ def test_every_limit_is_of_a_key_that_exists_and_holds(key: str) -> None:
         ({"batch.sequence": 8}, r"unknown .*config\.batch\.sequence; did you mean config\.batch\."),
         ({"masking.mask_percent": 95}, r"mask_percent=95 and random_percent=10 are more than 100"),
         ({"epochs": 0.0}, r"config\.total_steps=0 and config\.epochs=0\.0"),
-        ({"teacher": ""}, r"config\.teacher is empty but config\.loss\.soft_target=5\.0"),
+        (
+            {"teacher": ""},
+            r"config\.teacher is empty but config\.loss\.soft_target and cosine need",
+        ),
+        ({"student.freeze": "head"}, r"config\.student\.freeze='head' is none of none, positions"),
+        (
+            {"loss.schedules.cosine": "0:1, 0.5"},
+            r"config\.loss\.schedules\.cosine: '0\.5' \(there is no colon\)",
+        ),
+        ({"loss.schedules.temperature": "0:2, 1:0"}, r"temperature='0:2, 1:0': it must stay above"),
+        (
+            {"teacher": "", "loss.soft_target": 0.0, "loss.cosine": 0.0, "loss.logit_mse": 1.0},
+            r"config\.teacher is empty but config\.loss\.logit_mse need one",
+        ),
         (
             {"loss.soft_target": 0.0, "loss.masked_lm": 0.0, "loss.cosine": 0.0},
-            r"config\.loss\.soft_target, masked_lm, cosine are 0",
+            r"config\.loss\.soft_target, masked_lm, cosine, logit_mse are 0",
         ),
     ],
 )

@@ -57,7 +57,7 @@ def run(
         number = state.step + 1
         loss = jnp.where(number == bad_step, jnp.nan, 1.0)
         values = {"loss": loss, "gradient_norm": jnp.float32(1), "tokens": batch["tokens"].sum()}
-        return State(number, state.params, state.optimizer_state), values
+        return State(number, state.params, state.optimizer_state, state.clipped), values
 
     def batches() -> Iterator[Mapping[str, np.ndarray]]:
         while True:
@@ -75,7 +75,7 @@ def run(
         record=diary,
         cadence=Cadence(total, log, validate, save),
     )
-    return train(loop, places.replicate(State(jnp.int32(first), {}, {})), first)
+    return train(loop, places.replicate(State(jnp.int32(first), {}, {}, jnp.int32(0))), first)
 
 
 def test_everything_is_done_when_it_is_due_and_at_the_last_step() -> None:

@@ -16,8 +16,9 @@ from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.writing import named_tensors
-from distil_jax.training.config import Loss
-from distil_jax.training.step import Distillation, accumulate, loss_counts
+from distil_jax.training import weights
+from distil_jax.training.config import Loss, LossSchedules
+from distil_jax.training.step import Distillation, accumulate, loss_counts, per_token
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=211, width=32, layers=4, heads=4, inner_width=64, positions=40,
@@ -44,12 +45,22 @@ def masked_batch() -> dict[str, np.ndarray]:
 BATCH = masked_batch()
 
 
-def ours(positions: str, temperature: float, params=STUDENT):
-    loss = Loss(**WEIGHTS, temperature=temperature, positions=positions, chunk=32)
+def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float = 0.0):
+    loss = Loss(
+        **WEIGHTS,
+        logit_mse=logit_mse,
+        temperature=temperature,
+        schedules=LossSchedules("", "", "", "", ""),
+        positions=positions,
+        chunk=32,
+    )
     run = Distillation(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),
         loss=loss,
+        weights=weights.by_step(loss, 10),
+        freeze="none",
+        clip=0.0,
         masking=Masking(211, (0, 1, 2, 3, 4), 4, 40, 80, 10),
         optimizer=optax.sgd(0.05),
         schedule=optax.constant_schedule(0.05),
@@ -58,10 +69,9 @@ def ours(positions: str, temperature: float, params=STUDENT):
         product_dtype="float32",
     )
     batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
+    scales = per_token(weights.constant(loss), loss_counts(loss, batch))
     return jax.jit(
-        lambda params: accumulate(
-            run, params, TEACHER, batch, loss_counts(loss, batch), jax.random.key(0)
-        )
+        lambda params: accumulate(run, params, TEACHER, batch, scales, jax.random.key(0))
     )(params)
 
 
@@ -94,23 +104,28 @@ def theirs(teacher, student, positions: str, temperature: float) -> dict[str, to
         "masked_lm": torch.nn.functional.cross_entropy(
             s.logits[labels != IGNORE], labels[labels != IGNORE]
         ),
+        # The original's alpha_mse: summed over the vocabulary, averaged over the tokens.
+        "logit_mse": ((s.logits - t.logits)[selected] ** 2).sum(-1).mean(),
         "cosine": (1 - torch.nn.functional.cosine_similarity(*hidden, dim=-1)).mean(),
     }
 
 
 @pytest.mark.parametrize(
-    ("positions", "temperature"), [("all", 2.0), ("masked", 2.0), ("all", 1.0), ("all", 4.0)]
+    ("positions", "temperature", "logit_mse"),
+    [("all", 2.0, 0.0), ("masked", 2.0, 0.01), ("all", 1.0, 0.0), ("all", 4.0, 0.01)],
 )
 def test_losses_and_gradients_equal_pytorchs(
-    torch_models, positions: str, temperature: float
+    torch_models, positions: str, temperature: float, logit_mse: float
 ) -> None:
-    gradient, means = ours(positions, temperature)
+    gradient, means = ours(positions, temperature, logit_mse=logit_mse)
+    weights_of = {**WEIGHTS, "logit_mse": logit_mse}
     teacher, student = torch_models
     student.zero_grad()
     losses = theirs(teacher, student, positions, temperature)
+    losses = {name: loss for name, loss in losses.items() if weights_of[name]}
     for name, loss in losses.items():
         assert float(getattr(means, name).value()) == pytest.approx(loss.item(), rel=1e-5), name
-    sum(WEIGHTS[name] * loss for name, loss in losses.items()).backward()
+    sum(weights_of[name] * loss for name, loss in losses.items()).backward()
     expected = {n: p.grad.numpy() for n, p in student.named_parameters() if p.grad is not None}
     found = dict(named_tensors(STUDENT_SHAPE, gradient, "masked_lm"))
     assert found.keys() == expected.keys()
@@ -130,7 +145,8 @@ def test_ten_sgd_steps_stay_together(torch_models) -> None:
         params = jax.tree.map(lambda p, g: p - 0.05 * g, params, gradient)
         curves[0].append(sum(w * float(getattr(means, n).value()) for n, w in WEIGHTS.items()))
         optimizer.zero_grad()
-        loss = sum(WEIGHTS[n] * v for n, v in theirs(teacher, student, "all", 2.0).items())
+        found = theirs(teacher, student, "all", 2.0)
+        loss = sum(weight * found[name] for name, weight in WEIGHTS.items())
         loss.backward()
         optimizer.step()
         curves[1].append(loss.item())

@@ -12,10 +12,17 @@ import pytest
 from distil_jax.data.masking import Masking
 from distil_jax.losses import Mean
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
-from distil_jax.training import step
-from distil_jax.training.config import Loss
+from distil_jax.training import optimizer, step, weights
+from distil_jax.training.config import Loss, LossSchedules, Optimizer
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import Distillation, accumulate, loss_counts, mask_batch, train_step
+from distil_jax.training.step import (
+    Distillation,
+    accumulate,
+    loss_counts,
+    mask_batch,
+    per_token,
+    train_step,
+)
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=97, width=16, layers=4, heads=2, inner_width=32, positions=32,
@@ -23,7 +30,7 @@ SHAPE = EncoderConfig(
 )  # fmt: skip
 TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (0, 3))
-LOSS = Loss(5.0, 2.0, 1.0, 2.0, "all", 64)
+LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 64)
 ROWS, LENGTH = 64, 24
 
 
@@ -43,10 +50,14 @@ def batch() -> dict[str, np.ndarray]:
 
 
 def distillation(**changes: object) -> Distillation:
+    loss = changes.setdefault("loss", LOSS)
     run = Distillation(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),
         loss=LOSS,
+        weights=weights.by_step(loss, 200),
+        freeze="none",
+        clip=0.0,
         masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
         optimizer=optax.sgd(0.1),
         schedule=optax.constant_schedule(0.1),
@@ -57,6 +68,10 @@ def distillation(**changes: object) -> Distillation:
     return dataclasses.replace(run, **changes)
 
 
+def scales(run: Distillation, counts) -> weights.Weights:
+    return per_token(run.weights(jnp.int32(0)), counts)
+
+
 def gradient_on(devices: int, mode: str, run: Distillation):
     """The summed gradient and means, as the step computes them before the optimizer."""
 
@@ -64,7 +79,7 @@ def gradient_on(devices: int, mode: str, run: Distillation):
         masked = mask_batch(run.masking, run.seed, batch)
         counts = sum_over_devices(loss_counts(run.loss, masked))
         return sum_over_devices(
-            accumulate(run, params, teacher_params, masked, counts, jax.random.key(0))
+            accumulate(run, params, teacher_params, masked, scales(run, counts), jax.random.key(0))
         )
 
     where = Devices(mode, tuple(jax.devices()[:devices]))
@@ -107,7 +122,7 @@ def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
     masked = [mask_batch(run.masking, 0, part) for part in parts]
     one = jax.jit(
         lambda part: accumulate(
-            run, STUDENT, TEACHER, part, loss_counts(LOSS, part), jax.random.key(0)
+            run, STUDENT, TEACHER, part, scales(run, loss_counts(LOSS, part)), jax.random.key(0)
         )
     )
     means = [one(part) for part in masked]
@@ -136,9 +151,11 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
         losses.cosine(hidden, teacher_hidden, ordinary),
     )
     _, means = accumulate(
-        run, STUDENT, TEACHER, masked, loss_counts(run.loss, masked), jax.random.key(0)
+        run, STUDENT, TEACHER, masked, scales(run, loss_counts(run.loss, masked)), jax.random.key(0)
     )
-    assert float(step.weighted(run.loss, means)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(weights.weighted(weights.constant(run.loss), means)) == pytest.approx(
+        float(expected), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
@@ -171,7 +188,7 @@ def test_without_a_teacher_only_masked_lm_is_learned() -> None:
     run = distillation(teacher=None, loss=dataclasses.replace(LOSS, soft_target=0.0, cosine=0.0))
     masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
     counts = loss_counts(run.loss, masked)
-    gradient, means = accumulate(run, STUDENT, {}, masked, counts, jax.random.key(0))
+    gradient, means = accumulate(run, STUDENT, {}, masked, scales(run, counts), jax.random.key(0))
     assert float(means.masked_lm.value()) == pytest.approx(
         float(WHOLE[1].masked_lm.value()), rel=1e-6
     )
@@ -215,5 +232,65 @@ def test_means_have_the_counts_that_were_known_before() -> None:
     masked = mask_batch(distillation().masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
     counts = loss_counts(LOSS, masked)
     for name, count in counts.items():
+        if name == "logit_mse":  # this run does not use it
+            continue
         mean: Mean = getattr(WHOLE[1], name)
         assert int(mean.count) == int(count)
+
+
+def run_steps(run: Distillation, number: int) -> tuple[step.State, list[dict]]:
+    where = Devices("jit", tuple(jax.devices()[:1]))
+    compiled, state, seen = where.map(partial(train_step, run)), step.start(run, STUDENT), []
+    for _ in range(number):
+        state, values = compiled(state, TEACHER, where.split(batch()))
+        seen.append({name: float(value) for name, value in values.items()})
+    return state, seen
+
+
+@pytest.mark.parametrize("freeze", ["positions", "embeddings"])
+def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(freeze: str) -> None:
+    config = Optimizer(1e-3, "linear", 0.0, 0.9, 0.98, 1e-6, 0.1, 0.0)
+    made = optimizer.make(config, 10, freeze=freeze)
+    state, seen = run_steps(distillation(freeze=freeze, optimizer=made), 3)
+    frozen = {"positions": {"positions"}, "embeddings": {"positions", "tokens", "norm"}}[freeze]
+    for name, before in STUDENT["encoder"]["embeddings"].items():
+        after = state.params["encoder"]["embeddings"][name]
+        same = jax.tree.leaves(jax.tree.map(np.array_equal, before, after))
+        assert all(same) if name in frozen else not any(same), name
+    changed = jax.tree.map(
+        lambda a, b: not np.array_equal(a, b), STUDENT["encoder"]["layers"],
+        state.params["encoder"]["layers"],
+    )  # fmt: skip
+    assert all(jax.tree.leaves(changed))
+    # The norm that is logged and clipped is that of what learns.
+    assert seen[0]["gradient_norm"] < run_steps(distillation(), 1)[1][0]["gradient_norm"]
+
+
+def test_weights_and_temperature_follow_their_schedules() -> None:
+    loss = dataclasses.replace(
+        LOSS,
+        logit_mse=0.1,
+        schedules=LossSchedules("0:5, 1:1", "", "", "", "0:4, 1:2"),
+    )
+    run = distillation(loss=loss, weights=weights.by_step(loss, 3), optimizer=optax.sgd(0.0))
+    _, seen = run_steps(run, 3)
+    assert [values["temperature"] for values in seen] == [4.0, 3.0, 2.0]
+    assert [values["soft_target_weight"] for values in seen] == [5.0, 3.0, 1.0]
+    for values in seen:
+        assert values["loss"] == pytest.approx(
+            values["soft_target_weight"] * values["soft_target"] + 2 * values["masked_lm"]
+            + values["cosine"] + 0.1 * values["logit_mse"], rel=1e-6,
+        )  # fmt: skip
+    _, constant = run_steps(distillation(optimizer=optax.sgd(0.0)), 1)
+    assert seen[2]["soft_target"] == pytest.approx(constant[0]["soft_target"], rel=1e-6)
+    assert seen[0]["soft_target"] != pytest.approx(constant[0]["soft_target"], rel=1e-2)
+
+
+def test_the_share_of_clipped_steps_is_counted() -> None:
+    norms = [values["gradient_norm"] for values in run_steps(distillation(), 4)[1]]
+    assert len(set(norms)) == 4
+    bound = sorted(norms)[1] * 1.0001  # two steps are longer
+    run = distillation(clip=bound)
+    clipped = np.cumsum([norm > bound for norm in norms]) / np.arange(1, 5)
+    assert [v["clipped_share"] for v in run_steps(run, 4)[1]] == pytest.approx(clipped, rel=1e-6)
+    assert clipped[-1] == 0.5

@@ -11,7 +11,8 @@ import pytest
 from distil_jax import losses
 from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
-from distil_jax.training.config import Loss
+from distil_jax.training import weights
+from distil_jax.training.config import Loss, LossSchedules
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Distillation, mask_batch
 from distil_jax.training.validation import VALIDATION_SEED, validator
@@ -23,10 +24,14 @@ SHAPE = EncoderConfig(
 TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (1,))
 ROWS, LENGTH = 10, 24
+LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 32)
 RUN = Distillation(
     student=MaskedLM(STUDENT_SHAPE),
     teacher=MaskedLM(SHAPE),
-    loss=Loss(5.0, 2.0, 1.0, 2.0, "all", 32),
+    loss=LOSS,
+    weights=weights.by_step(LOSS, 10),
+    freeze="none",
+    clip=0.0,
     masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
     optimizer=optax.sgd(0.1),
     schedule=optax.constant_schedule(0.1),
@@ -94,6 +99,6 @@ def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
         RUN, teacher=None, loss=dataclasses.replace(RUN.loss, soft_target=0.0, cosine=0.0)
     )
     found = figures(ROWS, run=alone)
-    assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy"}
+    assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy", "predictions"}
     assert found["masked_lm"] == pytest.approx(WHOLE["masked_lm"], rel=1e-6)
     assert found["accuracy"] == WHOLE["accuracy"]

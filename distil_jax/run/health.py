@@ -1,0 +1,90 @@
+"""A run's health: what it should come to, from its baseline, and the file it is written to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from distil_jax.data.store import token_counts
+from distil_jax.run.scores import INITIALISED, TEACHER, Scores
+from distil_jax.run.setup import Setup
+from distil_jax.training.config import Config
+from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
+from distil_jax.training.metrics_file import read as read_metrics
+from distil_jax.training.progress import Display
+from distil_jax.training.workdir import write_text, writing
+
+FILE = "health.json"
+SHARES = ("accuracy", "agreement")
+
+
+def watch(setup: Setup, before: Scores, display: Display, *, first_step: int) -> Health:
+    """The health of a run after `first_step` steps; tells what to expect of it."""
+    expected = _expectation(setup, before)
+    lines = setup.total_steps // setup.config.log.every_steps
+    health = Health(expected, logged_lines=lines)
+    display.say(_told(expected))
+    for concern in health.begin():
+        display.warn(concern.message)
+    for line in read_metrics(setup.workdir / "metrics.jsonl"):
+        if line["step"] <= first_step:
+            health.see(line)
+    return health
+
+
+def write(workdir: Path, health: Health) -> None:
+    with writing(workdir / FILE):
+        write_text(workdir / FILE, json.dumps(health.report(), indent=2) + "\n")
+
+
+def summary(workdir: Path) -> str:
+    """One line of what health.json says."""
+    found: dict[str, Any] = json.loads((workdir / FILE).read_text())
+    seen, warnings = found["seen"], found["warnings"]
+    told = (
+        f"gradient norm {seen['gradient_norm']:.2f}, {seen['clipped_share']:.0%} of steps clipped"
+    )
+    number = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warning"
+    return f"health: {told}, {number} ({workdir / FILE})"
+
+
+def _expectation(setup: Setup, before: Scores) -> Expectation:
+    run = setup.distillation
+    initial, teacher = before[INITIALISED], before.get(TEACHER, {})
+    floors = {"soft_target": 0.0, "cosine": 0.0} if teacher else {}
+    if teacher:
+        floors["masked_lm"] = teacher["masked_lm"]
+    return Expectation(
+        floors=floors,
+        initial={name: initial[name] for name in (*TERMS, *SHARES) if name in initial},
+        teacher={name: teacher[name] for name in ("masked_lm", "accuracy") if name in teacher},
+        token_frequency_loss=token_frequency_loss(
+            run.masking, token_counts(setup.train_data.folder)
+        ),
+        steady=_steady(setup.config),
+        clip=setup.config.optimizer.clip,
+    )
+
+
+def _steady(config: Config) -> tuple[str, ...]:
+    loss, moving = config.loss, config.loss.schedules
+    return tuple(
+        name
+        for name in TERMS
+        if loss.uses(name)
+        and not getattr(moving, name)
+        and not (name == "soft_target" and moving.temperature)
+    )
+
+
+def _told(expected: Expectation) -> str:
+    initial, floors = expected.initial, expected.floors
+    terms = [
+        f"{name} {initial[name]:.3f} -> {floors[name]:.3f}"
+        for name in expected.steady
+        if name in floors and name in initial
+    ]
+    known = f"token frequencies alone give masked_lm {expected.token_frequency_loss:.3f}"
+    accuracy = f"accuracy {initial['accuracy']:.1%}"
+    if "accuracy" in expected.teacher:
+        accuracy += f" -> {expected.teacher['accuracy']:.1%}"
+    return f"to expect, held out: {', '.join([*terms, accuracy])}; {known}"
