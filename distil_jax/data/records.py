@@ -81,7 +81,7 @@ def read_dataset(name: str, column: str, split: str, damage: Damage) -> Iterator
 
 
 def _values(column: "pa.Array", damage: Damage) -> Iterator[Any]:
-    """A column's values; Arrow does not look whether its strings are UTF-8, so that is done here."""
+    """A column's values; Arrow does not look whether its strings are UTF-8, so we do."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

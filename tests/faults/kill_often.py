@@ -3,9 +3,9 @@
     python tests/faults/kill_often.py --kills=20 [--modes=jit,pmap] [--devices=2] [--seed=0]
 
 A small run through `python -m distil_jax.main`, dropout on, is done once undisturbed. The same run
-is then killed at moments drawn from the whole of its life, every fourth while a checkpoint is
-written and every fourth during the final export, and started again until it is through; with kills
-left, another such run begins. Each survivor must equal the undisturbed run: metrics.jsonl line for
+is then killed at random moments (in turn: of its whole life, in the writing of a checkpoint, after
+some step, in the final export) and started again until it is through; with kills left, another
+such run begins. Each survivor must equal the undisturbed run: metrics.jsonl line for
 line (timings apart), the figures, every byte of the student, and the names of all files. Exit
 status 0 only if all do.
 """
@@ -22,11 +22,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-STEPS, CHECKPOINT_STEPS = 120, 10
+STEPS, CHECKPOINT_STEPS = 60, 10
 TIMINGS = ("tokens_per_second", "sentences_per_second")
 POLL_SECONDS = 0.0005
 
@@ -131,21 +132,26 @@ def killed(trial: Trial, workdir: Path, is_time: Callable[[float], bool]) -> boo
 
 
 def moment(kind: int, chosen: random.Random, workdir: Path, life: float) -> Callable:
-    """When the next kill comes: at any time, in a checkpoint's writing, or in the export."""
-    if kind % 4 == 1:
-        return lambda _: chosen.random() < 0.1 and is_writing(workdir)
-    if kind % 4 == 3:
-        later = chosen.uniform(0, life / 8)
-        since: list[float] = []
+    """When the next kill comes: any time, in a checkpoint's writing, at a step, in the export."""
+    begins = {
+        0: lambda: True,
+        1: lambda: chosen.random() < 0.1 and is_writing(workdir),
+        2: partial(has_done, workdir, chosen.randint(1, STEPS)),
+        3: lambda: is_trained(workdir),
+    }[kind % 4]
+    later = chosen.uniform(0, (life / 2, 0.002, 0.2, life / 8)[kind % 4])
+    since: list[float] = []
 
-        def exporting(seconds: float) -> bool:
-            if not since and is_trained(workdir):
-                since.append(seconds)
-            return bool(since) and seconds - since[0] > later
+    def is_time(seconds: float) -> bool:
+        if not since and begins():
+            since.append(seconds)
+        return bool(since) and seconds - since[0] >= later
 
-        return exporting
-    at = chosen.uniform(0, life)
-    return lambda seconds: seconds > at
+    return is_time
+
+
+def has_done(workdir: Path, step: int) -> bool:
+    return f"\nstep {step}/" in said(workdir).read_text()
 
 
 def is_writing(workdir: Path) -> bool:
@@ -158,11 +164,12 @@ def is_trained(workdir: Path) -> bool:
 
 def phase(workdir: Path) -> str:
     """Where the run was when it was killed, as what it left tells."""
-    if is_writing(workdir) and "step " in said(workdir).read_text():
+    has_trained = "\nstep " in said(workdir).read_text()
+    if is_writing(workdir) and has_trained:
         return "checkpoint write"
     if is_trained(workdir):
         return "final export"
-    return "training" if "\nstep " in said(workdir).read_text() else "start"
+    return "training" if has_trained else "start"
 
 
 def left(workdir: Path) -> dict[str, Any]:
