@@ -4,7 +4,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ SERIES = ("#0a5cc2", "#b93a06", "#1a7f37", "#7d3bbd", "#b0246c", "#0f6f80")
 VARIABLES = {INK: "ink", FAINT: "faint", RULE: "rule"} | {
     colour: f"series-{number}" for number, colour in enumerate(SERIES)
 }
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.titlesize": 10.0,
     "axes.edgecolor": RULE,

@@ -76,10 +76,28 @@ def read(workdir: Path) -> Run:
         lines=_lines(workdir / "metrics.jsonl"),
         finished=finished,
         total_steps=results.get("total_steps", 0),
-        health=_health(workdir / "health.json") if _has(workdir, "health.json") else {},
+        health=health(workdir),
         environment=results.get("environment", {}),
         cost=results.get("cost", {}),
     )
+
+
+def health(workdir: Path) -> dict[str, Any]:
+    """health.json; empty for a run that wrote none. Raises `UserError` naming a damaged file."""
+    path = workdir / "health.json"
+    if not path.is_file():
+        return {}
+    found = files.read_object(path)
+    for name in ("expected", "seen"):
+        files.numbers(found.get(name, {}), path, f"the values {name}")
+    warnings = found.get("warnings", [])
+    good = isinstance(warnings, list) and all(
+        isinstance(warning, dict) and isinstance(warning.get("message"), str)
+        for warning in warnings
+    )
+    if not good:
+        raise files.damaged(path, "its warnings are not a list of steps and messages")
+    return found
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -116,17 +134,3 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         if not isinstance(line.get("step"), int):
             raise files.damaged(path, f"line {number} has no step")
     return lines
-
-
-def _health(path: Path) -> dict[str, Any]:
-    health = files.read_object(path)
-    for name in ("expected", "seen"):
-        files.numbers(health.get(name, {}), path, f"the values {name}")
-    warnings = health.get("warnings", [])
-    good = isinstance(warnings, list) and all(
-        isinstance(warning, dict) and isinstance(warning.get("message"), str)
-        for warning in warnings
-    )
-    if not good:
-        raise files.damaged(path, "its warnings are not a list of steps and messages")
-    return health

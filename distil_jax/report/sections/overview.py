@@ -1,7 +1,7 @@
 """What a reader wants first: what the student costs and what it keeps."""
 
 from distil_jax.report import amount, grades, table
-from distil_jax.report.document import Missing, Notes, Section, Table, Tile, Tiles
+from distil_jax.report.document import Block, Missing, Notes, Section, Table, Tile, Tiles
 from distil_jax.report.material import Material
 from distil_jax.report.runs import TEACHER, Run
 
@@ -16,7 +16,7 @@ def section(material: Material) -> Section | Missing | None:
         for name, *cells in table.rows(run.models)
     ]
     head = ("model", *(label for _, label, _ in table.COLUMNS))
-    blocks = [
+    blocks: list[Block] = [
         *([Tiles(tiles)] if (tiles := _tiles(material)) else []),
         Table("Held-out text, the same masks for every model", head, rows),
     ]
