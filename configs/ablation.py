@@ -1,6 +1,7 @@
 """One member of a sweep that fits two CPU cores: the quickstart, shorter.
 
     python -m distil_jax.ablate --config=ablation --output=DIR
+    python -m distil_jax.main --config=ablation --workdir=DIR
 
 Hardware: two CPU cores and 2 GB of memory; eight variants with three seeds in under 30 minutes.
 Needs no download. Any other config can be swept the same way.

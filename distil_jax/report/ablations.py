@@ -114,7 +114,7 @@ def _measures(content: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for one in content["variants"] for name in one["figures"]))
 
 
-def _measure(name: str) -> tuple[str, int, float]:
+def _measure(name: str) -> tuple[str, int, float | int]:
     return MEASURES.get(name, (name.replace("_", " "), 2, 1.0))
 
 
@@ -133,7 +133,9 @@ def _row(variant: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
     return [*cells, amount.signed(paper.ABLATIONS.get(variant["name"]), 2)]
 
 
-def _spread(values: Mapping[str, float] | None, digits: int, factor: float, form: Any) -> str:
+def _spread(
+    values: Mapping[str, float | int] | None, digits: int, factor: float | int, form: Any
+) -> str:
     if values is None:
         return "-"
     median, low, high = (form(values[n] * factor, digits) for n in ("median", "min", "max"))

@@ -37,7 +37,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def axes(height_inches: float) -> tuple[Figure, Axes]:
+def axes(height_inches: float | int) -> tuple[Figure, Axes]:
     """An empty drawing, as wide as a phone shows."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
@@ -68,7 +68,7 @@ def legend(figure: Figure, entries: Mapping[str, str]) -> None:
         )
 
 
-def value(axes: Axes, x: float, y: float, text: str) -> None:
+def value(axes: Axes, x: float | int, y: float | int, text: str) -> None:
     """A number at the end of a bar."""
     axes.text(x, y, text, va="center", fontsize=9, color=INK)
 

@@ -51,7 +51,7 @@ def part(content: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     return value
 
 
-def numbers(values: object, path: Path, what: str) -> dict[str, float]:
+def numbers(values: object, path: Path, what: str) -> dict[str, float | int]:
     """A JSON object of numbers; raises `UserError` for anything else."""
     if not isinstance(values, dict) or not all(map(is_number, values.values())):
         raise damaged(path, f"{what} are not numbers by name")

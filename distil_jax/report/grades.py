@@ -21,7 +21,7 @@ class Grade:
     teacher: Score | None
 
     @property
-    def retention(self) -> float | None:
+    def retention(self) -> float | int | None:
         """The share of the teacher's score."""
         if self.teacher is None or self.teacher.points <= 0:
             return None

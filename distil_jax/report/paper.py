@@ -10,11 +10,11 @@ class Published:
 
     title: str
     metric: str
-    bert_base: float
-    distilbert: float
+    bert_base: float | int
+    distilbert: float | int
 
     @property
-    def retention(self) -> float:
+    def retention(self) -> float | int:
         """The student's share of its teacher's score."""
         return self.distilbert / self.bert_base
 
@@ -45,7 +45,7 @@ REMARKS = {
     "exact match.",
 }
 
-SIZES_MILLIONS: Mapping[str, float] = {
+SIZES_MILLIONS: Mapping[str, float | int] = {
     "DistilBERT": 66,
     "ELMo": 94,
     "GPT": 110,

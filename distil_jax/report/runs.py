@@ -27,8 +27,8 @@ class Run:
     name: str
     folder: str
     config: Mapping[str, Any]
-    models: Mapping[str, Mapping[str, float]]
-    initial: Mapping[str, float]
+    models: Mapping[str, Mapping[str, float | int]]
+    initial: Mapping[str, float | int]
     lines: Sequence[Mapping[str, Any]]
     finished: bool = True
     total_steps: int = 0
@@ -47,7 +47,7 @@ class Run:
         return str(self.settings.get("teacher", ""))
 
     @property
-    def student(self) -> Mapping[str, float]:
+    def student(self) -> Mapping[str, float | int]:
         """The figures of the trained student."""
         return list(self.models.values())[-1] if self.models else {}
 

@@ -27,10 +27,10 @@ class Score:
     teacher: str
     metric: str
     definition: str
-    points: float
+    points: float | int
     seeds: int
-    spread: Mapping[str, float]
-    metrics: Mapping[str, float]
+    spread: Mapping[str, float | int]
+    metrics: Mapping[str, float | int]
     parameters: int
     environment: Mapping[str, Any]
 

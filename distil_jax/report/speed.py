@@ -22,10 +22,10 @@ class Speed:
       names: the folder or id of each.
     """
 
-    models: Mapping[str, Mapping[str, float]]
+    models: Mapping[str, Mapping[str, float | int]]
     names: Mapping[str, str]
-    ratios: Mapping[str, float]
-    lengths: Mapping[str, float]
+    ratios: Mapping[str, float | int]
+    lengths: Mapping[str, float | int]
     device: str
     date: str
 

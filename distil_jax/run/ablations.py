@@ -11,6 +11,8 @@ from typing import Any
 from distil_jax.data import atomic
 from distil_jax.errors import Diverged
 from distil_jax.report import ablations as page
+from distil_jax.report.files import read_object
+from distil_jax.report.runs import read as read_run
 from distil_jax.run import distillation, identity, rows
 from distil_jax.run.scores import DISTILLED
 from distil_jax.run.stopping import Sigterm
@@ -121,7 +123,7 @@ def _member(shared: Sweep, variant: Variant, seed: int, display: Display) -> dic
             return {**figures, "diverged": str(error)}
         # The student and its figures stay; a sweep's checkpoints would fill the disk.
         shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
-    results = json.loads((workdir / "results.json").read_text())["models"][DISTILLED]
+    results = read_run(workdir).models[DISTILLED]
     extra = shared.score(workdir / "student") if shared.score else {}
     return {**figures, **{name: results[name] for name in MEASURES if name in results}, **extra}
 
@@ -130,7 +132,7 @@ def _is_finished(shared: Sweep, config: Config, workdir: Path) -> bool:
     """Whether this very run ended here: its results are the last thing a run writes."""
     if not (workdir / "results.json").is_file():
         return False
-    saved = json.loads((workdir / identity.FILE).read_text())
+    saved = read_object(workdir / identity.FILE)
     wanted = {"run": as_dict(config), **shared.belongs}
     return not difference(
         {name: saved.get(name) for name in wanted}, wanted, ignore=identity.FREE_TO_CHANGE

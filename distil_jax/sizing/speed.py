@@ -40,16 +40,16 @@ def measure(
     passes: dict[str, Callable[[], object]] = {}
     encoded = {}
     for role, (_, model) in models.items():
-        encoded[role] = _tokens(model, sentences, length)
-        forward = _forward(model)
+        encoded[role] = tokens(model, sentences, length)
+        run = forward(model)
         if model.tokenizer is None:
             raise UserError(f"the {role} has no tokenizer, so no sentence can be encoded")
         pad = special_ids(model.tokenizer).pad
-        single = [_rows([tokens], 1, pad) for tokens in encoded[role]]
+        single = [rows([sentence], 1, pad) for sentence in encoded[role]]
         by_length = sorted(encoded[role], key=len)
         parts = [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
-        batched = [_rows(part, BATCH, pad) for part in parts]
-        passes |= {f"{role} 1": _pass(forward, single), f"{role} 32": _pass(forward, batched)}
+        batched = [rows(part, BATCH, pad) for part in parts]
+        passes |= {f"{role} 1": _pass(run, single), f"{role} 32": _pass(run, batched)}
     seconds = alternate(passes, rounds=rounds)
     content: dict[str, Any] = {
         role: _figures(name, model, len(sentences), seconds[f"{role} 1"], seconds[f"{role} 32"])
@@ -57,7 +57,7 @@ def measure(
     }
     if {"student", "teacher"} <= content.keys():
         content["ratios"] = _ratios(content["student"], content["teacher"])
-    lengths = [len(tokens) for tokens in encoded["student"]]
+    lengths = list(map(len, encoded["student"]))
     return {
         **content,
         "lengths": {
@@ -72,21 +72,23 @@ def measure(
     }
 
 
-def _forward(model: Pretrained) -> Callable[[Rows], jax.Array]:
+def forward(model: Pretrained) -> Callable[[Rows], jax.Array]:
+    """The compiled encoder; a program for each shape of rows."""
     params = jax.device_put(unstack(model.params), jax.local_devices()[0])
-    compiled = jax.jit(lambda params, rows: encode(model.config, params, rows))
-    return lambda rows: compiled(params, rows)
+    compiled = jax.jit(lambda params, batch: encode(model.config, params, batch))
+    return lambda batch: compiled(params, batch)
 
 
-def _pass(forward: Callable[[Rows], jax.Array], every: Sequence[Rows]) -> Callable[[], object]:
+def _pass(run: Callable[[Rows], jax.Array], every: Sequence[Rows]) -> Callable[[], object]:
     def all_of_them() -> None:
-        for rows in every:
-            jax.block_until_ready(forward(rows))
+        for batch in every:
+            jax.block_until_ready(run(batch))
 
     return all_of_them
 
 
-def _tokens(model: Pretrained, sentences: Sequence[Sentence], length: int) -> list[list[int]]:
+def tokens(model: Pretrained, sentences: Sequence[Sentence], length: int) -> list[list[int]]:
+    """Token ids of each sentence or pair, special ones included, cut where they are too many."""
     assert model.tokenizer is not None
     most = min(length, model.config.positions)
     return [
@@ -95,15 +97,18 @@ def _tokens(model: Pretrained, sentences: Sequence[Sentence], length: int) -> li
     ]
 
 
-def _rows(every: Sequence[Sequence[int]], rows: int, pad: int) -> Rows:
+def rows(every: Sequence[Sequence[int]], count: int, pad: int) -> Rows:
+    """`count` rows, a sentence each and empty ones after them, as long as the longest's bucket."""
     longest = max(map(len, every))
     width = -(-longest // BUCKET) * BUCKET
-    tokens = np.full((rows, width), pad, np.int32)
-    segments = np.zeros((rows, width), np.int32)
+    batch = {
+        "tokens": np.full((count, width), pad, np.int32),
+        "segments": np.zeros((count, width), np.int32),
+    }
     for row, sentence in enumerate(every):
-        tokens[row, : len(sentence)] = sentence
-        segments[row, : len(sentence)] = 1
-    return {"tokens": tokens, "segments": segments}
+        batch["tokens"][row, : len(sentence)] = sentence
+        batch["segments"][row, : len(sentence)] = 1
+    return batch
 
 
 def _figures(

@@ -40,7 +40,7 @@ def _table(material: Material, run: Run) -> list[Table]:
     return [Table(caption, ("figure", "expected", "seen"), rows)] if rows else []
 
 
-def _value(value: float | None) -> str:
+def _value(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 

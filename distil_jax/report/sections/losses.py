@@ -17,7 +17,7 @@ NOTE = (
     "the first step."
 )
 
-Points = tuple[Sequence[float], Sequence[float]]
+Points = tuple[Sequence[float | int], Sequence[float | int]]
 
 
 def section(material: Material) -> Section | Missing | None:

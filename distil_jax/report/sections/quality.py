@@ -116,11 +116,11 @@ def _exact(grade: Grade) -> list[list[str]]:
     ]
 
 
-def _first(score: Score) -> float | None:
+def _first(score: Score) -> float | int | None:
     return next((score.metrics[name] for name in EXACT if name in score.metrics), None)
 
 
-def _kept(teacher: float | None, own: float) -> list[str]:
+def _kept(teacher: float | int | None, own: float | int) -> list[str]:
     kept = own / teacher if teacher and teacher > 0 else None
     return [amount.decimal(teacher, 1), amount.decimal(own, 1), amount.percent(kept)]
 

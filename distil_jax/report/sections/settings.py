@@ -24,7 +24,7 @@ MAIN_SETTINGS = (
     "epochs",
     "seed",
 )
-COSTS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
     ("device_hours", "device-hours of training steps", lambda value: f"{value:.3g}"),
     ("devices", "devices", amount.count),
     ("tokens", "tokens trained on", amount.count),
@@ -80,7 +80,7 @@ def cost(material: Material) -> Section | Missing | None:
     return Section("cost", "Cost", [Table("What training took", head, rows), Text(note)])
 
 
-def _amount(run: Run, name: str, form: Callable[[float], str]) -> str:
+def _amount(run: Run, name: str, form: Callable[[float | int], str]) -> str:
     value = run.cost.get(name)
     return form(value) if isinstance(value, int | float) else "-"
 

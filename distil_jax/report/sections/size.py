@@ -27,8 +27,8 @@ def section(material: Material) -> Section | Missing | None:
     return Section("size", "Size", [Pictures([picture]), Text(NOTE)])
 
 
-def _own(material: Material) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _own(material: Material) -> dict[str, float | int]:
+    found: dict[str, float | int] = {}
     for run in material.runs:
         for name, figures in (
             (TEACHER, run.models.get(TEACHER, {})),
@@ -44,7 +44,7 @@ def _own(material: Material) -> dict[str, float]:
     return found
 
 
-def _draw(own: Mapping[str, float]) -> Figure:
+def _draw(own: Mapping[str, float | int]) -> Figure:
     rows = [
         (name, millions * 1e6, drawing.FAINT) for name, millions in paper.SIZES_MILLIONS.items()
     ]
