@@ -8,8 +8,9 @@ from typing import Any
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.report import curves, table
-from distil_jax.run import health
+from distil_jax.run import accounts, health
 from distil_jax.run.card import card
+from distil_jax.run.page import HTML, write_page
 from distil_jax.run.scores import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
 from distil_jax.training.metrics_file import read as read_metrics
@@ -21,7 +22,7 @@ RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
 
 def earlier_results(setup: Setup) -> Scores | None:
     """The figures of a run that finished before, if all that it left is still there."""
-    names = (RESULTS, CURVES, health.FILE, f"{STUDENT}/model.safetensors")
+    names = (RESULTS, CURVES, HTML, health.FILE, f"{STUDENT}/model.safetensors")
     left = [setup.workdir / name for name in names]
     if not all(path.is_file() for path in left):
         return None
@@ -38,9 +39,16 @@ def finish(
     save(setup.workdir / STUDENT, student, card=_card(setup, scores))
     lines = read_metrics(setup.workdir / "metrics.jsonl")
     title = setup.config.teacher or "MLM"
-    content = {"total_steps": setup.total_steps, "models": scores}
+    content = {
+        "total_steps": setup.total_steps,
+        "models": scores,
+        "environment": accounts.environment(),
+        "cost": accounts.cost(setup, lines),
+    }
     with writing(setup.workdir):
         curves.draw(lines, before[INITIALISED], setup.workdir / CURVES, title=title)
+    write_page(setup, content, before, lines)
+    with writing(setup.workdir):
         write_text(setup.workdir / RESULTS, json.dumps(content, indent=2) + "\n")
     return scores
 
@@ -54,6 +62,7 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
     display.say(f"peak memory of this process: {peak_bytes / 1e9:.1f} GB")
     display.say(health.summary(setup.workdir))
     display.say(f"loss curves: {setup.workdir / CURVES}")
+    display.say(f"report: {setup.workdir / HTML}")
     display.say(f"student: {setup.workdir / STUDENT}")
 
 

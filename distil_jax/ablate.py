@@ -1,0 +1,48 @@
+"""Sweep: each loss removed, random initialisation (the paper's Table 4), and choices of layers."""
+
+import argparse
+
+from distil_jax import commandline
+from distil_jax.run import config_source
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags and run what is missing of the sweep."""
+    parser = _parser()
+    flags, overrides = parser.parse_known_args(arguments)
+    config = config_source.read(flags.config, overrides)
+    command = " ".join(["python -m distil_jax.ablate", *arguments])
+
+    # JAX starts only once the command line is right.
+    from distil_jax.run import ablations
+    from distil_jax.run.compilation import keep_compiled
+
+    keep_compiled()
+    ablations.sweep(config, flags.output, seeds=flags.seeds, layers=flags.layers, command=command)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.ablate", description=__doc__)
+    add = parser.add_argument
+    add("--config", required=True, help="the run that is varied: a config file or a shipped name")
+    add("--output", required=True, type=commandline.folder, help="runs, table and figure go here")
+    add("--seeds", type=_positive, default=3, help="runs of each variant")
+    add(
+        "--layers",
+        action="append",
+        metavar="RULE",
+        help="a choice of teacher layers to compare, like config.student.layers; may be repeated "
+        "(default: first, last and evenly spaced)",
+    )
+    return parser
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    commandline.run(main)

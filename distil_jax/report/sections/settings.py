@@ -1,0 +1,108 @@
+"""How the runs were set up, where they ran, and what they cost."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from distil_jax.report import amount, paper
+from distil_jax.report.document import Missing, Section, Table, Text
+from distil_jax.report.material import Material
+from distil_jax.report.runs import Run, flat
+
+MAIN_SETTINGS = (
+    "teacher",
+    "student.layers",
+    "student.initialize",
+    "loss.soft_target",
+    "loss.masked_lm",
+    "loss.cosine",
+    "loss.temperature",
+    "data.train",
+    "batch.sequences",
+    "batch.length",
+    "optimizer.learning_rate",
+    "total_steps",
+    "epochs",
+    "seed",
+)
+COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
+    ("device_hours", "device-hours of training steps", lambda value: f"{value:.3g}"),
+    ("devices", "devices", amount.count),
+    ("tokens", "tokens trained on", amount.count),
+    ("tokens_per_second", "tokens per second", amount.count),
+    ("flops_per_token", "FLOPs per token", amount.short),
+    ("flops", "FLOPs in all", amount.short),
+    ("teacher_share", "teacher's share of the FLOPs", amount.percent),
+)
+
+
+def config(material: Material) -> Section | Missing | None:
+    """The settings a reader asks for first, what differs between runs, then every key."""
+    if not material.runs:
+        return None
+    settings = {material.called(run): run.settings for run in material.runs}
+    keys = list(dict.fromkeys(key for values in settings.values() for key in values))
+    differ = [key for key in keys if len({_shown(v, key) for v in settings.values()}) > 1]
+    first = [key for key in MAIN_SETTINGS if key in keys and key not in differ]
+    blocks = [_table("Main settings", settings, [*differ, *first])]
+    blocks.append(_table("Every key of the config", settings, keys, folded=True))
+    if differ:
+        blocks.insert(0, Text(f"The runs differ in {', '.join(differ)}."))  # type: ignore[arg-type]
+    return Section("config", "Config", blocks)
+
+
+def environment(material: Material) -> Section | Missing | None:
+    """Versions and devices."""
+    found = {
+        material.called(run): flat(run.environment) for run in material.runs if run.environment
+    }
+    if not found:
+        return _rerun(material, "The environment")
+    keys = list(dict.fromkeys(key for values in found.values() for key in values))
+    return Section("environment", "Environment", [_table("Where it ran", found, keys)])
+
+
+def cost(material: Material) -> Section | Missing | None:
+    """Device-hours, tokens, FLOPs."""
+    runs = [run for run in material.runs if run.cost]
+    if not runs:
+        return _rerun(material, "The cost in device-hours, tokens and FLOPs")
+    rows = [
+        [label, *(_amount(run, name, form) for run in runs)]
+        for name, label, form in COSTS
+        if any(name in run.cost for run in runs)
+    ]
+    note = (
+        "Device-hours are those of the training steps, compilation of the first included, "
+        "validation and export not. FLOPs are those of matrix products, a multiplication and an "
+        f"addition each. The paper's run: {paper.DEVICE_HOURS} V100-hours."
+    )
+    head = ("amount", *(material.called(run) for run in runs))
+    return Section("cost", "Cost", [Table("What training took", head, rows), Text(note)])
+
+
+def _amount(run: Run, name: str, form: Callable[[float | int], str]) -> str:
+    value = run.cost.get(name)
+    return form(value) if isinstance(value, int | float) else "-"
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key)
+    return "(empty)" if value == "" else amount.anything(value)
+
+
+def _table(
+    caption: str, settings: Mapping[str, Mapping[str, Any]], keys: list[str], folded: bool = False
+) -> Table:
+    rows = [[key, *(_shown(values, key) for values in settings.values())] for key in keys]
+    return Table(caption, ("key", *settings), rows, folded, words=range(1 + len(settings)))
+
+
+def _rerun(material: Material, what: str) -> Missing | None:
+    """Runs of earlier versions, and unfinished ones, wrote nothing of it."""
+    if not material.runs:
+        return None
+    workdir = material.runs[0].folder
+    return Missing(
+        f"{what} (a finished run of this version has it)",
+        f"python -m distil_jax.main --config=CONFIG --workdir={workdir}",
+    )

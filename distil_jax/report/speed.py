@@ -1,0 +1,55 @@
+"""Inference speed and size as `benchmark` leaves them in speed.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distil_jax.errors import UserError
+from distil_jax.report import files
+
+FILE = "speed.json"
+ROLES = ("teacher", "student")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Figures of each model by name, and what they were measured on.
+
+    Attributes:
+      models: "student" and, if there was one, "teacher": parameters, bytes, milliseconds, rates.
+      ratios: how many times faster, and which share of the size, the student is.
+      names: the folder or id of each.
+    """
+
+    models: Mapping[str, Mapping[str, float | int]]
+    names: Mapping[str, str]
+    ratios: Mapping[str, float | int]
+    lengths: Mapping[str, float | int]
+    device: str
+    date: str
+
+
+def read(folder: Path) -> Speed:
+    """The speed.json of a folder; raises `UserError` naming the file."""
+    path = folder / FILE if folder.is_dir() else folder
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; distil_jax.benchmark --output={folder} writes it")
+    content = files.read_object(path)
+    models: dict[str, dict[str, Any]] = {
+        role: files.part(content, role, dict, path) for role in ROLES if content.get(role)
+    }
+    if "student" not in models:
+        raise files.damaged(path, "it has no student")
+    figures = {
+        role: {name: value for name, value in model.items() if files.is_number(value)}
+        for role, model in models.items()
+    }
+    return Speed(
+        models=figures,
+        names={role: str(model.get("model", role)) for role, model in models.items()},
+        ratios=files.numbers(content.get("ratios") or {}, path, "the ratios"),
+        lengths=files.numbers(content.get("lengths") or {}, path, "the lengths"),
+        device=str(content.get("device", "")),
+        date=str(content.get("date", "")),
+    )

@@ -1,0 +1,86 @@
+"""Floating-point operations of a training step, counted from shapes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from distil_jax.models import EncoderConfig
+
+Recomputed = Literal["none", "attention", "layer"]
+
+
+@dataclass(frozen=True)
+class TrainingFlops:
+    """FLOPs per token of a packed row, a multiplication and an addition counted as two."""
+
+    teacher: float
+    student: float
+
+    @property
+    def total(self) -> float:
+        return self.teacher + self.student
+
+    @property
+    def teacher_share(self) -> float:
+        return self.teacher / self.total
+
+
+def training_flops(
+    teacher: EncoderConfig | None,
+    student: EncoderConfig,
+    *,
+    length: int,
+    soft_target: bool,
+    cosine: bool,
+    decoded_share: float,
+    recomputed: Recomputed = "none",
+) -> TrainingFlops:
+    """FLOPs per token of one optimizer step over rows of `length` tokens.
+
+    Counted are matrix products alone: lookups, LayerNorms, activations and the optimizer are a few
+    percent beside them. The student runs forward and backward, a backward pass costing two
+    forward ones; the teacher runs forward where a loss needs it. `decoded_share` of the tokens
+    pass the head and the product with the vocabulary: 1 where soft targets count at all tokens,
+    the masked share elsewhere. `recomputed` is config.parallel.rematerialise.
+    """
+    forward = encoder_flops(student, length=length)
+    again = {
+        "none": 0.0,
+        "attention": student.layers * _scores(student, length),
+        "layer": forward,
+    }[recomputed]
+    return TrainingFlops(
+        teacher=_teacher(teacher, length, soft_target, cosine, decoded_share),
+        student=3 * forward + again + 3 * decoded_share * decoder_flops(student),
+    )
+
+
+def encoder_flops(config: EncoderConfig, *, length: int) -> float:
+    """Forward FLOPs per token: per layer four square products, two of the block inside, attention.
+
+    2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
+    of the feed-forward block; scores and mixing over a whole row, masked pairs computed too.
+    """
+    products = 2 * (4 * config.width**2 + 2 * config.width * config.inner_width)
+    return float(config.layers * (products + _scores(config, length)))
+
+
+def decoder_flops(config: EncoderConfig) -> float:
+    """Forward FLOPs per decoded token: the transform and the product with the vocabulary."""
+    return float(2 * config.width**2 + 2 * config.width * config.vocabulary)
+
+
+def _scores(config: EncoderConfig, length: int) -> float:
+    return 4.0 * length * config.width
+
+
+def _teacher(
+    config: EncoderConfig | None,
+    length: int,
+    soft_target: bool,
+    cosine: bool,
+    decoded_share: float,
+) -> float:
+    if config is None or not (soft_target or cosine):
+        return 0.0
+    decoded = decoded_share * decoder_flops(config) if soft_target else 0.0
+    return encoder_flops(config, length=length) + decoded

@@ -1,0 +1,166 @@
+"""write: one self-contained page; nothing that a user named acts in it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from distil_jax.errors import UsageError, UserError
+from distil_jax.report import page, write
+
+EVIL = '<script>alert("x")</script> $a_b$ | `c` & é'
+
+
+class Tags(HTMLParser):
+    """The tags and links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(str(value))
+            if name in ("href", "xlink:href", "src"):
+                self.links.append(str(value))
+
+
+def make_run(folder: Path, *, teacher: str = EVIL) -> Path:
+    folder.mkdir(parents=True)
+    figures = {"masked_lm": 5.0, "accuracy": 0.2, "agreement": 0.5, "loss": 9.0}
+    models = {
+        "teacher": {**figures, "parameters": 200, "sentences_per_second": 10.0},
+        "student, distilled": {**figures, "parameters": 100, "sentences_per_second": 20.0},
+    }
+    (folder / "config.json").write_text(json.dumps({"run": {"teacher": teacher, "seed": 0}}))
+    (folder / "baseline.json").write_text(json.dumps({"student, initialised": figures}))
+    (folder / "results.json").write_text(json.dumps({"total_steps": 2, "models": models}))
+    lines = [{"step": step, "loss": 9.0 - step, "masked_lm": 5.0} for step in (1, 2)]
+    lines[1]["validation_loss"] = 7.5
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+def score(folder: Path, model: str, points: float, **changes: object) -> Path:
+    folder.mkdir(parents=True)
+    content = {
+        "task": "sst2", "model": model, "teacher": None, "metric": "accuracy", "score": points,
+        "spread": {"min": points - 1, "max": points + 1, "std": 1.0}, "seeds": [{}] * 5,
+        "metrics": {}, "metric_definition": "share of right labels", "parameters": 1,
+    }  # fmt: skip
+    (folder / "results.json").write_text(json.dumps(content | changes))
+    return folder
+
+
+def made(*runs: Path, scores: tuple[Path, ...] = ()) -> dict[str, str]:
+    document = page.document(page.gather(runs, scores), when="today")
+    files = write.files(document)
+    return {name: files[name].decode() for name in (write.HTML, write.MARKDOWN)}
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(tmp_path: Path) -> None:
+    html = made(make_run(tmp_path / "run"))[write.HTML]
+    tags = Tags()
+    tags.feed(html)
+    assert "script" not in tags.tags
+    assert not {"link", "img", "iframe"} & set(tags.tags)
+    assert all(link.startswith("#") for link in tags.links)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+
+
+def test_every_link_and_id_of_the_page_is_its_own(tmp_path: Path) -> None:
+    tags = Tags()
+    tags.feed(made(make_run(tmp_path / "run"))[write.HTML])
+    assert len(tags.ids) == len(set(tags.ids))
+    assert {link[1:] for link in tags.links} <= set(tags.ids)
+
+
+def test_drawings_have_words_and_the_colours_of_the_page(tmp_path: Path) -> None:
+    html = made(make_run(tmp_path / "run"))[write.HTML]
+    svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert len(svgs) >= 3
+    for svg in svgs:
+        assert re.match(r'<svg viewBox="[^"]+" role="img" aria-label="[^"]{20,}"', svg)
+        assert set(re.findall(r"(?:fill|stroke): (#\w+)", svg)) <= {"#000000", "#ffffff"}
+
+
+def test_text_of_users_is_text_in_markdown_too(tmp_path: Path) -> None:
+    files = made(make_run(tmp_path / "run"))
+    assert "&lt;script&gt;" in files[write.HTML]
+    assert "\\<script\\>" in files[write.MARKDOWN]
+    for line in files[write.MARKDOWN].splitlines():
+        if line.startswith("|") and "script" in line:
+            assert len(re.findall(r"(?<!\\)\|", line)) == 3
+
+
+def test_what_is_missing_is_one_line_with_its_command(tmp_path: Path) -> None:
+    files = made(make_run(tmp_path / "run"))
+    assert "distil_jax.evaluate --model=" in files[write.HTML]
+    assert "Scores beside the paper" not in files[write.HTML]
+    assert "`python -m distil_jax.benchmark" in files[write.MARKDOWN]
+
+
+def test_scores_stand_beside_the_papers_with_their_share(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", teacher="a/teacher")
+    student = score(tmp_path / "s", str(run / "student"), 81.0)
+    teacher = score(tmp_path / "t", "a/teacher", 90.0)
+    markdown = made(run, scores=(student, teacher))[write.MARKDOWN]
+    row = next(line for line in markdown.splitlines() if line.startswith("| SST"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:9] == [
+        "SST-2", "90.0", "81.0", "90.0%", "92.7", "91.3", "98.5%", "5", "80.0 to 82.0",
+    ]  # fmt: skip
+
+
+def test_several_runs_are_told_apart_and_their_settings_compared(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a" / "run", teacher="x"), make_run(tmp_path / "b" / "run")]
+    html = made(*runs)[write.HTML]
+    assert "a/run: teacher" in html
+    assert "The runs differ in teacher." in html
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("config.json", "{", "config.json"),
+        ("results.json", "[]", "results.json"),
+        ("results.json", '{"total_steps": 1, "models": {"a": {"b": "c"}}}', "results.json"),
+        ("metrics.jsonl", "x\n{}", "line 1"),
+        ("metrics.jsonl", '{"step": "one"}\n', "line 1"),
+        ("health.json", '{"warnings": 3}', "health.json"),
+        ("scores/a/results.json", '{"task": 1}', "scores/a/results.json"),
+        ("speed/speed.json", "{}", "speed.json"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, named: str) -> None:
+    run = make_run(tmp_path / "run")
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).write_text(content)
+    with pytest.raises(UserError, match=re.escape(named)):
+        page.gather([run])
+
+
+def test_a_torn_last_line_and_an_unfinished_run_are_shown(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "results.json").unlink()
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('\n{"step": 3, "lo')
+    assert "has not finished" in made(run)[write.HTML]
+
+
+def test_nothing_and_the_same_twice_are_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    with pytest.raises(UsageError, match="nothing to report"):
+        page.gather([])
+    with pytest.raises(UsageError, match="twice"):
+        page.gather([run, run])
+    with pytest.raises(UserError, match=r"no run's folder"):
+        page.gather([tmp_path])

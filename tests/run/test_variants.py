@@ -1,0 +1,47 @@
+"""variants: one thing changed each, and nothing twice."""
+
+import pytest
+
+from distil_jax.errors import UsageError
+from distil_jax.run import config_source
+from distil_jax.run.variants import variants
+
+
+def test_each_loss_is_removed_once_and_layers_are_chosen() -> None:
+    config = config_source.read("ablation", [])
+    found = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
+    assert list(found) == [
+        "all losses", "without soft targets", "without cosine", "without masked LM",
+        "random initialisation", "layers 0, 1, 2", "layers 3, 4, 5", "layers 0, 3, 5",
+    ]  # fmt: skip
+    assert found["without cosine"].loss.cosine == 0
+    assert found["without cosine"].loss.soft_target == config.loss.soft_target
+    assert found["random initialisation"].student.initialize == "random"
+    assert found["layers 3, 4, 5"].student.layers == "3,4,5"
+    assert {one.seed for one in found.values()} == {7}
+
+
+def test_a_loss_that_is_not_there_and_layers_that_are_the_same_are_left_out() -> None:
+    config = config_source.read("ablation", ["--config.loss.cosine=0"])
+    names = [variant.name for variant in variants(config, 6, ["0,2,4", "5,"])]
+    assert names == [
+        "all losses", "without soft targets", "without masked LM", "random initialisation",
+        "layers 5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("--config.student.folder=x", "student.folder"),
+        ("--config.student.initialize=random", "initialize"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(override: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        variants(config_source.read("ablation", [override]), 6, None)
+
+
+def test_layers_that_the_teacher_lacks_are_refused() -> None:
+    with pytest.raises(UsageError, match="--layers=9,"):
+        variants(config_source.read("ablation", []), 6, ["9,"])
