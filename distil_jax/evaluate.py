@@ -9,6 +9,7 @@ from distil_jax import commandline
 from distil_jax.errors import UsageError
 
 if TYPE_CHECKING:
+    from distil_jax.evaluation.held_out import HeldOutSettings
     from distil_jax.evaluation.settings import Settings
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
@@ -70,12 +71,12 @@ def _settings(flags: argparse.Namespace) -> "Settings":
     )
 
 
-def _mlm_settings(flags: argparse.Namespace) -> "dict":
+def _mlm_settings(flags: argparse.Namespace) -> "HeldOutSettings":
     from distil_jax.evaluation.held_out import HeldOutSettings
 
     if not flags.data:
         raise UsageError("--task=mlm needs --data, the text to predict (see --help)")
-    return HeldOutSettings(  # type: ignore[return-value]
+    return HeldOutSettings(
         model=flags.model,
         teacher=flags.teacher,
         data=flags.data,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distil_jax.errors import UserError
 from distil_jax.evaluation import plan as planning
 from distil_jax.evaluation import results
+from distil_jax.evaluation.identity import IDENTITY, check_identity
 from distil_jax.evaluation.plan import HEADS, Plan
 from distil_jax.evaluation.problem import HeldOut, Prediction
 from distil_jax.evaluation.scores import Metrics
@@ -30,7 +30,7 @@ from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.workdir import claim, replacing, write_text, writing
 
-IDENTITY, FINISHED, GRID = "settings.json", "result.json", "grid.json"
+FINISHED, GRID = "result.json", "grid.json"
 
 
 def evaluate(settings: Settings, command: str) -> dict[str, Any]:
@@ -50,29 +50,6 @@ def evaluate(settings: Settings, command: str) -> dict[str, Any]:
             announce(plan, display.say)
             with sigterm.deferred():
                 return _run(plan, folder, display.say, sigterm.arrived, command)
-
-
-def check_identity(folder: Path, identity: Mapping[str, Any] | None) -> None:
-    """Refuse a folder that holds an evaluation with other settings, or something else entirely."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--output={folder} is a file; name a folder")
-    file = folder / IDENTITY
-    if not file.is_file():
-        if folder.is_dir() and any(entry.name != "run.lock" for entry in folder.iterdir()):
-            raise UserError(f"--output={folder} holds something else; name a new or empty folder")
-        return
-    if identity is None:
-        return
-    try:
-        before = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}); name another folder") from error
-    for name in sorted({*before, *identity}):
-        if before.get(name) != identity.get(name):
-            raise UserError(
-                f"{folder} holds an evaluation with {name}={before.get(name)}, this one has "
-                f"{identity.get(name)}; name another --output, or remove that folder"
-            )
 
 
 def announce(plan: Plan, say: Callable[[str], None]) -> None:

@@ -74,18 +74,15 @@ def flatten(content: Any, place: str) -> Iterable[Record]:
         ) from error
 
 
-def read(records: Iterable[Record], place: str, *, answered: bool = True) -> Questions:
-    """Questions that have an answer; raises `UserError` naming what a record lacks.
-
-    With `answered=False` answers are not looked at, and every question counts.
-    """
+def read(records: Iterable[Record], place: str) -> Questions:
+    """Questions that have an answer; raises `UserError` naming what a record lacks."""
     found: list[tuple[str, str, str, tuple[tuple[str, int], ...]]] = []
     unanswerable = 0
     for number, record in enumerate(records):
         where = f"{place} question {number}"
-        question, context = (_text(record, name, where) for name in ("question", "context"))
-        answers = _answers(record, where) if answered else ()
-        if answered and not answers:
+        question, context = question_and_context(record, where)
+        answers = _answers(record, where)
+        if not answers:
             unanswerable += 1
             continue
         for text, start in answers:
@@ -99,6 +96,12 @@ def read(records: Iterable[Record], place: str, *, answered: bool = True) -> Que
         raise UserError(f"{place} has no question with an answer; give some")
     ids, questions, contexts, every = zip(*found, strict=True)
     return Questions(ids, questions, contexts, every, unanswerable, place)
+
+
+def question_and_context(record: Any, where: str, columns: Sequence[str] = ()) -> tuple[str, str]:
+    """Both texts of a record, from the columns named or the usual ones; raises `UserError`."""
+    first, second = columns if len(columns) == 2 else ("question", "context")
+    return _text(record, first, where), _text(record, second, where)
 
 
 def _text(record: Any, name: str, where: str) -> str:
