@@ -167,13 +167,13 @@ def _epochs(
     checkpoints: Checkpoints,
 ) -> Trained:
     plan, patience = machine.plan, machine.plan.settings.patience
-    batches = plan.dealing(seed).batches
+    steps = plan.dealing(seed).batches
     state = plan.devices.replicate(state)
     best: Params | None = None
-    while progress.step < plan.epochs * batches:
+    while progress.step < plan.epochs * steps:
         if _is_over(progress, patience):
             break
-        epoch = progress.step // batches
+        epoch = progress.step // steps
         state = _epoch(machine, seed, learning_rate, state, progress, checkpoints)
         entry: dict[str, Any] = {"epoch": epoch + 1}
         score = None
@@ -195,7 +195,7 @@ def _epochs(
         assert kept is not None, "every epoch's score was saved"
         best = checkpoints.restore_part(kept, "params")
     params = jax.tree.map(np.asarray, jax.device_get(state.params)) if best is None else best
-    return Trained(params, progress, -(-progress.step // batches))
+    return Trained(params, progress, -(-progress.step // steps))
 
 
 def _is_over(progress: Progress, patience: int) -> bool:
@@ -220,7 +220,7 @@ def _epoch(
     pending: list[dict[str, jax.Array]] = []
     saved = said = began = time.monotonic()
     before = progress.seconds
-    for batch in _arrays(machine, seed, epoch, first, progress):
+    for batch in batches(machine, seed, epoch, first, progress):
         state, values = machine.step(state, controls, plan.devices.split(batch))
         progress.step += 1
         pending.append(values)
@@ -250,7 +250,7 @@ def _epoch(
     return state
 
 
-def _arrays(
+def batches(
     machine: Machine, seed: int, epoch: int, first: int, progress: Progress
 ) -> Iterator[dict[str, np.ndarray]]:
     """The batches of an epoch from the `first` on, as arrays."""
