@@ -1,5 +1,26 @@
-"""What a student gets right, as pure functions of arrays; each returns (sum, count) to add up."""
+"""What a student gets right, and how near it is to its teacher, as pure functions of arrays.
 
+Those of tokens return (sum, count) to add up.
+"""
+
+from distil_jax.metrics.divergence import cross_entropy, kl_divergence
 from distil_jax.metrics.predictions import accuracy, agreement
+from distil_jax.metrics.similarity import (
+    Moments,
+    cosine_similarity,
+    linear_cka,
+    merge,
+    moments,
+)
 
-__all__ = ["accuracy", "agreement"]
+__all__ = [
+    "Moments",
+    "accuracy",
+    "agreement",
+    "cosine_similarity",
+    "cross_entropy",
+    "kl_divergence",
+    "linear_cka",
+    "merge",
+    "moments",
+]

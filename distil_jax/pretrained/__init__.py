@@ -3,7 +3,17 @@
 from distil_jax.pretrained.card import model_card
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
+from distil_jax.pretrained.pooler import load_pooler
 from distil_jax.pretrained.reading import load, load_weights
 from distil_jax.pretrained.writing import save
 
-__all__ = ["Head", "Pretrained", "load", "load_weights", "locate", "model_card", "save"]
+__all__ = [
+    "Head",
+    "Pretrained",
+    "load",
+    "load_pooler",
+    "load_weights",
+    "locate",
+    "model_card",
+    "save",
+]

@@ -13,7 +13,6 @@ from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
 from distil_jax.run.setup import Setup
-from distil_jax.run.stopping import Sigterm
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
@@ -23,6 +22,7 @@ from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.progress import Display
 from distil_jax.training.record import Record
 from distil_jax.training.step import State, start, train_step
+from distil_jax.training.stopping import Sigterm
 from distil_jax.training.validation import Validate, validator
 from distil_jax.training.workdir import claim, replacing, writing
 

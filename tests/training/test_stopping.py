@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from distil_jax.errors import Stopped
-from distil_jax.run.stopping import Sigterm
+from distil_jax.training.stopping import Sigterm
 
 
 def terminate() -> None:

@@ -1,0 +1,114 @@
+"""Sequences per second of fine-tuning: distil_jax beside transformers in PyTorch, alternating.
+
+    python benchmarks/fine_tuning.py MODEL_FOLDER sst2 DATA_FOLDER [BATCH [ROUNDS]]
+
+Both sides take the same texts in batches of the same size, in random order, with dropout, AdamW,
+clipping and a linear schedule, in float32 on the processors this process may use. PyTorch's batches
+are padded to their longest sequence, as the usual script's collator does; ours are packed. A round
+is 40 steps of each side; compiling and a first step are left out. Prints the medians, their ratio,
+and the share of padding.
+"""
+
+import os
+import random
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import torch
+import transformers
+
+from distil_jax.evaluation import plan as planning
+from distil_jax.evaluation import seed as seeds
+from distil_jax.evaluation.seed import Progress
+from distil_jax.evaluation.settings import Settings
+
+STEPS, RATE = 40, 5e-5
+
+
+def main() -> None:
+    model, task, data, *rest = sys.argv[1:]
+    batch = int(rest[0]) if rest else 32
+    rounds = int(rest[1]) if len(rest) > 1 else 7
+    settings = Settings(model=model, task=task, data=data, output=Path("unused"), batch=batch)
+    plan = planning.make(settings)
+    sides = {"distil_jax": ours(plan), "PyTorch": theirs(plan, model, batch)}
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, side in sides.items():
+            began = time.perf_counter()
+            next(side)
+            if number:
+                rates[name].append(STEPS * batch / (time.perf_counter() - began))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    for name, values in rates.items():
+        print(
+            f"{name}: {medians[name]:,.1f} sequences/s ({min(values):,.1f} to {max(values):,.1f})"
+        )
+    print(f"ratio {medians['distil_jax'] / medians['PyTorch']:.2f}")
+    print(f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")
+
+
+def ours(plan):
+    """Yield after every round of steps."""
+    machine = seeds.machine(plan, None, print, lambda: False)
+    state = machine.start(jax.tree.map(np.asarray, seeds.initial_params(plan, 0)))
+    state, progress, done, epoch = plan.devices.replicate(state), Progress(), 0, 0
+    controls = plan.devices.replicate({"seed": np.uint32(0), "learning_rate": np.float32(RATE)})
+    while True:
+        for arrays in seeds.batches(machine, 0, epoch, 0, progress):
+            state, values = machine.step(state, controls, plan.devices.split(arrays))
+            done += 1
+            if done % STEPS == 0:
+                jax.block_until_ready(values)
+                if done == STEPS:
+                    share = 1 - progress.padding[0] / progress.padding[1]
+                    print(f"distil_jax: padding {share:.1%}")
+                yield
+        epoch += 1
+
+
+def theirs(plan, folder: str, batch: int):
+    """Yield after every round of steps."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.manual_seed(0)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=plan.problem.outputs, dtype=torch.float32
+    ).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
+    encoded, labels = plan.problem.training.encoded, plan.problem.training.targets["labels"]
+    collate = transformers.DataCollatorWithPadding(plan.model.tokenizer)
+    typed = plan.model.config.token_types > 1
+    done, real, computed = 0, 0, 0
+    chosen = random.Random(0)
+    while True:
+        order = list(range(len(encoded)))
+        chosen.shuffle(order)
+        for start in range(0, len(order) - batch + 1, batch):
+            numbers = order[start : start + batch]
+            rows = [{"input_ids": encoded.tokens[n].tolist()} for n in numbers]
+            if typed:
+                for row, number in zip(rows, numbers, strict=True):
+                    row["token_type_ids"] = encoded.token_types[number].tolist()
+            inputs = collate(rows)
+            real += int(inputs["attention_mask"].sum())
+            computed += inputs["input_ids"].numel()
+            kind = torch.float32 if plan.problem.kind == "regression" else torch.long
+            loss = model(**inputs, labels=torch.tensor(labels[numbers], dtype=kind)).loss
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            loss.item()
+            done += 1
+            if done % STEPS == 0:
+                if done == STEPS:
+                    print(f"PyTorch: padding {1 - real / computed:.1%}")
+                yield
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Fine-tune and score a model folder on a task, over several seeds."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distil_jax import commandline
+from distil_jax.errors import UsageError
+
+if TYPE_CHECKING:
+    from distil_jax.evaluation.held_out import HeldOutSettings
+    from distil_jax.evaluation.settings import Settings
+
+GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+TASKS = (*GLUE, "imdb", "squad", "classification", "regression", "span", "mlm")
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags and evaluate."""
+    flags = _parser().parse_args(arguments)
+    command = " ".join(["python -m distil_jax.evaluate", *arguments])
+    from distil_jax.run.compilation import keep_compiled
+
+    if flags.task == "mlm":
+        settings = _mlm_settings(flags)
+        keep_compiled()
+        from distil_jax.evaluation.held_out import evaluate as evaluate_held_out
+
+        evaluate_held_out(settings)
+        return
+    from distil_jax.evaluation.evaluation import evaluate
+
+    keep_compiled()
+    evaluate(_settings(flags), command)
+
+
+def _settings(flags: argparse.Namespace) -> "Settings":
+    from distil_jax.evaluation.settings import Settings
+
+    given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
+    first = "validation_matched" if flags.task == "mnli" else "validation"
+    names = {"train": "train", "validation": "test" if flags.task == "imdb" else first}
+    return Settings(
+        model=flags.model,
+        task=flags.task,
+        data=flags.data,
+        output=flags.output,
+        teacher=flags.teacher,
+        given={names.get(split, split): path for split, path in given.items() if path},
+        columns=flags.columns,
+        label=flags.label,
+        seeds=flags.seeds,
+        epochs=flags.epochs,
+        learning_rates=flags.learning_rate,
+        schedule=flags.schedule,
+        warmup=flags.warmup,
+        weight_decay=flags.weight_decay,
+        clip=flags.clip,
+        batch=flags.batch,
+        micro=flags.micro,
+        length=flags.length,
+        stride=flags.stride,
+        patience=flags.patience,
+        alpha=flags.alpha,
+        temperature=flags.temperature,
+        dtype=flags.dtype,
+        mode=flags.mode,
+        devices=flags.devices,
+        models=flags.models,
+    )
+
+
+def _mlm_settings(flags: argparse.Namespace) -> "HeldOutSettings":
+    from distil_jax.evaluation.held_out import HeldOutSettings
+
+    if not flags.data:
+        raise UsageError("--task=mlm needs --data, the text to predict (see --help)")
+    return HeldOutSettings(
+        model=flags.model,
+        teacher=flags.teacher,
+        data=flags.data,
+        output=flags.output,
+        column=flags.columns[0] if flags.columns else "text",
+        document=flags.document,
+        length=flags.length,
+        rows=flags.rows,
+        seed=flags.seed,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.evaluate", description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, help="model folder, hub id or builtin:teacher")
+    add("--task", required=True, choices=TASKS, help="a task by name, or the kind of your own")
+    add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
+    add("--output", type=commandline.folder, required=True, help="folder of the results")
+    add("--teacher", default="", help="folder fine-tuned on the task: distil it")
+    for split in ("train", "validation", "test"):
+        add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
+    add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
+    add("--label", default="", help="column of the label")
+    add("--seeds", type=_count, default=5, help="how many, from 0")
+    add("--epochs", type=_natural, help="0: score the model as it is; the task's own if left out")
+    add(
+        "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"
+    )
+    add("--schedule", choices=("linear", "cosine"), default="linear", help="decay to 0")
+    add("--warmup", type=_share, default=0.1, help="share of the steps")
+    add("--weight-decay", type=_size, default=0.0, help="of AdamW")
+    add("--clip", type=_size, default=1.0, help="largest norm of the gradient; 0: none")
+    add("--batch", type=_count, default=32, help="sequences of a step, over all devices")
+    add("--micro", type=_natural, default=0, help="sequences a device computes at a time; 0: all")
+    add("--length", type=_length, help="most tokens of a sequence; the task's if left out")
+    add("--stride", type=_natural, default=128, help="tokens that neighbouring windows share")
+    add(
+        "--patience", type=_natural, default=0, help="early stopping: epochs without a better score"
+    )
+    add("--alpha", type=_share, default=0.5, help="weight of the teacher; the labels have the rest")
+    add("--temperature", type=_positive, default=2.0, help="of the teacher's distributions")
+    add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
+    add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
+    add("--devices", type=_natural, default=0, help="how many; 0: all")
+    add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
+    mlm = parser.add_argument_group("for --task=mlm")
+    mlm.add_argument("--document", choices=("line", "block"), default="line", help="of text files")
+    mlm.add_argument("--rows", type=_natural, default=0, help="most rows to predict; 0: all")
+    mlm.add_argument("--seed", type=_natural, default=0, help="of the masks")
+    return parser
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(names) > 2:
+        raise argparse.ArgumentTypeError(f"{value!r} is not one column, or two with a comma")
+    return names
+
+
+def _rates(value: str) -> tuple[float, ...]:
+    return tuple(_positive(rate) for rate in value.split(","))
+
+
+def _count(value: str) -> int:
+    return _at_least(value, 1)
+
+
+def _natural(value: str) -> int:
+    return _at_least(value, 0)
+
+
+def _length(value: str) -> int:
+    return _at_least(value, 8)
+
+
+def _at_least(value: str, least: int) -> int:
+    number = int(value)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{value} is not at least {least}")
+    return number
+
+
+def _positive(value: str) -> float:
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return number
+
+
+def _size(value: str) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is not 0 or a positive number")
+    return number
+
+
+def _share(value: str) -> float:
+    number = float(value)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return number
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,195 @@
+"""Texts and labels out of records, checked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.evaluation.files import Record
+
+UNLABELLED = -1
+GUESSES = (
+    ("text",),
+    ("sentence",),
+    ("sentence1", "sentence2"),
+    ("question1", "question2"),
+    ("premise", "hypothesis"),
+    ("question", "sentence"),
+    ("review",),
+    ("content",),
+)
+LABEL_GUESSES = ("label", "labels", "score", "target", "class")
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts, or pairs of texts, with their labels.
+
+    Attributes:
+      second: None where an example is one text.
+      labels: class numbers or values, as text or number; None where the split has none.
+      place: file or data set, for messages.
+    """
+
+    ids: tuple[str, ...]
+    first: tuple[str, ...]
+    second: tuple[str, ...] | None
+    labels: tuple[Any, ...] | None
+    place: str
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def read(
+    rows: Iterable[Record],
+    place: str,
+    *,
+    columns: Sequence[str],
+    label: str,
+    labelled: bool,
+) -> Examples:
+    """The examples of a table; raises `UserError` for a missing column or an empty text.
+
+    Args:
+      columns: of the text or the two texts; empty: guessed from the first record.
+      label: column of the label.
+      labelled: whether there must be labels; without, a missing column or -1 throughout means none.
+    """
+    ids: list[str] = []
+    texts: list[tuple[str, ...]] = []
+    labels: list[Any] = []
+    for number, row in enumerate(rows):
+        if not number:
+            columns = check_columns(row, place, columns)
+            if labelled and label not in row:
+                raise UserError(
+                    f"{place} has no label column {label}; it has {', '.join(row)} (--label)"
+                )
+        texts.append(row_texts(row, columns, place, number))
+        ids.append(str(row.get("idx", row.get("id", number))))
+        labels.append(row.get(label))
+        if labelled and labels[-1] in (None, ""):
+            raise UserError(f"{place} row {number} has no label; give it one, or leave it out")
+    if not texts:
+        raise UserError(f"{place} has no rows; give a table with some")
+    first = tuple(text[0] for text in texts)
+    second = tuple(text[1] for text in texts) if len(columns) == 2 else None
+    missing = all(value in (None, "", UNLABELLED, str(UNLABELLED)) for value in labels)
+    return Examples(tuple(ids), first, second, None if missing else tuple(labels), place)
+
+
+def check_columns(row: Record, place: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns given, or the usual ones that the record has; raises `UserError`."""
+    if not columns:
+        found = [guess for guess in GUESSES if all(name in row for name in guess)]
+        if not found:
+            raise UserError(
+                f"{place} has the columns {', '.join(row)}, none of which is known to hold text; "
+                "name one or two with --columns"
+            )
+        return found[0]
+    missing = [name for name in columns if name not in row]
+    if missing:
+        raise UserError(f"{place} has no column {missing[0]}; it has {', '.join(row)} (--columns)")
+    return tuple(columns)
+
+
+def row_texts(row: Record, columns: Sequence[str], place: str, number: int) -> tuple[str, ...]:
+    """The record's text or texts; raises `UserError` for what is no text, or has none at all."""
+    texts = []
+    for column in columns:
+        value = row.get(column)
+        if value is not None and not isinstance(value, str | int | float):
+            raise UserError(
+                f"{place} row {number}: column {column} holds {type(value).__name__}, not text"
+            )
+        texts.append("" if value is None else clean(str(value)))
+    if not any(text.strip() for text in texts):
+        raise UserError(
+            f"{place} row {number} has an empty text ({', '.join(columns)}); "
+            "fill it in or leave the row out"
+        )
+    return tuple(texts)
+
+
+def clean(text: str) -> str:
+    """Text without lone surrogates, which JSON can hold and no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def class_names(examples: Examples) -> tuple[str, ...]:
+    """The different labels of a training table, numbers in order of size, then names."""
+    assert examples.labels is not None
+    names = {_name(value) for value in examples.labels}
+    if len(names) > MOST_CLASSES:
+        raise UserError(
+            f"{examples.place} has {len(names)} different labels; a classification has at most "
+            f"{MOST_CLASSES}, or is it --task=regression?"
+        )
+    return tuple(sorted(names, key=lambda name: (not _is_number(name), _number(name), name)))
+
+
+def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
+    """Labels as class numbers, int32; raises `UserError` for a label that is unknown."""
+    assert examples.labels is not None
+    known = {name: number for number, name in enumerate(names)}
+    if not any(_is_number(name) for name in names):
+        known |= {str(number): number for number in range(len(names))}
+    numbers = np.empty(len(examples), np.int32)
+    for row, value in enumerate(examples.labels):
+        number = known.get(_name(value))
+        if number is None:
+            raise UserError(
+                f"{examples.place} row {row} has the unknown label {value!r}; "
+                f"the labels are {', '.join(names)}"
+            )
+        numbers[row] = number
+    return numbers
+
+
+def values(examples: Examples) -> np.ndarray:
+    """Labels as values, float32; raises `UserError` for one that is no finite number."""
+    assert examples.labels is not None
+    numbers = np.empty(len(examples), np.float32)
+    for row, value in enumerate(examples.labels):
+        try:
+            numbers[row] = float(value)
+        except (TypeError, ValueError):
+            numbers[row] = np.nan
+        if not np.isfinite(numbers[row]):
+            raise UserError(f"{examples.place} row {row}: label {value!r} is no finite number")
+    return numbers
+
+
+def check_varied(labels: np.ndarray, names: Sequence[str], place: str) -> None:
+    """Refuse a training table with one class, or one value, only."""
+    if len(np.unique(labels)) > 1:
+        return
+    only = names[int(labels[0])] if names else labels[0]
+    raise UserError(f"{place} has one label only, {only}; there is nothing to tell apart")
+
+
+def _name(value: Any) -> str:
+    """The label as text: 1, 1.0 and True are '1'."""
+    if isinstance(value, bool | np.bool_ | np.integer):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    return text[:-2] if text.endswith(".0") and _is_number(text) else text
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(name: str) -> float:
+    return float(name) if _is_number(name) else 0.0

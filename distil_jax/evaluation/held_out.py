@@ -1,0 +1,238 @@
+"""Held-out masked language modelling: what a model predicts, and how near it is to its teacher."""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import distil_jax
+from distil_jax.data import corpus
+from distil_jax.data.masking import Masking
+from distil_jax.data.packing import pack
+from distil_jax.data.sequences import Dropped, Rule, bare_backend, make
+from distil_jax.errors import UserError
+from distil_jax.evaluation.agreement import BANDS, Pair, Totals, compare
+from distil_jax.evaluation.encoding import check_length, check_vocabulary
+from distil_jax.evaluation.identity import check_identity
+from distil_jax.metrics import linear_cka
+from distil_jax.pretrained import Pretrained, load
+from distil_jax.tokenizer import fingerprint, special_ids
+from distil_jax.training.progress import Display
+from distil_jax.training.workdir import claim, write_text, writing
+
+USUAL_LENGTH = 128
+PERCENT, MASK_PERCENT, RANDOM_PERCENT = 15, 80, 10
+ROW_TOKENS = 2048
+SEQUENCES_PER_ROW = 64
+
+
+@dataclass(frozen=True)
+class HeldOutSettings:
+    """What is predicted.
+
+    Attributes:
+      data: text as `prepare` reads it.
+      rows: most rows that are predicted; 0: all.
+      seed: of the masks; the same masks for every model with the same tokenizer.
+    """
+
+    model: str
+    teacher: str
+    data: str
+    output: Path
+    column: str
+    document: str
+    length: int | None
+    rows: int
+    seed: int
+
+
+def evaluate(settings: HeldOutSettings) -> dict[str, Any]:
+    """Predict the masked tokens of a text and write results.json; raises `UserError`."""
+    display = Display()
+    check_identity(settings.output, None)
+    model, teacher = _models(settings)
+    length = check_length(settings.length, USUAL_LENGTH, model.config)
+    if teacher is not None:
+        length = check_length(settings.length, length, teacher.config)
+    tokens, segments = _rows(settings, model, length)
+    identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
+    with claim(settings.output) as folder:
+        check_identity(folder, identity)
+        display.say(f"mlm: {len(tokens):,} rows of {length} tokens")
+        pair = _pair(settings, model, teacher)
+        total = Totals.nothing()
+        counts = np.bincount(tokens[segments > 0], minlength=model.config.vocabulary)
+        bands = _band_of_token(counts)
+        step = jax.jit(partial(compare, pair))
+        params = (model.params, None if teacher is None else teacher.params)
+        for batch in _batches(tokens, segments, length):
+            total = total.add(jax.device_get(step(*params, bands, batch)))
+        found = _results(settings, model, teacher, total, int((segments > 0).sum()), identity)
+        with writing(folder):
+            write_text(folder / "settings.json", json.dumps(identity, indent=2) + "\n")
+            write_text(folder / "results.json", json.dumps(found, indent=2) + "\n")
+    told = ", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items())
+    display.say(f"mlm: {told}")
+    return found
+
+
+def _models(settings: HeldOutSettings) -> tuple[Pretrained, Pretrained | None]:
+    model = load(settings.model, require_head="masked_lm")
+    check_vocabulary(model.tokenizer, model.config, settings.model)  # type: ignore[arg-type]
+    if not settings.teacher:
+        return model, None
+    teacher = load(settings.teacher, require_head="masked_lm")
+    pair = (model.tokenizer, teacher.tokenizer)
+    if fingerprint(pair[0]) != fingerprint(pair[1]):  # type: ignore[arg-type]
+        raise UserError(
+            f"teacher {settings.teacher} has another tokenizer than {settings.model}; "
+            "their predictions cannot be compared token by token"
+        )
+    if teacher.config.vocabulary != model.config.vocabulary:
+        raise UserError(
+            f"teacher {settings.teacher} has {teacher.config.vocabulary} vocabulary entries, "
+            f"{settings.model} {model.config.vocabulary}; use models with the same vocabulary"
+        )
+    return model, teacher
+
+
+def _rows(
+    settings: HeldOutSettings, model: Pretrained, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    assert model.tokenizer is not None
+    special = special_ids(model.tokenizer)
+    documents = corpus.documents(
+        corpus.find(settings.data, document=settings.document, column=settings.column)
+    )
+    rule = Rule(length, shortest_tokens=4, unknown_share=2.0)
+    made = make(documents, bare_backend(model.tokenizer), special, rule, Dropped())
+    # No more sequences fit into the rows asked for than this.
+    most = settings.rows * SEQUENCES_PER_ROW if settings.rows else None
+    sequences = list(islice(made, most))
+    if not sequences:
+        raise UserError(f"{settings.data} holds no text to predict; give some")
+    tokens, segments = pack(sequences, length, special.pad)
+    if settings.rows:
+        tokens, segments = tokens[: settings.rows], segments[: settings.rows]
+    return tokens, segments
+
+
+def _pair(settings: HeldOutSettings, model: Pretrained, teacher: Pretrained | None) -> Pair:
+    special = special_ids(model.tokenizer)  # type: ignore[arg-type]
+    masking = Masking(
+        vocabulary=len(model.tokenizer),  # type: ignore[arg-type]
+        special=special.every,
+        mask_token=special.mask,
+        percent=PERCENT,
+        mask_percent=MASK_PERCENT,
+        random_percent=RANDOM_PERCENT,
+    )
+    other = None if teacher is None else teacher.config
+    return Pair(model.config, other, masking, settings.seed)
+
+
+def _band_of_token(counts: np.ndarray) -> np.ndarray:
+    """For each token the number of its frequency band in this text."""
+    rank = np.empty(len(counts), np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
+    return np.searchsorted([last for _, last in BANDS[:-1]], rank, side="left").astype(np.int32)
+
+
+def _batches(
+    tokens: np.ndarray, segments: np.ndarray, length: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """All rows, the last batch filled up with rows of padding."""
+    size = min(max(1, ROW_TOKENS // length), len(tokens))
+    for start in range(0, len(tokens), size):
+        own = {"tokens": tokens[start : start + size], "segments": segments[start : start + size]}
+        missing = ((0, size - len(own["tokens"])), (0, 0))
+        filled = {name: np.pad(values, missing) for name, values in own.items()}
+        yield filled | {"row": np.arange(start, start + size, dtype=np.int32)}
+
+
+def _results(
+    settings: HeldOutSettings,
+    model: Pretrained,
+    teacher: Pretrained | None,
+    total: Totals,
+    tokens: int,
+    identity: Mapping[str, Any],
+) -> dict[str, Any]:
+    compared = teacher is not None
+    metrics = _figures(total.bands.sum(0), compared)
+    layers: list[dict[str, Any]] = [
+        {
+            "student_layer": own,
+            "teacher_layer": other,
+            "cosine": float(cosine[0] / cosine[1]) if cosine[1] else None,
+            "cka": linear_cka(moments),
+        }
+        for (own, other), cosine, moments in zip(
+            total.layer_pairs, total.cosines, total.moments, strict=True
+        )
+    ]
+    if layers and layers[-1]["cosine"] is not None:
+        metrics["hidden_cosine"] = layers[-1]["cosine"]
+    if layers:
+        metrics["cka"] = layers[-1]["cka"]
+    bands = [
+        {"ranks": f"{first}-{last or ''}", **_figures(row, compared)}
+        for (first, last), row in zip(BANDS, total.bands, strict=True)
+    ]
+    leaves = jax.tree.leaves(model.params)
+    score = metrics["accuracy"]
+    return {
+        "task": "mlm",
+        "model": settings.model,
+        "teacher": settings.teacher or None,
+        "metric": "accuracy",
+        "metric_definition": "share of masked tokens whose likeliest prediction is right, percent",
+        "score": score,
+        "spread": {"min": score, "max": score, "std": 0.0},
+        "metrics": metrics,
+        "seeds": [{"seed": settings.seed, "score": score, "metrics": metrics}],
+        "layers": layers,
+        "bands": bands,
+        "parameters": sum(leaf.size for leaf in leaves),
+        "bytes": sum(leaf.size * 4 for leaf in leaves),
+        "counts": {"tokens": tokens, "masked": int(total.bands[:, 0].sum())},
+        "settings": dict(identity),
+        "environment": {
+            "distil_jax": distil_jax.__version__,
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "device": jax.devices()[0].device_kind,
+            "processors": os.cpu_count(),
+        },
+    }
+
+
+def _figures(row: np.ndarray, compared: bool) -> dict[str, float]:
+    """Figures of a band's sums: tokens, right, entropy, alike, divergence, the teacher's right."""
+    count, right, entropy, alike, divergence, teacher_right = map(float, row)
+    if not count:
+        return {"tokens": 0.0}
+    loss = entropy / count
+    figures = {
+        "tokens": count,
+        "accuracy": 100 * right / count,
+        "masked_lm": loss,
+        "perplexity": math.exp(min(loss, 700.0)),
+    }
+    if compared:
+        figures |= {
+            "agreement": 100 * alike / count,
+            "kl": divergence / count,
+            "teacher_accuracy": 100 * teacher_right / count,
+        }
+    return figures

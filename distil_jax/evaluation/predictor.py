@@ -1,0 +1,107 @@
+"""A model's outputs for any number of sequences, in their order.
+
+A `Predictor` is all that scoring asks of a model: encoded sequences in, an array for each out
+([labels], or [tokens, 2] for spans). An exported graph with its own run-time fits in as well.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from distil_jax.evaluation.encoding import Encoded
+from distil_jax.evaluation.network import Network
+from distil_jax.evaluation.rows import Shape, fill, pack, round_up
+from distil_jax.models.types import Params
+from distil_jax.training.parallel import AXIS, Devices
+
+Predictor = Callable[[Encoded], list[np.ndarray]]
+
+ROW_LENGTHS = (128, 256, 512)
+"""A sequence goes into the shortest rows that hold it: attention over long rows costs."""
+ROW_TOKENS = 8192
+"""Tokens of one device's piece."""
+SHORTEST = 2
+"""Tokens that the shortest sequences have: how many slots a piece needs at most."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A jitted network; keeps its compiled programs, one for each row length met."""
+
+    network: Network
+    devices: Devices
+    pad: int
+
+    def __call__(self, params: Params) -> Predictor:
+        """The predictor with these parameters."""
+        return partial(self._predict, self.devices.replicate(params))
+
+    def __post_init__(self) -> None:
+        mapped = jax.shard_map(
+            self.network.outputs,
+            mesh=self.devices.mesh,
+            in_specs=(PartitionSpec(), PartitionSpec(AXIS)),
+            out_specs=PartitionSpec(AXIS),
+            check_vma=False,
+        )
+        object.__setattr__(self, "_compiled", jax.jit(mapped))
+
+    def _predict(self, params: Params, encoded: Encoded) -> list[np.ndarray]:
+        found: list[np.ndarray] = [np.empty(0)] * len(encoded)
+        lengths = encoded.lengths
+        longest = round_up(int(lengths.max(initial=1)), 8)
+        limits = [*(limit for limit in ROW_LENGTHS if limit < longest), self._ceiling(longest)]
+        previous = 0
+        for limit in limits:
+            numbers = np.flatnonzero((lengths > previous) & (lengths <= limit))
+            previous = limit
+            if len(numbers):
+                self._predict_rows(params, encoded, pack(numbers, lengths, limit), limit, found)
+        return found
+
+    def _ceiling(self, longest: int) -> int:
+        return next((limit for limit in ROW_LENGTHS if limit >= longest), longest)
+
+    def _predict_rows(
+        self,
+        params: Params,
+        encoded: Encoded,
+        rows: Sequence[Sequence[int]],
+        length: int,
+        found: list[np.ndarray],
+    ) -> None:
+        """Run one row length, a piece for every device at a time, and put the results in place."""
+        count = min(
+            max(1, ROW_TOKENS // length), _power_of_two(-(-len(rows) // self.devices.count))
+        )
+        shape = Shape(count, length, count * (length // SHORTEST))
+        pieces = [rows[start : start + count] for start in range(0, len(rows), count)]
+        for start in range(0, len(pieces), self.devices.count):
+            group = pieces[start : start + self.devices.count]
+            group += [[]] * (self.devices.count - len(group))
+            filled = [fill(encoded, piece, shape, pad=self.pad) for piece in group]
+            outputs = self._run(params, stacked([arrays for arrays, _ in filled]))
+            for own, (arrays, numbers) in zip(
+                outputs.reshape(len(group), shape.slots, *outputs.shape[1:]), filled, strict=True
+            ):
+                for slot, number in enumerate(numbers):
+                    size = arrays["lengths"][slot]
+                    found[number] = own[slot] if self.network.labels else own[slot, :size]
+
+    def _run(self, params: Params, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        split = Devices("jit", self.devices.devices).split(batch)
+        return np.asarray(jax.device_get(self._compiled(params, split)))  # type: ignore[attr-defined]
+
+
+def _power_of_two(value: int) -> int:
+    """The least power of two that is not smaller."""
+    return 1 << (value - 1).bit_length()
+
+
+def stacked(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of several pieces, one behind the other."""
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -1,0 +1,77 @@
+"""results.json: the scores of all seeds, their median and spread, and where they come from."""
+
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+import distil_jax
+from distil_jax.evaluation.plan import Plan
+from distil_jax.evaluation.scores import DEFINITIONS
+
+Seed = Mapping[str, Any]
+
+
+def gather(plan: Plan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The content of results.json; scores are in points."""
+    scores = [seed["score"] for seed in seeds]
+    best = max(seeds, key=lambda seed: seed["score"])
+    padding = [seed["padding_share"] for seed in seeds if seed["padding_share"] is not None]
+    leaves = jax.tree.leaves({"encoder": plan.model.params["encoder"], "head": _head(plan)})
+    return {
+        "task": plan.settings.task,
+        "model": plan.settings.model,
+        "teacher": plan.settings.teacher or None,
+        "metric": plan.task.score,
+        "metric_definition": DEFINITIONS[plan.task.score],
+        "score": statistics.median(scores),
+        "spread": {
+            "min": min(scores),
+            "max": max(scores),
+            "std": statistics.stdev(scores) if len(scores) > 1 else 0.0,
+        },
+        "metrics": medians([seed["metrics"] for seed in seeds]),
+        "seeds": list(seeds),
+        "best_seed": best["seed"],
+        "best_model": f"seed-{best['seed']}/model" if plan.epochs else plan.settings.model,
+        "learning_rate_grid": list(grid),
+        "labels": list(plan.problem.labels),
+        "parameters": sum(leaf.size for leaf in leaves),
+        "bytes": sum(leaf.size * 4 for leaf in leaves),
+        "counts": {
+            **plan.problem.counts,
+            "padding_share": statistics.median(padding) if padding else None,
+        },
+        "settings": dict(plan.identity),
+        "environment": environment(plan),
+    }
+
+
+def medians(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of every metric over the seeds."""
+    return {name: float(np.median([one[name] for one in metrics])) for name in metrics[0]}
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    """What the scores were computed with."""
+    return {
+        "distil_jax": distil_jax.__version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": plan.devices.devices[0].device_kind,
+        "devices": plan.devices.count,
+        "processors": os.cpu_count(),
+        "machine": platform.machine(),
+        "system": sys.platform,
+    }
+
+
+def _head(plan: Plan) -> Any:
+    from distil_jax.evaluation.seed import initial_params
+
+    return initial_params(plan, 0)["head"]

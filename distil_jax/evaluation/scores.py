@@ -1,0 +1,86 @@
+"""The benchmarks' scores, in points from 0 to 100; scikit-learn and scipy do the statistics."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+import sklearn.metrics
+
+from distil_jax.evaluation import squad_score
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A main score: its definition in words, and all metrics from predictions and labels."""
+
+    definition: str
+    metrics: Callable[[np.ndarray, np.ndarray], Metrics]
+
+
+def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Share of right predictions, and the mean of the classes' F1 (macro)."""
+    macro = sklearn.metrics.f1_score(labels, predicted, average="macro", zero_division=0)
+    return {"accuracy": _accuracy(predicted, labels), "macro_f1": 100 * float(macro)}
+
+
+def accuracy_f1(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Accuracy, F1 of class 1, and their mean (MRPC, QQP)."""
+    share = _accuracy(predicted, labels)
+    f1 = 100 * float(sklearn.metrics.f1_score(labels, predicted, pos_label=1, zero_division=0))
+    return {"accuracy_f1": (share + f1) / 2, "accuracy": share, "f1": f1}
+
+
+def matthews(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Matthews' correlation, 0 where only one class is predicted (CoLA)."""
+    correlation = 100 * float(sklearn.metrics.matthews_corrcoef(labels, predicted))
+    return {"matthews": correlation, "accuracy": _accuracy(predicted, labels)}
+
+
+def pearson_spearman(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Pearson's and Spearman's correlations and their mean, 0 where the predictions are constant.
+
+    `mean_squared_error` is in the labels' own units.
+    """
+    predicted, labels = predicted.astype(np.float64), labels.astype(np.float64)
+    pearson = spearman = 0.0
+    if len(np.unique(predicted)) > 1 and len(np.unique(labels)) > 1:
+        pearson = 100 * float(scipy.stats.pearsonr(predicted, labels).statistic)
+        spearman = 100 * float(scipy.stats.spearmanr(predicted, labels).statistic)
+    error = float(sklearn.metrics.mean_squared_error(labels, predicted))
+    mean = (pearson + spearman) / 2
+    return {
+        "pearson_spearman": mean,
+        "pearson": pearson,
+        "spearman": spearman,
+        "mean_squared_error": error,
+    }
+
+
+def spans(predicted: Sequence[str], answers: Sequence[Sequence[str]]) -> Metrics:
+    """Exact match and F1, means over the questions (SQuAD 1.1)."""
+    pairs = list(zip(predicted, answers, strict=True))
+    return {
+        "f1": 100 * float(np.mean([squad_score.f1(text, right) for text, right in pairs])),
+        "exact_match": 100
+        * float(np.mean([squad_score.exact_match(text, right) for text, right in pairs])),
+    }
+
+
+SCORES: dict[str, Score] = {
+    "accuracy": Score("share of right predictions, in percent", accuracy),
+    "accuracy_f1": Score("mean of accuracy and F1 of class 1, in percent", accuracy_f1),
+    "matthews": Score("Matthews correlation coefficient times 100", matthews),
+    "pearson_spearman": Score(
+        "mean of Pearson's and Spearman's correlation, times 100", pearson_spearman
+    ),
+}
+DEFINITIONS = {name: score.definition for name, score in SCORES.items()} | {
+    "f1": "F1 of the answer's words with the official SQuAD 1.1 normalisation, mean, in percent"
+}
+
+
+def _accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
+    return 100 * float(sklearn.metrics.accuracy_score(labels, predicted))

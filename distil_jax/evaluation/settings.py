@@ -1,0 +1,65 @@
+"""What the user asks of an evaluation."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Neither the numbers of a finished seed nor what they mean depend on these.
+FREE = ("seeds", "output", "models")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One evaluation; the defaults are the command line's.
+
+    Attributes:
+      data: folder or hub id; empty: the task's own on the hub.
+      given: files by split, in place of the folder's.
+      columns: of the text or the two texts; empty: the task's, or guessed.
+      seeds: how many; they are numbered from 0.
+      epochs: None: the task's; 0: the model is scored as it is.
+      learning_rates: more than one: the first seed tries them all, and the best serves the others.
+      micro: sequences that a device computes at a time; 0: its whole share of the batch.
+      length: None: the task's, as far as the model goes.
+      warmup: share of all steps.
+      patience: epochs without a better score after which a seed ends, keeping its best; 0: off.
+      alpha: weight of the teacher's outputs, the labels having the rest.
+      devices: 0: all.
+      models: whether every seed's model folder stays, or the best seed's alone.
+    """
+
+    model: str
+    task: str
+    data: str
+    output: Path
+    teacher: str = ""
+    given: dict[str, Path] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    label: str = ""
+    seeds: int = 5
+    epochs: int | None = None
+    learning_rates: tuple[float, ...] = (5e-5,)
+    schedule: str = "linear"
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    batch: int = 32
+    micro: int = 0
+    length: int | None = None
+    stride: int = 128
+    patience: int = 0
+    alpha: float = 0.5
+    temperature: float = 2.0
+    dtype: str = "float32"
+    mode: str = "jit"
+    devices: int = 0
+    models: str = "all"
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON's types, without those that a later call may change."""
+        content = {name: value for name, value in asdict(self).items() if name not in FREE}
+        content["given"] = {split: str(path) for split, path in self.given.items()}
+        return content | {
+            "columns": list(self.columns),
+            "learning_rates": list(self.learning_rates),
+        }

@@ -1,0 +1,85 @@
+"""Where a split's records come from: a file, a file of a folder, or a data set of the hub."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distil_jax.data.records import is_saved_dataset
+from distil_jax.data.text import OPENERS
+from distil_jax.errors import UserError
+from distil_jax.evaluation import files
+from distil_jax.evaluation.files import Record
+from distil_jax.tokenizer import hub
+
+ALIASES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "dev", "valid", "val"),
+    "validation_matched": ("validation_matched", "dev_matched"),
+    "validation_mismatched": ("validation_mismatched", "dev_mismatched"),
+}
+TABLES = tuple(kind for kind in files.READERS if kind != ".txt")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A task's splits.
+
+    Attributes:
+      place: a folder, a hub id, or empty where every split has a file of its own.
+      name: configuration of the hub's data set.
+      given: files that the user named, by split.
+    """
+
+    place: str
+    name: str | None = None
+    given: Mapping[str, Path] = field(default_factory=dict)
+
+    def find(self, split: str) -> Path | None:
+        """The file of a split; None where there is none, or where it is not a file."""
+        if split in self.given:
+            return self.given[split]
+        folder = Path(self.place)
+        if not self.place or not folder.is_dir():
+            return None
+        stems = ALIASES.get(split, (split,))
+        names = [stem + kind + end for stem in stems for kind in TABLES for end in ("", *OPENERS)]
+        return next((folder / name for name in names if (folder / name).is_file()), None)
+
+    def records(self, split: str) -> Iterator[Record] | None:
+        """The records of a split, or None where there is no such split."""
+        file = self.find(split)
+        if file is not None:
+            return files.records(file)
+        if not self.place or (self.given and split.startswith("test")):
+            return None
+        if Path(self.place).is_dir() and not is_saved_dataset(Path(self.place)):
+            return None
+        rows = self._dataset()
+        found = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
+        return None if found is None else iter(rows[found])
+
+    def describe(self, split: str) -> str:
+        """What to call a split in a message."""
+        return str(self.find(split) or f"{self.place} ({split})")
+
+    def _dataset(self) -> Any:
+        import datasets
+
+        datasets.disable_progress_bars()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+        if Path(self.place).is_dir():
+            return datasets.load_from_disk(self.place)
+        before = datasets.config.HF_HUB_OFFLINE
+        try:
+            with hub.access() as online:
+                datasets.config.HF_HUB_OFFLINE = not online  # what is in the cache still opens
+                return datasets.load_dataset(self.place, self.name)
+        except Exception as error:  # every layer below has its own: hub, http, Arrow, builder
+            raise UserError(
+                f"data {self.place} is no folder here, and as a data set of the hub it cannot be "
+                f"opened ({type(error).__name__}); check the name and the network, or give --data "
+                "a folder"
+            ) from error
+        finally:
+            datasets.config.HF_HUB_OFFLINE = before

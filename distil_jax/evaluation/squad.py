@@ -1,0 +1,239 @@
+"""Questions and the spans that answer them: reading them, cutting contexts, finding answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distil_jax.data.sequences import bare_backend
+from distil_jax.errors import UserError
+from distil_jax.evaluation.encoding import Encoded
+from distil_jax.evaluation.examples import clean
+from distil_jax.evaluation.files import Record
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+BEST = 20
+"""Starts and ends that are paired with each other, as in the usual scripts."""
+LONGEST_ANSWER_TOKENS = 30
+QUESTIONS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Questions with their contexts; `answers` holds texts and where they start, in characters."""
+
+    ids: tuple[str, ...]
+    questions: tuple[str, ...]
+    contexts: tuple[str, ...]
+    answers: tuple[tuple[tuple[str, int], ...], ...]
+    unanswerable: int
+    place: str
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Overlapping pieces of contexts behind their questions.
+
+    Attributes:
+      encoded: one sequence for each window.
+      question: the number of each window's question.
+      offsets: for each window int32 [tokens, 2], first and last character (exclusive) of a context
+        token; -1 for all others.
+      strided: how many questions have more than one window.
+    """
+
+    encoded: Encoded
+    question: np.ndarray
+    offsets: tuple[np.ndarray, ...]
+    strided: int
+
+
+def flatten(content: Any, place: str) -> Iterable[Record]:
+    """Records of id, question, context and answers out of SQuAD's nested JSON."""
+    if isinstance(content, list):
+        yield from content
+        return
+    try:
+        for article in content["data"]:
+            if "paragraphs" not in article:
+                yield article
+                continue
+            for paragraph in article["paragraphs"]:
+                for asked in paragraph["qas"]:
+                    yield {**asked, "context": paragraph["context"]}
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{place} is not in SQuAD's format ({error!r} is missing or not what it should be); "
+            "give data, paragraphs, qas, question, answers"
+        ) from error
+
+
+def read(records: Iterable[Record], place: str) -> Questions:
+    """Questions that have an answer; raises `UserError` naming what a record lacks."""
+    found: list[tuple[str, str, str, tuple[tuple[str, int], ...]]] = []
+    unanswerable = 0
+    for number, record in enumerate(records):
+        where = f"{place} question {number}"
+        question, context = question_and_context(record, where)
+        answers = _answers(record, where)
+        if not answers:
+            unanswerable += 1
+            continue
+        for text, start in answers:
+            if clean(str(record["context"]))[start : start + len(text)] != text:
+                raise UserError(
+                    f"{where}: the context has not the answer {text[:40]!r} at character {start}; "
+                    "mend answer_start"
+                )
+        found.append((str(record.get("id", number)), question, context, answers))
+    if not found:
+        raise UserError(f"{place} has no question with an answer; give some")
+    ids, questions, contexts, every = zip(*found, strict=True)
+    return Questions(ids, questions, contexts, every, unanswerable, place)
+
+
+def question_and_context(record: Any, where: str, columns: Sequence[str] = ()) -> tuple[str, str]:
+    """Both texts of a record, from the columns named or the usual ones; raises `UserError`."""
+    first, second = columns if len(columns) == 2 else ("question", "context")
+    return _text(record, first, where), _text(record, second, where)
+
+
+def _text(record: Any, name: str, where: str) -> str:
+    if not isinstance(record, dict) or name not in record:
+        has = ", ".join(record) if isinstance(record, dict) else type(record).__name__
+        raise UserError(f"{where} has no {name}; it has {has}")
+    value = record[name]
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where} has an empty {name}, or one that is no text; fill it in")
+    return clean(value)
+
+
+def _answers(record: Record, where: str) -> tuple[tuple[str, int], ...]:
+    """Answers as SQuAD nests them, or as the hub does: lists of texts and of starts."""
+    if "answers" not in record:
+        raise UserError(f"{where} has no answers; it has {', '.join(record)}")
+    given = record["answers"]
+    try:
+        if isinstance(given, Mapping):
+            given = [
+                {"text": text, "answer_start": start}
+                for text, start in zip(given["text"], given["answer_start"], strict=True)
+            ]
+        pairs = [(clean(answer["text"]), int(answer["answer_start"])) for answer in given]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{where} has answers without a text and an answer_start; give both"
+        ) from error
+    return tuple(pair for pair in pairs if pair[0])
+
+
+def cut(
+    questions: Sequence[str],
+    contexts: Sequence[str],
+    tokenizer: "PreTrainedTokenizerFast",
+    *,
+    length: int,
+    stride: int,
+) -> Windows:
+    """Windows of `length` tokens, neighbours of one context sharing `stride` of them.
+
+    A question longer than a third of a window is cut to that, so that the context has room.
+    """
+    asked, truncated = _shortened(questions, tokenizer, length // 3)
+    backend = bare_backend(tokenizer)
+    overlap = min(stride, (length - length // 3) // 2)
+    backend.enable_truncation(length, stride=overlap, strategy="only_second")
+    tokens, types, numbers, offsets, strided = [], [], [], [], 0
+    for start in range(0, len(asked), QUESTIONS_AT_ONCE):
+        part = slice(start, start + QUESTIONS_AT_ONCE)
+        encodings = backend.encode_batch(list(zip(asked[part], contexts[part], strict=True)))
+        for number, first in enumerate(encodings, start):
+            strided += bool(first.overflowing)
+            for window in (first, *first.overflowing):
+                tokens.append(np.asarray(window.ids, np.int32))
+                types.append(np.asarray(window.type_ids, np.int32))
+                offsets.append(_context_offsets(window))
+                numbers.append(number)
+    encoded = Encoded(tuple(tokens), tuple(types), truncated)
+    return Windows(encoded, np.asarray(numbers, np.int64), tuple(offsets), strided)
+
+
+def _shortened(
+    questions: Sequence[str], tokenizer: "PreTrainedTokenizerFast", most: int
+) -> tuple[list[str], int]:
+    backend = bare_backend(tokenizer)
+    shortened, cut_count = [], 0
+    for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+        part = list(questions[start : start + QUESTIONS_AT_ONCE])
+        for text, encoding in zip(
+            part, backend.encode_batch(part, add_special_tokens=False), strict=True
+        ):
+            if len(encoding.ids) > most:
+                text, cut_count = text[: encoding.offsets[most - 1][1]], cut_count + 1
+            shortened.append(text)
+    return shortened, cut_count
+
+
+def _context_offsets(window: Any) -> np.ndarray:
+    offsets = np.asarray(window.offsets, np.int32).reshape(-1, 2)
+    outside = np.asarray([number != 1 for number in window.sequence_ids])
+    offsets[outside] = -1
+    return offsets
+
+
+def places(windows: Windows, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
+    """First and last token of each window's answer; the first token where it is not all there."""
+    starts, ends = np.zeros((2, len(windows.question)), np.int32)
+    for window, (number, offsets) in enumerate(zip(windows.question, windows.offsets, strict=True)):
+        text, first = questions.answers[number][0]
+        last = first + len(text)
+        inside = offsets[:, 0] >= 0
+        begin = np.flatnonzero(inside & (offsets[:, 0] <= first) & (offsets[:, 1] > first))
+        end = np.flatnonzero(inside & (offsets[:, 0] < last) & (offsets[:, 1] >= last))
+        if len(begin) and len(end):
+            starts[window], ends[window] = begin[-1], end[0]
+    return starts, ends
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best span of a question, and the sum of its two logits."""
+
+    text: str
+    score: float
+    start: int
+    end: int
+
+
+def answers(
+    windows: Windows, contexts: Sequence[str], logits: Sequence[np.ndarray]
+) -> list[Answer]:
+    """The best span of each question over its windows; `logits` are [tokens, 2] each."""
+    best = [Answer("", -np.inf, 0, 0) for _ in contexts]
+    for number, offsets, scores in zip(windows.question, windows.offsets, logits, strict=True):
+        found = _best_span(offsets, scores)
+        if found is not None and found[2] > best[number].score:
+            start, end = int(offsets[found[0], 0]), int(offsets[found[1], 1])
+            best[number] = Answer(contexts[number][start:end], found[2], start, end)
+    return best
+
+
+def _best_span(offsets: np.ndarray, scores: np.ndarray) -> tuple[int, int, float] | None:
+    inside = np.flatnonzero(offsets[:, 0] >= 0)
+    if not len(inside):
+        return None
+    starts = inside[np.argsort(-scores[inside, 0], kind="stable")[:BEST]]
+    ends = inside[np.argsort(-scores[inside, 1], kind="stable")[:BEST]]
+    sums = scores[starts, 0][:, None] + scores[ends, 1][None]
+    span = ends[None] - starts[:, None]
+    sums = np.where((span >= 0) & (span < LONGEST_ANSWER_TOKENS), sums, -np.inf)
+    place = np.unravel_index(np.argmax(sums), sums.shape)
+    if not np.isfinite(sums[place]):
+        return None
+    return int(starts[place[0]]), int(ends[place[1]]), float(sums[place])

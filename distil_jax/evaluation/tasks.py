@@ -1,0 +1,103 @@
+"""The tasks known by name: columns, labels, splits, scores, and GLUE's submission files."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["classification", "regression", "span"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is fixed about a task.
+
+    Attributes:
+      columns: of the text or the pair of texts; empty where the user or the table says.
+      labels: class names in the order of their numbers; empty where the training table says.
+      score: name of the main score, in `scores.SCORES`.
+      hub: data set id and configuration name on the hub.
+      validation: splits that are scored, the first being the main one.
+      test: splits a submission is written for, with the file name the benchmark asks for.
+      length: most tokens of a sequence (of a window, for spans), if the model has as many.
+    """
+
+    kind: Kind
+    score: str
+    columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    label: str = "label"
+    hub: tuple[str, str | None] | None = None
+    validation: tuple[str, ...] = ("validation",)
+    test: dict[str, str] = field(default_factory=dict)
+    length: int = 128
+    epochs: int = 3
+
+
+def _glue(
+    name: str,
+    score: str,
+    columns: tuple[str, ...],
+    labels: tuple[str, ...],
+    file: str,
+    *,
+    length: int = 128,
+    epochs: int = 3,
+) -> Task:
+    return Task(
+        kind="classification" if labels else "regression",
+        score=score,
+        columns=columns,
+        labels=labels,
+        hub=("nyu-mll/glue", name),
+        test={"test": file},
+        length=length,
+        epochs=epochs,
+    )
+
+
+PAIR = ("sentence1", "sentence2")
+ENTAILMENT = ("entailment", "not_entailment")
+
+TASKS: dict[str, Task] = {
+    "cola": _glue(
+        "cola", "matthews", ("sentence",), ("unacceptable", "acceptable"), "CoLA.tsv", epochs=5
+    ),
+    "sst2": _glue("sst2", "accuracy", ("sentence",), ("negative", "positive"), "SST-2.tsv"),
+    "mrpc": _glue(
+        "mrpc", "accuracy_f1", PAIR, ("not_equivalent", "equivalent"), "MRPC.tsv", epochs=5
+    ),
+    "stsb": _glue("stsb", "pearson_spearman", PAIR, (), "STS-B.tsv", epochs=5),
+    "qqp": _glue(
+        "qqp", "accuracy_f1", ("question1", "question2"), ("not_duplicate", "duplicate"), "QQP.tsv"
+    ),
+    "mnli": Task(
+        kind="classification",
+        score="accuracy",
+        columns=("premise", "hypothesis"),
+        labels=("entailment", "neutral", "contradiction"),
+        hub=("nyu-mll/glue", "mnli"),
+        validation=("validation_matched", "validation_mismatched"),
+        test={"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
+    ),
+    "qnli": _glue("qnli", "accuracy", ("question", "sentence"), ENTAILMENT, "QNLI.tsv", length=256),
+    "rte": _glue("rte", "accuracy", PAIR, ENTAILMENT, "RTE.tsv", length=256, epochs=5),
+    "wnli": _glue("wnli", "accuracy", PAIR, ENTAILMENT[::-1], "WNLI.tsv", epochs=5),
+    "imdb": Task(
+        kind="classification",
+        score="accuracy",
+        columns=("text",),
+        labels=("neg", "pos"),
+        hub=("stanfordnlp/imdb", None),
+        validation=("test",),
+        length=512,
+    ),
+    "squad": Task(kind="span", score="f1", hub=("rajpurkar/squad", None), length=384),
+    "classification": Task(kind="classification", score="accuracy", length=512),
+    "regression": Task(kind="regression", score="pearson_spearman", length=512),
+    "span": Task(kind="span", score="f1", length=384),
+}
+
+# Tasks whose labelled values are used as they are; another regression's are standardised first.
+RAW_VALUES = ("stsb",)
+
+SUBMITTED_AS_NAMES = ("mnli", "qnli", "rte")
+"""GLUE asks for class names in these tasks, for class numbers in the others."""

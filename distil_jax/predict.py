@@ -1,0 +1,51 @@
+"""Label your own text with a fine-tuned model folder: classes, values, or answers to questions."""
+
+import argparse
+from pathlib import Path
+
+from distil_jax import commandline
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags and label."""
+    flags = _parser().parse_args(arguments)
+    from distil_jax.run.compilation import keep_compiled
+
+    keep_compiled()
+    from distil_jax.evaluation.labelling import label_file
+
+    count = label_file(
+        flags.model, flags.input, flags.output, columns=flags.columns, length=flags.length
+    )
+    if flags.output is not None:
+        print(f"{count:,} rows labelled: {flags.output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.predict", description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, help="fine-tuned model folder or hub id")
+    kinds = ".txt (a text a line), .jsonl, .json, .csv, .tsv, .parquet, compressed or not"
+    add("--input", required=True, help=f"{kinds}; - is standard input, a text a line")
+    add("--output", type=Path, help=".jsonl or .csv; standard output if left out")
+    add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
+    add("--length", type=_length, help="most tokens of a sequence or window; longer ones are cut")
+    return parser
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(names) > 2:
+        raise argparse.ArgumentTypeError(f"{value!r} is not one column, or two with a comma")
+    return names
+
+
+def _length(value: str) -> int:
+    number = int(value)
+    if number < 8:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 8")
+    return number
+
+
+if __name__ == "__main__":
+    commandline.run(main)

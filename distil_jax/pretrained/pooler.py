@@ -1,0 +1,23 @@
+"""The pooler of a BERT folder: pretrained with the encoder, and no part of a masked-LM head."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+
+from distil_jax.models import EncoderConfig
+from distil_jax.models.types import Params
+from distil_jax.pretrained.tensors import open_tensors
+
+
+def load_pooler(folder: Path, config: EncoderConfig) -> Params | None:
+    """The dense map that a fresh classification head of a BERT starts from; None without one."""
+    if config.model_type != "bert":
+        return None
+    tensors = open_tensors(folder)
+    for prefix in ("bert.", ""):
+        names = [f"{prefix}pooler.dense.{kind}" for kind in ("weight", "bias")]
+        if all(name in tensors for name in names):
+            kernel = tensors.read(names[0], (config.width, config.width))
+            bias = tensors.read(names[1], (config.width,))
+            return {"kernel": jnp.asarray(kernel.T), "bias": jnp.asarray(bias)}
+    return None
