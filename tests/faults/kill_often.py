@@ -28,7 +28,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 STEPS, CHECKPOINT_STEPS = 60, 10
-TIMINGS = ("tokens_per_second", "sentences_per_second")
+TIMINGS = ("tokens_per_second", "sentences_per_second", "device_hours", "date")
 POLL_SECONDS = 0.0005
 
 
@@ -180,6 +180,7 @@ def left(workdir: Path) -> dict[str, Any]:
     return {
         "metrics": [_untimed(json.loads(line)) for line in open(workdir / "metrics.jsonl")],
         "results": _untimed(json.loads((workdir / "results.json").read_text())),
+        "health": _untimed(json.loads((workdir / "health.json").read_text())),
         "student": hashlib.sha256(student).hexdigest(),
         "names": names,
     }
