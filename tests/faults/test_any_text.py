@@ -40,8 +40,9 @@ PIECES = st.one_of(
     st.binary(max_size=60),
     st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.sampled_from(
-        [LINE.encode(), b"\n", b"\r\n", b"\n\n", b"\0" * 50, b"\xef\xbb\xbf", b"\xff\xfe", b" " * 40,
-         LINE.encode("utf-16"), "\u202e🙂\u0301".encode(), b"[MASK] [CLS] [SEP] " * 9, b"a" * 3000]
+        [LINE.encode(), LINE.encode("utf-16"), b"\n", b"\r\n", b"\n\n", b" " * 40, b"\0" * 50,
+         b"\xef\xbb\xbf", b"\xff\xfe", "\u202e🙂\u0301".encode(), b"[MASK] [CLS] [SEP] " * 9,
+         b"a" * 3000]
     ),
 )  # fmt: skip
 JSON = st.recursive(

@@ -16,8 +16,15 @@ from distil_jax.data import packing
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
-from distil_jax.training.config import Loss
-from distil_jax.training.step import Distillation, accumulate, loss_counts, mask_batch
+from distil_jax.training import weights
+from distil_jax.training.config import Loss, LossSchedules
+from distil_jax.training.step import (
+    Distillation,
+    accumulate,
+    loss_counts,
+    mask_batch,
+    per_token,
+)
 
 LENGTH = 24
 BERT = EncoderConfig(
@@ -28,7 +35,7 @@ ROBERTA = dataclasses.replace(
     BERT, model_type="roberta", pad_token=1, position_offset=2, token_types=1, norm_epsilon=1e-5
 )
 MASKING = Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10)
-LOSS = Loss(5.0, 2.0, 1.0, 2.0, "all", 32)
+LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 32)
 Rows = dict[str, np.ndarray]
 
 
@@ -76,9 +83,12 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
     loss = dataclasses.replace(LOSS, **changes)
     run = Distillation(
-        student=MaskedLM(student_shape),
-        teacher=MaskedLM(shape),
+        student=MaskedLM(student_shape, scan=True),
+        teacher=MaskedLM(shape, scan=True),
         loss=loss,
+        weights=weights.by_step(loss, 1),
+        freeze="none",
+        clip=0.0,
         # One sequence alone may be labelled all over; the packed row it came from was not.
         masking=dataclasses.replace(MASKING, percent=100),
         optimizer=optax.sgd(0.1),
@@ -90,12 +100,13 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
 
     @jax.jit
     def both(params: Any, batch: Any) -> Any:
-        counts = loss_counts(loss, batch)
-        return accumulate(run, params, teacher, batch, counts, jax.random.key(0))
+        scales = per_token(run.weights(jnp.int32(0)), loss_counts(loss, batch))
+        return accumulate(run, params, teacher, batch, scales, jax.random.key(0))
 
     return jax.device_get(both(student, {k: jnp.asarray(v) for k, v in rows.items()}))
 
 
+@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     ("shape", "positions"),
     [(BERT, "all"), (BERT, "masked"), (ROBERTA, "all")],
