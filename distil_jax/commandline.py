@@ -58,9 +58,13 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
 
 
 def _keep_standard_error_for_errors() -> None:
-    """Silence the libraries' warnings and logs; `python -W default -m ...` lets them speak."""
+    """Silence the libraries' warnings and logs; `python -W default -m ...` lets them speak.
+
+    So too what is raised where nobody can catch it: TensorStore's callbacks after a full disk.
+    """
     if sys.warnoptions:
         return
+    sys.unraisablehook = lambda _: None
     warnings.simplefilter("ignore")
     logging.disable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of XLA's C++: fatal errors alone

@@ -28,6 +28,9 @@ from distil_jax.training.workdir import refusal
 
 State = Any  # any pytree of arrays
 
+# Orbax measures with the wall clock, which may be set forward in the middle of a save.
+TIMEOUT_SECONDS = 10 * 365 * 24 * 3600
+
 
 class Checkpoints:
     """One run's checkpoints. Every process makes one and calls the same methods in the same order.
@@ -48,7 +51,13 @@ class Checkpoints:
         self.folder = Path(os.path.abspath(folder))
         self._keep, self._keep_best = keep, keep_best
         self._lower_is_better = lower_is_better
-        self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
+        self._orbax = ocp.AsyncCheckpointer(
+            ocp.StandardCheckpointHandler(),
+            # Folders made in the background would be waited for under a timeout of their own.
+            async_options=ocp.AsyncOptions(
+                timeout_secs=TIMEOUT_SECONDS, create_directories_asynchronously=False
+            ),
+        )
         self._committing: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._swept = False

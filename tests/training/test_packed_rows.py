@@ -18,7 +18,13 @@ from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import weights
 from distil_jax.training.config import Loss, LossSchedules
-from distil_jax.training.step import Distillation, accumulate, loss_counts, mask_batch, per_token
+from distil_jax.training.step import (
+    Distillation,
+    accumulate,
+    loss_counts,
+    mask_batch,
+    per_token,
+)
 
 LENGTH = 24
 BERT = EncoderConfig(
@@ -77,10 +83,10 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
     loss = dataclasses.replace(LOSS, **changes)
     run = Distillation(
-        student=MaskedLM(student_shape),
-        teacher=MaskedLM(shape),
+        student=MaskedLM(student_shape, scan=True),
+        teacher=MaskedLM(shape, scan=True),
         loss=loss,
-        weights=weights.by_step(loss, 10),
+        weights=weights.by_step(loss, 1),
         freeze="none",
         clip=0.0,
         # One sequence alone may be labelled all over; the packed row it came from was not.
@@ -94,12 +100,13 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
 
     @jax.jit
     def both(params: Any, batch: Any) -> Any:
-        scales = per_token(weights.constant(loss), loss_counts(loss, batch))
+        scales = per_token(run.weights(jnp.int32(0)), loss_counts(loss, batch))
         return accumulate(run, params, teacher, batch, scales, jax.random.key(0))
 
     return jax.device_get(both(student, {k: jnp.asarray(v) for k, v in rows.items()}))
 
 
+@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     ("shape", "positions"),
     [(BERT, "all"), (BERT, "masked"), (ROBERTA, "all")],
