@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
     document = page.document(material, when=datetime.now().strftime("%Y-%m-%d"))
     files = write.files(document)
     with writing(flags.output):
-        flags.output.mkdir(parents=True, exist_ok=True)
+        (flags.output / write.FIGURES).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             atomic.write(flags.output / name, content)
     print(f"report: {flags.output / write.HTML}")

@@ -76,7 +76,7 @@ def test_a_run_leaves_all_its_results(finished: Path) -> None:
     left = {path.name for path in finished.iterdir()}
     assert left == {
         "metrics.jsonl", "checkpoints", "student", "curves.png", "baseline.json", "results.json",
-        "config.json", "health.json", "tokenizer",
+        "report.html", "report.md", "figures", "config.json", "health.json", "tokenizer",
     }  # fmt: skip
     assert {path.name for path in (finished / "checkpoints").iterdir()} == {"8", "12"}
     assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -10,13 +10,13 @@ from distil_jax import __version__
 from distil_jax.report import drawing
 from distil_jax.report.document import Document, Picture
 
-HTML, MARKDOWN = "report.html", "report.md"
+HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
 ACTIVE = re.compile(r"([\\`*_\[\]<>&|~#$])")
 
 
 def files(document: Document) -> dict[str, bytes]:
     """Content by file name; whatever users named is escaped for either format."""
-    pictures = {f"{one.name}.png": drawing.png(one.figure) for one in document.pictures()}
+    pictures = {f"{FIGURES}/{one.name}.png": drawing.png(one.figure) for one in document.pictures()}
     return {
         **pictures,
         MARKDOWN: render("page.md.j2", document).encode("utf8", "replace"),

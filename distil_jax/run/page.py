@@ -44,5 +44,6 @@ def write_page(
     document = page.document(material, when=datetime.now(UTC).strftime("%Y-%m-%d"))
     files = write.files(document)
     with writing(workdir):
+        (workdir / write.FIGURES).mkdir(exist_ok=True)
         for name, content in files.items():
             atomic.write(workdir / name, content)

@@ -108,6 +108,13 @@ def test_what_is_missing_is_one_line_with_its_command(tmp_path: Path) -> None:
     assert "`python -m distil_jax.benchmark" in files[write.MARKDOWN]
 
 
+def test_markdown_shows_the_files_that_are_written(tmp_path: Path) -> None:
+    files = write.files(page.document(page.gather([make_run(tmp_path / "run")]), when="today"))
+    shown = set(re.findall(r"\]\((.*?)\)", files[write.MARKDOWN].decode()))
+    assert shown == files.keys() - {write.HTML, write.MARKDOWN}
+    assert all(files[name].startswith(b"\x89PNG") for name in shown)
+
+
 def test_scores_stand_beside_the_papers_with_their_share(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", teacher="a/teacher")
     student = score(tmp_path / "s", str(run / "student"), 81.0)
