@@ -7,7 +7,6 @@ import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from distil_jax.training.workdir import claim, write_text, writing
 USUAL_LENGTH = 128
 PERCENT, MASK_PERCENT, RANDOM_PERCENT = 15, 80, 10
 ROW_TOKENS = 2048
-SEQUENCES_PER_ROW = 64
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class HeldOutSettings:
 
     Attributes:
       data: text as `prepare` reads it.
-      rows: most rows that are predicted; 0: all.
+      rows: about how many rows are predicted, from the beginning of the text; 0: all.
       seed: of the masks; the same masks for every model with the same tokenizer.
     """
 
@@ -116,15 +114,15 @@ def _rows(
     )
     rule = Rule(length, shortest_tokens=4, unknown_share=2.0)
     made = make(documents, bare_backend(model.tokenizer), special, rule, Dropped())
-    # No more sequences fit into the rows asked for than this.
-    most = settings.rows * SEQUENCES_PER_ROW if settings.rows else None
-    sequences = list(islice(made, most))
+    sequences, held = [], 0
+    for sequence in made:
+        sequences.append(sequence)
+        held += len(sequence)
+        if settings.rows and held >= settings.rows * length:
+            break
     if not sequences:
         raise UserError(f"{settings.data} holds no text to predict; give some")
-    tokens, segments = pack(sequences, length, special.pad)
-    if settings.rows:
-        tokens, segments = tokens[: settings.rows], segments[: settings.rows]
-    return tokens, segments
+    return pack(sequences, length, special.pad)
 
 
 def _pair(settings: HeldOutSettings, model: Pretrained, teacher: Pretrained | None) -> Pair:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
@@ -107,7 +108,11 @@ def machine(
     )
 
     def start(params: Params) -> State:
+<<<<<<< HEAD
         return State(np.zeros((), np.int32), params, made.init(params), np.zeros((), np.int32))
+=======
+        return State(jnp.zeros((), jnp.int32), params, made.init(params))
+>>>>>>> 0aed642ad352b677bb098b863ad7066a764715d5
 
     return Machine(
         plan,
@@ -148,7 +153,7 @@ def train(machine: Machine, seed: int, learning_rate: float, folder: Path) -> Tr
     """Fine-tune; raises `Diverged`, or `Stopped` after saving."""
     plan = machine.plan
     with Checkpoints(folder, keep=1, keep_best=1, lower_is_better=False) as checkpoints:
-        state = machine.start(jax.tree.map(np.asarray, initial_params(plan, seed)))
+        state = machine.start(jax.tree.map(jnp.array, initial_params(plan, seed)))
         progress = Progress()
         restored = checkpoints.restore(state)
         if restored is not None:

@@ -1,0 +1,334 @@
+"""Whole evaluations of a tiny model: results, resuming, second distillation, every kind of task."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distil_jax import pretrained
+from distil_jax.errors import UserError
+
+from .conftest import WORDS, sentences, write
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_results_say_what_was_found(tuned, teacher_folder):
+    found = json.loads((tuned / "results.json").read_text())
+    assert found["metric"] == "accuracy"
+    assert found["score"] > 90  # it can be learnt
+    scores = [seed["score"] for seed in found["seeds"]]
+    assert found["score"] == np.median(scores)
+    assert found["spread"]["min"] == min(scores)
+    assert found["counts"]["train"] == 96
+    assert 0 <= found["counts"]["padding_share"] < 0.5
+    assert found["teacher"] is None
+    model = pretrained.load(tuned / found["best_model"], require_head="classification")
+    assert model.labels == ("negative", "positive")
+    assert found["parameters"] == sum(
+        leaf.size for leaf in __import__("jax").tree.leaves(model.params)
+    )
+
+
+def test_predictions_and_submission_are_in_the_order_of_the_data(tuned, sentiment):
+    lines = (tuned / "seed-0" / "predictions.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    rows = [json.loads(line) for line in (sentiment / "validation.jsonl").read_text().splitlines()]
+    right = [
+        record["label"] == ("negative", "positive")[row["label"]]
+        for record, row in zip(records, rows, strict=True)
+    ]
+    seed = json.loads((tuned / "seed-0" / "result.json").read_text())
+    assert 100 * np.mean(right) == pytest.approx(seed["score"])
+    submitted = (tuned / "seed-0" / "SST-2.tsv").read_text().splitlines()
+    assert submitted[0] == "index\tprediction"
+    assert [line.split("\t")[0] for line in submitted[1:]] == [str(n) for n in range(10)]
+    assert {line.split("\t")[1] for line in submitted[1:]} <= {"0", "1"}
+
+
+def test_a_saved_model_scores_the_same(tuned, sentiment, evaluate, tmp_path):
+    seed = json.loads((tuned / "seed-1" / "result.json").read_text())
+    again = evaluate(
+        tuned / "seed-1" / "model", tmp_path / "again", task="sst2", data=sentiment, epochs=0
+    )
+    assert again["score"] == pytest.approx(seed["score"])
+
+
+def test_the_same_command_again_changes_nothing_and_other_settings_are_refused(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path
+):
+    output = tmp_path / "copy"
+    shutil.copytree(tuned, output)
+    before = content(output)
+    evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=2)
+    assert content(output) == before
+    with pytest.raises(UserError, match="learning_rates"):
+        evaluate(teacher_folder, output, task="sst2", data=sentiment, **{"learning-rate": 1e-3})
+    assert content(output) == before
+
+
+@pytest.mark.slow
+def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path
+):
+    output = tmp_path / "killed"
+    script = (
+        "import sys, os\n"
+        "from distil_jax.evaluation import seed\n"
+        "real = seed._save\n"
+        "def save(checkpoints, state, progress, metric):\n"
+        "    real(checkpoints, state, progress, metric)\n"
+        "    checkpoints.wait()\n"
+        "    if progress.step == 24: os.kill(os.getpid(), 9)\n"
+        "seed._save = save\n"
+        "from distil_jax.evaluate import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    flags = ["--task=sst2", f"--data={sentiment}", "--epochs=3", "--learning-rate=0.01"]
+    flags += ["--batch=8", "--devices=1", "--seeds=2", f"--model={teacher_folder}"]
+    killed = subprocess.run(
+        [sys.executable, "-c", script, *flags, f"--output={output}"],
+        capture_output=True,
+        env=os.environ
+        | {
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        },
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (output / "seed-0").exists()
+    evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=2)
+    for seed in ("seed-0", "seed-1"):
+        for name in ("predictions.jsonl", "model/model.safetensors"):
+            assert (output / seed / name).read_bytes() == (tuned / seed / name).read_bytes()
+
+
+def test_second_distillation_and_a_teacher_with_other_labels(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path
+):
+    teacher = tuned / "seed-0" / "model"
+    found = evaluate(
+        teacher_folder, tmp_path / "soft", task="sst2", data=sentiment, teacher=teacher
+    )
+    assert found["teacher"] == str(teacher)
+    assert found["score"] > 90
+    config = json.loads((teacher / "config.json").read_text())
+    other = tmp_path / "other"
+    shutil.copytree(teacher, other)
+    config |= {"id2label": {"0": "cat", "1": "dog"}, "label2id": {"cat": 0, "dog": 1}}
+    (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="cat, dog"):
+        evaluate(teacher_folder, tmp_path / "no", task="sst2", data=sentiment, teacher=other)
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_teacher_whose_classes_stand_in_another_order(tuned, teacher_folder, sentiment, tmp_path):
+    """Alone with the teacher's word, the student does as well as with the labels."""
+    from distil_jax.evaluation import plan as planning
+    from distil_jax.evaluation.settings import Settings
+
+    model = pretrained.load(tuned / "seed-0" / "model")
+    swapped = {
+        **model.params["head"],
+        "classifier": {k: v[..., ::-1] for k, v in model.params["head"]["classifier"].items()},
+    }
+    turned = tmp_path / "turned"
+    pretrained.save(
+        turned,
+        pretrained.Pretrained(
+            model.config,
+            {**model.params, "head": swapped},
+            model.head,
+            model.labels[::-1],
+            model.tokenizer,
+        ),
+    )
+    outputs = []
+    for folder in (tuned / "seed-0" / "model", turned):
+        settings = Settings(
+            model=str(teacher_folder),
+            task="sst2",
+            data=str(sentiment),
+            output=tmp_path,
+            teacher=str(folder),
+            devices=1,
+        )
+        cache = tmp_path / f"cache-{folder.name}"
+        cache.mkdir()
+        outputs.append(planning.make(settings).teacher.outputs(cache))
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-5)
+
+
+def test_early_stopping_keeps_the_best_epoch(teacher_folder, sentiment, evaluate, tmp_path):
+    found = evaluate(
+        teacher_folder, tmp_path / "o", task="sst2", data=sentiment, epochs=9, patience=1
+    )
+    seed = found["seeds"][0]
+    history = [entry["score"] for entry in seed["history"]]
+    assert seed["epochs"] == len(history) < 9
+    assert seed["score"] == max(history) == history[seed["best_epoch"] - 1]
+
+
+def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate, tmp_path):
+    found = evaluate(
+        teacher_folder,
+        tmp_path / "o",
+        task="sst2",
+        data=sentiment,
+        **{"learning-rate": "1e-9,1e-2"},
+    )
+    assert [entry["learning_rate"] for entry in found["learning_rate_grid"]] == [1e-9, 1e-2]
+    assert found["seeds"][0]["learning_rate"] == 1e-2
+    assert not (tmp_path / "o" / "grid").exists()
+
+
+def test_a_table_of_ones_own_with_names_for_classes(teacher_folder, evaluate, tmp_path):
+    rows = [
+        {"words": row["sentence"], "kind": ["water", "town"][row["label"]]}
+        for row in sentences(96, 5)
+    ]
+    header = "words,kind\n"
+    for name, part in (("a.csv", rows[:64]), ("b.csv", rows[64:])):
+        lines = "".join(f"{row['words']},{row['kind']}\n" for row in part)
+        (tmp_path / name).write_text("\ufeff" + header + lines, "utf-8")
+    flags = {
+        "train": tmp_path / "a.csv",
+        "validation": tmp_path / "b.csv",
+        "task": "classification",
+    }
+    found = evaluate(teacher_folder, tmp_path / "o", columns="words", label="kind", **flags)
+    assert found["labels"] == ["town", "water"]
+    assert found["score"] > 80
+
+
+def test_a_regressions_values_come_back_on_their_own_scale(teacher_folder, evaluate, tmp_path):
+    rows = [
+        {"text": row["sentence"], "label": 1000.0 + 50 * row["label"]} for row in sentences(96, 6)
+    ]
+    write(tmp_path / "train.jsonl", rows[:64])
+    write(tmp_path / "validation.jsonl", rows[64:])
+    found = evaluate(teacher_folder, tmp_path / "o", task="regression", data=tmp_path, epochs=6)
+    assert found["metrics"]["pearson"] > 80
+    lines = (tmp_path / "o" / "seed-0" / "predictions.jsonl").read_text().splitlines()
+    values = [json.loads(line)["label"] for line in lines]
+    assert 950 < min(values) < max(values) < 1100
+    again = evaluate(
+        tmp_path / "o" / "seed-0" / "model",
+        tmp_path / "again",
+        task="regression",
+        data=tmp_path,
+        epochs=0,
+    )
+    assert again["metrics"]["mean_squared_error"] == pytest.approx(
+        found["metrics"]["mean_squared_error"], rel=1e-2
+    )
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory) -> Path:
+    """The answer is the word after `city`."""
+    folder, chosen = tmp_path_factory.mktemp("squad"), random.Random(0)
+    for name, count in (("train", 120), ("validation", 20)):
+        paragraphs = []
+        for number in range(count):
+            before = chosen.choices(["the", "of", "and", "in"], k=chosen.randint(1, 30))
+            answer = chosen.choice(["river", "old"])
+            start = len(" ".join([*before, "city"])) + 1
+            context = " ".join([*before, "city", answer, "to", "is"])
+            answers = [{"text": answer, "answer_start": start}]
+            asked = {"id": f"{name}-{number}", "question": "the city", "answers": answers}
+            paragraphs.append({"context": context, "qas": [asked]})
+        data = {"data": [{"title": "t", "paragraphs": paragraphs}]}
+        (folder / f"{name}.json").write_text(json.dumps(data))
+    return folder
+
+
+@pytest.mark.slow
+def test_spans_are_learnt_and_distilled(teacher_folder, questions, evaluate, tmp_path):
+    flags = {"task": "squad", "data": questions, "epochs": 12, "length": 32, "stride": 8}
+    found = evaluate(teacher_folder, tmp_path / "o", **flags)
+    assert found["counts"]["strided"] > 0
+    assert found["score"] > 60
+    teacher = tmp_path / "o" / "seed-0" / "model"
+    soft = evaluate(teacher_folder, tmp_path / "soft", teacher=teacher, **flags)
+    assert soft["score"] > 60
+
+
+BAD = {
+    "no label column": (lambda row: {"sentence": row["sentence"]}, "no label column label"),
+    "unknown label": (lambda row: row | {"label": 7}, "unknown label 7"),
+    "no label": (lambda row: row | {"label": None}, "has no label"),
+    "empty text": (lambda row: row | {"sentence": " "}, "empty text"),
+    "no text column": (lambda row: {"label": 1, "body": "x"}, "no column sentence"),
+    "text that is a list": (lambda row: row | {"sentence": ["x"]}, "holds list"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_bad_rows_are_named_and_nothing_is_left(
+    teacher_folder, evaluate, tmp_path, change, message
+):
+    rows = sentences(20, 0)
+    write(tmp_path / "train.jsonl", [change(row) for row in rows])
+    write(tmp_path / "validation.jsonl", rows)
+    with pytest.raises(UserError, match=message):
+        evaluate(teacher_folder, tmp_path / "o", task="sst2", data=tmp_path)
+    assert not (tmp_path / "o").exists()
+
+
+def test_other_faults_are_one_line(teacher_folder, sentiment, evaluate, tmp_path):
+    def refused(message: str, folder: Path = sentiment, **flags: object) -> None:
+        with pytest.raises(UserError, match=message) as caught:
+            evaluate(teacher_folder, tmp_path / "o", **{"task": "sst2", "data": folder} | flags)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "o").exists()
+
+    one = tmp_path / "one"
+    one.mkdir()
+    write(one / "train.jsonl", [row | {"label": 1} for row in sentences(20, 0)])
+    write(one / "validation.jsonl", sentences(20, 1))
+    refused("one label only, positive", one)
+    (one / "train.jsonl").write_text('{"sentence": "x", "label": 1}\n{"sentence": ')
+    refused("line 2 is not JSON", one)
+    (one / "train.jsonl").unlink()
+    refused("no training split", one)
+    refused("more than the model's 64 positions", length=65)
+    refused("no folder here", tmp_path / "missing")
+    refused("does not divide", batch=9, devices=2)
+    refused("masked-language-model head", epochs=0)
+    bare = tmp_path / "bare"
+    shutil.copytree(teacher_folder, bare)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (bare / name).unlink()
+    with pytest.raises(UserError, match="no tokenizer"):
+        evaluate(bare, tmp_path / "o", task="sst2", data=sentiment)
+
+
+def test_a_loss_that_is_not_finite_ends_with_diverged(
+    teacher_folder, sentiment, evaluate, tmp_path
+):
+    from distil_jax.errors import Diverged
+
+    with pytest.raises(Diverged, match="seed 0 diverged at step"):
+        evaluate(
+            teacher_folder, tmp_path / "o", task="sst2", data=sentiment, **{"learning-rate": 1e38}
+        )
+
+
+def test_words_are_those_of_the_tiny_teacher():
+    assert {"river", "city"} <= set(WORDS)
