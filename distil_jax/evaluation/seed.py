@@ -108,11 +108,8 @@ def machine(
     )
 
     def start(params: Params) -> State:
-<<<<<<< HEAD
-        return State(np.zeros((), np.int32), params, made.init(params), np.zeros((), np.int32))
-=======
-        return State(jnp.zeros((), jnp.int32), params, made.init(params))
->>>>>>> 0aed642ad352b677bb098b863ad7066a764715d5
+        step, clipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+        return State(step, params, made.init(params), clipped)
 
     return Machine(
         plan,
