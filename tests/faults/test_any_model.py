@@ -17,7 +17,7 @@ from distil_jax import pretrained
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import fingerprint, special_ids
 
-EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "25"))
+EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "15"))
 fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -18,7 +18,7 @@ from distil_jax.data.manifest import SPLITS
 from distil_jax.errors import UserError
 
 # DISTIL_JAX_FUZZ=5000 python -m pytest tests/faults -n 2 is the long run.
-EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "25"))
 fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,

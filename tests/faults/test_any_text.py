@@ -22,7 +22,7 @@ from distil_jax.data import store
 from distil_jax.data.prepare import prepare
 from distil_jax.errors import UserError
 
-EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "25"))
 LINE = "the old city was in the river and the city is of the river to the old was"
 fuzzed = settings(
     max_examples=EXAMPLES,

@@ -1,9 +1,12 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distil_jax.errors import UserError
 from distil_jax.models import choose_layers
+from distil_jax.models.layer_choice import RULES
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,38 @@ def test_even_spacing_rises_from_first_to_last(teacher):
 def test_what_cannot_be_chosen(teacher, rule, count, message):
     with pytest.raises(UserError, match=message):
         choose_layers(teacher, rule, count)
+
+
+@given(st.integers(1, 60), st.sampled_from(sorted(RULES)), st.none() | st.integers(-3, 70))
+def test_any_rule_gives_that_many_rising_layers_or_a_clear_error(teacher, rule, count):
+    wanted = count or max(1, teacher // 2)
+    possible = (
+        0
+        < wanted
+        <= {
+            "every_other": (teacher + 1) // 2,
+            "original": 6 if (teacher, wanted) == (12, 6) else 0,
+        }.get(rule, teacher)
+    )
+    if not possible:
+        with pytest.raises(UserError, match=f"{wanted} layers of a {teacher}-layer"):
+            choose_layers(teacher, rule, count)
+        return
+    chosen = choose_layers(teacher, rule, count)
+    assert len(chosen) == wanted
+    assert list(chosen) == sorted(set(chosen))
+    assert 0 <= chosen[0] <= chosen[-1] < teacher
+    evenly = {2 * index for index in range(wanted)}
+    ends = {"first": chosen[0] == 0, "last": chosen[-1] == teacher - 1}
+    assert ends.get(rule, chosen[0] == 0)
+    assert rule != "every_other" or set(chosen) == evenly
+
+
+@given(st.integers(1, 30), st.lists(st.integers(-2, 32), max_size=8), st.none() | st.integers(0, 8))
+def test_any_list_is_taken_as_it_is_or_refused(teacher, layers, count):
+    fits = layers and all(0 <= layer < teacher for layer in layers)
+    if fits and count in (None, 0, len(layers)):
+        assert choose_layers(teacher, layers, count) == tuple(layers)
+    else:
+        with pytest.raises(UserError):
+            choose_layers(teacher, layers, count)
