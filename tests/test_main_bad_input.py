@@ -107,7 +107,7 @@ def fails(
         (["--config.loss.temperature=0"], ["config.loss.temperature=0", "above 0"]),
         (["--config.loss.cosine=nan"], ["config.loss.cosine", "nan", "finite"]),
         (["--config.seed=-1"], ["config.seed=-1", "at least 0"]),
-        (["--config.teacher="], ["config.teacher", "config.loss.soft_target", "set both to 0"]),
+        (["--config.teacher="], ["config.teacher", "config.loss.soft_target", "set them to 0"]),
         (["--config.total_steps"], ["config.total_steps", "--config.total_steps=VALUE"]),
         (["--config.batch=8"], ["config.batch"]),
         (["--total_steps=8"], ["--total_steps=8", "--config.KEY=VALUE"]),
