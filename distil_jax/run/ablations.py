@@ -15,12 +15,12 @@ from distil_jax.report.files import read_object
 from distil_jax.report.runs import read as read_run
 from distil_jax.run import distillation, identity, rows
 from distil_jax.run.scores import DISTILLED
-from distil_jax.training.stopping import Sigterm
 from distil_jax.run.variants import ALL, Variant, variants
 from distil_jax.training import assemble
 from distil_jax.training.config import Config, as_dict
 from distil_jax.training.difference import difference
 from distil_jax.training.progress import Display
+from distil_jax.training.stopping import Sigterm
 from distil_jax.training.workdir import claim, write_text, writing
 
 RUNS = "runs"

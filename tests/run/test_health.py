@@ -74,11 +74,8 @@ def test_a_healthy_run_prints_no_warning_and_says_what_to_expect(
 def test_a_wrong_tokenizer_is_told_before_the_first_step(
     tmp_path: Path, english: Path, shuffled_tokenizer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    warnings = run(
-        tmp_path / "run", english, f"--config.tokenizer={shuffled_tokenizer}",
-        "--config.total_steps=1",
-    )  # fmt: skip
-    assert [warning["step"] for warning in warnings] == [0]
+    warnings = run(tmp_path / "run", english, f"--config.tokenizer={shuffled_tokenizer}")
+    assert warnings[0]["step"] == 0
     assert "is config.tokenizer the one the teacher was trained with" in warnings[0]["message"]
     assert "warning: the teacher's held-out masked-LM loss" in capfd.readouterr().out
 
