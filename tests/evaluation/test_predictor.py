@@ -1,6 +1,7 @@
 """Packed predictions equal each sequence run alone, whatever its length and wherever it stands."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -42,5 +43,5 @@ def test_order_length_and_company_do_not_matter(labels, devices):
     )
     for own, kinds, outputs in zip(tokens, types, found, strict=True):
         batch = {"tokens": own[None], "token_types": kinds[None], "segments": own[None] * 0 + 1}
-        alone = model.apply({"params": params}, batch)[0]
+        alone = model.apply({"params": params}, jax.tree.map(jnp.asarray, batch))[0]
         np.testing.assert_allclose(outputs, alone, atol=1e-5)
