@@ -18,7 +18,7 @@ LENGTH_UNIT = 8
 SAMPLED_HANDS = 48
 LEAST_ROW_TOKENS = 128
 WIDEST = 3
-ENOUGH = 0.06
+ENOUGH = 0.09
 """A share of padding below which shorter rows, whose attention is cheaper, are preferred."""
 
 

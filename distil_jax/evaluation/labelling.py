@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import jax
 
@@ -184,11 +184,11 @@ def _writer(output: Path | None) -> Iterator[Callable[[Record], Any]]:
         draft.unlink(missing_ok=True)
 
 
-def _json_lines(file: TextIO) -> Callable[[Record], Any]:
+def _json_lines(file: Any) -> Callable[[Record], Any]:
     return lambda record: file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def _csv(file: TextIO) -> Callable[[Record], Any]:
+def _csv(file: Any) -> Callable[[Record], Any]:
     """The table of the texts, label and its score; those of the other classes stay out."""
     writer = csv.writer(file)
     header: list[str] = []
@@ -203,7 +203,7 @@ def _csv(file: TextIO) -> Callable[[Record], Any]:
     return write
 
 
-WRITERS: dict[str, Callable[[TextIO], Callable[[Record], Any]]] = {
+WRITERS: dict[str, Callable[[Any], Callable[[Record], Any]]] = {
     ".jsonl": _json_lines,
     ".csv": _csv,
 }

@@ -1,0 +1,59 @@
+"""The user's own text, labelled in order."""
+
+import csv
+import json
+
+import pytest
+
+from distil_jax.errors import UserError
+from distil_jax.evaluation import labelling
+from distil_jax.predict import main
+
+TEXTS = ["of old river", "", "is in the city", "river " * 500, "city 😀"]
+
+
+@pytest.fixture(scope="module")
+def model(tuned):
+    return tuned / "seed-0" / "model"
+
+
+def test_every_line_gets_its_record_in_order(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(labelling, "ROWS_AT_ONCE", 2)
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS))
+    main([f"--model={model}", f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'o.jsonl'}"])
+    found = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [record["row"] for record in found] == list(range(5))
+    assert [record["text"] for record in found] == TEXTS
+    labels = [record["label"] for record in found]
+    assert labels == ["positive", None, "negative", "positive", "negative"]
+    assert found[0]["score"] == max(found[0]["scores"].values()) > 0.5
+
+
+def test_csv_and_standard_output_say_the_same(model, tmp_path, capsys):
+    rows = "".join(json.dumps({"sentence": text, "more": 1}) + "\n" for text in TEXTS)
+    (tmp_path / "in.jsonl").write_text(rows)
+    main([f"--model={model}", f"--input={tmp_path / 'in.jsonl'}"])
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    main([f"--model={model}", f"--input={tmp_path / 'in.jsonl'}", f"--output={tmp_path / 'o.csv'}"])
+    with (tmp_path / "o.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["label"] or None for row in table] == [record["label"] for record in printed]
+    assert [row["sentence"] for row in table] == TEXTS
+
+
+def test_faults_leave_nothing(model, teacher_folder, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "x"}\n{"other": 1}\n')
+    output = tmp_path / "o.jsonl"
+
+    def refused(message: str, *flags: str) -> None:
+        with pytest.raises(UserError, match=message):
+            main([f"--output={output}", *flags])
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
+
+    given = f"--input={tmp_path / 'in.jsonl'}"
+    refused("row 1 has no column text", f"--model={model}", given)
+    refused("no column body", f"--model={model}", given, "--columns=body")
+    refused("no head to label text with", f"--model={teacher_folder}", given)
+    refused("does not exist", f"--model={model}", "--input=missing.csv")
+    with pytest.raises(UserError, match="neither"):
+        main([f"--model={model}", given, f"--output={tmp_path / 'o.xls'}"])

@@ -1,0 +1,47 @@
+"""Packed predictions equal each sequence run alone, whatever its length and wherever it stands."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distil_jax import models
+from distil_jax.evaluation.encoding import Encoded
+from distil_jax.evaluation.network import Network, fresh_head
+from distil_jax.evaluation.predictor import Packed
+from distil_jax.training.parallel import Devices
+
+CONFIG = models.EncoderConfig(
+    model_type="bert",
+    vocabulary=50,
+    width=16,
+    layers=2,
+    heads=2,
+    inner_width=32,
+    positions=300,
+    token_types=2,
+    initializer_range=0.3,
+)
+
+
+@pytest.mark.parametrize(("labels", "devices"), [(3, 1), (3, 4), (0, 2)])
+def test_order_length_and_company_do_not_matter(labels, devices):
+    random = np.random.default_rng(0)
+    lengths = [2, 130, 5, 290, 128, 17, 3, 40, 40, 9]
+    tokens = tuple(random.integers(0, 50, size).astype(np.int32) for size in lengths)
+    types = tuple((np.arange(size) > size // 2).astype(np.int32) for size in lengths)
+    params = {
+        "encoder": models.initialize(CONFIG, jax.random.key(0))["encoder"],
+        "head": fresh_head(CONFIG, labels, jax.random.key(1)),
+    }
+    network = Network(CONFIG, labels, 300)
+    found = Packed(network, Devices("jit", tuple(jax.devices()[:devices])), 0)(params)(
+        Encoded(tokens, types, 0)
+    )
+    model = (
+        models.SequenceClassification(CONFIG, labels) if labels else models.SpanAnswering(CONFIG)
+    )
+    for own, kinds, outputs in zip(tokens, types, found, strict=True):
+        batch = {"tokens": own[None], "token_types": kinds[None], "segments": own[None] * 0 + 1}
+        alone = model.apply({"params": params}, jax.tree.map(jnp.asarray, batch))[0]
+        np.testing.assert_allclose(outputs, alone, atol=1e-5)

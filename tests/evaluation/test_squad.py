@@ -1,0 +1,82 @@
+"""Windows over contexts, where answers stand in them, and finding them again."""
+
+import numpy as np
+import pytest
+
+from distil_jax import tokenizer
+from distil_jax.errors import UserError
+from distil_jax.evaluation import squad
+
+CONTEXT = "the old river was in the city and the city is old. " * 4
+ANSWER = "city is old"
+
+
+@pytest.fixture(scope="module")
+def tiny(teacher_folder):
+    return tokenizer.load(teacher_folder)
+
+
+def record(context: str = CONTEXT, answer: str = ANSWER) -> dict:
+    start = context.rindex(answer)
+    return {
+        "id": "q",
+        "question": "the city",
+        "context": context,
+        "answers": {"text": [answer], "answer_start": [start]},
+    }
+
+
+@pytest.mark.parametrize("length", [20, 32, 64])
+def test_the_answer_is_found_again_through_the_windows(tiny, length):
+    questions = squad.read([record()], "test")
+    windows = squad.cut(questions.questions, questions.contexts, tiny, length=length, stride=8)
+    assert max(windows.encoded.lengths) <= length
+    assert windows.strided == int(len(windows.question) > 1)
+    starts, ends = squad.places(windows, questions)
+    assert (starts > 0).any()
+    logits = []
+    for start, end, offsets in zip(starts, ends, windows.offsets, strict=True):
+        scores = np.zeros((len(offsets), 2), np.float32)
+        scores[start, 0] = scores[end, 1] = 5.0 if start else 0.0
+        logits.append(scores)
+    (found,) = squad.answers(windows, questions.contexts, logits)
+    assert found.text == ANSWER
+    assert CONTEXT[found.start : found.end] == ANSWER
+    assert found.start == CONTEXT.rindex(ANSWER)
+
+
+def test_an_answer_neither_ends_before_it_starts_nor_leaves_the_context(tiny):
+    windows = squad.cut(["the city"], ["old river was"], tiny, length=32, stride=8)
+    scores = np.zeros((len(windows.encoded.tokens[0]), 2), np.float32)
+    scores[1] = 99.0  # a token of the question
+    inside = np.flatnonzero(windows.offsets[0][:, 0] >= 0)
+    scores[inside, 0] = [1.0, 2.0, 3.0]
+    scores[inside, 1] = [9.0, 2.0, 1.0]
+    (found,) = squad.answers(windows, ["old river was"], [scores])
+    assert found.text == "old"  # 1 + 9, where 3 + 9 would run backwards
+
+
+def test_a_question_longer_than_a_window_is_cut(tiny):
+    windows = squad.cut(["the river " * 100], [CONTEXT], tiny, length=24, stride=8)
+    assert windows.encoded.truncated == 1
+    assert all((offsets[:, 0] >= 0).any() for offsets in windows.offsets)
+
+
+def test_unanswerable_questions_are_counted_and_faults_named():
+    both = squad.read([record(), record() | {"answers": {"text": [], "answer_start": []}}], "f")
+    assert (len(both), both.unanswerable) == (1, 1)
+    with pytest.raises(UserError, match="f question 0 has no context"):
+        squad.read([{"question": "x", "answers": []}], "f")
+    with pytest.raises(UserError, match="has not the answer"):
+        squad.read([record() | {"answers": {"text": ["city"], "answer_start": [1]}}], "f")
+    with pytest.raises(UserError, match="no question with an answer"):
+        squad.read([], "f")
+    with pytest.raises(UserError, match="not in SQuAD's format"):
+        list(squad.flatten({"data": [{"paragraphs": [{"qas": []}, {}]}]}, "f"))
+
+
+def test_flattening_keeps_every_question():
+    paragraph = {"context": "c", "qas": [{"id": "1"}, {"id": "2"}]}
+    found = list(squad.flatten({"data": [{"paragraphs": [paragraph, paragraph]}]}, "f"))
+    assert [row["id"] for row in found] == ["1", "2", "1", "2"]
+    assert all(row["context"] == "c" for row in found)
