@@ -1,0 +1,17 @@
+"""The libraries of the `edge` extra, which an installation may lack."""
+
+import importlib
+from typing import Any
+
+from distil_jax.errors import UserError
+
+
+def need(name: str) -> Any:
+    """The module of that name; raises `UserError` naming the extra that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise UserError(
+            f"{package} cannot be imported ({error}); pip install distil_jax[edge]"
+        ) from error
