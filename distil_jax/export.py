@@ -1,25 +1,114 @@
-"""Save a checkpoint as a model folder: `python -m distil_jax.export --workdir=DIR --output=DIR`."""
+"""Save a run's checkpoint as a model folder, or a model folder as ONNX or StableHLO."""
+
+import argparse
+from pathlib import Path
 
 from distil_jax import commandline
+from distil_jax.errors import UsageError
+
+QUANTISATIONS = ("none", "float16", "int8", "int8-static")
+OF_MODEL = ("format", "quantize", "calibration", "reduce_range", "scores")
+OF_WORKDIR = ("step", "dtype")
 
 
 def main(arguments: list[str]) -> None:
-    parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
-    parser.add_argument(
-        "--workdir", required=True, type=commandline.folder, help="of a run of distil_jax.main"
-    )
-    parser.add_argument("--step", type=int, help="of a kept checkpoint; the latest if left out")
-    parser.add_argument(
-        "--output", required=True, type=commandline.folder, help="the model folder to write"
-    )
-    parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
-    known = parser.parse_args(arguments)
+    """Parse the flags and export."""
+    flags = _parser().parse_args(arguments)
+    command = " ".join(["python -m distil_jax.export", *arguments])
+    _refuse(flags, OF_WORKDIR if flags.model else OF_MODEL)
+    if flags.model:
+        _export_model(flags, command)
+    else:
+        _export_checkpoint(flags, command)
 
+
+def _export_checkpoint(flags: argparse.Namespace, command: str) -> None:
     from distil_jax.run.export_checkpoint import export_checkpoint
 
-    command = " ".join(["python -m distil_jax.export", *arguments])
-    step = export_checkpoint(known.workdir, known.output, known.step, command, dtype=known.dtype)
-    print(f"step {step} of {known.workdir} is saved in {known.output}")
+    dtype = {"dtype": flags.dtype} if flags.dtype else {}
+    step = export_checkpoint(flags.workdir, flags.output, flags.step, command, **dtype)
+    print(f"step {step} of {flags.workdir} is saved in {flags.output}")
+
+
+def _export_model(flags: argparse.Namespace, command: str) -> None:
+    from distil_jax.edge import processor
+    from distil_jax.edge.export import OnnxSettings, export_onnx
+    from distil_jax.pretrained import load
+    from distil_jax.sizing import sentences
+
+    _check_model_flags(flags)
+    texts = sentences.read(flags.calibration, most=flags.texts) if flags.calibration else []
+    reduced = {"auto": processor.saturates(), "yes": True, "no": False}
+    settings = OnnxSettings(
+        source=flags.model,
+        quantisation=flags.quantize or "none",
+        reduce_range=reduced[flags.reduce_range or "auto"],
+        calibration=texts,
+        scores=_scores(flags.scores) if flags.scores else {},
+        command=command,
+    )
+    exported = export_onnx(load(flags.model), flags.output, settings)
+    print(f"{flags.output}: {exported.bytes:,} bytes, {exported.head}, {exported.quantisation}")
+
+
+def _check_model_flags(flags: argparse.Namespace) -> None:
+    if flags.format is None:
+        raise UsageError("--model needs --format=onnx or --format=stablehlo (see --help)")
+    if flags.calibration and flags.quantize != "int8-static":
+        raise UsageError("--calibration goes with --quantize=int8-static (see --help)")
+
+
+def _scores(path: Path) -> dict[str, float]:
+    """The metrics in a results.json, by task."""
+    from distil_jax.report import files
+
+    content = files.read_object(path)
+    metrics = files.part(content, "metrics", dict, path)
+    task = content.get("task", "score")
+    return {f"{task} {name}": value for name, value in files.numbers(metrics, path, "").items()}
+
+
+def _refuse(flags: argparse.Namespace, others: tuple[str, ...]) -> None:
+    """Flags of the other source would be ignored."""
+    for name in others:
+        if getattr(flags, name) is not None:
+            source = "--workdir" if flags.model else "--model"
+            raise UsageError(f"--{name.replace('_', '-')} goes with {source} (see --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--workdir", type=commandline.folder, help="of a run of distil_jax.main")
+    source.add_argument("--model", help="model folder, hub id or builtin:teacher")
+    add = parser.add_argument
+    add("--output", required=True, type=commandline.folder, help="the folder to write")
+    run = parser.add_argument_group("with --workdir")
+    run.add_argument("--step", type=int, help="of a kept checkpoint; the latest if left out")
+    run.add_argument("--dtype", choices=("float32", "float16"), help="float32 if left out")
+    model = parser.add_argument_group("with --model")
+    model.add_argument("--format", choices=("onnx", "stablehlo"))
+    model.add_argument("--quantize", choices=QUANTISATIONS, help="onnx alone; none if left out")
+    model.add_argument(
+        "--calibration", type=Path, help="text for int8-static: .txt, .jsonl, .csv, .tsv"
+    )
+    model.add_argument(
+        "--texts", type=_positive, default=256, help="how many of its first are used"
+    )
+    model.add_argument(
+        "--reduce-range",
+        choices=("auto", "yes", "no"),
+        help="int8 in 7 bits, for x86 processors without VNNI; auto asks this machine's",
+    )
+    model.add_argument("--scores", type=Path, help="results.json of evaluate, for the model card")
+    return parser
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return number
 
 
 if __name__ == "__main__":

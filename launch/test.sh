@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-prepare_environment test
+prepare_environment test,edge
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 PATH="$venv/bin:$PATH"
 
 ruff format --check .

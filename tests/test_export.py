@@ -11,6 +11,10 @@ from distil_jax.export import main
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
+ONNX = ("--format=onnx", "--output={out}")
+STATIC = (*ONNX, "--quantize=int8-static")
+
+
 def tensors(folder: Path) -> dict[str, bytes]:
     return {name: t.tobytes() for name, t in load_file(folder / "model.safetensors").items()}
 
@@ -53,6 +57,19 @@ def test_the_latest_step_is_the_default(finished: Path, tmp_path: Path) -> None:
         (["--workdir={run}"], 2, ["--output"]),
         (["--workdir={run}", "--output="], 2, ["--output", "empty"]),
         (["--workdir={run}", "--step=last", "--output={out}"], 2, ["--step", "last"]),
+        (["--output={out}"], 2, ["--workdir", "--model"]),
+        (["--workdir={run}", "--format=onnx", "--output={out}"], 2, ["--format goes with --model"]),
+        (["--model={model}", "--step=3", "--output={out}"], 2, ["--step goes with --workdir"]),
+        (["--model={model}", "--output={out}"], 2, ["--format=onnx"]),
+        (["--model={model}", *ONNX, "--quantize=int4"], 2, ["--quantize", "int4"]),
+        (["--model={model}", *ONNX, "--quantize=int8-static"], 1, ["--calibration"]),
+        (["--model={model}", *ONNX, "--calibration=a"], 2, ["--calibration goes with"]),
+        (["--model={model}", *STATIC, "--calibration={out}"], 1, ["{out} is not a file"]),
+        (["--model={model}", *STATIC, "--texts=0"], 2, ["--texts", "0 is not"]),
+        (["--model={out}", *ONNX], 1, ["{out} does not exist"]),
+        (["--model={run}", *ONNX], 1, ["config.json"]),
+        (["--model={model}", "--format=onnx", "--output={run}"], 1, ["exists already"]),
+        (["--model={model}", *ONNX, "--scores={out}"], 1, ["{out}", "cannot be read"]),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -65,13 +82,37 @@ def test_bad_input_is_one_line_and_writes_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(commandline, "_keep_standard_error_for_errors", lambda: None)
-    given = [argument.format(run=finished, out=tmp_path / "out") for argument in arguments]
+    names = {"run": finished, "out": tmp_path / "out", "model": finished / "student"}
+    given = [argument.format(**names) for argument in arguments]
     before = sorted(finished.rglob("*"))
     with pytest.raises(SystemExit) as exited:
         commandline.run(main, given)
     err = capfd.readouterr().err
     assert exited.value.code == status
     assert err.count("\n") == 1
-    assert all(word in err for word in words), err
+    assert all(word.format(**names) in err for word in words), err
     assert not list(tmp_path.iterdir())
     assert sorted(finished.rglob("*")) == before
+
+
+def test_a_model_folder_becomes_an_onnx_folder(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.jsonl").write_text('{"text": "the river in the city"}\n' * 9)
+    (tmp_path / "results.json").write_text('{"task": "mlm", "metrics": {"accuracy": 12.5}}')
+    main(
+        [
+            f"--model={finished / 'student'}",
+            "--format=onnx",
+            "--quantize=int8-static",
+            f"--calibration={tmp_path / 'text.jsonl'}",
+            f"--scores={tmp_path / 'results.json'}",
+            f"--output={tmp_path / 'out'}",
+        ]
+    )
+    size = (tmp_path / "out" / "model.onnx").stat().st_size
+    told = f"{tmp_path / 'out'}: {size:,} bytes, masked_lm, int8-static"
+    assert told in capsys.readouterr().out
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| mlm accuracy | 12.5 |" in card
+    assert "--quantize=int8-static" in card

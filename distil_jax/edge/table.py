@@ -5,22 +5,11 @@ looked-up row is multiplied by, and, in the decoder, the token's column of the p
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int8
 
 from distil_jax.edge.graph import Graph
-
-
-class Table(Protocol):
-    """A [vocabulary, width] table that is in the graph already."""
-
-    def look_up(self, graph: Graph, indices: str, name: str) -> str:
-        """The rows of these indices."""
-
-    def decode(self, graph: Graph, features: str, name: str) -> str:
-        """The product with the transposed table."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +52,9 @@ class Int8Table:
         wide = graph.node("Cast", product, name=f"{name}/float32", to=1)
         scale = graph.node("Mul", parts[1], self.scales, name=f"{name}/scale")
         return graph.node("Mul", wide, scale, name=name)
+
+
+Table = FloatTable | Int8Table
 
 
 def float_table(graph: Graph, name: str, values: Float[np.ndarray, "rows width"]) -> Table:

@@ -29,6 +29,7 @@ def model_card(
     tags: Sequence[str] = (),
     datasets: Sequence[str] = (),
     language: Sequence[str] = ("en",),
+    library: str = "transformers",
 ) -> str:
     """A card in Markdown: header, one paragraph, recipe, data, scores and command.
 
@@ -38,7 +39,7 @@ def model_card(
     header: dict[str, object] = {
         "license": license,
         "language": list(language),
-        "library_name": "transformers",
+        "library_name": library,
         "pipeline_tag": PIPELINES.get(head or "", "feature-extraction"),
         "tags": ["distillation", "jax", "distil_jax", *tags],
     }

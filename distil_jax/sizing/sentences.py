@@ -30,7 +30,7 @@ def read(path: Path, *, most: int) -> list[Sentence]:
         suffixes[-1] if suffixes else "", _lines
     )
     if not path.is_file():
-        raise UserError(f"--input={path} is not a file; give sentences as .txt, .jsonl, .csv, .tsv")
+        raise UserError(f"{path} is not a file; give sentences as .txt, .jsonl, .csv, .tsv")
     found: list[Sentence] = []
     try:
         for sentence in reader(_text(path), path):

@@ -1,0 +1,58 @@
+"""How long a graph takes for one sequence of a given length, and how many it does in a batch."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from distil_jax.edge.onnx_folder import OnnxModel, inputs_of
+
+LENGTHS = (16, 64, 128, 384)
+BATCH, BATCH_LENGTH = 32, 128
+CALLS = 20
+FIRST_ORDINARY_TOKEN = 5
+
+
+def latency(model: OnnxModel, *, calls: int = CALLS) -> dict[str, Any]:
+    """Median and 95th percentile in milliseconds at batch 1, sequences per second at batch 32.
+
+    The sequences are random tokens, none of it padding; lengths beyond the positions are left out.
+    """
+    longest = model.config.positions
+    lengths = [length for length in LENGTHS if length <= longest]
+    runs = {str(length): _run(model, 1, length) for length in lengths}
+    batched = _run(model, BATCH, min(BATCH_LENGTH, longest))
+    milliseconds = timed(runs, calls=calls)
+    few = timed({"batch": batched}, calls=max(3, calls // 4))["batch"]["median"]
+    return {
+        "batch_1_milliseconds_by_length": milliseconds,
+        "batch_32_length": min(BATCH_LENGTH, longest),
+        "batch_32_sequences_per_second": 1000 * BATCH / few,
+    }
+
+
+def timed(runs: Mapping[str, Callable[[], object]], *, calls: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of each function, called in turn after a call that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(calls):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {
+        name: {
+            "median": 1000 * float(np.median(every)),
+            "p95": 1000 * float(np.percentile(every, 95)),
+        }
+        for name, every in seconds.items()
+    }
+
+
+def _run(model: OnnxModel, count: int, length: int) -> Callable[[], object]:
+    first = min(FIRST_ORDINARY_TOKEN, model.config.vocabulary - 1)
+    tokens = np.random.default_rng(0).integers(first, model.config.vocabulary, (count, length))
+    inputs = inputs_of(list(tokens), pad=model.config.pad_token)
+    return lambda: model.run(inputs)
