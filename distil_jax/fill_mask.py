@@ -17,20 +17,18 @@ if TYPE_CHECKING:
     from distil_jax.pretrained.fill import Candidate, Filled
 
 BAR_WIDTH = 14
+AGREED = "="
 
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, load the models, and print what each fills in."""
     flags = _parser().parse_args(arguments)
     texts = flags.text or _lines_from_stdin()
-    from distil_jax.pretrained import load
-    from distil_jax.pretrained.fill import mask_filler
+    from distil_jax.edge.fill import mask_filler
 
     folders = {"teacher": flags.teacher, "model": flags.model}
     fillers = {
-        role: mask_filler(load(folder, require_head="masked_lm"), count=flags.top)
-        for role, folder in folders.items()
-        if folder
+        role: mask_filler(folder, count=flags.top) for role, folder in folders.items() if folder
     }
     show = _print_json if flags.json else _print_tables
     for text in texts:
@@ -51,7 +49,11 @@ def _lines_from_stdin() -> list[str]:
 
 
 def _print_json(text: str, filled: Mapping[str, "Filled"]) -> None:
-    answers = {role: asdict(answer) for role, answer in filled.items()}
+    from distil_jax.pretrained.fill import agreement
+
+    answers: dict[str, object] = {role: asdict(answer) for role, answer in filled.items()}
+    if "teacher" in filled:
+        answers["agreement"] = [asdict(mask) for mask in agreement(**filled)]
     print(json.dumps({"text": text, **answers}, ensure_ascii=False))
 
 
@@ -67,28 +69,33 @@ def _print_tables(text: str, filled: Mapping[str, "Filled"]) -> None:
 
 
 def _table(filled: Mapping[str, "Filled"], columns: Iterable[tuple["Candidate", ...]]) -> "Table":
-    """One mask: a column per model, a line per candidate."""
+    """One mask: a column per model, a line per candidate, a mark at those that both have."""
     from rich.table import Table
     from rich.text import Text
 
+    columns = list(columns)
+    shared = set.intersection(*({one.token for one in column} for column in columns))
+    marked = shared if len(columns) > 1 else set()
     table = Table(box=None, pad_edge=False)
     for role, answer in filled.items():
-        table.add_column(f"{role} ({answer.milliseconds:.1f} ms)", no_wrap=True)
+        told = f", {len(marked)} shared" if role == "model" and len(columns) > 1 else ""
+        table.add_column(f"{role} ({answer.milliseconds:.1f} ms){told}", no_wrap=True)
     for line in zip_longest(*columns):
-        table.add_row(*(Text(_bar(candidate)) if candidate else "" for candidate in line))
+        table.add_row(*(Text(_bar(one, one.token in marked)) if one else "" for one in line))
     return table
 
 
-def _bar(candidate: "Candidate") -> str:
-    """Token, probability and a bar, narrow enough for two in eighty columns."""
+def _bar(candidate: "Candidate", marked: bool) -> str:
+    """Mark, token, probability and a bar, narrow enough for two in eighty columns."""
     bar = "█" * max(1, round(candidate.probability * BAR_WIDTH))
-    return f"{candidate.token[:14]:<14} {candidate.probability:6.1%} {bar}"
+    mark = AGREED if marked else " "
+    return f"{mark} {candidate.token[:13]:<13} {candidate.probability:6.1%} {bar}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.fill_mask", description=__doc__)
     add = parser.add_argument
-    add("--model", required=True, help="model folder, hub id or builtin:teacher")
+    add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")
     add("--teacher", help="a second model to set beside it")
     add("--top", type=_positive, default=5, help="candidates for each mask")
     add("--json", action="store_true", help="one JSON object per text instead of tables")

@@ -30,6 +30,32 @@ def test_teacher_and_student_stand_side_by_side(run, teacher_folder):
     assert " ms)" in lines[1]
     assert len(lines) == 2 + 5
     assert all(line.count("%") == 2 and line.count("█") >= 2 for line in lines[2:])
+    assert "model (" in lines[1]
+    assert lines[1].endswith("5 shared")
+    assert all(line.count("= ") == 2 for line in lines[2:])
+
+
+def test_one_model_has_nothing_to_agree_with(run, teacher_folder):
+    _, out, _ = run(f"--model={teacher_folder}", "the [MASK] of the city")
+    assert "shared" not in out
+    assert "=" not in out
+
+
+def test_json_tells_the_agreement(run, teacher_folder):
+    flags = (f"--model={teacher_folder}", f"--teacher={teacher_folder}", "--json", "--top=3")
+    _, out, _ = run(*flags, "the [MASK] of the [MASK]")
+    assert json.loads(out)["agreement"] == [{"first": True, "shared": 3}] * 2
+
+
+def test_an_onnx_folder_beside_its_model(run, teacher_folder, tmp_path):
+    from distil_jax import export
+
+    folder = tmp_path / "out"
+    export.main([f"--model={teacher_folder}", "--format=onnx", f"--output={folder}"])
+    run("--help")
+    status, out, err = run(f"--model={folder}", f"--teacher={teacher_folder}", "the [MASK]")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1].endswith("5 shared")
 
 
 def test_json_from_standard_input(run, teacher_folder):

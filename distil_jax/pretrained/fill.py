@@ -1,8 +1,9 @@
 """The likeliest tokens at a text's masks."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,14 @@ class Candidate:
 
     token: str
     probability: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two models' candidates for a mask: whether the likeliest is one, and how many are."""
+
+    first: bool
+    shared: int
 
 
 @dataclass(frozen=True)
@@ -55,53 +64,76 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
         return probabilities, tokens
 
     def fill(text: str) -> Filled:
-        batch, places = _encode(pretrained, text)
-        probabilities, tokens = jax.device_get(best(pretrained.params, batch, places))
-        return Filled(
-            tuple(
-                tuple(
-                    Candidate(_readable(tokenizer, int(token)), float(probability))
-                    for token, probability in zip(*row, strict=True)
-                )
-                for row in zip(tokens, probabilities, strict=True)
-            ),
-            _milliseconds(lambda: best(pretrained.params, batch, places)),
-        )
+        ids, places = masked_places(tokenizer, pretrained.config.positions, text)
+        batch = _row(pretrained, ids)
+        where = jnp.asarray(places, jnp.int32)
+        probabilities, tokens = jax.device_get(best(pretrained.params, batch, where))
+        seconds = milliseconds(lambda: jax.block_until_ready(best(pretrained.params, batch, where)))
+        return Filled(candidates(tokenizer, tokens, probabilities), seconds)
 
     return fill
 
 
-def _encode(pretrained: Pretrained, text: str) -> tuple[dict[str, Array], Array]:
-    """One padded row, and the places of its masks."""
-    tokenizer, config = pretrained.tokenizer, pretrained.config
-    assert tokenizer is not None
+def masked_places(tokenizer: Any, positions: int, text: str) -> tuple[list[int], list[int]]:
+    """A text's ids and the places of its masks; raises `UserError` without one, or if too long."""
     ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
     places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
     if not places:
         raise UserError(f"text {text[:60]!r} has no {tokenizer.mask_token}; put one into it")
-    if len(ids) > config.positions:
+    if len(ids) > positions:
         raise UserError(
-            f"text {text[:60]!r} has {len(ids)} tokens, but the model has {config.positions} "
+            f"text {text[:60]!r} has {len(ids)} tokens, but the model has {positions} "
             "positions; shorten it"
         )
+    return ids, places
+
+
+def candidates(
+    tokenizer: Any,
+    tokens: Int[np.ndarray, "masks count"],
+    probabilities: Float[np.ndarray, "masks count"],
+) -> tuple[tuple[Candidate, ...], ...]:
+    """Token ids as text, with their probabilities, for each mask."""
+    return tuple(
+        tuple(
+            Candidate(_readable(tokenizer, int(token)), float(probability))
+            for token, probability in zip(*row, strict=True)
+        )
+        for row in zip(tokens, probabilities, strict=True)
+    )
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """Median wall-clock time of a call that has been made once before."""
+    seconds = []
+    for _ in range(TIMED_CALLS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds)) * 1000
+
+
+def agreement(teacher: Filled, model: Filled) -> list[Agreement]:
+    """For each mask, what the two have in common."""
+    return [
+        Agreement(
+            first=first[0].token == second[0].token,
+            shared=len({one.token for one in first} & {one.token for one in second}),
+        )
+        for first, second in zip(teacher.masks, model.masks, strict=False)
+    ]
+
+
+def _row(pretrained: Pretrained, ids: Sequence[int]) -> dict[str, Array]:
+    """One padded row."""
+    config = pretrained.config
     length = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, config.positions)
     padding = (0, length - len(ids))
     tokens = np.pad(np.asarray(ids, np.int32), padding, constant_values=config.pad_token)
     segments = np.pad(np.ones(len(ids), np.int32), padding)
-    batch = {"tokens": jnp.asarray(tokens[None]), "segments": jnp.asarray(segments[None])}
-    return batch, jnp.asarray(places, jnp.int32)
+    return {"tokens": jnp.asarray(tokens[None]), "segments": jnp.asarray(segments[None])}
 
 
-def _readable(tokenizer: object, token: int) -> str:
+def _readable(tokenizer: Any, token: int) -> str:
     """The token as text; byte-level pieces lose their marker for a space."""
-    return tokenizer.decode([token]).strip() or tokenizer.convert_ids_to_tokens(token)  # type: ignore[attr-defined]
-
-
-def _milliseconds(call: Callable[[], object]) -> float:
-    """Median wall-clock time of a call that has already been compiled."""
-    seconds = []
-    for _ in range(TIMED_CALLS):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds)) * 1000
+    return tokenizer.decode([token]).strip() or tokenizer.convert_ids_to_tokens(token)

@@ -4,7 +4,7 @@ import pytest
 
 from distil_jax import models, pretrained
 from distil_jax.errors import UserError
-from distil_jax.pretrained.fill import mask_filler
+from distil_jax.pretrained.fill import Candidate, Filled, agreement, mask_filler
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,11 @@ def test_no_more_candidates_than_there_are_tokens(teacher):
     candidates = mask_filler(teacher, count=10**6)("[MASK]").masks[0]
     assert len(candidates) == teacher.config.vocabulary
     assert abs(sum(candidate.probability for candidate in candidates) - 1) < 1e-4
+
+
+def test_agreement_counts_the_first_and_the_shared():
+    def filled(*masks: str) -> Filled:
+        return Filled(tuple(tuple(Candidate(token, 0.1) for token in mask) for mask in masks), 1.0)
+
+    found = agreement(filled("abc", "abc"), filled("acd", "dba"))
+    assert [(mask.first, mask.shared) for mask in found] == [(True, 2), (False, 2)]
