@@ -1,6 +1,7 @@
 """Everything an evaluation needs, read and checked before anything is written."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,7 +223,11 @@ def _file_hash(folder: Path) -> str:
 
 def _data_hash(problem: Problem) -> str:
     digest = hashlib.sha256()
-    sets = [part.encoded for part in (*problem.held_out, *problem.tests)]
+    held_out = (*problem.held_out, *problem.tests)
+    sets = [part.encoded for part in held_out]
+    for part in held_out:
+        right = part.right.tolist() if isinstance(part.right, np.ndarray) else part.right
+        digest.update(json.dumps([part.name, right]).encode())
     if problem.training is not None:
         sets.append(problem.training.encoded)
         for values in problem.training.targets.values():

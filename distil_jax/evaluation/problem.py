@@ -33,7 +33,8 @@ class HeldOut:
     Attributes:
       count: examples (or questions) in it.
       predictions: records of id, label and scores out of the model's outputs.
-      metrics: of those records; None where the split has no labels.
+      right: the labels or answers themselves; None where the split has none.
+      metrics: of the records against those; None where the split has no labels.
       submission: name and text of the file that the benchmark takes.
     """
 
@@ -41,6 +42,7 @@ class HeldOut:
     encoded: Encoded
     count: int
     predictions: Callable[[Outputs], list[Prediction]]
+    right: Any
     metrics: Callable[[list[Prediction]], Metrics] | None
     submission: Callable[[list[Prediction]], tuple[str, str]] | None = None
 

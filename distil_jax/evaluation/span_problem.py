@@ -73,6 +73,7 @@ def build(
         own.encoded,
         len(held_out),
         partial(predictions, held_out.ids, own, held_out.contexts),
+        held_out.answers,
         partial(_metrics, held_out),
         submission,
     )

@@ -95,13 +95,12 @@ def build(
         training = TrainingSet(encode_table(found.training), {"labels": targets})
 
     def split(split_name: str, table: Examples) -> HeldOut:
-        metrics = None
-        if table.labels is not None:
-            metrics = partial(_metrics, task.score, numbers(table), labels)
+        right = None if table.labels is None else numbers(table)
+        metrics = None if right is None else partial(_metrics, task.score, right, labels)
         file = task.test.get(split_name)
         submit = partial(submission, file, name, labels) if file else None
         predict = partial(predictions, table.ids, labels)
-        return HeldOut(split_name, encode_table(table), len(table), predict, metrics, submit)
+        return HeldOut(split_name, encode_table(table), len(table), predict, right, metrics, submit)
 
     held_out = tuple(split(*item) for item in found.held_out.items())
     tests = tuple(split(*item) for item in found.tests.items())

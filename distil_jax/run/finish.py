@@ -18,6 +18,8 @@ from distil_jax.training.progress import Display
 from distil_jax.training.workdir import write_text, writing
 
 RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
+LEAST_GAP_NATS = 0.02
+"""A share of a smaller gap between initialisation and teacher would be a share of noise."""
 
 
 def earlier_results(setup: Setup) -> Scores | None:
@@ -68,8 +70,11 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
 
 def _gap(scores: Scores) -> str:
     teacher, first, last = (scores[n]["masked_lm"] for n in (TEACHER, INITIALISED, DISTILLED))
-    if first <= teacher:
-        return f"the student began at the teacher's held-out MLM loss or below ({first:.3f})"
+    if first - teacher < LEAST_GAP_NATS:
+        return (
+            f"held-out MLM loss: teacher {teacher:.3f}, student {first:.3f} at its start and "
+            f"{last:.3f} now; there was no gap to speak of"
+        )
     return (
         f"the student closed {(first - last) / (first - teacher):.0%} of the held-out-loss gap "
         "between its initialisation and the teacher"

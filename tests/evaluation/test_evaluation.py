@@ -81,6 +81,23 @@ def test_the_same_command_again_changes_nothing_and_other_settings_are_refused(
 
 
 @pytest.mark.slow
+def test_changed_labels_of_the_held_out_split_are_another_evaluation(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path
+):
+    output, data = tmp_path / "output", tmp_path / "data"
+    shutil.copytree(tuned, output)
+    shutil.copytree(sentiment, data)
+    rows = [json.loads(line) for line in (data / "validation.jsonl").read_text().splitlines()]
+    rows[3]["label"] = 1 - rows[3]["label"]
+    (data / "validation.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    settings = json.loads((output / "settings.json").read_text())
+    (output / "settings.json").write_text(json.dumps(settings | {"data": str(data)}))
+    before = content(output)
+    with pytest.raises(UserError, match="data_content"):
+        evaluate(teacher_folder, output, task="sst2", data=data, seeds=2)
+    assert content(output) == before
+
+
 def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):

@@ -171,3 +171,16 @@ def test_nothing_and_the_same_twice_are_refused(tmp_path: Path) -> None:
         page.gather([run, run])
     with pytest.raises(UserError, match=r"no run's folder"):
         page.gather([tmp_path])
+
+
+def test_a_run_of_one_step_draws_without_a_warning(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    (folder / "config.json").write_text(
+        json.dumps({"run": {"teacher": "t", "optimizer": {"clip": 5.0}}})
+    )
+    line = {"step": 1, "loss": 9.0, "gradient_norm": 11.0, "clipped_share": 1.0}
+    (folder / "metrics.jsonl").write_text(json.dumps(line))
+    document = page.document(page.gather([folder], [], [], []), when="today")
+    names = {picture.name for picture in document.pictures()}
+    assert {"gradient_norm", "curve_loss"} <= names
+    assert f"{write.FIGURES}/gradient_norm.png" in write.files(document)

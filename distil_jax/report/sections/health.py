@@ -63,13 +63,26 @@ def _draw(material: Material, name: str) -> Figure:
     figure, axes = drawing.axes(2.9)
     for number, run in enumerate(material.runs):
         found = [(line["step"], line[name]) for line in run.lines if name in line]
-        axes.plot(
-            *zip(*found, strict=True), color=drawing.colour(number), linewidth=1.2
-        ) if found else None
+        if found:
+            axes.plot(
+                *zip(*found, strict=True),
+                color=drawing.colour(number),
+                linewidth=1.2,
+                marker="o" if len(found) == 1 else "",
+                markersize=4,
+            )
         clip = run.settings.get("optimizer.clip")
         if name == "gradient_norm" and clip:
             axes.axhline(clip, color=drawing.colour(number), linewidth=0.8, linestyle="--")
-            axes.text(0, clip, " clipped above", va="bottom", fontsize=8.5, color=drawing.FAINT)
+            axes.text(
+                0.01,
+                clip,
+                "clipped above",
+                transform=axes.get_yaxis_transform(),
+                va="bottom",
+                fontsize=8.5,
+                color=drawing.FAINT,
+            )
     if name == "gradient_norm":
         axes.set_yscale("log")
     axes.set_xlabel("optimizer step")

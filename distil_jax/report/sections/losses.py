@@ -71,5 +71,14 @@ def _draw(material: Material, name: str) -> Figure:
 
 
 def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:
-    axes.plot(*_training(run, name), color=colour, linewidth=0.9, alpha=0.6)
+    training = _training(run, name)
+    alone = len(training[0]) == 1  # a line of one point shows nothing
+    axes.plot(
+        *training,
+        color=colour,
+        linewidth=0.9,
+        alpha=0.6,
+        marker="s" if alone else "",
+        markersize=4,
+    )
     axes.plot(*_held(run, name), color=colour, linewidth=1.8, marker="o", markersize=4)
