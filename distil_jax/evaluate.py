@@ -20,8 +20,12 @@ def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
     flags = _parser().parse_args(arguments)
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
+    from distil_jax.edge.onnx_folder import is_onnx
     from distil_jax.run.compilation import keep_compiled
 
+    if is_onnx(flags.model):
+        _evaluate_export(flags)
+        return
     if flags.task == "mlm":
         settings = _mlm_settings(flags)
         keep_compiled()
@@ -33,6 +37,18 @@ def main(arguments: list[str]) -> None:
 
     keep_compiled()
     evaluate(_settings(flags), command)
+
+
+def _evaluate_export(flags: argparse.Namespace) -> None:
+    """An export is scored as it is."""
+    from distil_jax.edge import scoring
+
+    if flags.epochs:
+        raise UsageError("an ONNX export cannot be fine-tuned; leave --epochs out (see --help)")
+    if flags.task == "mlm":
+        scoring.evaluate_masked(_mlm_settings(flags))
+    else:
+        scoring.evaluate(_settings(flags))
 
 
 def _settings(flags: argparse.Namespace) -> "Settings":
@@ -92,7 +108,7 @@ def _mlm_settings(flags: argparse.Namespace) -> "HeldOutSettings":
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.evaluate", description=__doc__)
     add = parser.add_argument
-    add("--model", required=True, help="model folder, hub id or builtin:teacher")
+    add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")
     add("--task", required=True, choices=TASKS, help="a task by name, or the kind of your own")
     add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
     add("--output", type=commandline.folder, required=True, help="folder of the results")

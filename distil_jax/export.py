@@ -31,12 +31,15 @@ def _export_checkpoint(flags: argparse.Namespace, command: str) -> None:
 
 
 def _export_model(flags: argparse.Namespace, command: str) -> None:
+    _check_model_flags(flags)
+    if flags.format == "stablehlo":
+        _export_stablehlo(flags, command)
+        return
     from distil_jax.edge import processor
     from distil_jax.edge.export import OnnxSettings, export_onnx
     from distil_jax.pretrained import load
     from distil_jax.sizing import sentences
 
-    _check_model_flags(flags)
     texts = sentences.read(flags.calibration, most=flags.texts) if flags.calibration else []
     reduced = {"auto": processor.saturates(), "yes": True, "no": False}
     settings = OnnxSettings(
@@ -49,6 +52,17 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
     )
     exported = export_onnx(load(flags.model), flags.output, settings)
     print(f"{flags.output}: {exported.bytes:,} bytes, {exported.head}, {exported.quantisation}")
+
+
+def _export_stablehlo(flags: argparse.Namespace, command: str) -> None:
+    from distil_jax.edge.stablehlo import FILE, export_stablehlo
+    from distil_jax.pretrained import load
+
+    for name in ("quantize", "calibration", "reduce_range", "scores"):
+        if getattr(flags, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} goes with --format=onnx (see --help)")
+    size = export_stablehlo(load(flags.model), flags.output, flags.model, command)
+    print(f"{flags.output}/{FILE}: {size:,} bytes")
 
 
 def _check_model_flags(flags: argparse.Namespace) -> None:

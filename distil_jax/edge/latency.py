@@ -21,8 +21,8 @@ def latency(model: OnnxModel, *, calls: int = CALLS) -> dict[str, Any]:
     """
     longest = model.config.positions
     lengths = [length for length in LENGTHS if length <= longest]
-    runs = {str(length): _run(model, 1, length) for length in lengths}
-    batched = _run(model, BATCH, min(BATCH_LENGTH, longest))
+    runs = {str(length): one_call(model, 1, length) for length in lengths}
+    batched = one_call(model, BATCH, min(BATCH_LENGTH, longest))
     milliseconds = timed(runs, calls=calls)
     few = timed({"batch": batched}, calls=max(3, calls // 4))["batch"]["median"]
     return {
@@ -51,7 +51,8 @@ def timed(runs: Mapping[str, Callable[[], object]], *, calls: int) -> dict[str, 
     }
 
 
-def _run(model: OnnxModel, count: int, length: int) -> Callable[[], object]:
+def one_call(model: OnnxModel, count: int, length: int) -> Callable[[], object]:
+    """A call of the graph on `count` sequences of random tokens, none of it padding."""
     first = min(FIRST_ORDINARY_TOKEN, model.config.vocabulary - 1)
     tokens = np.random.default_rng(0).integers(first, model.config.vocabulary, (count, length))
     inputs = inputs_of(list(tokens), pad=model.config.pad_token)

@@ -62,7 +62,7 @@ def evaluate(settings: HeldOutSettings) -> dict[str, Any]:
     length = check_length(settings.length, USUAL_LENGTH, model.config)
     if teacher is not None:
         length = check_length(settings.length, length, teacher.config)
-    tokens, segments = _rows(settings, model, length)
+    tokens, segments = packed_rows(settings, model.tokenizer, length)
     identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
     with claim(settings.output) as folder:
         check_identity(folder, identity)
@@ -104,16 +104,16 @@ def _models(settings: HeldOutSettings) -> tuple[Pretrained, Pretrained | None]:
     return model, teacher
 
 
-def _rows(
-    settings: HeldOutSettings, model: Pretrained, length: int
+def packed_rows(
+    settings: HeldOutSettings, tokenizer: Any, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    assert model.tokenizer is not None
-    special = special_ids(model.tokenizer)
+    """Tokens and segments [rows, length] of the text; raises `UserError` if it has none."""
+    special = special_ids(tokenizer)
     documents = corpus.documents(
         corpus.find(settings.data, document=settings.document, column=settings.column)
     )
     rule = Rule(length, shortest_tokens=4, unknown_share=2.0)
-    made = make(documents, bare_backend(model.tokenizer), special, rule, Dropped())
+    made = make(documents, bare_backend(tokenizer), special, rule, Dropped())
     sequences, held = [], 0
     for sequence in made:
         sequences.append(sequence)
@@ -126,17 +126,21 @@ def _rows(
 
 
 def _pair(settings: HeldOutSettings, model: Pretrained, teacher: Pretrained | None) -> Pair:
-    special = special_ids(model.tokenizer)  # type: ignore[arg-type]
-    masking = Masking(
-        vocabulary=len(model.tokenizer),  # type: ignore[arg-type]
+    other = None if teacher is None else teacher.config
+    return Pair(model.config, other, masking(model.tokenizer), settings.seed)
+
+
+def masking(tokenizer: Any) -> Masking:
+    """How tokens are hidden: BERT's 15 %, drawn uniformly."""
+    special = special_ids(tokenizer)
+    return Masking(
+        vocabulary=len(tokenizer),
         special=special.every,
         mask_token=special.mask,
         percent=PERCENT,
         mask_percent=MASK_PERCENT,
         random_percent=RANDOM_PERCENT,
     )
-    other = None if teacher is None else teacher.config
-    return Pair(model.config, other, masking, settings.seed)
 
 
 def _band_of_token(counts: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,9 @@ from distil_jax.evaluation.teacher import Teacher, open_teacher
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained, load, load_pooler, locate
 from distil_jax.training.parallel import Devices
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 HEADS: dict[str, Head] = {
     "classification": "classification",
@@ -85,9 +88,11 @@ def make(settings: Settings) -> Plan:
     assert model.tokenizer is not None
     check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, task.length, model.config)
-    source = _source(settings, task)
+    source = source_of(settings, task)
     known = model.labels if model.head == kind else ()
-    problem, tables = _problem(settings, task, model, source, known, length, training=epochs > 0)
+    problem, tables = read_problem(
+        settings, task, model.tokenizer, source, known, length, training=epochs > 0
+    )
     head = _own_head(model, problem, kind)
     if not epochs and head is None:
         raise UserError(
@@ -113,21 +118,21 @@ def make(settings: Settings) -> Plan:
     )
 
 
-def _problem(
+def read_problem(
     settings: Settings,
     task: Task,
-    model: Pretrained,
+    tokenizer: "PreTrainedTokenizerFast",
     source: Source,
     known: tuple[str, ...],
     length: int,
     *,
     training: bool,
 ) -> tuple[Problem, text_problem.Tables | None]:
-    assert model.tokenizer is not None
+    """The task's data, encoded, and its tables where it has no spans; raises `UserError`."""
     if task.kind == "span":
         train, held_out = span_problem.read_splits(source, training=training)
         built = span_problem.build(
-            train, held_out, model.tokenizer, length=length, stride=settings.stride
+            train, held_out, tokenizer, length=length, stride=settings.stride
         )
         return built, None
     tables = text_problem.read_tables(
@@ -138,11 +143,12 @@ def _problem(
         training=training,
     )
     labels = text_problem.label_names(task, tables, known)
-    built = text_problem.build(settings.task, task, tables, labels, model.tokenizer, length=length)
+    built = text_problem.build(settings.task, task, tables, labels, tokenizer, length=length)
     return built, tables
 
 
-def _source(settings: Settings, task: Task) -> Source:
+def source_of(settings: Settings, task: Task) -> Source:
+    """Where the task's data is; raises `UserError` if nothing says so."""
     if settings.data:
         return Source(settings.data, task.hub[1] if task.hub else None, settings.given)
     if task.hub and not settings.given:

@@ -10,6 +10,7 @@ from distil_jax.report import files
 
 FILE = "speed.json"
 ROLES = ("teacher", "student")
+EXPORT = "export "
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Speed:
     """Figures of each model by name, and what they were measured on.
 
     Attributes:
-      models: "student" and, if there was one, "teacher": parameters, bytes, milliseconds, rates.
+      models: "student" and, if there were any, "teacher" and "export NAME"s:
+        parameters, bytes, milliseconds, rates.
       ratios: how many times faster, and which share of the size, the student is.
       names: the folder or id of each.
     """
@@ -36,8 +38,9 @@ def read(folder: Path) -> Speed:
     if not path.is_file():
         raise UserError(f"{path} does not exist; distil_jax.benchmark --output={folder} writes it")
     content = files.read_object(path)
+    roles = (*ROLES, *(name for name in content if name.startswith(EXPORT)))
     models: dict[str, dict[str, Any]] = {
-        role: files.part(content, role, dict, path) for role in ROLES if content.get(role)
+        role: files.part(content, role, dict, path) for role in roles if content.get(role)
     }
     if "student" not in models:
         raise files.damaged(path, "it has no student")

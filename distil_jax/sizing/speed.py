@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from distil_jax.edge.encoder import IDS, MASK, TYPES
+from distil_jax.edge.onnx_folder import OnnxModel
 from distil_jax.errors import UserError
 from distil_jax.models.serving import encode, unstack
 from distil_jax.pretrained import Pretrained
@@ -22,16 +24,19 @@ BUCKET = 16
 BATCH = 32
 
 Rows = dict[str, np.ndarray]
+Measurable = Pretrained | OnnxModel
 
 
 def measure(
-    models: Mapping[str, tuple[str, Pretrained]],
+    models: Mapping[str, tuple[str, Measurable]],
     sentences: Sequence[Sentence],
     *,
     rounds: int,
     length: int,
 ) -> dict[str, Any]:
-    """Figures of "student" and, if it is there, "teacher": (name, model) each.
+    """Figures of "student", and, if they are there, "teacher" and exports: (name, model) each.
+
+    A model folder is measured as this package's encoder, an export with its head, in onnxruntime.
 
     Every round is a pass over all sentences by every model in turn, one sentence a call in their
     order, then 32 a call sorted by length; medians over the rounds. Tokens beyond `length`, or a
@@ -41,14 +46,15 @@ def measure(
     encoded = {}
     for role, (_, model) in models.items():
         encoded[role] = tokens(model, sentences, length)
-        run = forward(model)
+        run = onnx_forward(model) if isinstance(model, OnnxModel) else forward(model)
         if model.tokenizer is None:
             raise UserError(f"the {role} has no tokenizer, so no sentence can be encoded")
         pad = special_ids(model.tokenizer).pad
-        single = [rows([sentence], 1, pad) for sentence in encoded[role]]
+        bucket = 1 if isinstance(model, OnnxModel) else BUCKET
+        single = [rows([sentence], 1, pad, bucket) for sentence in encoded[role]]
         by_length = sorted(encoded[role], key=len)
         parts = [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
-        batched = [rows(part, BATCH, pad) for part in parts]
+        batched = [rows(part, BATCH, pad, bucket) for part in parts]
         passes |= {f"{role} 1": _pass(run, single), f"{role} 32": _pass(run, batched)}
     seconds = alternate(passes, rounds=rounds)
     content: dict[str, Any] = {
@@ -79,7 +85,18 @@ def forward(model: Pretrained) -> Callable[[Rows], jax.Array]:
     return lambda batch: compiled(params, batch)
 
 
-def _pass(run: Callable[[Rows], jax.Array], every: Sequence[Rows]) -> Callable[[], object]:
+def onnx_forward(model: OnnxModel) -> Callable[[Rows], list[np.ndarray]]:
+    """The graph in onnxruntime, head included."""
+
+    def run(batch: Rows) -> list[np.ndarray]:
+        ids = batch["tokens"].astype(np.int64)
+        mask = batch["segments"].astype(np.int64)
+        return model.run({IDS: ids, MASK: mask, TYPES: np.zeros_like(ids)})
+
+    return run
+
+
+def _pass(run: Callable[[Rows], object], every: Sequence[Rows]) -> Callable[[], object]:
     def all_of_them() -> None:
         for batch in every:
             jax.block_until_ready(run(batch))
@@ -87,7 +104,7 @@ def _pass(run: Callable[[Rows], jax.Array], every: Sequence[Rows]) -> Callable[[
     return all_of_them
 
 
-def tokens(model: Pretrained, sentences: Sequence[Sentence], length: int) -> list[list[int]]:
+def tokens(model: Measurable, sentences: Sequence[Sentence], length: int) -> list[list[int]]:
     """Token ids of each sentence or pair, special ones included, cut where they are too many."""
     assert model.tokenizer is not None
     most = min(length, model.config.positions)
@@ -97,10 +114,10 @@ def tokens(model: Pretrained, sentences: Sequence[Sentence], length: int) -> lis
     ]
 
 
-def rows(every: Sequence[Sequence[int]], count: int, pad: int) -> Rows:
+def rows(every: Sequence[Sequence[int]], count: int, pad: int, bucket: int = BUCKET) -> Rows:
     """`count` rows, a sentence each and empty ones after them, as long as the longest's bucket."""
     longest = max(map(len, every))
-    width = -(-longest // BUCKET) * BUCKET
+    width = -(-longest // bucket) * bucket
     batch = {
         "tokens": np.full((count, width), pad, np.int32),
         "segments": np.zeros((count, width), np.int32),
@@ -112,20 +129,33 @@ def rows(every: Sequence[Sequence[int]], count: int, pad: int) -> Rows:
 
 
 def _figures(
-    name: str, model: Pretrained, sentences: int, single_seconds: float, batched_seconds: float
+    name: str, model: Measurable, sentences: int, single_seconds: float, batched_seconds: float
 ) -> dict[str, Any]:
-    leaves = jax.tree.leaves(model.params)
-    encoder = jax.tree.leaves(model.params["encoder"])
+    size = _export_size(model) if isinstance(model, OnnxModel) else _size(name, model)
     return {
         "model": name,
         "layers": model.config.layers,
-        "parameters": sum(leaf.size for leaf in leaves),
-        "encoder_parameters": sum(leaf.size for leaf in encoder),
-        "bytes": _bytes(name) or sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
+        **size,
         "batch_1_milliseconds": 1000 * single_seconds / sentences,
         "batch_1_sentences_per_second": sentences / single_seconds,
         "batch_32_sentences_per_second": sentences / batched_seconds,
     }
+
+
+def _size(name: str, model: Pretrained) -> dict[str, Any]:
+    leaves = jax.tree.leaves(model.params)
+    encoder = jax.tree.leaves(model.params["encoder"])
+    return {
+        "backend": "jax, encoder",
+        "parameters": sum(leaf.size for leaf in leaves),
+        "encoder_parameters": sum(leaf.size for leaf in encoder),
+        "bytes": _bytes(name) or sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
+    }
+
+
+def _export_size(model: OnnxModel) -> dict[str, Any]:
+    quantised = "float32" if model.quantisation == "none" else model.quantisation
+    return {"backend": f"onnxruntime, {model.head}, {quantised}", "bytes": model.bytes}
 
 
 def _bytes(name: str) -> int:
@@ -136,4 +166,8 @@ def _bytes(name: str) -> int:
 def _ratios(student: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, float]:
     rates = {f"batch_{size}_speed": f"batch_{size}_sentences_per_second" for size in (1, BATCH)}
     sizes = {name: name for name in ("parameters", "encoder_parameters", "bytes")}
-    return {name: student[key] / teacher[key] for name, key in (rates | sizes).items()}
+    return {
+        name: student[key] / teacher[key]
+        for name, key in (rates | sizes).items()
+        if key in student and key in teacher
+    }

@@ -1,0 +1,51 @@
+"""Serve a page that fills masks in the browser with an exported ONNX model."""
+
+import argparse
+
+from distil_jax import commandline
+from distil_jax.errors import UserError
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the flags and serve until interrupted."""
+    flags = _parser().parse_args(arguments)
+    from distil_jax.edge import server as serving
+    from distil_jax.edge.fill import mask_filler
+    from distil_jax.edge.onnx_folder import open_onnx
+
+    model = open_onnx(flags.model)
+    told = serving.about(model, flags.teacher)
+    teacher = mask_filler(flags.teacher, count=5) if flags.teacher else None
+    try:
+        made = serving.server(model, told, teacher, host=flags.host, port=flags.port)
+    except OSError as error:
+        raise UserError(
+            f"{flags.host}:{flags.port} cannot be served ({error.strerror}); choose another --port"
+        ) from error
+    with made:
+        print(f"http://{flags.host}:{made.server_address[1]}/ (Ctrl+C ends)", flush=True)
+        try:
+            made.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.Parser(prog="python -m distil_jax.demo", description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, help="ONNX folder of a masked LM, best --quantize=int8")
+    add("--teacher", default="", help="model folder, ONNX folder or builtin:teacher beside it")
+    add("--host", default="127.0.0.1", help="0.0.0.0 serves the network, e.g. a phone")
+    add("--port", type=_port, default=8000, help="0: any free one")
+    return parser
+
+
+def _port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number < 65536:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 65535")
+    return number
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,63 @@
+"""The browser's libraries, installed once by npm into the user's cache.
+
+package-lock.json pins them with their digests; they are 15 MB, which no wheel should carry.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from distil_jax.errors import UserError
+
+WEB = Path(__file__).parent / "web"
+FILES = {
+    "ort.wasm.min.mjs": "onnxruntime-web/dist/ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs": "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm": "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
+    "tokenizers.mjs": "@huggingface/tokenizers/dist/tokenizers.mjs",
+}
+
+
+def libraries() -> dict[str, Path]:
+    """The files by the name that the page asks for; raises `UserError` without npm."""
+    root = _cache()
+    found = {name: root / "node_modules" / path for name, path in FILES.items()}
+    if not all(path.is_file() for path in found.values()):
+        _install(root)
+    return found
+
+
+def _cache() -> Path:
+    """A folder for these very versions."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return base / "distil_jax" / f"web-{digest}"
+
+
+def _install(root: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UserError("npm is missing, which installs the browser's libraries; install Node.js")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=root.parent))
+    try:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(WEB / name, draft)
+        done = subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=draft,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            reason = lines[0] if lines else f"exit status {done.returncode}"
+            raise UserError(f"npm ci could not install the browser's libraries: {reason[:200]}")
+        shutil.rmtree(root, ignore_errors=True)
+        draft.rename(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
