@@ -14,7 +14,24 @@ from distil_jax.evaluation.encoding import Encoded
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SETTINGS = OnnxSettings("here", "none", False, (), {}, "command")
-WORDS = "the of and to in is for it as was on be with by that from".split()
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "for",
+    "it",
+    "as",
+    "was",
+    "on",
+    "be",
+    "with",
+    "by",
+    "that",
+    "from",
+]
 
 
 @pytest.fixture(scope="module")

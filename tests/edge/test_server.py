@@ -15,7 +15,6 @@ from distil_jax import commandline, demo, pretrained
 from distil_jax.edge import server, vendor
 from distil_jax.edge.export import OnnxSettings, export_onnx
 from distil_jax.edge.fill import mask_filler
-from distil_jax.edge.onnx_folder import open_onnx
 from distil_jax.errors import UserError
 
 TEXT = "the [MASK] of the file is [MASK]."

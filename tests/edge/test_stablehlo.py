@@ -58,7 +58,7 @@ def test_a_server_needs_jax_alone(make, tmp_path):
 def test_more_tokens_than_positions_are_refused(make):
     loaded = export.deserialize(stablehlo(make("distilbert", "classification")))
     ids = np.full((1, 21), 5, np.int32)
-    with pytest.raises(ValueError, match="length <= 20|positions|constraint"):
+    with pytest.raises(ValueError, match=r"length <= 20|positions|constraint"):
         loaded.call(ids, np.ones_like(ids))
 
 
