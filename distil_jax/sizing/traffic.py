@@ -1,0 +1,111 @@
+"""Bytes that a compiled program moves between memory and the chip, from its text."""
+
+from collections.abc import Mapping, Sequence
+
+from distil_jax.sizing.hlo import Instruction, Program
+
+FREE = frozenset(
+    (
+        "parameter",
+        "constant",
+        "tuple",
+        "get-tuple-element",
+        "bitcast",
+        "while",
+        "conditional",
+        "call",
+        "after-all",
+        "iota",
+        "partition-id",
+        "copy-done",
+        "all-reduce-done",
+        "slice-done",
+        "async-done",
+        "opt-barrier",
+    )
+)
+"""Operations that move nothing themselves, or whose start was counted."""
+
+SLICES = ("dynamic-slice", "slice", "gather")
+
+
+def memory_bytes(program: Program) -> float:
+    """Bytes read and written by all fusions and other operations, loops counted by their turns.
+
+    An upper estimate: an array that the compiler keeps on the chip (memory space above 0) counts
+    nothing, a sliced one its slice, and everything else is read once by each that uses it.
+    """
+    fused = {
+        name
+        for instructions in program.computations.values()
+        for instruction in instructions
+        if instruction.operation not in ("while", "conditional", "call")
+        for name in instruction.called
+    }
+    return sum(
+        times * sum(_moved(program, one, instructions) for one in instructions)
+        for name, instructions in program.computations.items()
+        if name not in fused and (times := program.times[name])
+    )
+
+
+def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) -> float:
+    if one.operation in FREE or one.operation.startswith("async"):
+        return 0.0
+    results = {instruction.name: instruction for instruction in around}
+    body = _body(program, one)
+    read = sum(
+        _read(results[name], place, body)
+        for place, name in enumerate(one.operands)
+        if name in results and one.operation not in SLICES
+    )
+    written = _written(one, body)
+    return read + (2 * written if one.operation in SLICES else written)
+
+
+def _body(program: Program, one: Instruction) -> Sequence[Instruction]:
+    if one.operation != "fusion":
+        return ()
+    return program.computations.get(one.called[0], ())
+
+
+def _read(operand: Instruction, place: int, body: Sequence[Instruction]) -> float:
+    """The operand's bytes, or those of its slices where a fusion reads nothing else of it."""
+    whole = _off_chip(operand)
+    if not body:
+        return whole
+    parameters = [
+        one for one in body if one.operation == "parameter" and one.attributes == str(place)
+    ]
+    users = [one for one in body if parameters and parameters[0].name in one.operands]
+    if users and all(_touches_a_part(one, parameters[0].name) for one in users):
+        parts = sum(shape.bytes for one in users for shape in one.result if one.operation in SLICES)
+        return min(whole, parts)
+    return whole
+
+
+def _touches_a_part(user: Instruction, name: str) -> bool:
+    """A slice of the array, or an update of a part of it in place."""
+    if user.operation in SLICES:
+        return True
+    return user.operation == "dynamic-update-slice" and user.operands[0] == name
+
+
+def _written(one: Instruction, body: Sequence[Instruction]) -> float:
+    whole = _off_chip(one)
+    by_name = {inner.name: inner for inner in body}
+    root = next((inner for inner in body if inner.is_root), None)
+    update = _update(one, {}) if root is None else _update(root, by_name)
+    return whole if update is None else min(whole, update)
+
+
+def _update(one: Instruction, by_name: Mapping[str, Instruction]) -> float | None:
+    while one.operation == "bitcast" and one.operands[0] in by_name:
+        one = by_name[one.operands[0]]
+    if one.operation != "dynamic-update-slice" or one.operands[1] not in by_name:
+        return None
+    return float(sum(shape.bytes for shape in by_name[one.operands[1]].result))
+
+
+def _off_chip(one: Instruction) -> float:
+    return float(sum(shape.bytes for shape in one.result if not shape.on_chip))
