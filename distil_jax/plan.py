@@ -1,4 +1,4 @@
-"""Plan: what a config needs and takes on chips that are not there, by the TPU compiler's account."""
+"""Plan: what a config needs and takes on chips that are not there, as the TPU compiler sees it."""
 
 import argparse
 import json
@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_amount,
         help="tokens of the training text, where it is not here; 4.2e9, the paper's, unless told",
     )
-    add("--utilisation", type=_share, default=0.5, help="of the compute peak; hours are given at it")
+    add(
+        "--utilisation", type=_share, default=0.5, help="of the compute peak; hours are given at it"
+    )
     add("--no-search", dest="search", action="store_false", help="compile the config's batch alone")
     add("--json", action="store_true", help="all figures as one JSON object")
     return parser

@@ -15,7 +15,6 @@ from distil_jax.models.layer import Layer
 from distil_jax.models.segments import attention_bias, positions
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
-
 KEPT = {
     "attention": jax.checkpoint_policies.save_from_both_policies(
         jax.checkpoint_policies.dots_with_no_batch_dims_saveable,

@@ -16,6 +16,18 @@ from distil_jax.training.config import Config, as_dict
 from distil_jax.training.workdir import write_text
 
 VARIABLE = "DISTIL_JAX_CACHE"
+SOURCES = (
+    "losses",
+    "models",
+    "training",
+    "data/masking.py",
+    *(
+        f"sizing/{name}.py"
+        for name in ("compiler", "hlo", "measure", "step_program", "topologies", "traffic")
+    ),
+)
+"""The code that makes a step's program and reads it."""
+
 WITHOUT_EFFECT = ("data", "checkpoint", "eval", "log", "teacher", "tokenizer")
 """Sections of a config that the step's program does not depend on."""
 
@@ -77,9 +89,11 @@ def _write(path: Path, measured: Measured) -> None:
 def _code_digest() -> str:
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode())
-        digest.update(path.read_bytes())
+    for source in SOURCES:
+        path = package / source
+        for file in [path] if path.is_file() else sorted(path.glob("*.py")):
+            digest.update(file.relative_to(package).as_posix().encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

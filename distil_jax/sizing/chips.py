@@ -58,7 +58,7 @@ CHIPS = {
             link_bandwidth=50e9,
             links=4,
             network_bandwidth=3.125e9,
-            source=f"{TPU_DOCUMENTATION}v5e (400 GB/s both ways over 4 ports; 2 x 100 Gbit/s for 8)",
+            source=f"{TPU_DOCUMENTATION}v5e (400 GB/s over 4 ports; 2 x 100 Gbit/s for 8 chips)",
         ),
         Chip(
             "v5p",

@@ -35,7 +35,7 @@ def devices(topology: Topology, mode: str) -> Devices:
         )
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
-    found = jax_topologies.get_topology_desc(
+    found: list[Any] = jax_topologies.get_topology_desc(
         platform="tpu", topology_name=compiler_name(topology), **_options(topology)
     ).devices
     ordered = sorted(found, key=lambda device: (_slice(device), device.id))
@@ -65,5 +65,5 @@ def _options(topology: Topology) -> dict[str, Any]:
     return options
 
 
-def _slice(device: jax.Device) -> int:
+def _slice(device: Any) -> int:
     return getattr(device, "slice_index", None) or 0

@@ -131,10 +131,12 @@ def kept_bytes(program: StepProgram) -> float:
 
         return jax.vjp(loss, params)[1]
 
-    kept = jax.eval_shape(
-        backward, program.state.params, program.teacher_params, part, scales, key
-    )
-    return float(sum(_bytes(leaf) for leaf in jax.tree.leaves(kept) if _has(leaf, rows, length)))
+    kept = jax.eval_shape(backward, program.state.params, program.teacher_params, part, scales, key)
+    # Parameters, their casts and the gradient of a table are among what is kept, not activations.
+    weights = {
+        leaf.shape for leaf in jax.tree.leaves((program.state.params, program.teacher_params))
+    }
+    return float(sum(_bytes(leaf) for leaf in jax.tree.leaves(kept) if leaf.shape not in weights))
 
 
 def chunk_bytes(program: StepProgram) -> float:
@@ -152,15 +154,6 @@ def tree_bytes(tree: Any) -> float:
 
 def _bytes(leaf: Any) -> int:
     return math.prod(leaf.shape) * leaf.dtype.itemsize
-
-
-def _has(leaf: Any, rows: int, length: int) -> bool:
-    """Whether an array grows with the micro-batch: parameters among the kept ones do not."""
-    shape = leaf.shape
-    pairs = zip(shape, shape[1:], strict=False)
-    return rows * length in shape or any(pair == (rows, length) for pair in pairs) or (
-        rows in shape[:2] and len(shape) > 3
-    )
 
 
 def _too_large(program: StepProgram, message: str, seconds: float) -> Measured:

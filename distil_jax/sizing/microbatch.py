@@ -26,7 +26,9 @@ def largest(device_rows: int, known: dict[int, Measured], compile_at: Compile, r
     while True:
         failed = [rows for rows, measured in known.items() if not measured.fits]
         best = max((rows for rows, measured in known.items() if measured.fits), default=0)
-        open_ones = [rows for rows in divisors if best < rows < min(failed, default=device_rows + 1)]
+        open_ones = [
+            rows for rows in divisors if best < rows < min(failed, default=device_rows + 1)
+        ]
         promising = [rows for rows in open_ones if _line(known, rows) <= room]
         if promising:
             fits(promising[-1])

@@ -61,8 +61,8 @@ def _head(plan: Plan) -> list[str]:
         f"teacher    {teacher}, {config.precision.teacher}, replicated",
         f"student    {_model(plan.pair.student)}, {config.precision.parameters} parameters, "
         f"{config.precision.compute} products",
-        f"batch      {divided.rows} rows of {plan.work.length} tokens: {divided.device_rows} a chip "
-        f"in {divided.micro_batches} micro-batches of {divided.micro_rows}",
+        f"batch      {divided.rows} rows of {plan.work.length} tokens: {divided.device_rows} "
+        f"a chip in {divided.micro_batches} micro-batches of {divided.micro_rows}",
         f"program    {source}",
         f"peaks      {topology.chip.source}",
     ]
@@ -100,7 +100,10 @@ def _time(plan: Plan) -> list[str]:
         return ["no program, so no times: it does not fit"]
     more = measured.flops / plan.minimum_flops
     rows = [
-        (f"compute: {measured.flops / 1e12:.2f} TFLOP, {more:.3f} of the counted minimum", times.compute),
+        (
+            f"compute: {measured.flops / 1e12:.2f} TFLOP, {more:.3f} of the counted minimum",
+            times.compute,
+        ),
         (f"memory: {measured.traffic_bytes / GB:.0f} GB at most", times.memory),
         (f"network: {plan.network_bytes / GB:.3f} GB sent by a chip", times.network),
         (f"step, at the peaks; {times.limit} takes the longest", times.step),
@@ -156,6 +159,6 @@ def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     width = max(len(text) for text, _ in rows)
     most = max(len(value.split(" ")[0]) for _, value in rows)
     return [
-        f"  {text:<{width}}  {value.split(' ')[0]:>{most}}{value[len(value.split(' ')[0]):]}"
+        f"  {text:<{width}}  {value.split(' ')[0]:>{most}}{value[len(value.split(' ')[0]) :]}"
         for text, value in rows
     ]

@@ -3,6 +3,7 @@
 `assemble.constants` and `train_step` are what a run uses; state, teacher and batch are shapes only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ class StepProgram:
 
     Attributes:
       run: the step's constants.
+      body: the step itself; only a comparison has another than `train_step`.
       state, teacher_params, batch: trees of `jax.ShapeDtypeStruct`, placed on `devices`.
     """
 
@@ -38,10 +40,11 @@ class StepProgram:
     state: Any
     teacher_params: Any
     batch: Any
+    body: Callable[..., Any] = train_step
 
     def lower(self) -> Any:
         """The `jax.stages.Lowered` of exactly what `main` calls in its loop."""
-        step = self.devices.map(partial(train_step, self.run), donate=True)
+        step: Any = self.devices.map(partial(self.body, self.run), donate=True)
         return step.lower(self.state, self.teacher_params, self.batch)
 
 
@@ -95,7 +98,12 @@ def _masking(config: Config, vocabulary: int) -> Masking:
 
 def _batch(rows: int, length: int, devices: Devices) -> dict[str, jax.ShapeDtypeStruct]:
     sharding = NamedSharding(devices.mesh, PartitionSpec(AXIS))
-    shapes = {"tokens": (rows, length), "segments": (rows, length), "epoch": (rows,), "row": (rows,)}
+    shapes = {
+        "tokens": (rows, length),
+        "segments": (rows, length),
+        "epoch": (rows,),
+        "row": (rows,),
+    }
     return {
         name: jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
         for name, shape in shapes.items()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distil_jax.errors import UsageError
 from distil_jax.sizing.chips import CHIPS, Chip
 
-CUBES = {
+CUBES: dict[int, tuple[int, ...]] = {
     4: (2, 2, 1),
     8: (2, 2, 2),
     16: (2, 2, 4),
@@ -21,7 +21,7 @@ CUBES = {
     2048: (8, 16, 16),
     4096: (16, 16, 16),
 }
-SQUARES = {
+SQUARES: dict[int, tuple[int, ...]] = {
     1: (1, 1),
     4: (2, 2),
     8: (2, 4),

@@ -1,6 +1,6 @@
 """Bytes that a compiled program moves between memory and the chip, from its text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from distil_jax.sizing.hlo import Instruction, Program
 
@@ -55,7 +55,7 @@ def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) ->
     results = {instruction.name: instruction for instruction in around}
     body = _body(program, one)
     read = sum(
-        _read(results[name], place, body)
+        _read(program, results[name], place, body)
         for place, name in enumerate(one.operands)
         if name in results and one.operation not in SLICES
     )
@@ -69,19 +69,41 @@ def _body(program: Program, one: Instruction) -> Sequence[Instruction]:
     return program.computations.get(one.called[0], ())
 
 
-def _read(operand: Instruction, place: int, body: Sequence[Instruction]) -> float:
+def _read(program: Program, operand: Instruction, place: int, body: Sequence[Instruction]) -> float:
     """The operand's bytes, or those of its slices where a fusion reads nothing else of it."""
     whole = _off_chip(operand)
-    if not body:
-        return whole
-    parameters = [
-        one for one in body if one.operation == "parameter" and one.attributes == str(place)
-    ]
-    users = [one for one in body if parameters and parameters[0].name in one.operands]
-    if users and all(_touches_a_part(one, parameters[0].name) for one in users):
-        parts = sum(shape.bytes for one in users for shape in one.result if one.operation in SLICES)
+    users = list(_users_of_parameter(program, place, body))
+    if users and all(_touches_a_part(user, name) for user, name in users):
+        parts = sum(
+            shape.bytes for user, _ in users for shape in user.result if user.operation in SLICES
+        )
         return min(whole, parts)
     return whole
+
+
+def _users_of_parameter(
+    program: Program, place: int, body: Sequence[Instruction]
+) -> Iterator[tuple[Instruction, str]]:
+    for one in body:
+        if one.operation == "parameter" and one.attributes == str(place):
+            yield from _users(program, one.name, body)
+
+
+def _users(
+    program: Program, name: str, body: Sequence[Instruction]
+) -> Iterator[tuple[Instruction, str]]:
+    """Who uses an array, and by which name: bitcasts and inner fusions are looked through."""
+    for one in body:
+        if name not in one.operands:
+            continue
+        if one.operation == "bitcast":
+            yield from _users(program, one.name, body)
+        elif inner := _body(program, one):
+            for place, operand in enumerate(one.operands):
+                if operand == name:
+                    yield from _users_of_parameter(program, place, inner)
+        else:
+            yield one, name
 
 
 def _touches_a_part(user: Instruction, name: str) -> bool:
@@ -92,19 +114,24 @@ def _touches_a_part(user: Instruction, name: str) -> bool:
 
 
 def _written(one: Instruction, body: Sequence[Instruction]) -> float:
-    whole = _off_chip(one)
+    """The result's bytes; of an update in place, those of the update."""
     by_name = {inner.name: inner for inner in body}
-    root = next((inner for inner in body if inner.is_root), None)
-    update = _update(one, {}) if root is None else _update(root, by_name)
-    return whole if update is None else min(whole, update)
+    root = next((inner for inner in body if inner.is_root), one)
+    if root.operation != "tuple":
+        return _result(root, by_name, _off_chip(one))
+    sizes = [0 if shape.on_chip else shape.bytes for shape in one.result]
+    return sum(
+        _result(by_name[name], by_name, size) if name in by_name else size
+        for name, size in zip(root.operands, sizes, strict=True)
+    )
 
 
-def _update(one: Instruction, by_name: Mapping[str, Instruction]) -> float | None:
-    while one.operation == "bitcast" and one.operands[0] in by_name:
-        one = by_name[one.operands[0]]
-    if one.operation != "dynamic-update-slice" or one.operands[1] not in by_name:
-        return None
-    return float(sum(shape.bytes for shape in by_name[one.operands[1]].result))
+def _result(root: Instruction, by_name: Mapping[str, Instruction], whole: float) -> float:
+    while root.operation == "bitcast" and root.operands[0] in by_name:
+        root = by_name[root.operands[0]]
+    if root.operation != "dynamic-update-slice" or root.operands[1] not in by_name:
+        return whole
+    return min(whole, sum(shape.bytes for shape in by_name[root.operands[1]].result))
 
 
 def _off_chip(one: Instruction) -> float:

@@ -85,7 +85,6 @@ def distillation(config: Config, made: Models, data: Split, shares: Shares) -> D
         masking=masking(config, made, data),
         total_steps=steps(config, data),
         shares=shares,
-        accelerator=jax.default_backend() != "cpu",
     )
 
 
@@ -97,7 +96,7 @@ def constants(
     masking: Masking,
     total_steps: int,
     shares: Shares,
-    accelerator: bool,
+    accelerator: bool | None = None,
 ) -> Distillation:
     """The step's constants from shapes alone: no weights, no rows, no device need be there."""
     return Distillation(
@@ -118,8 +117,12 @@ def constants(
     )
 
 
-def module(config: Config, shape: EncoderConfig, dtype: str, *, accelerator: bool) -> MaskedLM:
-    """The model computed the way the config says."""
+def module(
+    config: Config, shape: EncoderConfig, dtype: str, *, accelerator: bool | None = None
+) -> MaskedLM:
+    """The model computed the way the config says, on an accelerator or not; None: as it is here."""
+    if accelerator is None:
+        accelerator = jax.default_backend() != "cpu"
     scan = {"on": True, "off": False, "auto": accelerator}
     return MaskedLM(
         shape,
