@@ -100,7 +100,7 @@ def compiled(config: Config, topology: topologies.Topology, body: Any) -> Measur
     program = step_program(
         config, pair_of(config), devices, length=work.length, total_steps=work.total_steps
     )
-    return measure(dataclasses.replace(program, body=body))
+    return measure(dataclasses.replace(program, body=body), topology.chip.hbm_bytes)
 
 
 def plain_step(run, state, teacher_params, batch, *, sum_over_devices, device):

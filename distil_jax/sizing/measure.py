@@ -54,8 +54,8 @@ class Measured:
     """One compiled step on one chip.
 
     Attributes:
-      fits: whether the compiler could place it; if not, the other figures but memory are 0.
-      flops: of its matrix products.
+      fits: into a chip's memory.
+      flops: of its matrix products; this and all below are 0 where the compiler refused.
       traffic_bytes: between memory and chip, an upper estimate.
       program_bytes: temporaries as the compiler counts them, activations and gradients included.
     """
@@ -69,8 +69,11 @@ class Measured:
     compile_seconds: float
 
 
-def measure(program: StepProgram) -> Measured:
-    """Compile `program` and read what the compiler reports."""
+def measure(program: StepProgram, room: float) -> Measured:
+    """Compile `program` for chips of `room` bytes and read what the compiler reports.
+
+    The compiler refuses a program for its temporaries alone, so all is compared with the room here.
+    """
     started = time.perf_counter()
     try:
         compiled = program.lower().compile()
@@ -82,9 +85,10 @@ def measure(program: StepProgram) -> Measured:
     stats = compiled.memory_analysis()
     parsed = hlo.parse(compiled.as_text())
     temporaries = stats.temp_size_in_bytes + stats.generated_code_size_in_bytes
+    memory = memory_by_kind(program, temporaries)
     return Measured(
-        fits=True,
-        memory=memory_by_kind(program, temporaries),
+        fits=memory.total <= room,
+        memory=memory,
         flops=hlo.product_flops(parsed),
         traffic_bytes=memory_bytes(parsed),
         collectives=hlo.collectives(parsed),

@@ -6,52 +6,43 @@ from distil_jax.sizing.measure import Measured
 
 Compile = Callable[[int], Measured]
 
+SURE = 1.1
+"""Beyond this share of the room nothing is compiled any more to see whether it fits after all."""
+
 
 def largest(device_rows: int, known: dict[int, Measured], compile_at: Compile, room: float) -> int:
     """The most rows at one time whose program fits, of those that divide `device_rows`; 0: none.
 
     `known` holds what was compiled already and takes up what is compiled here. Memory grows with
-    the rows along a line, so that a few programs settle it: the guess is the largest that the line
-    through the known ones lets into `room` bytes; it is compiled, and so is the next larger one
-    unless the line is more than a tenth above the room there.
+    the rows along a line, so that a few programs settle it: the largest that the line lets into
+    `room` bytes is compiled, and the next one unless the line is far above the room there.
     """
     divisors = [rows for rows in range(1, device_rows + 1) if device_rows % rows == 0]
-
-    def fits(rows: int) -> bool:
-        if rows not in known:
-            known[rows] = compile_at(rows)
-        return known[rows].fits
-
-    best = 0
     while True:
+        fitting = [rows for rows, measured in known.items() if measured.fits]
         failed = [rows for rows, measured in known.items() if not measured.fits]
-        best = max((rows for rows, measured in known.items() if measured.fits), default=0)
-        open_ones = [
-            rows for rows in divisors if best < rows < min(failed, default=device_rows + 1)
-        ]
-        promising = [rows for rows in open_ones if _line(known, rows) <= room]
-        if promising:
-            fits(promising[-1])
-        elif open_ones and _line(known, open_ones[0]) <= 1.1 * room:
-            fits(open_ones[0])
-        elif not best and open_ones:
-            fits(open_ones[0])
-            if not known[open_ones[0]].fits:
-                return 0
-        else:
-            return best
+        least, most = max(fitting, default=0), min(failed, default=device_rows + 1)
+        between = [rows for rows in divisors if least < rows < most]
+        if not between:
+            return least
+        guess = _guess(known, between, room)
+        if guess is None:
+            return least
+        known[guess] = compile_at(guess)
 
 
-def _line(known: dict[int, Measured], rows: int) -> float:
-    """Bytes expected at `rows`: through the two nearest fitting programs, or one and its fixed."""
-    points = sorted((r, m.memory.total) for r, m in known.items() if m.fits)
+def _guess(known: dict[int, Measured], between: list[int], room: float) -> int | None:
+    """What to compile next, the largest that should fit first; None: none of them will."""
+    points = sorted((rows, one.memory.total) for rows, one in known.items() if one.fits)
     if not points:
-        points = sorted((r, m.memory.total) for r, m in known.items())
-    if not points:
-        return 0.0
-    if len(points) == 1:
-        at, total = points[0]
-        fixed = known[at].memory.fixed
-        return fixed + (total - fixed) * rows / at
-    (first, low), (second, high) = points[-2:]
-    return high + (high - low) / (second - first) * (rows - second)
+        return between[0]
+    rows, total = points[-1]
+    # One point and what no micro-batch can save make a line that is too steep, never too flat.
+    before = points[-2] if len(points) > 1 else (0, known[rows].memory.fixed)
+    slope = max(total - before[1], 0.0) / (rows - before[0])
+    expected = {more: total + slope * (more - rows) for more in between}
+    inside = [more for more in between if expected[more] <= room]
+    if inside:
+        return inside[-1]
+    unsure = len(points) == 1 or expected[between[0]] <= SURE * room
+    return between[0] if unsure else None

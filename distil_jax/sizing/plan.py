@@ -133,7 +133,7 @@ def _measure(config: Config, pair: Pair, topology: Topology, work: Work) -> Meas
     if topology.chip.is_tpu:
         # pmap maps the very same body; it cannot be lowered without its devices.
         devices = compiler.devices(topology, "jit")
-        return measure.measure(program(config, pair, devices, work))
+        return measure.measure(program(config, pair, devices, work), topology.chip.hbm_bytes)
     return _estimate(config, pair, topology, work)
 
 

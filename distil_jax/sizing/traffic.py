@@ -42,7 +42,7 @@ def memory_bytes(program: Program) -> float:
         if instruction.operation not in ("while", "conditional", "call")
         for name in instruction.called
     }
-    return sum(
+    return 0.0 + sum(
         times * sum(_moved(program, one, instructions) for one in instructions)
         for name, instructions in program.computations.items()
         if name not in fused and (times := program.times[name])
@@ -60,7 +60,7 @@ def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) ->
         if name in results and one.operation not in SLICES
     )
     written = _written(one, body)
-    return read + (2 * written if one.operation in SLICES else written)
+    return float(read + (2 * written if one.operation in SLICES else written))
 
 
 def _body(program: Program, one: Instruction) -> Sequence[Instruction]:
@@ -77,7 +77,7 @@ def _read(program: Program, operand: Instruction, place: int, body: Sequence[Ins
         parts = sum(
             shape.bytes for user, _ in users for shape in user.result if user.operation in SLICES
         )
-        return min(whole, parts)
+        return float(min(whole, parts))
     return whole
 
 
@@ -119,7 +119,7 @@ def _written(one: Instruction, body: Sequence[Instruction]) -> float:
     root = next((inner for inner in body if inner.is_root), one)
     if root.operation != "tuple":
         return _result(root, by_name, _off_chip(one))
-    sizes = [0 if shape.on_chip else shape.bytes for shape in one.result]
+    sizes = [0.0 if shape.on_chip else float(shape.bytes) for shape in one.result]
     return sum(
         _result(by_name[name], by_name, size) if name in by_name else size
         for name, size in zip(root.operands, sizes, strict=True)
@@ -131,7 +131,7 @@ def _result(root: Instruction, by_name: Mapping[str, Instruction], whole: float)
         root = by_name[root.operands[0]]
     if root.operation != "dynamic-update-slice" or root.operands[1] not in by_name:
         return whole
-    return min(whole, sum(shape.bytes for shape in by_name[root.operands[1]].result))
+    return float(min(whole, sum(shape.bytes for shape in by_name[root.operands[1]].result)))
 
 
 def _off_chip(one: Instruction) -> float:
