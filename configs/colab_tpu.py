@@ -2,9 +2,11 @@
 
     python -m distil_jax.main --config=colab_tpu --workdir=DIR
 
-Hardware: the one to eight TPU cores of a Colab runtime, 8 to 16 GB each. Distils bert-base-uncased
-on the documentation of the installed packages, or on the text that config.data.train names; expect
-minutes for 1,000 steps. Not yet run on real hardware.
+Hardware: the one to eight TPU chips of a Colab runtime, mostly one v5e of 16 GB. Distils
+bert-base-uncased on the documentation of the installed packages, or on the text that
+config.data.train names. Never run on real hardware; what the TPU compiler says:
+
+Plan for v5e-1: not yet.
 """
 
 from ml_collections import ConfigDict

@@ -104,6 +104,7 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
     known = gradients + kept
     if temporaries is None:
         temporaries = known + chunk_bytes(program)
+    temporaries = float(temporaries)
     gradients = min(gradients, temporaries)
     activations = min(kept, temporaries - gradients)
     return Memory(
@@ -160,11 +161,14 @@ def _bytes(leaf: Any) -> int:
     return math.prod(leaf.shape) * leaf.dtype.itemsize
 
 
-def _too_large(program: StepProgram, message: str, seconds: float) -> Measured:
-    """The compiler's refusal names what it would have needed."""
+def read_refusal(message: str) -> float | None:
+    """The bytes that the compiler says it would have needed."""
     found = re.search(r"\(([\d.]+)([KMGTP]?)\) exceeds", message) or re.search(
         r"Used ([\d.]+)([KMGTP]?) of", message
     )
-    needed = float(found.group(1)) * UNITS[found.group(2)] if found else None
-    memory = memory_by_kind(program, needed)
+    return float(found.group(1)) * UNITS[found.group(2)] if found else None
+
+
+def _too_large(program: StepProgram, message: str, seconds: float) -> Measured:
+    memory = memory_by_kind(program, read_refusal(message))
     return Measured(False, memory, 0.0, 0.0, (), memory.total, seconds)

@@ -18,11 +18,11 @@ PRIME_VOCABULARY = 1009
 
 @pytest.fixture(scope="session")
 def tiny_pair() -> Pair:
-    """A teacher of two layers and its student of one, with a prime vocabulary."""
+    """A teacher and a student of two layers each, with a prime vocabulary."""
     teacher = EncoderConfig(
         "bert", PRIME_VOCABULARY, width=32, layers=2, heads=4, inner_width=64, positions=64
     )
-    return Pair(teacher, student_shape(teacher, 1))
+    return Pair(teacher, student_shape(teacher, 2))
 
 
 @pytest.fixture(scope="session")
