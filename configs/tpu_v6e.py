@@ -4,9 +4,8 @@
 
 Hardware: a v6e-8 slice: 8 chips of 32 GB, each 512 rows a step in micro-batches of 32. More chips
 need no change: micro-batches follow from the rows of a chip (up to 128 chips). Expect bfloat16
-products with float32 master weights. Never run on real hardware; what the TPU compiler says:
-
-Plan for v6e-8: not yet.
+products with float32 master weights. Never run on real hardware, and not planned: libtpu 0.0.42
+crashes (a stack overflow inside the compiler) while it compiles this step for v6e.
 """
 
 from ml_collections import ConfigDict

@@ -84,7 +84,7 @@ def measure(program: StepProgram, room: float) -> Measured:
     seconds = time.perf_counter() - started
     stats = compiled.memory_analysis()
     parsed = hlo.parse(compiled.as_text())
-    temporaries = stats.temp_size_in_bytes + stats.generated_code_size_in_bytes
+    temporaries = float(stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
     memory = memory_by_kind(program, temporaries)
     return Measured(
         fits=memory.total <= room,
@@ -104,7 +104,6 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
     known = gradients + kept
     if temporaries is None:
         temporaries = known + chunk_bytes(program)
-    temporaries = float(temporaries)
     gradients = min(gradients, temporaries)
     activations = min(kept, temporaries - gradients)
     return Memory(
