@@ -12,7 +12,7 @@ from distil_jax.sizing.step_program import StepProgram, step_program
 from distil_jax.training import parallel
 from distil_jax.training.config import Config
 
-LENGTH = 32
+LENGTH = 24  # unlike any width: activations are told from parameters by their shapes
 PRIME_VOCABULARY = 1009
 
 
