@@ -3,12 +3,16 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
-from distil_jax.models.types import Bias, Hidden, Rematerialise
+from distil_jax.models.types import Bias, Hidden
+
+MIXED = "mixed"
+"""The name of what attention hands to its output projection, for rematerialisation."""
 
 
 def attend(
@@ -36,7 +40,6 @@ class Attention(nn.Module):
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
-    rematerialise: Rematerialise = "none"
 
     @nn.compact
     def __call__(self, hidden: Hidden, bias: Bias, rng: Key[Array, ""] | None) -> Hidden:
@@ -47,11 +50,14 @@ class Attention(nn.Module):
             dense = Dense(config.width, config.initializer_range, self.dtype, name=name)
             return dense(hidden).reshape(*hidden.shape[:2], config.heads, config.head_width)
 
-        def core(query: Array, key: Array, value: Array) -> Array:
-            return attend(query, key, value, bias, rng, dropout_rate=config.attention_dropout)
-
-        if self.rematerialise == "attention":
-            core = jax.checkpoint(core)
-        mixed = core(project("query"), project("key"), project("value"))
+        mixed = attend(
+            project("query"),
+            project("key"),
+            project("value"),
+            bias,
+            rng,
+            dropout_rate=config.attention_dropout,
+        )
+        mixed = checkpoint_name(mixed, MIXED)
         output = Dense(config.width, config.initializer_range, self.dtype, name="output")
         return output(mixed.reshape(hidden.shape))

@@ -7,12 +7,22 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Key
 
+from distil_jax.models.attention import MIXED
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Norm
 from distil_jax.models.dropout import dropout
 from distil_jax.models.layer import Layer
 from distil_jax.models.segments import attention_bias, positions
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
+
+KEPT = {
+    "attention": jax.checkpoint_policies.save_from_both_policies(
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+        jax.checkpoint_policies.save_only_these_names(MIXED),
+    ),
+    "layer": jax.checkpoint_policies.nothing_saveable,
+}
+"""What is kept of a layer for the backward pass, by `rematerialise`."""
 
 
 class Embeddings(nn.Module):
@@ -49,8 +59,9 @@ class Encoder(nn.Module):
     """Embeddings, then the layers: scanned or looped over the same stacked parameters.
 
     `dtype` is what products are computed in; `scan` compiles the layer once (accelerators), the
-    loop runs faster (CPU); `rematerialise` recomputes "attention" probabilities or the whole
-    "layer" in the backward pass instead of keeping them. Training mode needs the "dropout" key.
+    loop runs faster (CPU). `rematerialise` says what the backward pass computes again instead of
+    keeping it: "attention" the attention scores and all element-wise functions (LayerNorm, GELU),
+    no product with a weight; "layer" everything. Training mode needs the "dropout" key.
     """
 
     config: EncoderConfig
@@ -91,13 +102,16 @@ class Encoder(nn.Module):
             layer_rngs = jax.random.split(layer_rng, config.layers)
         hidden = self.embeddings(batch, rng)
         bias = attention_bias(batch["segments"])
-        layer = Layer(config, self.dtype, self.rematerialise, parent=None)
+        layer = Layer(config, self.dtype, parent=None)
 
         def apply(hidden: Array, params: Params, rng: Array | None) -> Array:
             return layer.apply({"params": params}, hidden, bias, rng)
 
-        if self.rematerialise == "layer":
-            apply = jax.checkpoint(apply)
+        if self.rematerialise != "none":
+            # A compiled loop keeps the recomputed apart by itself.
+            apply = jax.checkpoint(
+                apply, policy=KEPT[self.rematerialise], prevent_cse=not self.scan
+            )
         if self.scan:
             return _scanned(apply, hidden, self.layers, layer_rngs, keep_all)
         return _looped(apply, hidden, self.layers, layer_rngs, config.layers)

@@ -10,7 +10,7 @@ from distil_jax.models.attention import Attention
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.dropout import dropout
-from distil_jax.models.types import Bias, Hidden, Rematerialise
+from distil_jax.models.types import Bias, Hidden
 
 
 class Layer(nn.Module):
@@ -18,16 +18,13 @@ class Layer(nn.Module):
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
-    rematerialise: Rematerialise = "none"
 
     @nn.compact
     def __call__(self, hidden: Hidden, bias: Bias, rng: Key[Array, ""] | None = None) -> Hidden:
         """Hidden states after the layer, in `dtype`."""
         config = self.config
         rngs = [None] * 3 if rng is None else list(jax.random.split(rng, 3))
-        mixed = Attention(config, self.dtype, self.rematerialise, name="attention")(
-            hidden, bias, rngs[0]
-        )
+        mixed = Attention(config, self.dtype, name="attention")(hidden, bias, rngs[0])
         mixed = dropout(mixed, rngs[1], rate=config.dropout)
         hidden = Norm(config.norm_epsilon, self.dtype, name="attention_norm")(hidden + mixed)
         inner = Dense(config.inner_width, config.initializer_range, self.dtype, name="inner")

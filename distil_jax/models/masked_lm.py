@@ -55,10 +55,13 @@ class MaskedLM(nn.Module):
         self, batch: Batch, train: bool = False
     ) -> Float[Array, "batch length vocabulary"]:
         """Logits, float32."""
-        _, features = self.features(batch, train)
+        return self.decode(self.features(batch, train)[1])
+
+    def decode(self, features: Float[Array, "*tokens width"]) -> Float[Array, "*tokens vocabulary"]:
+        """Logits of what `transform` made, float32."""
         table, bias = output_table(self.variables["params"])
         table = table.astype(self.dtype)
-        logits = jnp.einsum("blw,vw->blv", features, table, preferred_element_type=jnp.float32)
+        logits = jnp.einsum("...w,vw->...v", features, table, preferred_element_type=jnp.float32)
         return logits + bias.astype(jnp.float32)
 
     def features(self, batch: Batch, train: bool = False) -> tuple[Hidden, Hidden]:

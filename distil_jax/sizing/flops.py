@@ -45,7 +45,8 @@ def training_flops(
     forward = encoder_flops(student, length=length)
     again = {
         "none": 0.0,
-        "attention": student.layers * _scores(student, length),
+        # The scores, not the mixing: what attention hands on is kept.
+        "attention": student.layers * _scores(student, length) / 2,
         "layer": forward,
     }[recomputed]
     return TrainingFlops(

@@ -57,33 +57,57 @@ def models(config: Config) -> Models:
         student = load(config.student.folder, require_head="masked_lm")
         shape, params = student.config, student.params
     elif teacher is None:
-        shape = _architecture(config, tokenizer)
+        shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
         params = initialize(shape, jax.random.key(config.seed))
     else:
         shape, params, layers = _derive(config, teacher)
     if teacher is not None:
-        _check_pair(config, teacher.config, shape)
+        check_pair(config, teacher.config, shape)
     _check_vocabulary(config, tokenizer, shape)
-    shape = dataclasses.replace(
+    return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
+
+
+def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
+    """The student's shape with the config's dropout."""
+    return dataclasses.replace(
         shape,
         dropout=config.student.dropout,
         attention_dropout=config.student.attention_dropout,
     )
-    return Models(teacher, shape, params, tokenizer, layers)
 
 
 def distillation(config: Config, made: Models, data: Split, shares: Shares) -> Distillation:
     """The compiled step's constants."""
-    total_steps = steps(config, data)
+    return constants(
+        config,
+        student=made.student,
+        teacher=None if made.teacher is None else made.teacher.config,
+        masking=masking(config, made, data),
+        total_steps=steps(config, data),
+        shares=shares,
+    )
+
+
+def constants(
+    config: Config,
+    *,
+    student: EncoderConfig,
+    teacher: EncoderConfig | None,
+    masking: Masking,
+    total_steps: int,
+    shares: Shares,
+    accelerator: bool | None = None,
+) -> Distillation:
+    """The step's constants from shapes alone: no weights, no rows, no device need be there."""
     return Distillation(
-        student=module(config, made.student, config.precision.compute),
+        student=module(config, student, config.precision.compute, accelerator=accelerator),
         teacher=None
-        if made.teacher is None
-        else module(config, made.teacher.config, config.precision.teacher),
+        if teacher is None
+        else module(config, teacher, config.precision.teacher, accelerator=accelerator),
         loss=config.loss,
         weights=weights.by_step(config.loss, total_steps),
         freeze=config.student.freeze,
-        masking=masking(config, made, data),
+        masking=masking,
         clip=config.optimizer.clip,
         optimizer=optimizer.make(config.optimizer, total_steps, freeze=config.student.freeze),
         schedule=optimizer.schedule(config.optimizer, total_steps),
@@ -93,9 +117,13 @@ def distillation(config: Config, made: Models, data: Split, shares: Shares) -> D
     )
 
 
-def module(config: Config, shape: EncoderConfig, dtype: str) -> MaskedLM:
-    """The model computed the way the config says."""
-    scan = {"on": True, "off": False, "auto": jax.default_backend() != "cpu"}
+def module(
+    config: Config, shape: EncoderConfig, dtype: str, *, accelerator: bool | None = None
+) -> MaskedLM:
+    """The model computed the way the config says, on an accelerator or not; None: as it is here."""
+    if accelerator is None:
+        accelerator = jax.default_backend() != "cpu"
+    scan = {"on": True, "off": False, "auto": accelerator}
     return MaskedLM(
         shape,
         scan=scan[config.parallel.scan_layers],
@@ -170,6 +198,38 @@ def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
     return choose_layers(teacher_layers, numbers)
 
 
+def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:
+    """The shape of a model made from nothing."""
+    shape = config.student.architecture
+    return EncoderConfig(
+        model_type="bert",
+        vocabulary=vocabulary,
+        width=shape.width,
+        layers=shape.layers,
+        heads=shape.heads,
+        inner_width=shape.inner_width,
+        positions=shape.positions,
+        token_types=shape.token_types,
+        pad_token=pad_token,
+    )
+
+
+def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
+    """Refuse a teacher and a student that a loss cannot hold against each other."""
+    name = config.student.folder or "the student"
+    with_logits = [term for term in ("soft_target", "logit_mse") if config.loss.uses(term)]
+    if teacher.vocabulary != student.vocabulary and with_logits:
+        raise UserError(
+            f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
+            f"one of {student.vocabulary}; {' and '.join(with_logits)} need the same"
+        )
+    if teacher.width != student.width and config.loss.uses("cosine"):
+        raise UserError(
+            f"teacher {config.teacher} is {teacher.width} wide and {name} {student.width}; "
+            "set config.loss.cosine=0, or use the same width"
+        )
+
+
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:
     try:
         layers = parse_layers(config.student.layers, teacher.config.layers)
@@ -190,21 +250,6 @@ def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params,
     return shape, params, layers
 
 
-def _architecture(config: Config, tokenizer: Any) -> EncoderConfig:
-    shape = config.student.architecture
-    return EncoderConfig(
-        model_type="bert",
-        vocabulary=len(tokenizer),
-        width=shape.width,
-        layers=shape.layers,
-        heads=shape.heads,
-        inner_width=shape.inner_width,
-        positions=shape.positions,
-        token_types=shape.token_types,
-        pad_token=special_ids(tokenizer).pad,
-    )
-
-
 def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:
     if config.tokenizer:
         return load_tokenizer(config.tokenizer)
@@ -218,21 +263,6 @@ def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:
     if config.student.folder:
         return load_tokenizer(config.student.folder)
     raise UserError("without config.teacher, set config.tokenizer to a tokenizer's folder")
-
-
-def _check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
-    name = config.student.folder or "the student"
-    with_logits = [term for term in ("soft_target", "logit_mse") if config.loss.uses(term)]
-    if teacher.vocabulary != student.vocabulary and with_logits:
-        raise UserError(
-            f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
-            f"one of {student.vocabulary}; {' and '.join(with_logits)} need the same"
-        )
-    if teacher.width != student.width and config.loss.uses("cosine"):
-        raise UserError(
-            f"teacher {config.teacher} is {teacher.width} wide and {name} {student.width}; "
-            "set config.loss.cosine=0, or use the same width"
-        )
 
 
 def _check_vocabulary(config: Config, tokenizer: Any, shape: EncoderConfig) -> None:

@@ -1,0 +1,27 @@
+"""How many rows of which length a config trains on, where its data are here and where not."""
+
+from pathlib import Path
+
+from distil_jax.data import manifest
+from distil_jax.data.store import open_split
+from distil_jax.sizing.plan import Work
+from distil_jax.training.config import Config
+
+PAPER_TOKENS = 4.2e9
+"""English Wikipedia and the Toronto Book Corpus in BERT's WordPieces, the paper's corpus."""
+
+
+def work_of(config: Config, corpus_tokens: float | None) -> Work:
+    """From the prepared rows that the config names, else from `corpus_tokens` in full rows.
+
+    None stands for the paper's corpus.
+    """
+    length, rows = config.batch.length, None
+    folder = Path(config.data.train)
+    if corpus_tokens is None and (folder / manifest.FILE).is_file():
+        split = open_split(folder, "train")
+        length, rows = split.length, split.rows
+    if rows is None:
+        rows = round((corpus_tokens or PAPER_TOKENS) / length)
+    steps = config.total_steps or max(1, round(config.epochs * rows / config.batch.sequences))
+    return Work(length, steps)

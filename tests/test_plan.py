@@ -1,0 +1,57 @@
+"""plan: the door, as a user types it, for chips that need no compiler."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "distil_jax.plan"]
+
+
+def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    surroundings = {**os.environ, "DISTIL_JAX_CACHE": "", **environment}
+    return subprocess.run(
+        [*COMMAND, *flags],
+        capture_output=True,
+        text=True,
+        env=surroundings,
+        cwd=Path(__file__).parents[1],
+        check=False,
+    )
+
+
+def test_a_plan_needs_neither_teacher_nor_rows() -> None:
+    done = run("--config=gpu_h100", "--topology=h100-8", "--json", "--corpus-tokens=1e9")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["fits"]
+    assert found["chips"] == 8
+    assert found["total_steps"] == round(3 * round(1e9 / 512) / 4096)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--config=gpu_h100", "--topology=v4-31"], "the nearest is v4-32"),
+        (["--config=gpu_h10", "--topology=v4-8"], "did you mean gpu_h100?"),
+        (["--config=gpu_h100"], "--topology"),
+        (["--config=gpu_h100", "--topology=h100-8", "--config.batch.mikro=1"], "batch.micro"),
+        (["--config=gpu_h100", "--topology=h100-8", "--utilisation=0"], "not above 0"),
+        (["--config=gpu_h100", "--topology=h100-8", "--corpus-tokens=x"], "--corpus-tokens"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(flags: list[str], told: str) -> None:
+    done = run(*flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_teacher_is_one_line_and_status_1() -> None:
+    done = run("--config=gpu_h100", "--topology=h100-8", "--teacher=bert-lagre")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "did you mean bert-large" in done.stderr
+    assert done.stderr.count("\n") == 1
