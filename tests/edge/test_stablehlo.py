@@ -50,7 +50,7 @@ def test_a_server_needs_jax_alone(make, tmp_path):
     command = [sys.executable, "-c", WITHOUT_THE_PACKAGE, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     ids = np.asarray([[5, 6, 7]], np.int32)
-    expected = np.asarray(outputs_of(model)(ids, np.ones_like(ids)))[0]
+    expected = np.asarray(jax.jit(outputs_of(model))(ids, np.ones_like(ids)))[0]
     np.testing.assert_allclose(eval(done.stdout), expected, atol=1e-5)
     assert "tokenizer.json" in {path.name for path in (tmp_path / "out").iterdir()}
 
@@ -58,7 +58,7 @@ def test_a_server_needs_jax_alone(make, tmp_path):
 def test_more_tokens_than_positions_are_refused(make):
     loaded = export.deserialize(stablehlo(make("distilbert", "classification")))
     ids = np.full((1, 21), 5, np.int32)
-    with pytest.raises(ValueError, match=r"length <= 20|positions|constraint"):
+    with pytest.raises(ValueError, match="refining shapes"):
         loaded.call(ids, np.ones_like(ids))
 
 
