@@ -72,9 +72,12 @@ def models(config: Config) -> Models:
     return Models(teacher, shape, params, tokenizer, layers)
 
 
-def distillation(config: Config, made: Models, data: Split, shares: Shares) -> Distillation:
-    """The compiled step's constants."""
-    total_steps = steps(config, data)
+def distillation(
+    config: Config, made: Models, data: Split, shares: Shares, *, total_steps: int | None = None
+) -> Distillation:
+    """The compiled step's constants; the config's own number of steps unless another is given."""
+    if total_steps is None:
+        total_steps = steps(config, data)
     return Distillation(
         student=module(config, made.student, config.precision.compute),
         teacher=None
