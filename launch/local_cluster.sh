@@ -53,7 +53,7 @@ while ((${#processes[@]})); do
             continue
         fi
         status=0
-        wait "$process" || status=$?
+        { wait "$process"; } 2>/dev/null || status=$? # the shell would tell of a kill, too
         ((status <= worst)) || worst=$status
         ((status == 0)) || deadline=${deadline:-$((SECONDS + ${GRACE_SECONDS:-60}))}
     done

@@ -66,7 +66,7 @@ def check(workdir: Path, saved: dict[str, Any], current: dict[str, Any]) -> None
     batch = (*BATCH, "data") if _other_length(saved, current) else BATCH
     compared = {key: saved.get(key) for key in current}
     free: tuple[str, ...] = FREE_TO_CHANGE
-    if current["run"]["checkpoint"]["allow_batch_change"]:
+    if current["run"].get("checkpoint", {}).get("allow_batch_change"):
         free += batch
     differs = difference(compared, current, ignore=free)
     if differs and not difference(compared, current, ignore=FREE_TO_CHANGE + batch):
