@@ -29,6 +29,8 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("resume", "total_steps", "described"):
         function = getattr(position, name)
         monkeypatch.setattr(position, name, getattr(function, "__wrapped__", function))
+    steps = position.assemble.steps
+    monkeypatch.setattr(position.assemble, "steps", getattr(steps, "__wrapped__", steps))
 
 
 def test_the_same_batch_keeps_the_position() -> None:
