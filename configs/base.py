@@ -130,11 +130,32 @@ def get_config() -> ConfigDict:
     # Recomputed in the backward pass: none, attention, layer.
     config.parallel.rematerialise = "none"
 
+    config.processes = ConfigDict()
+    # Several processes: HOST:PORT of process 0, or auto where JAX detects them (TPU pods, Slurm,
+    # GKE); how many; and which this is, from 0. Empty, 0 and -1: as $JAX_COORDINATOR_ADDRESS,
+    # $JAX_NUM_PROCESSES and $JAX_PROCESS_ID say, and without these one process alone.
+    config.processes.coordinator = ""
+    config.processes.count = 0
+    config.processes.index = -1
+    # How long to wait for the others at the start, and after how long a silent one counts as lost.
+    config.processes.join_seconds = 300
+    config.processes.lost_seconds = 30
+
+    config.profile = ConfigDict()
+    # A trace of these steps, the first and the last, goes to the workdir's profile/; 0: none.
+    config.profile.first = 0
+    config.profile.last = 0
+
     config.checkpoint = ConfigDict()
     config.checkpoint.every_steps = 1000
     # How many of the latest, and how many of those with the lowest validation loss, are kept.
     config.checkpoint.keep = 2
     config.checkpoint.keep_best = 1
+    # Let a run go on with another batch.sequences, or with rows of another length. It goes on in
+    # the data where it was (rows read; for other rows: share of the epoch). Steps done stay done:
+    # schedules go on at the share of the new number of steps, total_steps, or what is left of
+    # epochs at the new batch.
+    config.checkpoint.allow_batch_change = False
 
     config.eval = ConfigDict()
     config.eval.every_steps = 1000

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -39,22 +40,30 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
     _keep_standard_error_for_errors()
     try:
         door(sys.argv[1:] if arguments is None else arguments)
-    except (UserError, Stopped) as error:
-        sys.stdout.flush()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(EXIT_STATUS[type(error)])
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        if error.filename is None and error.errno not in FULL:
-            raise
-        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
-        sys.exit(EXIT_STATUS[UserError])
+    except SystemExit:
+        raise
+    except BaseException as error:
+        sys.exit(report(error))
     sys.exit(0)
+
+
+def report(error: BaseException) -> int:
+    """Say on standard error what ended the program, and return its exit status."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    if isinstance(error, UserError | Stopped):
+        sys.stdout.flush()
+        told, status = " ".join(str(error).split()), EXIT_STATUS[type(error)]
+    elif isinstance(error, KeyboardInterrupt):
+        told, status = "interrupted", 130
+    elif isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+        told, status = f"{error.filename or 'the disk'}: {error.strerror}", EXIT_STATUS[UserError]
+    else:
+        traceback.print_exception(error)
+        return 1
+    print(f"error: {told}", file=sys.stderr)
+    return status
 
 
 def _keep_standard_error_for_errors() -> None:

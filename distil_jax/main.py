@@ -1,7 +1,7 @@
 """Distil: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]`."""
 
 from distil_jax import commandline
-from distil_jax.run import config_source
+from distil_jax.run import config_source, guardian
 
 
 def main(arguments: list[str]) -> None:
@@ -15,13 +15,17 @@ def main(arguments: list[str]) -> None:
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)
     command = " ".join(["python -m distil_jax.main", *arguments])
+    if guardian.is_needed(config.processes):
+        guardian.watch("distil_jax.main", arguments)
 
     # JAX starts only once the command line is right.
     from distil_jax.run import distillation
     from distil_jax.run.compilation import keep_compiled
+    from distil_jax.run.joining import joined
 
     keep_compiled()
-    distillation.run(config, known.workdir, command)
+    with joined(config.processes) as at_step:
+        distillation.run(config, known.workdir, command, at_step)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def training_batches(
     batch: int,
     seed: int,
     start_step: int = 0,
+    first_row: int = 0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator[Batch]:
@@ -29,7 +30,8 @@ def training_batches(
     `batch` is the global number of rows; each process receives its own `batch / process_count`
     of them, in order: together the processes see what one would. Rows come once per epoch in a
     new order each epoch, and batches straddle epochs. `tokens`, `segments` are int32 [rows,
-    length]; `epoch`, `row` int32 [rows]. Step `start_step` comes first, whatever was read before.
+    length]; `epoch`, `row` int32 [rows]. Step `start_step` comes first, whatever was read before;
+    step 0 begins at row `first_row` of the endless order.
 
     Raises UserError for an empty split or a batch that the processes cannot share.
     """
@@ -39,7 +41,7 @@ def training_batches(
     order_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
 
     def read(step: int, rows: np.ndarray) -> Batch:
-        first = (step * process_count + process_index) * share
+        first = first_row + (step * process_count + process_index) * share
         epochs = np.arange(first, first + share) // split.rows
         return {
             **split.gather(rows),
@@ -49,7 +51,7 @@ def training_batches(
 
     epochs = MOST_ROWS // split.rows
     shuffled = grain.MapDataset.range(split.rows).shuffle(order_seed).repeat(epochs)
-    shares = shuffled.batch(share)[process_index::process_count]
+    shares = shuffled[first_row:].batch(share)[process_index::process_count]
     ahead = grain.ReadOptions(num_threads=READ_THREADS, prefetch_buffer_size=BATCHES_AHEAD)
     batches = iter(shares.map_with_index(read).to_iter_dataset(ahead))
     batches.set_state({"next_index": start_step})

@@ -8,7 +8,7 @@ from distil_jax.report import ablations, runs, scores, speed
 from distil_jax.report.document import Document, Missing, Section
 from distil_jax.report.material import Material
 from distil_jax.report.sections import ablations as ablation_section
-from distil_jax.report.sections import health, losses, overview, quality, settings, size
+from distil_jax.report.sections import goodput, health, losses, overview, quality, settings, size
 from distil_jax.report.sections import speed as speed_section
 
 SECTIONS: tuple[Callable[[Material], Section | Missing | None], ...] = (
@@ -19,6 +19,7 @@ SECTIONS: tuple[Callable[[Material], Section | Missing | None], ...] = (
     losses.section,
     ablation_section.section,
     health.section,
+    goodput.section,
     settings.config,
     settings.environment,
     settings.cost,

@@ -1,14 +1,14 @@
 """A run: load the teacher, derive the student, train, score, export; again, and it goes on."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from distil_jax.run import health, identity, rows, scores
+from distil_jax.run import health, identity, position, rows, scores
 from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
@@ -17,57 +17,100 @@ from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.config import CheckpointConfig, Config
+from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.processes import (
+    Agreement,
+    any_process,
+    is_primary,
+    told_by_primary,
+)
 from distil_jax.training.progress import Display
-from distil_jax.training.record import Record
+from distil_jax.training.record import Record, SilentRecord
 from distil_jax.training.step import State, start, train_step
 from distil_jax.training.stopping import Sigterm
+from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate, validator
-from distil_jax.training.workdir import claim, replacing, writing
+from distil_jax.training.workdir import check_shared, claim, read_holder, replacing, writing
 
 
-def run(config: Config, workdir: Path, command: str) -> None:
+def run(
+    config: Config, workdir: Path, command: str, at_step: Callable[[int], None] = lambda _: None
+) -> None:
     """Distil by `config` into `workdir`, from the last checkpoint there if there is one.
 
     Raises `UserError` for whatever the user can mend, before anything is written wherever that is
-    possible; `Diverged`, and `Stopped` after SIGTERM.
+    possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
+    the first one writes; `at_step` hears of every step that is done.
     """
-    with Sigterm() as sigterm:
+    with Sigterm() as sigterm, Goodput() as goodput:
         devices = parallel.devices(config.parallel)
         shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
         models = assemble.models(config)
         found = rows.find(config, models)
-        with claim(workdir), _checkpoints(workdir, config.checkpoint) as checkpoints:
+        with _claim(workdir), _checkpoints(workdir, config.checkpoint) as checkpoints:
             latest = checkpoints.latest()
             belongs = identity.of(config, models)
             if latest is not None:
                 identity.check(workdir, checkpoints.config(latest), belongs)
             train_data, held_out = rows.prepare(config, workdir, models, found)
-            belongs = identity.with_data(belongs, train_data)
-            if latest is not None:
-                identity.check(workdir, checkpoints.config(latest), belongs)
+            saved = None if latest is None else checkpoints.config(latest)
+            place = position.resume(saved, latest or 0, config, train_data)
+            belongs = identity.with_data(belongs, train_data, place)
+            if saved is not None:
+                identity.check(workdir, saved, belongs)
             setup = Setup(
-                config, workdir, command, devices, shares, models, train_data, held_out, belongs
+                config,
+                workdir,
+                command,
+                devices,
+                shares,
+                models,
+                train_data,
+                held_out,
+                belongs,
+                place,
             )
-            _go_on(setup, checkpoints, latest, sigterm)
+            _go_on(setup, checkpoints, latest, sigterm, goodput, at_step)
 
 
-def _go_on(setup: Setup, checkpoints: Checkpoints, latest: int | None, sigterm: Sigterm) -> None:
+def _go_on(
+    setup: Setup,
+    checkpoints: Checkpoints,
+    latest: int | None,
+    sigterm: Sigterm,
+    goodput: Goodput,
+    at_step: Callable[[int], None],
+) -> None:
     """What is left to do after the checkpoint of step `latest`."""
-    display = Display()
-    identity.settle(setup.workdir, setup.identity)
-    results = earlier_results(setup) if latest == setup.total_steps else None
+    display = Display(at_step)
+    at_step(latest or 0)
+    if is_primary():
+        identity.settle(setup.workdir, setup.identity)
+    finished = latest == setup.total_steps
+    results = told_by_primary("results", lambda: earlier_results(setup) if finished else None)
     if results is None:
         announce(setup, display)
-        results = _distil(setup, checkpoints, latest, sigterm, display)
+        if setup.position.step == latest:
+            display.warn(
+                f"the batch is another from step {latest} on: {setup.shares.rows} rows a step, "
+                f"{setup.total_steps} steps in all; schedules go on at step {latest} of those"
+            )
+        results = _distil(setup, checkpoints, latest, sigterm, goodput, display)
     else:
         display.say(f"{setup.workdir} is finished already ({latest} steps); nothing to do")
-    show(setup, results, display)
+    if is_primary():
+        show(setup, results, display)
 
 
 def _distil(
-    setup: Setup, checkpoints: Checkpoints, latest: int | None, sigterm: Sigterm, display: Display
+    setup: Setup,
+    checkpoints: Checkpoints,
+    latest: int | None,
+    sigterm: Sigterm,
+    goodput: Goodput,
+    display: Display,
 ) -> scores.Scores:
     """Train what is left, then measure and export; returns the figures."""
     devices, precision = setup.devices, setup.config.precision
@@ -77,9 +120,12 @@ def _distil(
     )
     params = devices.replicate(assemble.cast(setup.models.params, precision.parameters))
     validate = validator(setup.distillation, devices, teacher_params, held_out_batches(setup))
-    _remember_tokenizer(setup)
+    if is_primary():
+        _remember_tokenizer(setup)
     before = scores.baseline(setup, validate, teacher_params, params)
-    watched = health.watch(setup, before, display, first_step=latest or 0)
+    watched = None
+    if is_primary():
+        watched = health.watch(setup, before, display, first_step=latest or 0)
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
@@ -94,13 +140,18 @@ def _distil(
                 validate,
                 checkpoints,
                 sigterm,
+                goodput,
                 display,
                 watched,
             )
     checkpoints.wait()
-    sigterm.check()
+    if any_process("stopped at the end", sigterm.arrived()):
+        sigterm.stop()
+    after = validate(state.params)
+    if watched is None:
+        return before
     health.write(setup.workdir, watched)
-    return finish(setup, before, validate(state.params), jax.device_get(state.params))
+    return finish(setup, before, after, jax.device_get(state.params))
 
 
 def _train(
@@ -111,30 +162,23 @@ def _train(
     validate: Validate,
     checkpoints: Checkpoints,
     sigterm: Sigterm,
+    goodput: Goodput,
     display: Display,
-    watched: Health,
+    watched: Health | None,
 ) -> State:
     config, total_steps = setup.config, setup.total_steps
     with ExitStack() as stack:
         stack.enter_context(display.bar(total_steps, start_step=first_step))
-        record = stack.enter_context(
-            Record(
-                setup.workdir,
-                display,
-                partial(_see, setup.workdir, watched, display),
-                restart_step=first_step,
-                tensorboard=config.log.tensorboard,
-            )
-        )
+        record = stack.enter_context(_record(setup, first_step, goodput, display, watched))
         loop = Loop(
             step=setup.devices.map(partial(train_step, setup.distillation), donate=True),
             devices=setup.devices,
             teacher_params=teacher_params,
             batches=training_batches(setup, first_step),
             validate=validate,
-            save=partial(_save, checkpoints, setup.identity),
+            save=partial(_save, checkpoints, setup),
             last_saved=partial(_last_saved, checkpoints),
-            stopping=sigterm.arrived,
+            stopping=Agreement(sigterm.arrived).stops,
             record=record,
             cadence=Cadence(
                 total_steps,
@@ -142,8 +186,41 @@ def _train(
                 config.eval.every_steps,
                 config.checkpoint.every_steps,
             ),
+            trace=stack.enter_context(_trace(setup)),
         )
         return train(loop, state, first_step)
+
+
+def _record(
+    setup: Setup, first_step: int, goodput: Goodput, display: Display, watched: Health | None
+) -> Record:
+    if watched is None:
+        return SilentRecord(display)
+    return Record(
+        setup.workdir,
+        display,
+        partial(_see, setup.workdir, watched, display),
+        goodput,
+        restart_step=first_step,
+        tensorboard=setup.config.log.tensorboard,
+    )
+
+
+def _trace(setup: Setup) -> Trace:
+    """Of process 0, whose devices do what all do."""
+    profile = setup.config.profile
+    first, last = (profile.first, profile.last) if is_primary() else (0, 0)
+    return Trace(setup.workdir / "profile", first=first, last=last)
+
+
+@contextmanager
+def _claim(workdir: Path) -> Iterator[None]:
+    """Process 0 holds the workdir for all; the others see that it is theirs, too."""
+    with claim(workdir) if is_primary() else nullcontext():
+        holder = told_by_primary("holder", lambda: read_holder(workdir))
+        if not is_primary():
+            check_shared(workdir, holder)
+        yield
 
 
 def _checkpoints(workdir: Path, config: CheckpointConfig) -> Checkpoints:
@@ -157,13 +234,10 @@ def _restored(checkpoints: Checkpoints, state: State, step: int) -> State:
 
 
 def _save(
-    checkpoints: Checkpoints,
-    belongs: dict[str, Any],
-    step: int,
-    state: State,
-    metric: float | None,
+    checkpoints: Checkpoints, setup: Setup, step: int, state: State, metric: float | None
 ) -> None:
-    checkpoints.save(step, state, config=belongs, metric=metric)
+    shared = setup.devices.joined(state)
+    checkpoints.save(step, shared, config=setup.identity, metric=metric)
 
 
 def _last_saved(checkpoints: Checkpoints) -> str:

@@ -11,6 +11,7 @@ import jax
 
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
+from distil_jax.run.position import START, Position, described
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config, as_dict
 from distil_jax.training.difference import difference
@@ -18,9 +19,13 @@ from distil_jax.training.workdir import write_text, writing
 
 FREE_TO_CHANGE = (
     "run.parallel",
+    "run.processes",
+    "run.profile",
     "run.batch.micro",
     "run.loss.chunk",
     "run.checkpoint",
+    "position",
+    "rows",
     "run.eval",
     "run.log",
     "run.data.train",
@@ -31,6 +36,7 @@ FREE_TO_CHANGE = (
 )
 """Keys that a resumed run may change: they change no number, or what they name is compared."""
 
+BATCH = ("run.batch.sequences", "run.batch.length")
 DIGESTS = {"teacher": "the teacher's weights differ", "data": "the training rows differ"}
 FILE = "config.json"
 MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
@@ -46,13 +52,29 @@ def of(config: Config, models: Models) -> dict[str, Any]:
     }
 
 
-def with_data(identity: dict[str, Any], data: Split) -> dict[str, Any]:
-    return {**identity, "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest()}
+def with_data(identity: dict[str, Any], data: Split, position: Position = START) -> dict[str, Any]:
+    """Adds the rows that are trained on, and where in them the run's batch was chosen."""
+    return {
+        **identity,
+        "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest(),
+        **described(position, data),
+    }
 
 
 def check(workdir: Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
     """Raise a `UserError` that says what differs, in what `current` knows already."""
-    differs = difference({key: saved.get(key) for key in current}, current, ignore=FREE_TO_CHANGE)
+    batch = (*BATCH, "data") if _other_length(saved, current) else BATCH
+    compared = {key: saved.get(key) for key in current}
+    free: tuple[str, ...] = FREE_TO_CHANGE
+    if current["run"].get("checkpoint", {}).get("allow_batch_change"):
+        free += batch
+    differs = difference(compared, current, ignore=free)
+    if differs and not difference(compared, current, ignore=FREE_TO_CHANGE + batch):
+        raise UserError(
+            f"{workdir} holds checkpoints of another batch: {'; '.join(map(_told, differs))}; use "
+            "the batch they were made with, go on with "
+            "--config.checkpoint.allow_batch_change=True, or use another --workdir"
+        )
     if differs:
         # The model follows from the config: it is told only where the config does not explain it.
         told = [line for line in differs if not line.startswith("model.")] or differs
@@ -74,6 +96,11 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
     if saved != identity:
         with writing(path):
             write_text(path, json.dumps(identity, indent=2) + "\n")
+
+
+def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:
+    lengths = [identity.get("rows", {}).get("length") for identity in (saved, current)]
+    return None not in lengths and lengths[0] != lengths[1]
 
 
 def _told(line: str) -> str:

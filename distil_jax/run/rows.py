@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from distil_jax.errors import UserError
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config
+from distil_jax.training.processes import is_primary, told_by_primary
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,27 @@ def find(config: Config, models: Models) -> Rows:
 
 
 def prepare(config: Config, workdir: Path, models: Models, found: Rows) -> tuple[Split, Split]:
-    """Training and held-out rows; text is prepared in the workdir, or found there from before."""
+    """Training and held-out rows; text is prepared in the workdir, or found there from before.
+
+    Process 0 prepares; the others wait for it.
+    """
     train, held_out = found.train, found.held_out
     with _removed_on_error(workdir / "data"), _removed_on_error(workdir / "validation_data"):
+        told_by_primary("prepared", partial(_prepare_missing, config, workdir, models, found))
         if train is None:
-            _prepare("train", workdir / "data", config, models, config.data.heldout)
             train = _open_train(config, models, str(workdir / "data"))
         if held_out is None and config.data.validation:
-            _prepare("validation", workdir / "validation_data", config, models, 1.0)
             held_out = _open_held_out(config, models, str(workdir / "validation_data"))
         if held_out is None:
             held_out = _open_held_out(config, models, str(workdir / "data"))
     return train, held_out
+
+
+def _prepare_missing(config: Config, workdir: Path, models: Models, found: Rows) -> None:
+    if found.train is None:
+        _prepare("train", workdir / "data", config, models, config.data.heldout)
+    if found.held_out is None and config.data.validation:
+        _prepare("validation", workdir / "validation_data", config, models, 1.0)
 
 
 def _prepare(key: str, folder: Path, config: Config, models: Models, heldout: float) -> None:
@@ -109,7 +120,7 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
 @contextmanager
 def _removed_on_error(folder: Path) -> Iterator[None]:
     """Rows that cannot be used do not stay, so that they can be prepared again in another way."""
-    new = not folder.exists()
+    new = is_primary() and not folder.exists()
     try:
         yield
     except UserError:

@@ -14,6 +14,7 @@ from distil_jax.run.setup import Setup
 from distil_jax.sizing.inference import one_sentence_a_row, sentences_per_second
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import module
+from distil_jax.training.processes import is_primary, told_by_primary
 from distil_jax.training.validation import Validate, validator
 from distil_jax.training.workdir import write_text, writing
 
@@ -27,8 +28,12 @@ TIMED_SENTENCES = 64
 def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: Params) -> Scores:
     """Held-out figures of the teacher and of the student before its first step, measured once."""
     path = setup.workdir / "baseline.json"
-    if path.exists():
-        return json.loads(path.read_text())
+
+    def earlier() -> Scores | None:
+        return json.loads(path.read_text()) if path.exists() else None
+
+    if (found := told_by_primary("baseline", earlier)) is not None:
+        return found
     scores = {INITIALISED: validate(params)}
     run = setup.distillation
     if run.teacher is not None:
@@ -36,8 +41,9 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         score = validator(alone, setup.devices, {}, held_out_batches(setup))(teacher_params)
         kept = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
         scores = {TEACHER: kept, **scores}
-    with writing(path):
-        write_text(path, json.dumps(scores, indent=2) + "\n")
+    if is_primary():
+        with writing(path):
+            write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.data.store import Split
+from distil_jax.run import position
+from distil_jax.run.position import Position
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config
@@ -20,6 +22,7 @@ class Setup:
     Attributes:
       command: the command line, for the model card.
       identity: what its checkpoints belong to.
+      position: where in the data its batch was chosen.
     """
 
     config: Config
@@ -31,11 +34,18 @@ class Setup:
     train_data: Split
     held_out: Split
     identity: dict[str, Any]
+    position: Position
 
     @cached_property
     def total_steps(self) -> int:
-        return assemble.steps(self.config, self.train_data)
+        return position.total_steps(self.position, self.config, self.train_data)
 
     @cached_property
     def distillation(self) -> Distillation:
-        return assemble.distillation(self.config, self.models, self.train_data, self.shares)
+        return assemble.distillation(
+            self.config,
+            self.models,
+            self.train_data,
+            self.shares,
+            total_steps=self.total_steps,
+        )

@@ -76,14 +76,16 @@ def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
     )
 
 
-def distillation(config: Config, made: Models, data: Split, shares: Shares) -> Distillation:
-    """The compiled step's constants."""
+def distillation(
+    config: Config, made: Models, data: Split, shares: Shares, *, total_steps: int | None = None
+) -> Distillation:
+    """The compiled step's constants; the config's own number of steps unless another is given."""
     return constants(
         config,
         student=made.student,
         teacher=None if made.teacher is None else made.teacher.config,
         masking=masking(config, made, data),
-        total_steps=steps(config, data),
+        total_steps=steps(config, data) if total_steps is None else total_steps,
         shares=shares,
     )
 

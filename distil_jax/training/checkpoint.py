@@ -21,9 +21,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from distil_jax.errors import UserError
+from distil_jax.errors import Diverged, Stopped, UserError
 from distil_jax.training import checkpoint_folder
 from distil_jax.training.difference import difference
+from distil_jax.training.processes import is_primary
 from distil_jax.training.workdir import refusal
 
 State = Any  # any pytree of arrays
@@ -66,8 +67,10 @@ class Checkpoints:
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # An error of one process alone: the others would not come to the meeting.
+        if jax.process_count() == 1 or kind is None or issubclass(kind, Stopped | Diverged):
+            self.close()
 
     def save(
         self, step: int, state: State, *, config: dict[str, Any], metric: float | None = None
@@ -86,7 +89,7 @@ class Checkpoints:
         staging = self.folder / f"{checkpoint_folder.WRITING}{step}"
         description = _description(step, state, config, metric)
         try:
-            if _is_primary():
+            if is_primary():
                 self._sweep_once()
                 checkpoint_folder.begin(self.folder, step, description)
             self._orbax.save(staging / "state", args=ocp.args.StandardSave(_unshared(state)))
@@ -132,7 +135,7 @@ class Checkpoints:
         A damaged step is named on standard output, set aside, and the one before it is tried.
         """
         self.wait()
-        step = checkpoint_folder.latest_intact(self.folder) if _is_primary() else None
+        step = checkpoint_folder.latest_intact(self.folder) if is_primary() else None
         step = _told_by_primary(step)
         if step is not None:
             self._vouched.add(step)
@@ -191,7 +194,7 @@ class Checkpoints:
         """In the background: wait for Orbax, show the step, then let go of older ones."""
         try:
             self._orbax.wait_until_finished()
-            if _is_primary():
+            if is_primary():
                 checkpoint_folder.commit(self.folder, step, staging)
                 ranked = checkpoint_folder.ranked(
                     self.folder, lower_is_better=self._lower_is_better
@@ -281,10 +284,6 @@ def _explained(folder: Path, failure: BaseException) -> BaseException:
         return failure
     number = int(told[1]) if told else errno.ENOSPC
     return UserError(refusal(folder, OSError(number, os.strerror(number))))
-
-
-def _is_primary() -> bool:
-    return jax.process_index() == 0
 
 
 def _meet() -> None:

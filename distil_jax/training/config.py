@@ -114,10 +114,26 @@ class Parallel:
 
 
 @dataclass(frozen=True)
+class Processes:
+    coordinator: str
+    count: int
+    index: int
+    join_seconds: int
+    lost_seconds: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class CheckpointConfig:
     every_steps: int
     keep: int
     keep_best: int
+    allow_batch_change: bool
 
 
 @dataclass(frozen=True)
@@ -147,6 +163,8 @@ class Config:
     optimizer: Optimizer
     precision: Precision
     parallel: Parallel
+    processes: Processes
+    profile: Profile
     checkpoint: CheckpointConfig
     eval: Eval
     log: Log
@@ -196,6 +214,12 @@ AT_LEAST: dict[str, float] = {
     "optimizer.weight_decay": 0,
     "optimizer.clip": 0,
     "parallel.devices": 0,
+    "processes.count": 0,
+    "processes.index": -1,
+    "processes.join_seconds": 1,
+    "processes.lost_seconds": 2,
+    "profile.first": 0,
+    "profile.last": 0,
     "checkpoint.every_steps": 1,
     "checkpoint.keep": 1,
     "checkpoint.keep_best": 0,
@@ -285,6 +309,7 @@ def _check_sums(config: Config) -> None:
             f"{masking.random_percent} are more than 100 together"
         )
     _check_schedules(loss.schedules)
+    _check_profile(config.profile)
     if not any(map(loss.uses, ("soft_target", "masked_lm", "cosine", "logit_mse"))):
         raise UsageError(
             "all of config.loss.soft_target, masked_lm, cosine, logit_mse are 0: nothing to learn"
@@ -298,6 +323,14 @@ def _check_sums(config: Config) -> None:
         raise UsageError(
             f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
             "set them to 0 to pretrain without"
+        )
+
+
+def _check_profile(profile: Profile) -> None:
+    if bool(profile.first) != bool(profile.last) or profile.first > profile.last:
+        raise UsageError(
+            f"config.profile.first={profile.first} and config.profile.last={profile.last}: set "
+            "both to steps, the first not after the last, or both to 0"
         )
 
 

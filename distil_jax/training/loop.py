@@ -13,6 +13,7 @@ from distil_jax.models.types import Params
 from distil_jax.training.parallel import Devices
 from distil_jax.training.record import Record
 from distil_jax.training.step import State
+from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate
 
 Step = Callable[[State, Params, Any], tuple[State, dict[str, jax.Array]]]
@@ -48,7 +49,7 @@ class Loop:
       batches: this process's rows of each global batch, from the first step to be done on.
       save: writes a checkpoint of a step; gets the held-out loss if that was just measured.
       last_saved: the step of the latest checkpoint, for the message of a run that diverged.
-      stopping: whether the run was asked to stop.
+      stopping: whether the run stops after a step, asked after each.
     """
 
     step: Step
@@ -58,24 +59,29 @@ class Loop:
     validate: Validate
     save: Callable[[int, State, float | None], None]
     last_saved: Callable[[], str]
-    stopping: Callable[[], bool]
+    stopping: Callable[[int], bool]
     record: Record
     cadence: Cadence
+    trace: Trace
 
 
 def train(loop: Loop, state: State, first_step: int) -> State:
     """Go from `first_step` steps done to the last; raises `Diverged`, or `Stopped` after saving."""
     cadence, previous = loop.cadence, None
     loop.record.resume()
-    with jax.transfer_guard("disallow"):
+    with jax.transfer_guard("disallow"), loop.record.spending("steps"):
         for step in range(first_step + 1, cadence.total_steps + 1):
-            batch = loop.devices.split(next(loop.batches))
-            state, values = loop.step(state, loop.teacher_params, batch)
-            # One step late, so that the device is at work on this one meanwhile.
-            if previous is not None:
-                _settle(loop, step - 1, previous)
+            with loop.trace.step(step):
+                with loop.record.spending("input"):
+                    batch = loop.devices.split(next(loop.batches))
+                state, values = loop.step(state, loop.teacher_params, batch)
+                # One step late, so that the device is at work on this one meanwhile.
+                if previous is not None:
+                    _settle(loop, step - 1, previous)
+            loop.trace.done(step, values)
             previous = values
-            stop = loop.stopping()
+            loop.record.display.at_step(step)
+            stop = loop.stopping(step)
             if stop or cadence.validates(step) or cadence.saves(step):
                 _pause(loop, step, state, previous, stop=stop)
                 previous = None
@@ -120,11 +126,13 @@ def _pause(
     loop.record.pause()
     held_out = None
     if loop.cadence.validates(step):
-        held_out = loop.validate(state.params)
+        with loop.record.spending("validation"):
+            held_out = loop.validate(state.params)
         loop.record.resume()
         _check_finite(loop, step, {"held-out loss": held_out["loss"]})
         _settle(loop, step, values, held_out)
     if stop or loop.cadence.saves(step):
-        loop.record.sync()
-        loop.save(step, state, None if held_out is None else held_out["loss"])
+        with loop.record.spending("checkpoint"):
+            loop.record.sync()
+            loop.save(step, state, None if held_out is None else held_out["loss"])
     loop.record.resume()

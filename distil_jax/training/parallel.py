@@ -1,5 +1,6 @@
 """Data parallelism: one body of per-device code under one named axis, as jit(shard_map) or pmap."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +60,38 @@ class Devices:
         def place(rows: np.ndarray) -> jax.Array:
             if self.mode == "pmap":
                 rows = rows.reshape(local, -1, *rows.shape[1:])
-            return jax.make_array_from_process_local_data(sharding, rows)
+            with jax.transfer_guard("allow"):  # over several processes it counts as implicit
+                return jax.make_array_from_process_local_data(sharding, rows)
 
         return {name: place(rows) for name, rows in batch.items()}
 
     def replicate(self, tree: Any) -> Any:
-        """The same values on every device."""
-        return jax.device_put(tree, self.replicated)
+        """The same values on every device; every process gives them."""
+        if jax.process_count() == 1:
+            return jax.device_put(tree, self.replicated)
+        return jax.tree.map(self._everywhere, tree)
+
+    def joined(self, tree: Any) -> Any:
+        """What `map` returned, as arrays over all processes: pmap's are this process's alone."""
+        if jax.process_count() == 1 or self.mode != "pmap":
+            return tree
+
+        def join(leaf: jax.Array) -> jax.Array:
+            if not leaf.is_fully_addressable:
+                return leaf
+            copies = [shard.data for shard in leaf.addressable_shards]
+            return jax.make_array_from_single_device_arrays(leaf.shape, self.replicated, copies)
+
+        return jax.tree.map(join, tree)
+
+    def _everywhere(self, leaf: Any) -> jax.Array:
+        """As `device_put`, which would first compare the values between all processes."""
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return leaf
+        own = [device for device in self.devices if device.process_index == jax.process_index()]
+        # Through the host: copies that share no memory, so that each may be given up.
+        copies = [jax.device_put(np.array(leaf), device) for device in own]
+        return jax.make_array_from_single_device_arrays(np.shape(leaf), self.replicated, copies)
 
     @property
     def replicated(self) -> NamedSharding:
@@ -102,14 +128,35 @@ class Devices:
 
 
 def devices(config: Parallel) -> Devices:
-    """The first `config.devices` devices, or all where it is 0."""
-    every = jax.devices()
+    """The first `config.devices` devices, or all where it is 0, those of a host side by side."""
+    every = sorted(jax.devices(), key=_place)
     if config.devices > len(every):
         raise UserError(
             f"config.parallel.devices={config.devices} but there are {len(every)} devices "
             f"({every[0].platform}); set it to at most {len(every)}, or to 0 for all"
         )
+    if jax.process_count() > 1:
+        _check_processes(config, every)
     return Devices(config.mode, tuple(every[: config.devices] if config.devices else every))
+
+
+def _place(device: jax.Device) -> tuple[int, int, int]:
+    """Slice-major, then by process: sums go over the fast links of a slice first."""
+    return (getattr(device, "slice_index", None) or 0, device.process_index, device.id)
+
+
+def _check_processes(config: Parallel, every: Sequence[jax.Device]) -> None:
+    owned = Counter(device.process_index for device in every)
+    if config.devices not in (0, len(every)):
+        raise UserError(
+            f"config.parallel.devices={config.devices} of the {len(every)} devices of "
+            f"{len(owned)} processes: some would have none; set it to 0 and start fewer processes"
+        )
+    if len(set(owned.values())) > 1:
+        raise UserError(
+            f"the processes have different numbers of devices ({dict(sorted(owned.items()))}); "
+            "give each the same"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,9 +18,10 @@ from rich.text import Text
 
 
 class Display:
-    """Shows a run on standard output."""
+    """Shows a run on standard output; `at_step` hears of every step that is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_step: Callable[[int], None] = lambda _: None) -> None:
+        self.at_step = at_step
         self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
         self._total, self._start, self._began = 0, 0, 0.0
         self._bar: Progress | None = None

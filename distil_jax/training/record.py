@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
-from distil_jax.training.metrics_file import MetricsFile
+from distil_jax.training.goodput import Goodput
+from distil_jax.training.metrics_file import MetricsFile, read
 from distil_jax.training.progress import Display
 
 
@@ -21,12 +23,15 @@ class Record:
         workdir: Path,
         display: Display,
         watch: Callable[[Mapping[str, float | int]], None],
+        goodput: Goodput,
         *,
         restart_step: int,
         tensorboard: bool,
     ) -> None:
         self.display = display
         self._watch = watch
+        self._goodput = goodput
+        goodput.after(read(workdir / "metrics.jsonl"), restart_step)
         self._file = MetricsFile(workdir / "metrics.jsonl", restart_step=restart_step)
         self._board = None
         if tensorboard:
@@ -51,6 +56,10 @@ class Record:
         self._seconds += time.perf_counter() - self._since
         self.resume()
 
+    def spending(self, kind: str) -> AbstractContextManager[None]:
+        """Within this block time counts as `kind`, one of goodput's."""
+        return self._goodput.spending(kind)
+
     def count(self, tokens: int) -> None:
         """A step has trained on this many tokens."""
         self._tokens += tokens
@@ -60,6 +69,7 @@ class Record:
         self.pause()
         rate = self._tokens / max(self._seconds, 1e-9)
         line = {"step": step, **values, "tokens_per_second": round(rate, 1)}
+        line |= self._goodput.figures()
         self._file.append(line)
         self.display.step(step, line)
         self._watch(line)
@@ -72,3 +82,25 @@ class Record:
     def sync(self) -> None:
         """Make what was written last."""
         self._file.sync()
+
+
+class SilentRecord(Record):
+    """What a process other than the first one keeps: nothing."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def spending(self, kind: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def count(self, tokens: int) -> None: ...
+
+    def log(self, step: int, values: Mapping[str, float | int]) -> None: ...
+
+    def sync(self) -> None: ...

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Never
 
 from distil_jax.errors import Stopped
 
@@ -30,7 +31,11 @@ class Sigterm:
     def check(self) -> None:
         """Raise `Stopped` if SIGTERM came."""
         if self._arrived:
-            raise Stopped("stopped by SIGTERM; the same command goes on from what is saved")
+            self.stop()
+
+    def stop(self) -> Never:
+        """Raise `Stopped`, whichever process SIGTERM came to."""
+        raise Stopped("stopped by SIGTERM; the same command goes on from what is saved")
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

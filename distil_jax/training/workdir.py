@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -42,6 +43,29 @@ def claim(workdir: Path) -> Iterator[Path]:
         with suppress(OSError):
             for folder in missing:
                 folder.rmdir()
+
+
+def read_holder(workdir: Path) -> str:
+    """What `claim` wrote of the process that holds `workdir`."""
+    return (workdir / LOCK).read_text(encoding="utf8")
+
+
+def check_shared(workdir: Path, holder: str, *, patience_seconds: float = 10) -> None:
+    """Raise a `UserError` unless this process sees the workdir that another one holds.
+
+    A network's file system may show a new file a few seconds late.
+    """
+    until = time.monotonic() + patience_seconds
+    while True:
+        with suppress(OSError):
+            if read_holder(workdir) == holder:
+                return
+        if time.monotonic() > until:
+            raise UserError(
+                f"{workdir} on {socket.gethostname()} is not the folder that process 0 holds; "
+                "all processes need the same --workdir, on a file system that they share"
+            )
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -48,6 +48,24 @@ def test_a_batch_holds_the_rows_it_names(split: store.Split):
     )
 
 
+def test_a_first_row_moves_the_whole_order(split: store.Split):
+    whole = steps(split, 3 * split.rows, batch=1, seed=1)
+    for first_row in (3, split.rows + 4):
+        for processes in (1, 2):
+            found = [
+                steps(
+                    split, 6, batch=4, seed=1, start_step=2, first_row=first_row,
+                    process_index=index, process_count=processes,
+                )
+                for index in range(processes)
+            ]  # fmt: skip
+            for name in ("row", "epoch"):
+                batches = zip(*found, strict=True)
+                together = [joined(list(parts), name) for parts in batches]
+                expected = joined(whole[first_row + 8 : first_row + 8 + 24], name)
+                assert np.array_equal(np.concatenate(together), expected)
+
+
 def test_the_step_alone_is_the_position(split: store.Split):
     whole = steps(split, 40, batch=5, seed=1)
     for start in (1, 17, 39):

@@ -184,3 +184,15 @@ def test_a_run_of_one_step_draws_without_a_warning(tmp_path: Path) -> None:
     names = {picture.name for picture in document.pictures()}
     assert {"gradient_norm", "curve_loss"} <= names
     assert f"{write.FIGURES}/gradient_norm.png" in write.files(document)
+
+
+def test_where_the_time_went(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    seconds = {"steps_seconds": 60.0, "compile_seconds": 30.0, "restart_seconds": 10.0}
+    line = {"step": 2, "goodput": 0.6, "restarts": 1, "lost_steps": 4, "loss": 1.0, **seconds}
+    assert "Where the time went" not in made(run)[write.MARKDOWN]
+    (run / "metrics.jsonl").write_text(json.dumps(line))
+    told = made(run)[write.MARKDOWN]
+    assert "Where the time went" in told
+    assert re.search(r"training steps +\| +60\.0 +\| +60(\.0)? ?%", told), told
+    assert "1 restarts, 4 steps done twice" in told

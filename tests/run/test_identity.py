@@ -56,3 +56,30 @@ def test_what_belongs_to_another_run_goes(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["run"]["parallel"] == {"mode": "pmap"}
     identity.settle(tmp_path, changed(seed=1))
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
+
+
+ALLOWED = {"allow_batch_change": True}
+BATCH = {"sequences": 16, "micro": 0}
+
+
+def test_another_batch_is_refused_with_the_flag_that_allows_it() -> None:
+    with pytest.raises(
+        UserError, match=r"batch: batch.sequences was 8 and is 16; .*allow_batch_change=True"
+    ):
+        identity.check(Path("w"), SAVED, changed(batch=BATCH))
+    identity.check(Path("w"), SAVED, changed(batch=BATCH, checkpoint=ALLOWED))
+
+
+def test_the_flag_allows_nothing_else() -> None:
+    with pytest.raises(UserError, match="another config: seed was 0 and is 1; use"):
+        identity.check(Path("w"), SAVED, changed(seed=1, batch=BATCH, checkpoint=ALLOWED))
+    with pytest.raises(UserError, match="another config: the training rows differ; use"):
+        identity.check(Path("w"), SAVED, {**changed(checkpoint=ALLOWED), "data": "xyz"})
+
+
+def test_rows_of_another_length_are_another_batch() -> None:
+    saved = {**SAVED, "rows": {"count": 10, "length": 32}}
+    longer = {"data": "xyz", "rows": {"count": 6, "length": 64}}
+    with pytest.raises(UserError, match=r"batch: the training rows differ; .*allow_batch_change"):
+        identity.check(Path("w"), saved, {**SAVED, **longer})
+    identity.check(Path("w"), saved, {**changed(checkpoint=ALLOWED), **longer})

@@ -1,6 +1,8 @@
 """loop: what happens at which step, with a step and a validation that only count."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,8 +14,10 @@ from distil_jax.errors import Diverged, Stopped
 from distil_jax.training.config import Parallel
 from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.parallel import devices
+from distil_jax.training.progress import Display
 from distil_jax.training.record import Record
 from distil_jax.training.step import State
+from distil_jax.training.trace import Trace
 
 
 class Diary(Record):
@@ -22,6 +26,7 @@ class Diary(Record):
     def __init__(self) -> None:
         self.events: list[tuple[str, int]] = []
         self.tokens = 0
+        self.display = Display()
 
     def log(self, step: int, values: Mapping[str, float | int]) -> None:
         name = "log+validation" if "validation_loss" in values else "log"
@@ -38,6 +43,9 @@ class Diary(Record):
 
     resume = pause = sync = nothing
 
+    def spending(self, kind: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 def run(
     diary: Diary,
@@ -47,7 +55,7 @@ def run(
     log: int = 1,
     validate: int = 100,
     save: int = 100,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[int], bool] = lambda _: False,
     bad_step: int = 0,
     held_out_loss: float = 1.0,
 ) -> State:
@@ -74,6 +82,7 @@ def run(
         stopping=stop,
         record=diary,
         cadence=Cadence(total, log, validate, save),
+        trace=Trace(Path("none"), first=0, last=0),
     )
     return train(loop, places.replicate(State(jnp.int32(first), {}, {}, jnp.int32(0))), first)
 
@@ -105,14 +114,14 @@ def test_asked_to_stop_it_saves_the_step_under_way_and_stops() -> None:
     diary = Diary()
     answers = iter([False, True])
     with pytest.raises(Stopped, match="after step 2 of 6, which is saved"):
-        run(diary, stop=lambda: next(answers))
+        run(diary, stop=lambda _: next(answers))
     assert diary.events == [("log", 1), ("log", 2), ("save", 2)]
 
 
 def test_asked_to_stop_at_the_last_step_it_ends_as_usual() -> None:
     diary = Diary()
     answers = iter([False, True])
-    assert int(run(diary, total=2, stop=lambda: next(answers)).step) == 2
+    assert int(run(diary, total=2, stop=lambda _: next(answers)).step) == 2
     assert diary.events[-1] == ("save+metric", 2)
 
 

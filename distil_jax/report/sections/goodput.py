@@ -1,0 +1,60 @@
+"""Where the wall time of a run went."""
+
+from distil_jax.report import amount
+from distil_jax.report.document import Missing, Section, Table, Text
+from distil_jax.report.material import Material
+from distil_jax.report.runs import Run
+
+KINDS = {
+    "steps": "training steps",
+    "compile": "compiling",
+    "input": "waiting for data",
+    "checkpoint": "saving checkpoints",
+    "validation": "validation",
+    "start": "start, until the first step",
+    "restart": "restarts: steps done again, and starting again",
+}
+
+
+def section(material: Material) -> Section | Missing | None:
+    """Seconds and share of each kind, of every run that logged them."""
+    runs = [run for run in material.runs if _seconds(run)]
+    if not runs:
+        return None
+    rows = [
+        [label, *(cell for run in runs for cell in _cells(run, kind))]
+        for kind, label in KINDS.items()
+    ]
+    head = ["what", *(label for run in runs for label in _head(material, run))]
+    told = [
+        f"{material.of(run, 'goodput')} {amount.percent(run.lines[-1]['goodput'])}, "
+        f"{run.lines[-1].get('restarts', 0)} restarts, "
+        f"{run.lines[-1].get('lost_steps', 0)} steps done twice"
+        for run in runs
+    ]
+    note = (
+        "Goodput is the share of the training steps in the wall time of all attempts, up to the "
+        "last logged step of each; the time in between, when nothing ran, is not counted. "
+    )
+    return Section(
+        "goodput",
+        "Where the time went",
+        [Table("Wall time by kind", head, rows), Text(f"{note}{'; '.join(told)}.".strip())],
+    )
+
+
+def _seconds(run: Run) -> dict[str, float]:
+    last = run.lines[-1] if run.lines else {}
+    if "goodput" not in last:
+        return {}
+    return {kind: float(last.get(f"{kind}_seconds", 0.0)) for kind in KINDS}
+
+
+def _cells(run: Run, kind: str) -> list[str]:
+    seconds = _seconds(run)
+    share = seconds[kind] / max(sum(seconds.values()), 1e-9)
+    return [f"{seconds[kind]:,.1f}", amount.percent(share)]
+
+
+def _head(material: Material, run: Run) -> list[str]:
+    return [material.of(run, "seconds"), material.of(run, "share")]

@@ -1,0 +1,89 @@
+"""Where a run's wall time goes: seconds by kind, over all its attempts.
+
+What was done after the checkpoint that an attempt goes on from is lost; that time, and what a later
+attempt needs until its first step, count as restart. Time in which nothing ran is not counted.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import jax
+
+KINDS = ("steps", "compile", "input", "checkpoint", "validation", "start", "restart")
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+class Goodput:
+    """A stopwatch that always runs for one kind, from its making on; `start` is the first."""
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(KINDS, 0.0)
+        self._kind, self._since = "start", time.perf_counter()
+        self._restarts = self._lost_steps = 0
+
+    def __enter__(self) -> "Goodput":
+        jax.monitoring.register_event_duration_secs_listener(self._compiled)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._compiled)
+
+    def after(self, lines: Sequence[Mapping[str, float | int]], restart_step: int) -> None:
+        """Add what earlier attempts logged, of which the steps up to `restart_step` are kept."""
+        told = [line for line in lines if "steps_seconds" in line]
+        if not told:
+            return
+        kept = next((line for line in reversed(told) if line["step"] <= restart_step), None)
+        self._charge()
+        earlier = dict.fromkeys(KINDS, 0.0)
+        if kept is not None:
+            earlier = {kind: float(kept[_name(kind)]) for kind in KINDS}
+        lost = _total(told[-1]) - sum(earlier.values())
+        own = self._seconds
+        own["restart"], own["start"] = own["start"] + lost, 0.0
+        self._seconds = {kind: own[kind] + earlier[kind] for kind in KINDS}
+        self._kind = "restart"
+        self._restarts = int(told[-1]["restarts"]) + 1
+        self._lost_steps = int(told[-1]["lost_steps"] + told[-1]["step"]) - restart_step
+
+    @contextmanager
+    def spending(self, kind: str) -> Iterator[None]:
+        """Within this block time counts as `kind`."""
+        self._charge()
+        before, self._kind = self._kind, kind
+        try:
+            yield
+        finally:
+            self._charge()
+            self._kind = before
+
+    def figures(self) -> dict[str, float | int]:
+        """Share of the steps in all time so far, the seconds of each kind, and what was lost."""
+        self._charge()
+        seconds = {_name(kind): round(self._seconds[kind], 3) for kind in KINDS}
+        share = self._seconds["steps"] / max(sum(self._seconds.values()), 1e-9)
+        return {
+            "goodput": round(share, 4),
+            **seconds,
+            "restarts": self._restarts,
+            "lost_steps": self._lost_steps,
+        }
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        self._seconds[self._kind] += now - self._since
+        self._since = now
+
+    def _compiled(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == COMPILED:
+            self._seconds["compile"] += duration_secs
+            self._seconds[self._kind] -= duration_secs
+
+
+def _name(kind: str) -> str:
+    return f"{kind}_seconds"
+
+
+def _total(line: Mapping[str, float | int]) -> float:
+    return sum(line[_name(kind)] for kind in KINDS)

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# A run on all GPUs of this machine: ./launch/gpu_node.sh [--dry-run] --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]
+#
+# One process drives all of them. A run that was lost is started again, up to RESTARTS (3) times in a row, and goes on
+# from its last checkpoint; one that was stopped, diverged or was given something wrong is not. The environment is
+# .venv with the cuda extra; DISTIL_JAX_PYTHON names another python.
+#
+# Never run on a real GPU.
+set -euo pipefail
+# shellcheck source=launch/environment.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+dry_run=
+if [[ ${1:-} == --dry-run ]]; then
+    dry_run=yes
+    shift
+fi
+[[ " $* " == *" --workdir="* ]] || fail "no --workdir=DIR; usage: $0 [--dry-run] --config=NAME --workdir=DIR"
+command -v nvidia-smi >/dev/null || fail "nvidia-smi is not on PATH; is this a machine with NVIDIA GPUs?"
+gpus=$(nvidia-smi --list-gpus | grep -c '^GPU') || fail "nvidia-smi lists no GPU"
+
+here=$PWD
+if [[ -n ${DISTIL_JAX_PYTHON:-} ]]; then
+    python=$DISTIL_JAX_PYTHON
+    export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
+elif [[ -n $dry_run ]]; then
+    python=$environment_python
+else
+    prepare_environment cuda
+    cd "$here"
+    python=$environment_python
+fi
+run=("$python" -m distil_jax.main "$@")
+if [[ -n $dry_run ]]; then
+    printf '%q ' JAX_PLATFORMS=cuda "${run[@]}"
+    printf '\n'
+    exit
+fi
+printf 'gpu_node: %d GPUs\n' "$gpus"
+
+child=
+trap '[[ -z $child ]] || kill -TERM "$child"' TERM
+trap '[[ -z $child ]] || kill -INT "$child"' INT
+for ((attempt = 0; ; attempt++)); do
+    JAX_PLATFORMS=cuda "${run[@]}" &
+    child=$!
+    status=0
+    { wait "$child"; } 2>/dev/null || status=$?
+    while kill -0 "$child" 2>/dev/null; do # a signal ended the wait, not the run
+        status=0
+        { wait "$child"; } 2>/dev/null || status=$?
+    done
+    # Killed by a signal that was not ours: out of memory, a driver's fault.
+    if ((status <= 128 || status == 143 || status == 130 || attempt == ${RESTARTS:-3})); then
+        exit "$status"
+    fi
+    printf 'gpu_node: the run ended with status %d; restart %d of %d\n' "$status" $((attempt + 1)) "${RESTARTS:-3}"
+done
