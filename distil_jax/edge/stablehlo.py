@@ -9,7 +9,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from jax import export
 from jaxtyping import Array
@@ -26,7 +25,6 @@ from distil_jax.tokenizer import save as save_tokenizer
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 USE = """from pathlib import Path
-import numpy as np
 from flax import linen as nn
 from jax import export
 model = export.deserialize(bytearray(Path("model.stablehlo").read_bytes()))
@@ -78,7 +76,7 @@ def outputs_of(model: Pretrained) -> Callable[..., Array]:
         "span": SpanAnswering(config),
     }
     module = modules[str(model.head)]
-    params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
+    params = jax.tree.map(jnp.asarray, dict(model.params))
 
     def outputs(input_ids: Array, attention_mask: Array, *token_types: Array) -> Array:
         batch = {"tokens": input_ids, "segments": attention_mask}
