@@ -52,7 +52,7 @@ def main() -> None:
 
 def shapes(folder, text):
     """Random weights in the published shapes."""
-    small = replace(SHAPE, model_type="distilbert", layers=6, token_types=1)
+    small = replace(SHAPE, model_type="distilbert", layers=6, token_types=0)
     base = export_all(random_model(SHAPE, "classification"), folder / "base", text, ("none",))
     task = export_all(random_model(small, "classification"), folder / "task", text, QUANTISATIONS)
     measure({"BERT-base none": base["none"]} | task, base["none"])

@@ -61,7 +61,9 @@ def test_eight_then_four_then_sixteen_devices_give_the_losses_of_one(
     assert "(1 a device, in 1 micro-batches of 1) on 16 x" in done.stdout
     for ours, expected in zip(lines(run), lines(tmp_path / "whole"), strict=True):
         for name in ("loss", "soft_target", "masked_lm", "cosine", "tokens"):
-            assert ours[name] == pytest.approx(expected[name], rel=1e-5)
+            # A copy's first soft target is next to nothing: rounding is the whole loss's.
+            rounding = 0.0 if name == "tokens" else 1e-7 * expected["loss"]
+            assert ours[name] == pytest.approx(expected[name], rel=1e-5, abs=rounding)
 
 
 def test_another_batch_goes_on_with_the_flag_where_the_rows_were_left(
