@@ -22,20 +22,9 @@ from distil_jax.edge import processor
 from distil_jax.edge.export import OnnxSettings, export_onnx
 from distil_jax.edge.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call, timed
 from distil_jax.edge.quantise import QUANTISATIONS
-from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.sizing import sentences
-
-SHAPE = EncoderConfig(
-    model_type="bert",
-    vocabulary=30522,
-    width=768,
-    layers=12,
-    heads=12,
-    inner_width=3072,
-    positions=512,
-    token_types=2,
-)
+from distil_jax.sizing.known_shapes import BERT_BASE
 
 
 def main() -> None:
@@ -52,8 +41,8 @@ def main() -> None:
 
 def shapes(folder, text):
     """Random weights in the published shapes."""
-    small = replace(SHAPE, model_type="distilbert", layers=6, token_types=0)
-    base = export_all(random_model(SHAPE, "classification"), folder / "base", text, ("none",))
+    small = replace(BERT_BASE, model_type="distilbert", layers=6, token_types=0)
+    base = export_all(random_model(BERT_BASE, "classification"), folder / "base", text, ("none",))
     task = export_all(random_model(small, "classification"), folder / "task", text, QUANTISATIONS)
     measure({"BERT-base none": base["none"]} | task, base["none"])
     for head_name, opened in export_all(

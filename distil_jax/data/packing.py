@@ -54,3 +54,12 @@ def pack(sequences: Sequence[Array], length: int, pad: int) -> tuple[Array, Arra
             segments[row, start:stop] = segment
             start = stop
     return tokens, segments
+
+
+def unpack(rows: Array, segments: Array) -> list[Array]:
+    """The sequences of packed rows [rows, length], one after the other, without padding."""
+    return [
+        row[marks == number]
+        for row, marks in zip(rows, segments, strict=True)
+        for number in range(1, int(marks.max(initial=0)) + 1)
+    ]

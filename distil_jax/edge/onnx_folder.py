@@ -65,7 +65,10 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     file = path if path.suffix == ".onnx" else path / FILE
     folder = file.parent
     if not file.is_file():
-        raise UserError(f"{file} does not exist; export a model: python -m distil_jax.export")
+        raise UserError(
+            f"{file} does not exist; write it first: python -m distil_jax.export "
+            "--model=MODEL --format=onnx --output=FOLDER"
+        )
     config, content = read_config(folder)
     session = _session(file, threads)
     about = session.get_modelmeta().custom_metadata_map

@@ -14,6 +14,7 @@ import numpy as np
 
 import distil_jax
 from distil_jax.data.masking import mask_rows
+from distil_jax.data.packing import unpack
 from distil_jax.edge import processor
 from distil_jax.edge.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
 from distil_jax.edge.predictor import TOGETHER, predictor
@@ -31,15 +32,13 @@ from distil_jax.losses import IGNORE
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import claim, write_text, writing
 
-MLM_DEFINITION = "share of masked tokens whose likeliest prediction is right, percent"
-
 
 def evaluate(settings: Settings) -> dict[str, Any]:
     """Score an ONNX folder on a task; with an ONNX `teacher`, how often both predict the same.
 
     Raises `UserError` for a head or labels that do not fit the task.
     """
-    model, teacher = _open(settings.model), _teacher(settings.teacher)
+    model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
     task = TASKS[settings.task]
     kind = plan.HEADS[task.kind]
     _check_head(model, settings.model, kind)
@@ -68,7 +67,7 @@ def evaluate(settings: Settings) -> dict[str, Any]:
 
 def evaluate_masked(settings: HeldOutSettings) -> dict[str, Any]:
     """As `evaluation.held_out.evaluate`, for an ONNX folder: the same rows under the same masks."""
-    model, teacher = _open(settings.model), _teacher(settings.teacher)
+    model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
     _check_head(model, settings.model, "masked_lm")
     if teacher is not None:
         _check_head(teacher, settings.teacher, "masked_lm")
@@ -82,9 +81,9 @@ def evaluate_masked(settings: HeldOutSettings) -> dict[str, Any]:
         jnp.zeros(len(tokens), jnp.int32),
         jnp.arange(len(tokens), dtype=jnp.int32),
     )
-    sequences = _alone(np.asarray(masked), segments)
-    right = np.concatenate(_alone(np.asarray(labels), segments))
-    predicted, entropy = _likeliest(model, sequences, _alone(np.asarray(labels), segments))
+    sequences, targets = (unpack(np.asarray(each), segments) for each in (masked, labels))
+    right = np.concatenate(targets)
+    predicted, entropy = _likeliest(model, sequences, targets)
     chosen = right != IGNORE
     count = int(chosen.sum())
     if not count:
@@ -95,12 +94,12 @@ def evaluate_masked(settings: HeldOutSettings) -> dict[str, Any]:
         "masked_lm": entropy / count,
     }
     if teacher is not None:
-        other, _ = _likeliest(teacher, sequences, _alone(np.asarray(labels), segments))
+        other, _ = _likeliest(teacher, sequences, targets)
         metrics["agreement"] = 100 * float((predicted == other)[chosen].mean())
     identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
     found = _results("mlm", model, settings.teacher, "accuracy", metrics, identity)
     found |= {
-        "metric_definition": MLM_DEFINITION,
+        "metric_definition": held_out.DEFINITION,
         "counts": {"tokens": int((segments > 0).sum()), "masked": count},
     }
     return _write(settings.output, found, {})
@@ -110,10 +109,6 @@ def agreement(first: Sequence[Prediction], second: Sequence[Prediction]) -> floa
     """Percent of the records with the same label."""
     same = [one["label"] == other["label"] for one, other in zip(first, second, strict=True)]
     return 100 * float(np.mean(same))
-
-
-def _open(name: str) -> OnnxModel:
-    return open_onnx(name)
 
 
 def _teacher(name: str) -> OnnxModel | None:
@@ -139,15 +134,6 @@ def _check_labels(model: OnnxModel, settings: Settings, labels: Sequence[str]) -
             f"{settings.model} tells apart {', '.join(model.labels)}, the task "
             f"{', '.join(labels)}; export a model fine-tuned on it"
         )
-
-
-def _alone(rows: np.ndarray, segments: np.ndarray) -> list[np.ndarray]:
-    """The sequences of packed rows, one after the other."""
-    return [
-        row[marks == number]
-        for row, marks in zip(rows, segments, strict=True)
-        for number in range(1, int(marks.max(initial=0)) + 1)
-    ]
 
 
 def _likeliest(

@@ -24,6 +24,7 @@ TYPES = {
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
 }
+PAGE = ("index.html", "style.css", "app.mjs")
 LARGEST_QUESTION_BYTES = 100_000
 
 Fill = Callable[[str], Filled]
@@ -113,8 +114,8 @@ def server(
 
 
 def _files(model: OnnxModel) -> dict[str, Path]:
-    page = {f"/{path.name}": path for path in vendor.WEB.glob("*") if path.suffix in TYPES}
-    page["/"] = vendor.WEB / "index.html"
+    page = {f"/{name}": vendor.WEB / name for name in PAGE}
+    page["/"] = vendor.WEB / PAGE[0]
     libraries = {f"/vendor/{name}": path for name, path in vendor.libraries().items()}
     names = (FILE, "tokenizer.json", "tokenizer_config.json")
     return page | libraries | {f"/model/{name}": model.folder / name for name in names}

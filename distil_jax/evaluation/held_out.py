@@ -30,6 +30,7 @@ from distil_jax.training.workdir import claim, write_text, writing
 
 USUAL_LENGTH = 128
 PERCENT, MASK_PERCENT, RANDOM_PERCENT = 15, 80, 10
+DEFINITION = "share of masked tokens whose likeliest prediction is right, percent"
 ROW_TOKENS = 2048
 
 
@@ -198,7 +199,7 @@ def _results(
         "model": settings.model,
         "teacher": settings.teacher or None,
         "metric": "accuracy",
-        "metric_definition": "share of masked tokens whose likeliest prediction is right, percent",
+        "metric_definition": DEFINITION,
         "score": score,
         "spread": {"min": score, "max": score, "std": 0.0},
         "metrics": metrics,

@@ -283,11 +283,9 @@ def _convolution_flops(instruction: Instruction, left: Shape, right: Shape) -> f
     assert labels is not None, instruction.name
     left_labels, right_labels, out_labels = labels.groups()
     result = instruction.result[0].dimensions
-    groups = _number(instruction.attributes, "feature_group_count", 1)
     flops = 2.0 * right.dimensions[right_labels.index("i")]
     flops *= result[out_labels.index("f")] * result[out_labels.index("b")]
     flops /= _number(instruction.attributes, "batch_group_count", 1)
-    assert groups >= 1
     window = _window(instruction.attributes)
     for place, label in enumerate(sorted(set(out_labels) - {"b", "f"})):
         flops *= _valid_pairs(

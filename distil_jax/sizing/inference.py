@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from distil_jax.data.packing import unpack
 from distil_jax.models import MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.sizing.timing import alternate
@@ -32,11 +33,7 @@ def one_sentence_a_row(
     tokens: np.ndarray, segments: np.ndarray, *, sentences: int, pad: int
 ) -> dict[str, np.ndarray]:
     """The first `sentences` sequences of packed rows, a row each, padded to the longest."""
-    found = [
-        row[marks == number]
-        for row, marks in zip(tokens, segments, strict=True)
-        for number in range(1, int(marks.max(initial=0)) + 1)
-    ][:sentences]
+    found = unpack(tokens, segments)[:sentences]
     longest = max(len(sentence) for sentence in found)
     batch = {
         "tokens": np.full((len(found), longest), pad, np.int32),

@@ -63,7 +63,7 @@ def test_the_page_and_the_model_and_nothing_else(serve, exported, monkeypatch):
     status, body = answer(address, "/model/model.onnx")
     assert (status, len(body)) == (200, exported.bytes)
     assert json.loads(answer(address, "/about.json")[1])["bytes"] == exported.bytes
-    for path in ("/model/README.md", "/../server.py", "/%2e%2e/server.py", "/package.json.bak"):
+    for path in ("/model/README.md", "/../server.py", "/%2e%2e/server.py", "/package.json"):
         assert answer(address, path)[0] == 404, path
     assert answer(address, "/teacher", b"{}")[0] == 404
 
