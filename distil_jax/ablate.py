@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", required=True, help="the run that is varied: a config file or a shipped name")
     add("--output", required=True, type=commandline.folder, help="runs, table and figure go here")
-    add("--seeds", type=_positive, default=3, help="runs of each variant")
+    add("--seeds", type=commandline.positive, default=3, help="runs of each variant")
     add(
         "--layers",
         action="append",
@@ -35,13 +35,6 @@ def _parser() -> argparse.ArgumentParser:
         "(default: first, last and evenly spaced)",
     )
     return parser
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -46,17 +46,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--export", action="append", default=[], help="an ONNX folder beside them; repeatable")
     add("--input", required=True, type=Path, help="sentences or pairs: .txt, .jsonl, .csv, .tsv")
     add("--output", type=commandline.folder, help="a folder for speed.json")
-    add("--sentences", type=_positive, default=200, help="how many of the input's first are used")
-    add("--rounds", type=_positive, default=5, help="passes over them; the median counts")
-    add("--length", type=_positive, default=128, help="tokens beyond it are cut")
+    add(
+        "--sentences",
+        type=commandline.positive,
+        default=200,
+        help="how many of the input's first are used",
+    )
+    add(
+        "--rounds", type=commandline.positive, default=5, help="passes over them; the median counts"
+    )
+    add("--length", type=commandline.positive, default=128, help="tokens beyond it are cut")
     return parser
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

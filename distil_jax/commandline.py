@@ -23,6 +23,14 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
+def positive(value: str) -> int:
+    """A count on the command line: a whole number of at least 1."""
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return number
+
+
 def folder(name: str) -> Path:
     """A folder's name on the command line; an empty one is an unset variable, not this folder."""
     if not name:

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration", type=Path, help="text for int8-static: .txt, .jsonl, .csv, .tsv"
     )
     model.add_argument(
-        "--texts", type=_positive, default=256, help="how many of its first are used"
+        "--texts", type=commandline.positive, default=256, help="how many of its first are used"
     )
     model.add_argument(
         "--reduce-range",
@@ -116,13 +116,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     model.add_argument("--scores", type=Path, help="results.json of evaluate, for the model card")
     return parser
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -97,17 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")
     add("--teacher", help="a second model to set beside it")
-    add("--top", type=_positive, default=5, help="candidates for each mask")
+    add("--top", type=commandline.positive, default=5, help="candidates for each mask")
     add("--json", action="store_true", help="one JSON object per text instead of tables")
     add("text", nargs="*", help="texts with a mask token; lines of standard input if none")
     return parser
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

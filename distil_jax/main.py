@@ -16,7 +16,9 @@ def main(arguments: list[str]) -> None:
     config = config_source.read(known.config, overrides)
     command = " ".join(["python -m distil_jax.main", *arguments])
     if guardian.is_needed(config.processes):
-        guardian.watch("distil_jax.main", arguments)
+        guardian.watch(
+            "distil_jax.main", arguments, address=guardian.meeting_place(config.processes)
+        )
 
     # JAX starts only once the command line is right.
     from distil_jax.run import distillation

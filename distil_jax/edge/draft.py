@@ -1,4 +1,4 @@
-"""A new folder that appears whole under its name, or not at all."""
+"""A new folder that appears whole under its name or not at all, and what all exports have in it."""
 
 import os
 import shutil
@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import UserError
+from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.config_file import write_config
+from distil_jax.pretrained.writing import expressible
+from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training.workdir import flush_folder, writing
 
 
@@ -42,3 +46,21 @@ def _publish(draft: Path, path: Path) -> None:
         flush_folder(file)
     os.rename(draft, path)
     flush_folder(path.parent)
+
+
+def describe(draft: Path, model: Pretrained, source: str) -> None:
+    """Put config.json and the tokenizer there; raises `UserError` for a model without a head."""
+    check_head(model, source)
+    assert model.tokenizer is not None
+    config, _ = expressible(model.config, model.params, model.head)
+    text = write_config(config, model.head, model.labels, "float32")
+    (draft / "config.json").write_text(text, "utf-8")
+    save_tokenizer(draft, model.tokenizer)
+
+
+def check_head(model: Pretrained, source: str) -> None:
+    """Refuse a model without a head."""
+    if model.head is None:
+        raise UserError(
+            f"{source} has no head; export a model with a masked-LM, classification or span head"
+        )

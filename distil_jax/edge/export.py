@@ -7,7 +7,7 @@ from typing import Any
 
 from distil_jax.edge import quantise
 from distil_jax.edge.calibration import calibration_batches
-from distil_jax.edge.draft import new_folder
+from distil_jax.edge.draft import check_head, describe, new_folder
 from distil_jax.edge.extra import need
 from distil_jax.edge.onnx_card import onnx_card
 from distil_jax.edge.onnx_folder import FILE, OnnxModel, open_onnx
@@ -15,9 +15,6 @@ from distil_jax.edge.onnx_model import onnx_model
 from distil_jax.edge.quantise import Quantisation
 from distil_jax.errors import UserError
 from distil_jax.pretrained import Pretrained
-from distil_jax.pretrained.config_file import write_config
-from distil_jax.pretrained.writing import expressible
-from distil_jax.tokenizer import save as save_tokenizer
 
 LARGEST_FILE_BYTES = 1_900_000_000
 """A file of protocol buffers ends at 2 GiB; the weights of larger graphs lie beside them."""
@@ -52,11 +49,7 @@ def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> Onnx
     for library in ("onnx", "onnxruntime"):
         need(library)
     with new_folder(output) as draft:
-        config, _ = expressible(model.config, model.params, model.head)
-        text = write_config(config, model.head, model.labels, "float32")
-        (draft / "config.json").write_text(text, "utf-8")
-        assert model.tokenizer is not None
-        save_tokenizer(draft, model.tokenizer)
+        describe(draft, model, settings.source)
         _write_graph(draft, model, settings)
         card = onnx_card(open_onnx(draft), settings.source, settings.scores, settings.command)
         (draft / "README.md").write_text(card, "utf-8")
@@ -64,11 +57,7 @@ def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> Onnx
 
 
 def _check(model: Pretrained, settings: OnnxSettings) -> None:
-    if model.head is None:
-        raise UserError(
-            f"{settings.source} has no head; export a model with a masked-LM, classification or "
-            "span head"
-        )
+    check_head(model, settings.source)
     if settings.quantisation == "int8-static" and not settings.calibration:
         raise UserError("--quantize=int8-static needs --calibration, a file of real text")
 

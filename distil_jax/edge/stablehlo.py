@@ -13,14 +13,10 @@ from flax import linen as nn
 from jax import export
 from jaxtyping import Array
 
-from distil_jax.edge.draft import new_folder
+from distil_jax.edge.draft import check_head, describe, new_folder
 from distil_jax.edge.encoder import input_names
-from distil_jax.errors import UserError
 from distil_jax.models import MaskedLM, SequenceClassification, SpanAnswering
 from distil_jax.pretrained import Pretrained, model_card
-from distil_jax.pretrained.config_file import write_config
-from distil_jax.pretrained.writing import expressible
-from distil_jax.tokenizer import save as save_tokenizer
 
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -37,16 +33,9 @@ def export_stablehlo(model: Pretrained, output: Path, source: str, command: str)
 
     Raises `UserError` for a target that exists and for a model without a head.
     """
-    if model.head is None:
-        raise UserError(
-            f"{source} has no head; export a model with a masked-LM, classification or span head"
-        )
-    assert model.tokenizer is not None
+    check_head(model, source)
     with new_folder(output) as draft:
-        config, _ = expressible(model.config, model.params, model.head)
-        text = write_config(config, model.head, model.labels, "float32")
-        (draft / "config.json").write_text(text, "utf-8")
-        save_tokenizer(draft, model.tokenizer)
+        describe(draft, model, source)
         program = stablehlo(model)
         (draft / FILE).write_bytes(program)
         (draft / "README.md").write_text(_card(model, source, command, len(program)), "utf-8")

@@ -25,17 +25,26 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 OURS = re.compile(r"\[\d\d:\d\d:\d\d process |error: ")
 TRACEBACK = "Traceback (most recent"
 REMEMBERED_LINES = 100
+NOT_JOINED = "process ?"
+TOGETHER = "start all of them, and see that process 0 can be reached there"
 ADVICE = "start all processes again: the run goes on from its last checkpoint"
 
 
 def is_needed(config: Processes) -> bool:
     """Whether this process is the parent of one of several."""
-    several = config.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
-    return bool(several) and VARIABLE not in os.environ
+    return bool(meeting_place(config)) and VARIABLE not in os.environ
 
 
-def watch(module: str, arguments: Sequence[str]) -> Never:
-    """Run `python -m module arguments` as the child that works; exits with its status."""
+def meeting_place(config: Processes) -> str:
+    """The coordinator's address; empty: one process alone."""
+    return config.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS", "")
+
+
+def watch(module: str, arguments: Sequence[str], *, address: str) -> Never:
+    """Run `python -m module arguments` as the child that works; exits with its status.
+
+    `address` is where the processes were to meet, for the error if they do not.
+    """
     heard, told = os.pipe()
     with subprocess.Popen(
         [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", module, *arguments],
@@ -51,7 +60,7 @@ def watch(module: str, arguments: Sequence[str]) -> Never:
 
         for number in PASSED_ON:
             signal.signal(number, pass_on)
-        where: deque[str] = deque(["process ?"], maxlen=1)
+        where: deque[str] = deque([NOT_JOINED], maxlen=1)
         listener = threading.Thread(target=_listen, args=(heard, where), daemon=True)
         listener.start()
         assert child.stderr is not None
@@ -60,7 +69,8 @@ def watch(module: str, arguments: Sequence[str]) -> Never:
         listener.join(1)
     sys.stdout.flush()
     if status < 0:
-        line = " ".join(_last_words(-status, native).split())
+        met = where[0] != NOT_JOINED
+        line = " ".join(_last_words(-status, native, met=met, address=address).split())
         print(f"{prefix(where[0])}error: {line}", file=sys.stderr, flush=True)
         sys.exit(EXIT_STATUS[UserError])
     sys.exit(status)
@@ -86,8 +96,10 @@ def _relay(stream: IO[bytes]) -> list[str]:
     return list(native)
 
 
-def _last_words(number: int, native: Sequence[str]) -> str:
+def _last_words(number: int, native: Sequence[str], *, met: bool, address: str) -> str:
     said = "".join(native)
+    if number == signal.SIGABRT and not met:
+        return f"this process did not meet the others ({address}); {TOGETHER}"
     if number == signal.SIGABRT and "coordination service" in said:
         return f"{_who(said)}; its own last line says why; {ADVICE}"
     if number == signal.SIGKILL:

@@ -12,7 +12,7 @@ import pytest
 WATCH = """
 import sys
 from distil_jax.run import guardian
-guardian.watch("child", sys.argv[1:])
+guardian.watch("child", sys.argv[1:], address="here:1234")
 """
 
 SILENT = r"""

@@ -10,6 +10,7 @@ from distil_jax.models import initialize
 from distil_jax.sizing import hlo
 from distil_jax.sizing.flops import training_flops
 from distil_jax.sizing.measure import tree_bytes
+from distil_jax.sizing.pair import Pair
 from distil_jax.sizing.step_program import StepProgram
 from distil_jax.training.config import Config
 from distil_jax.training.step import start
@@ -19,6 +20,14 @@ from distil_jax.training.step import start
 def parsed(tiny_program: Callable[..., StepProgram]) -> tuple[StepProgram, hlo.Program]:
     program = tiny_program()
     return program, hlo.parse(program.lower().compile().as_text())
+
+
+def said_flops(program: StepProgram, pair: Pair, **changes) -> float:
+    """Of one device's step, counted from the shapes."""
+    tokens = program.batch["tokens"]
+    figures = {"soft_target": True, "cosine": True, "decoded_share": 1.0} | changes
+    counted = training_flops(pair.teacher, pair.student, length=tokens.shape[1], **figures)
+    return counted.total * (tokens.size // program.devices.count)
 
 
 def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks(parsed) -> None:
@@ -50,16 +59,7 @@ def test_the_gradient_is_summed_once_and_outside_of_every_loop(parsed) -> None:
 
 def test_products_are_the_counted_minimum(parsed, tiny_pair) -> None:
     program, compiled = parsed
-    minimum = training_flops(
-        tiny_pair.teacher,
-        tiny_pair.student,
-        length=program.batch["tokens"].shape[1],
-        soft_target=True,
-        cosine=True,
-        decoded_share=1.0,
-    ).total
-    tokens = program.batch["tokens"].size // program.devices.count
-    assert hlo.product_flops(compiled) == pytest.approx(minimum * tokens, rel=0.01)
+    assert hlo.product_flops(compiled) == pytest.approx(said_flops(program, tiny_pair), rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["attention", "layer"])
@@ -68,17 +68,8 @@ def test_recomputation_costs_what_is_said_of_it(
 ) -> None:
     program = tiny_program(**{"parallel.rematerialise": kind, "parallel.scan_layers": "on"})
     counted = hlo.product_flops(hlo.parse(program.lower().compile().as_text()))
-    said = training_flops(
-        tiny_pair.teacher,
-        tiny_pair.student,
-        length=program.batch["tokens"].shape[1],
-        soft_target=True,
-        cosine=True,
-        decoded_share=1.0,
-        recomputed=kind,
-    ).total
-    tokens = program.batch["tokens"].size // program.devices.count
-    assert counted == pytest.approx(said * tokens, rel=0.02)
+    said = said_flops(program, tiny_pair, recomputed=kind)
+    assert counted == pytest.approx(said, rel=0.02)
 
 
 def test_it_is_the_very_program_that_a_run_compiles(
