@@ -2,7 +2,7 @@
 
 import argparse
 
-from distil_jax import commandline
+from distil_jax import commandline, huge_pages
 from distil_jax.run import config_source
 
 
@@ -38,4 +38,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    huge_pages.prefer()
     commandline.run(main)

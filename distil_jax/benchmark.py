@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from distil_jax import commandline
+from distil_jax import commandline, huge_pages
 
 
 def main(arguments: list[str]) -> None:
@@ -60,4 +60,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    huge_pages.prefer()
     commandline.run(main)

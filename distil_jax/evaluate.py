@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distil_jax import commandline
+from distil_jax import commandline, huge_pages
 from distil_jax.errors import UsageError
 
 if TYPE_CHECKING:
@@ -198,4 +198,5 @@ def _share(value: str) -> float:
 
 
 if __name__ == "__main__":
+    huge_pages.prefer()
     commandline.run(main)

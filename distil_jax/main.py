@@ -1,6 +1,6 @@
 """Distil: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]`."""
 
-from distil_jax import commandline
+from distil_jax import commandline, huge_pages
 from distil_jax.run import config_source, guardian
 
 
@@ -31,4 +31,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    huge_pages.prefer()
     commandline.run(main)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from distil_jax import commandline
+from distil_jax import commandline, huge_pages
 
 
 def main(arguments: list[str]) -> None:
@@ -48,4 +48,5 @@ def _length(value: str) -> int:
 
 
 if __name__ == "__main__":
+    huge_pages.prefer()
     commandline.run(main)

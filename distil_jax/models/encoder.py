@@ -13,6 +13,7 @@ from distil_jax.models.dense import Norm
 from distil_jax.models.dropout import dropout
 from distil_jax.models.layer import Layer
 from distil_jax.models.segments import attention_bias, positions
+from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 KEPT = {
@@ -56,12 +57,13 @@ class Embeddings(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Embeddings, then the layers: scanned or looped over the same stacked parameters.
+    """Embeddings, then the layers: scanned over stacked parameters, or looped over either form.
 
     `dtype` is what products are computed in; `scan` compiles the layer once (accelerators), the
-    loop runs faster (CPU). `rematerialise` says what the backward pass computes again instead of
-    keeping it: "attention" the attention scores and all element-wise functions (LayerNorm, GELU),
-    no product with a weight; "layer" everything. Training mode needs the "dropout" key.
+    loop runs faster (CPU), most of all over layers that `stacking.unstack` took apart.
+    `rematerialise` says what the backward pass computes again instead of keeping it: "attention"
+    the attention scores and all element-wise functions (LayerNorm, GELU), no product with a weight;
+    "layer" everything. Training mode needs the "dropout" key.
     """
 
     config: EncoderConfig
@@ -70,9 +72,10 @@ class Encoder(nn.Module):
     rematerialise: Rematerialise = "none"
 
     def setup(self) -> None:
-        """Declare the embeddings and the stacked layers."""
+        """Declare the embeddings and the layers, stacked unless they are given otherwise."""
         self.embeddings = Embeddings(self.config, self.dtype)
-        self.layers = self.param("layers", self._initial_layers)
+        given = self.get_variable("params", "layers")
+        self.layers = self.param("layers", self._initial_layers) if given is None else given
 
     def __call__(self, batch: Batch, train: bool = False) -> Hidden:
         """Final hidden states."""
@@ -132,10 +135,14 @@ def _scanned(
 
 
 def _looped(
-    apply: Apply, hidden: Array, layers: Params, rngs: Array | None, count: int
+    apply: Apply,
+    hidden: Array,
+    layers: Params | tuple[Params, ...],
+    rngs: Array | None,
+    count: int,
 ) -> tuple[Array, ...]:
     states = [hidden]
+    each = unstack({"layers": layers})["layers"]
     for index in range(count):
-        params, rng = jax.tree.map(lambda leaf, i=index: leaf[i], (layers, rngs))
-        states.append(apply(states[-1], params, rng))
+        states.append(apply(states[-1], each[index], None if rngs is None else rngs[index]))
     return tuple(states)

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from distil_jax.models.stacking import stack, unstack
 from distil_jax.run import health, identity, position, rows, scores
 from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
@@ -115,10 +116,11 @@ def _distil(
     """Train what is left, then measure and export; returns the figures."""
     devices, precision = setup.devices, setup.config.precision
     teacher = setup.models.teacher
+    layout = _layout(setup)
     teacher_params = devices.replicate(
-        {} if teacher is None else assemble.cast(teacher.params, precision.teacher)
+        {} if teacher is None else layout(assemble.cast(teacher.params, precision.teacher))
     )
-    params = devices.replicate(assemble.cast(setup.models.params, precision.parameters))
+    params = devices.replicate(layout(assemble.cast(setup.models.params, precision.parameters)))
     validate = validator(setup.distillation, devices, teacher_params, held_out_batches(setup))
     if is_primary():
         _remember_tokenizer(setup)
@@ -129,7 +131,7 @@ def _distil(
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
-        state = _restored(checkpoints, state, latest)
+        state = devices.replicate(layout(_restored(checkpoints, stack(state), latest)))
     if latest is None or latest < setup.total_steps:
         with sigterm.deferred():
             state = _train(
@@ -151,7 +153,12 @@ def _distil(
     if watched is None:
         return before
     health.write(setup.workdir, watched)
-    return finish(setup, before, after, jax.device_get(state.params))
+    return finish(setup, before, after, stack(jax.device_get(state.params)))
+
+
+def _layout(setup: Setup) -> Callable[[Any], Any]:
+    """Stacked layers for a compiled loop over them, layers apart for a program without one."""
+    return stack if setup.distillation.student.scan else unstack
 
 
 def _train(
@@ -236,7 +243,7 @@ def _restored(checkpoints: Checkpoints, state: State, step: int) -> State:
 def _save(
     checkpoints: Checkpoints, setup: Setup, step: int, state: State, metric: float | None
 ) -> None:
-    shared = setup.devices.joined(state)
+    shared = setup.devices.joined(stack(state))
     checkpoints.save(step, shared, config=setup.identity, metric=metric)
 
 

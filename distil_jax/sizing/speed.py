@@ -13,7 +13,8 @@ import numpy as np
 from distil_jax.edge.encoder import IDS, MASK, TYPES
 from distil_jax.edge.onnx_folder import OnnxModel
 from distil_jax.errors import UserError
-from distil_jax.models.serving import encode, unstack
+from distil_jax.models import Encoder
+from distil_jax.models.stacking import unstack
 from distil_jax.pretrained import Pretrained
 from distil_jax.sizing.sentences import Sentence
 from distil_jax.sizing.timing import alternate
@@ -80,8 +81,9 @@ def measure(
 
 def forward(model: Pretrained) -> Callable[[Rows], jax.Array]:
     """The compiled encoder; a program for each shape of rows."""
-    params = jax.device_put(unstack(model.params), jax.local_devices()[0])
-    compiled = jax.jit(lambda params, batch: encode(model.config, params, batch))
+    params = jax.device_put(unstack(model.params)["encoder"], jax.local_devices()[0])
+    encoder = Encoder(model.config)
+    compiled = jax.jit(lambda params, batch: encoder.apply({"params": params}, batch))
     return lambda batch: compiled(params, batch)
 
 

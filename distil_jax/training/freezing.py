@@ -18,7 +18,10 @@ FROZEN: dict[str, tuple[str, ...] | None] = {
 def is_frozen(freeze: str, path: Sequence[Any]) -> bool:
     """Whether the leaf at a tree path stays as it is."""
     prefix = FROZEN[freeze]
-    return prefix is not None and tuple(key.key for key in path[: len(prefix)]) == prefix
+    if prefix is None:
+        return False
+    found = jax.tree_util.keystr(tuple(path[: len(prefix)]), simple=True, separator="/")
+    return found == "/".join(prefix)
 
 
 def hold(freeze: str, params: Params) -> Params:
