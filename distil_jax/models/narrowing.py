@@ -172,12 +172,12 @@ def _attend(
 ) -> np.ndarray:
     """What the heads hand to the output projection."""
     shape = (*batch["tokens"].shape, config.heads, config.head_width)
-    projected = [
+    query, key, value = (
         jnp.asarray(dense(hidden, attention[name]).reshape(shape))
         for name in ("query", "key", "value")
-    ]
+    )
     bias = attention_bias(batch["segments"])
-    mixed = attend(*projected, bias, None, dropout_rate=0.0)
+    mixed = attend(query, key, value, bias, None, dropout_rate=0.0)
     return np.asarray(mixed).reshape(len(hidden), -1)
 
 

@@ -23,7 +23,7 @@ def choose_columns(
     pairs = [_Left(state, kernel, count) for state, kernel in zip(states, maps, strict=True)]
     chosen: list[int] = []
     for _ in range(count):
-        gain = sum(pair.gain() for pair in pairs)
+        gain = np.sum([pair.gain() for pair in pairs], axis=0)
         gain[chosen] = -1
         column = int(gain.argmax())
         chosen.append(column)
