@@ -21,6 +21,7 @@ import numpy as np
 from distil_jax import commandline, tokenizer
 from distil_jax.data.masking import Masking, mask_rows
 from distil_jax.data.store import open_split, token_counts
+from distil_jax.errors import UserError
 from distil_jax.evaluation.held_out import masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import Encoder
@@ -37,20 +38,44 @@ def main(arguments):
     flags = parser().parse_args(arguments)
     model = load(flags.model)
     words = tokenizer.load(flags.tokenizer) if flags.tokenizer else model.tokenizer
-    config, encoder = model.config, jax.device_get(model.params["encoder"])
+    check_rows(flags, words)
+    config, encoder = replace(model.config, tied=True), jax.device_get(model.params["encoder"])
     if flags.tokenizer:
         table = mean_embeddings(encoder["embeddings"]["tokens"], model.tokenizer, words)
         encoder = {**encoder, "embeddings": {**encoder["embeddings"], "tokens": table}}
         config = replace(config, vocabulary=len(table))
     batch = masked_rows(flags.rows, masking(words), ROWS)
     if flags.width:
-        shape = {"width": flags.width, "heads": flags.heads, "inner_width": flags.inner_width}
+        shape = narrow_shape(flags, config)
         config, encoder = narrow(config, encoder, batch, **shape)
     more = masked_rows(flags.rows, masking(words), HEAD_ROWS)
     head = fitted_head(config, encoder, more, token_counts(flags.rows))
     params = {"encoder": encoder, "head": head}
     save(flags.output, Pretrained(config, params, "masked_lm", (), words))
     print(f"{flags.output}: {sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters")
+
+
+def check_rows(flags, words):
+    if open_split(flags.rows).manifest.tokenizer != tokenizer.fingerprint(words):
+        raise UserError(
+            f"--rows={flags.rows} were prepared with another tokenizer than that of "
+            f"{flags.tokenizer or flags.model}; prepare them again with --tokenizer= that folder"
+        )
+
+
+def narrow_shape(flags, config):
+    """What `narrow` is asked for, or one line on why it cannot be."""
+    heads, inner_width = flags.heads or 0, flags.inner_width or config.inner_width
+    if flags.width != heads * config.head_width or flags.width > config.width:
+        size = config.head_width
+        raise UserError(
+            f"--width={flags.width} with --heads={heads} does not fit {flags.model}, "
+            f"{config.width} wide with heads of {size}; give {size} times --heads, such as "
+            f"--width={4 * size} --heads=4"
+        )
+    if inner_width > config.inner_width:
+        raise UserError(f"--inner-width={inner_width} is more than {config.inner_width}")
+    return {"width": flags.width, "heads": heads, "inner_width": inner_width}
 
 
 def mean_embeddings(table, theirs, ours):
