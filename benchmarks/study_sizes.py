@@ -1,0 +1,87 @@
+"""How much of the study is done: on two CPU cores, and on one accelerator."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task to fine-tune on; `rows` 0: all training rows."""
+
+    name: str
+    epochs: int
+    seeds: int
+    rows: int = 0
+    learning_rate: str = "5e-5"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Steps are optimizer steps of `sequences` rows of 128 tokens."""
+
+    sequences: int
+    teacher_steps: int
+    teacher_learning_rate: float
+    steps: int
+    learning_rate: float
+    ablation_steps: int
+    ablation_seeds: int
+    checkpoint_steps: int
+    compute: str
+    heldout_rows: int
+    timed_sentences: int
+    tasks: tuple[Task, ...]
+    second: tuple[Task, ...]
+
+
+CPU = Size(
+    sequences=8,
+    teacher_steps=120,
+    teacher_learning_rate=5e-4,
+    steps=80,
+    learning_rate=5e-4,
+    ablation_steps=20,
+    ablation_seeds=1,
+    checkpoint_steps=20,
+    compute="float32",
+    heldout_rows=100,
+    timed_sentences=200,
+    # Few rows at a high learning rate, the same for teacher and student; the cheapest first.
+    tasks=(
+        Task("sst2", epochs=2, seeds=1, rows=2000, learning_rate="1e-4"),
+        Task("stsb", epochs=2, seeds=1, rows=1000, learning_rate="1e-4"),
+        Task("cola", epochs=2, seeds=1, rows=2000, learning_rate="1e-4"),
+        Task("mrpc", epochs=2, seeds=1, rows=800, learning_rate="1e-4"),
+        Task("wnli", epochs=2, seeds=1, learning_rate="1e-4"),
+        Task("rte", epochs=2, seeds=1, rows=800, learning_rate="1e-4"),
+    ),
+    second=(Task("squad", epochs=1, seeds=1, rows=0, learning_rate="1e-4"),),
+)
+
+# Never run. Planned for one H100 at a tenth of its bfloat16 peak, 100 TFLOP/s: teacher, student and
+# the three baselines are 93 PFLOP (197 M tokens each), 15 minutes; the ablations about as long;
+# fine-tuning, small batches in many steps, perhaps 90 minutes.
+ACCELERATOR = Size(
+    sequences=512,
+    teacher_steps=3000,
+    teacher_learning_rate=5e-4,
+    steps=3000,
+    learning_rate=5e-4,
+    ablation_steps=300,
+    ablation_seeds=3,
+    checkpoint_steps=500,
+    compute="bfloat16",
+    heldout_rows=0,
+    timed_sentences=1500,
+    tasks=(
+        Task("cola", epochs=5, seeds=5),
+        Task("mrpc", epochs=5, seeds=5),
+        Task("stsb", epochs=5, seeds=5),
+        Task("rte", epochs=5, seeds=5),
+        Task("wnli", epochs=5, seeds=5),
+        Task("sst2", epochs=3, seeds=5),
+        Task("imdb", epochs=3, seeds=5),
+    ),
+    second=(Task("squad", epochs=3, seeds=5),),
+)
+
+SIZES = {"cpu": CPU, "accelerator": ACCELERATOR}

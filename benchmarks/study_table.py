@@ -1,0 +1,87 @@
+"""What a study holds so far, as one JSON file and Markdown tables."""
+
+import json
+import statistics
+from pathlib import Path
+
+ROLES = {
+    "teacher": "teacher",
+    "student": "student",
+    "cut": "same first weights, no teacher's outputs",
+    "scratch": "random first weights, no teacher, equal tokens",
+    "scratch-flops": "random first weights, no teacher, equal FLOPs",
+    "student-second": "student, second distillation",
+}
+
+
+def write_tables(folder: Path) -> None:
+    """Write study.json and study.md from the result files that are there."""
+    scores = {role: _scores(folder / "scores" / role) for role in ROLES}
+    found = {
+        "scores": {role: tasks for role, tasks in scores.items() if tasks},
+        "retention": _retention(scores["teacher"], scores["student"]),
+        "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
+        "unfolded": _read(folder / "unfolded" / "results.json").get("models", {}),
+        "speed": _read(folder / "speed" / "speed.json"),
+        "hours": _hours(folder / "hours.jsonl"),
+    }
+    (folder / "study.json").write_text(json.dumps(found, indent=2) + "\n")
+    (folder / "study.md").write_text(_markdown(found))
+
+
+def _scores(folder: Path) -> dict:
+    files = sorted(folder.glob("*/results.json"))
+    wanted = ("score", "spread", "metrics", "parameters")
+    return {
+        file.parent.name: {
+            **{name: content[name] for name in wanted},
+            "seeds": len(content["seeds"]),
+        }
+        for file in files
+        if (content := json.loads(file.read_text()))
+    }
+
+
+def _retention(teacher: dict, student: dict) -> dict:
+    """The student's mean over the teacher's, on the tasks that both were scored on."""
+    shared = sorted((teacher.keys() & student.keys()) - {"mlm", "squad"})
+    if not shared:
+        return {}
+    means = [statistics.mean(one[task]["score"] for task in shared) for one in (teacher, student)]
+    return {"tasks": shared, "teacher": means[0], "student": means[1], "share": means[1] / means[0]}
+
+
+def _hours(file: Path) -> dict:
+    lines = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    return {
+        "wall": sum(line["seconds"] for line in lines) / 3600,
+        "processor": sum(line["cpu_seconds"] for line in lines) / 3600,
+    }
+
+
+def _read(file: Path) -> dict:
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _markdown(found: dict) -> str:
+    scores = found["scores"]
+    tasks = sorted({task for one in scores.values() for task in one})
+    lines = [f"| model | {' | '.join(tasks)} |", "|---|" + "---:|" * len(tasks)]
+    for role, one in scores.items():
+        cells = [_cell(one.get(task)) for task in tasks]
+        lines.append(f"| {ROLES[role]} | {' | '.join(cells)} |")
+    if kept := found["retention"]:
+        lines += [
+            "",
+            f"Mean of {', '.join(kept['tasks'])}: teacher {kept['teacher']:.1f}, student "
+            f"{kept['student']:.1f}, kept {100 * kept['share']:.1f} %.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(score: dict | None) -> str:
+    if score is None:
+        return ""
+    spread = score["spread"]
+    several = f" ({spread['min']:.1f} to {spread['max']:.1f})" if score["seeds"] > 1 else ""
+    return f"{score['score']:.1f}{several}"
