@@ -21,7 +21,8 @@
 # --create=FLAG, --ssh=FLAG  more flags for gcloud: --create=--reserved, --ssh=--tunnel-through-iap; repeatable
 #
 # Paths after -- are read on the hosts, from the checkout there: buckets, or files of this checkout. A slice costs
-# money until it is deleted. gcloud makes an ssh key without a passphrase if there is none.
+# money until it is deleted; delete without stop before it loses what was done since the last checkpoint. gcloud
+# makes an ssh key without a passphrase if there is none.
 #
 # Never run on a TPU: tested against a stand-in of gcloud that knows the flags of its help.
 set -euo pipefail

@@ -30,6 +30,9 @@ ACCELERATORS = {
 SHARED = "/shared"
 """Where --claim is mounted."""
 
+READ = ("--config.data.", "--config.teacher", "--config.student.folder", "--input", "--tokenizer")
+"""Flags that name what is read."""
+
 HOST_CHIPS = 4
 LARGEST_HOST_CHIPS = 8  # of v5e and v6e, if the slice is no larger
 RESTARTS, SPOT_RESTARTS = 10, 100
@@ -95,7 +98,13 @@ def _host_chips(topology: topologies.Topology) -> int:
 
 
 def _check_place(flags: list[str], flag: str, claim: str) -> None:
-    """What is written must outlive the pods, and be the same for all of them."""
+    """What is written must outlive the pods and be the same for all; what is read must be there."""
+    for name, _, value in (one.partition("=") for one in flags):
+        if name.startswith(READ) and value and Path(value).exists():
+            raise UsageError(
+                f"{name}={value} lies on this machine, where no pod can read it; type: gcloud "
+                f"storage cp --recursive {value} gs://BUCKET, and name it there"
+            )
     place = next((f.partition("=")[2] for f in flags if f.startswith(f"{flag}=")), None)
     if place is None:
         raise UsageError(f"no {flag}=gs://BUCKET/FOLDER after --")

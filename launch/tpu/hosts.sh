@@ -1,25 +1,32 @@
-# Sourced by tpu_pod.sh: what is done on the hosts, through host.sh over there.
+# Sourced by tpu_pod.sh: what is done on the hosts, through distil_jax_host.sh over there.
 # shellcheck shell=bash disable=SC2154 # the options are tpu_pod.sh's
 
 packed=(distil_jax configs launch setup.cfg pyproject.toml constraints.txt README.md LICENSE)
 
 # What a run is given, before anything is asked for or started.
 check_run() {
-    local flag config=''
+    local flag config='' path='/|[.]py$'
     workdir=''
     for flag in "$@"; do
         case $flag in
             --workdir=*) workdir=${flag#*=} ;;
             --config=*) config=${flag#*=} ;;
+            --config.data.*=* | --config.teacher=* | --config.student.folder=*) check_reachable "$flag" ;;
         esac
     done
     [[ -n $config ]] || misuse "no --config=NAME after --"
-    [[ ! $config =~ (/|\.py$) || ($config == configs/* && -f $root/$config) ]] ||
+    [[ ! $config =~ $path || ($config == configs/* && -f $root/$config) ]] ||
         misuse "--config=$config: the hosts get the files of $root/configs; copy it there, and name it configs/FILE.py"
     [[ -n $workdir ]] || misuse "no --workdir=gs://BUCKET/RUN after --"
     [[ $workdir == gs://?* || $hosts == 1 || -n $shared ]] ||
         misuse "--workdir=$workdir would be another folder on each of the $hosts hosts;" \
             "give --workdir=gs://BUCKET/RUN, or add --shared if all of them have mounted it"
+}
+
+check_reachable() {
+    [[ -n $shared || ! -e ${1#*=} ]] ||
+        misuse "$1 lies on this machine, where the hosts cannot read it;" \
+            "type: gcloud storage cp --recursive ${1#*=} gs://BUCKET, and name it there"
 }
 
 # over_there WORDS...: the command for a host's shell, which its words survive; without an installation only

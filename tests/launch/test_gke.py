@@ -269,6 +269,7 @@ def test_a_wrong_command_line(arguments: list[str], told: str, cluster: Any) -> 
         (["train", "--name=a", "--topology=v5e-16", *RUN], "required: --image"),
         ([*PREPARE, "--shards=0", *ROWS], "0 is not at least 1"),
         ([*PREPARE, "--", "--output=rows"], "--output=rows would lie"),
+        ([*TRAIN, *RUN, f"--config.data.train={GKE}"], "lies on this machine, where no pod can"),
     ],
 )
 def test_what_cannot_be_asked_for(arguments: list[str], told: str) -> None:

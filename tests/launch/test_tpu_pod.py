@@ -258,6 +258,7 @@ def test_a_wrong_zone_is_told(arguments: list[str], told: str, pod: Pod) -> None
         (["run", "--topology=2xv4-8", "--", "--config=base", "--workdir=runs/a"], "of the 2 hosts"),
         (["run", "--", "--config=/tmp/mine.py", "--workdir=gs://a/b"], "copy it there, and"),
         (["run", "--", "--config=mine.py", "--workdir=gs://a/b"], "copy it there, and"),
+        (["run", "--", *FLAGS, "--config.data.train=."], "lies on this machine, where the hosts"),
         (["copy"], "no --workdir=DIR"),
     ],
 )  # fmt: skip
