@@ -10,6 +10,24 @@ fail() {
     exit 1
 }
 
+# A wrong command line.
+misuse() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+# The head of a script, for its --help.
+show_head() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+# A command in a form that can be pasted.
+pasted() {
+    local words
+    printf -v words '%q ' "$@"
+    printf '%s\n' "${words% }"
+}
+
 supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1
 }

@@ -15,7 +15,7 @@ if [[ ${1:-} == --dry-run ]]; then
     dry_run=yes
     shift
 fi
-[[ " $* " == *" --workdir="* ]] || fail "no --workdir=DIR; usage: $0 [--dry-run] --config=NAME --workdir=DIR"
+[[ " $* " == *" --workdir="* ]] || misuse "no --workdir=DIR; usage: $0 [--dry-run] --config=NAME --workdir=DIR"
 command -v nvidia-smi >/dev/null || fail "nvidia-smi is not on PATH; is this a machine with NVIDIA GPUs?"
 gpus=$(nvidia-smi --list-gpus | grep -c '^GPU') || fail "nvidia-smi lists no GPU"
 

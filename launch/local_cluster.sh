@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
 usage="usage: $0 PROCESSES --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]"
-[[ ${1:-} =~ ^[1-9][0-9]*$ ]] || { printf 'error: %s\n' "$usage" >&2; exit 2; }
+[[ ${1:-} =~ ^[1-9][0-9]*$ ]] || misuse "$usage"
 count=$1
 shift
 

@@ -26,13 +26,13 @@ while (($#)); do
             shift
             break
             ;;
-        *) fail "unknown option $1; what distil_jax.main gets comes after --" ;;
+        *) misuse "unknown option $1; what distil_jax.main gets comes after --" ;;
     esac
     shift
 done
-[[ $nodes =~ ^[1-9][0-9]*$ ]] || fail "--nodes=$nodes must be a number above 0"
-[[ $gpus =~ ^[1-9][0-9]*$ ]] || fail "--gpus=$gpus must be a number above 0"
-[[ " $* " == *" --workdir="* ]] || fail "no --workdir=DIR after --; it must lie where all nodes see it"
+[[ $nodes =~ ^[1-9][0-9]*$ ]] || misuse "--nodes=$nodes must be a number above 0"
+[[ $gpus =~ ^[1-9][0-9]*$ ]] || misuse "--gpus=$gpus must be a number above 0"
+[[ " $* " == *" --workdir="* ]] || misuse "no --workdir=DIR after --; it must lie where all nodes see it"
 
 python=${DISTIL_JAX_PYTHON:-$environment_python}
 [[ -x $python ]] || fail "$python is missing; install there, or set DISTIL_JAX_PYTHON"

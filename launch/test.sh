@@ -11,5 +11,5 @@ ruff format --check .
 ruff check .
 mypy
 lint-imports
-shellcheck -x launch/*.sh .ci/run
+find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
 pytest -n 2 "$@"

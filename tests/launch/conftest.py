@@ -48,6 +48,13 @@ class Tools:
         path.write_text(text)
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
+    def stand_in(self, name: str, python: str = sys.executable) -> None:
+        """The program NAME_stand_in.py, which knows more than to answer and happens in `folder`."""
+        program = Path(__file__).with_name(f"{name}_stand_in.py")
+        path = self.folder / name
+        path.write_text(f'#!/bin/sh\nPLACE={self.folder} exec {python} {program} "$@"\n')
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
     def calls(self, name: str) -> list[tuple[list[str], str]]:
         """The arguments and the standard input of every call."""
         if not self._record.exists():
@@ -56,8 +63,15 @@ class Tools:
         return [(arguments, given) for called, arguments, given in found if called == name]
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+        return self._run([str(ROOT / "launch" / script), *arguments], **variables)
+
+    def paste(self, text: str) -> subprocess.CompletedProcess:
+        """Give a shell the lines that a dry run printed."""
+        return self._run(["bash", "-c", text])
+
+    def _run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [ROOT / "launch" / script, *arguments],
+            command,
             env=os.environ
             | {"PATH": f"{self.folder}:{os.environ['PATH']}", "DISTIL_JAX_PYTHON": sys.executable}
             | variables,

@@ -73,7 +73,7 @@ def test_a_dry_run_submits_nothing(slurm: Any) -> None:
 )
 def test_what_is_wrong_is_told(arguments: list[str], told: str, slurm: Any) -> None:
     done = slurm.run("slurm.sh", *arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
     assert slurm.calls("sbatch") == []
