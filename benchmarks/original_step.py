@@ -9,15 +9,20 @@ token, masked LM, cosine, dropout 0.1, clipping, Adam. The original is transform
 eager PyTorch, its losses written as the original's trainer has them. With `--text` both take the
 lines of a text: this project packed into rows, the original one line as one sequence, in batches of
 lines of about the same length and on average as many tokens, padded to their longest; tokens of
-the text alone count. The sides take turns, step by step, on the same processors.
+the text alone count. Each side is a process of its own, started as a user would; they take turns,
+step by step, on the same processors. `--allocator=tuned` gives the original, too, the settings of
+the allocator that distil_jax's doors start with.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,30 +58,76 @@ POOL = 64
 Batch = dict[str, np.ndarray]
 
 
+class Side:
+    """One side in a process of its own, which takes a step whenever it is told to."""
+
+    def __init__(self, name: str, settings: Mapping[str, str]) -> None:
+        command = [sys.executable, *sys.argv, f"--serve={name}"]
+        self.process = subprocess.Popen(
+            command,
+            env=os.environ | settings,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.told = self._line()
+
+    def step(self) -> int:
+        """The tokens of one more step."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("step\n")
+        self.process.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        if not (line := self.process.stdout.readline()):
+            sys.exit(f"a side ended with status {self.process.wait()}")
+        return line.strip()
+
+
 def main() -> None:
     flags = _flags()
-    teacher = BERT_BASE, initialize(BERT_BASE, jax.random.key(0))
-    student = student_from_teacher(*teacher, LAYERS)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        rows = _random_rows(flags) if flags.text is None else _text_rows(flags, folder)
-        sides = {
-            "original": original(flags, teacher, student, rows, folder),
-            "distil_jax": ours(flags, teacher, student, rows),
-        }
-        rates: dict[str, list[float]] = {name: [] for name in flags.sides.split(",")}
-        for number in range(flags.rounds + 1):
-            for name, measured in rates.items():
-                began = time.perf_counter()
-                tokens = next(sides[name])
-                if number:
-                    measured.append(tokens / (time.perf_counter() - began))
+    if flags.serve:
+        serve(flags)
+        return
+    allocator = {} if flags.allocator == "default" else huge_pages.settings(os.environ)
+    settings = {"original": allocator, "distil_jax": huge_pages.settings(os.environ)}
+    sides = {name: Side(name, settings[name]) for name in flags.sides.split(",")}
+    print("; ".join(sorted({side.told for side in sides.values()})))
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(flags.rounds + 1):
+        for name, measured in rates.items():
+            began = time.perf_counter()
+            tokens = sides[name].step()
+            if number:
+                measured.append(tokens / (time.perf_counter() - began))
+    for side in sides.values():
+        side.process.kill()
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
         print(f"{name}: {medians[name]:.1f} tokens/s ({min(values):.1f} to {max(values):.1f})")
     if len(medians) == 2:
         print(f"distil_jax / original {medians['distil_jax'] / medians['original']:.2f}")
     print(f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")
+
+
+def serve(flags: argparse.Namespace) -> None:
+    """Say what is read, then one step for each line of standard input."""
+    teacher = BERT_BASE, initialize(BERT_BASE, jax.random.key(0))
+    student = student_from_teacher(*teacher, LAYERS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows, told = _random_rows(flags), f"full rows, {flags.rows} x {flags.length}"
+        if flags.text is not None:
+            with contextlib.redirect_stdout(sys.stderr):
+                rows, told = _text_rows(flags, folder)
+        steps = {"original": original, "distil_jax": ours}[flags.serve]
+        taken = steps(flags, teacher, student, rows, folder)
+        next(taken)
+        print(told, flush=True)
+        for _ in sys.stdin:
+            print(next(taken), flush=True)
 
 
 def _flags() -> argparse.Namespace:
@@ -87,6 +138,13 @@ def _flags() -> argparse.Namespace:
     parser.add_argument("--tokenizer", default="builtin:teacher")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--attention", default="eager", choices=("eager", "sdpa"))
+    parser.add_argument(
+        "--allocator",
+        default="default",
+        choices=("default", "tuned"),
+        help="the original's: as PyTorch starts, or with the settings of distil_jax.huge_pages",
+    )
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--sides", default="original,distil_jax")
     parser.add_argument("overrides", nargs="*", help="--config.KEY=VALUE, after --")
     return parser.parse_args()
@@ -105,18 +163,18 @@ def _random_rows(flags: argparse.Namespace) -> Iterator[Batch]:
         }
 
 
-def _text_rows(flags: argparse.Namespace, folder: Path) -> Iterator[Batch]:
-    """Rows packed from a text's lines."""
+def _text_rows(flags: argparse.Namespace, folder: Path) -> tuple[Iterator[Batch], str]:
+    """Rows packed from a text's lines, and what they hold."""
     prepare(
         flags.text, folder / "rows", tokenizer.load(flags.tokenizer), length=flags.length, heldout=0
     )
     split = open_split(folder / "rows", "train")
     summary, mean = split.summary, split.summary.tokens / split.summary.sequences
-    print(
+    told = (
         f"{summary.sequences:,} sequences of {mean:.0f} tokens on average, "
-        f"{split.rows:,} rows, {summary.fill(split.length):.1%} full"
+        f"{split.rows:,} rows of {split.length}, {summary.fill(split.length):.1%} full"
     )
-    yield from training_batches(split, batch=flags.rows, seed=0)
+    return training_batches(split, batch=flags.rows, seed=0), told
 
 
 def ours(
@@ -124,6 +182,7 @@ def ours(
     teacher: tuple[EncoderConfig, Params],
     student: tuple[EncoderConfig, Params],
     rows: Iterator[Batch],
+    folder: Path,
 ) -> Iterator[int]:
     """One step after another of the package's own; yields the tokens of each."""
     sizes = [f"--config.batch.sequences={flags.rows}", f"--config.batch.length={flags.length}"]
@@ -254,5 +313,4 @@ def _loss(
 
 
 if __name__ == "__main__":
-    huge_pages.prefer()
     main()

@@ -1,22 +1,40 @@
-"""Large arrays in huge pages of memory, on Linux: a training step on a CPU is 8 to 10 % faster."""
+"""Memory for large arrays, on Linux: in huge pages, and kept between the steps of a training.
+
+A step on a CPU fills gigabytes of temporary arrays. Taken from the system and given back each time,
+in small pages, they cost a tenth of the time of a BERT-base step.
+"""
 
 import os
 import sys
+from collections.abc import Mapping
 
-VARIABLE, TUNABLE = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
+VARIABLE = "GLIBC_TUNABLES"
+TUNABLES = {
+    "glibc.malloc.hugetlb": "1",
+    "glibc.malloc.mmap_max": "0",
+    "glibc.malloc.trim_threshold": "100000000000",
+}
 
 
 def prefer() -> None:
-    """Start this program again with glibc's allocator asking for huge pages, unless it does.
+    """Start this program again with glibc's allocator set so, unless that was done or refused.
 
-    glibc (2.35 and later) reads the setting when a process starts, so there is no later moment;
-    other C libraries ignore it. A value the user gave in $GLIBC_TUNABLES stays. Call it first, and
-    only from a program's own main: the arguments are this process's.
+    glibc (2.35 and later) reads the settings when a process starts, so there is no later moment;
+    other C libraries ignore them. Where the user gave any of these in $GLIBC_TUNABLES, all stays.
+    Call it first, and only from a program's own main: the arguments are this process's.
     """
-    given = os.environ.get(VARIABLE, "")
-    if not sys.platform.startswith("linux") or TUNABLE in given:
+    wanted = settings(os.environ)
+    if not wanted:
         return
-    wanted = f"{TUNABLE}=1"
-    os.environ[VARIABLE] = f"{given}:{wanted}" if given else wanted
+    os.environ.update(wanted)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variable to add to a process's environment; empty where there is nothing to add."""
+    given = environment.get(VARIABLE, "")
+    if not sys.platform.startswith("linux") or any(name in given for name in TUNABLES):
+        return {}
+    wanted = [f"{name}={value}" for name, value in TUNABLES.items()]
+    return {VARIABLE: ":".join([given, *wanted] if given else wanted)}

@@ -8,6 +8,7 @@ import pytest
 
 from distil_jax import huge_pages
 
+WANTED = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000"
 PROGRAM = (
     "import os, sys; from distil_jax import huge_pages; huge_pages.prefer(); "
     "print(os.getpid(), os.environ.get('GLIBC_TUNABLES'), *sys.argv[1:])"
@@ -33,12 +34,12 @@ def run(given: str | None) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (None, "glibc.malloc.hugetlb=1"),
-        ("glibc.malloc.check=0", "glibc.malloc.check=0:glibc.malloc.hugetlb=1"),
+        (None, WANTED),
+        ("glibc.malloc.check=0", f"glibc.malloc.check=0:{WANTED}"),
         ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
     ],
 )
-def test_it_starts_again_with_huge_pages_and_the_same_arguments(given, expected) -> None:
+def test_it_starts_again_with_the_settings_and_the_same_arguments(given, expected) -> None:
     pid, (printed_pid, tunables, arguments) = run(given)
     assert (int(printed_pid), tunables) == (pid, expected)
     assert arguments.strip() == "an argument --key=1"
