@@ -2,7 +2,9 @@
 
     python benchmarks/loader.py ROWS [ROWS ...]
 
-ROWS are folders made by `distil_jax.prepare`. Prints the median of five passes of 200 batches.
+ROWS are folders made by `distil_jax.prepare`. Prints the median of five passes of 200 batches, and
+which share of its time a step waits that itself takes as long as 5 M tokens/s allow, doing nothing
+here meanwhile, as a step on an accelerator does.
 """
 
 import statistics
@@ -10,13 +12,13 @@ import sys
 import time
 
 from distil_jax.data import loader
-from distil_jax.data.store import open_split
+from distil_jax.data.store import Split, open_split
 
 BATCH, BATCHES, PASSES = 64, 200, 5
+STEP_TOKENS_PER_SECOND = 5e6
 
 
-def tokens_per_second(folder: str) -> float:
-    split = open_split(folder, "train")
+def tokens_per_second(split: Split) -> float:
     rates = []
     for start in range(0, PASSES * BATCHES, BATCHES):
         batches = loader.training_batches(split, batch=BATCH, seed=0, start_step=start)
@@ -29,7 +31,27 @@ def tokens_per_second(folder: str) -> float:
     return statistics.median(rates)
 
 
+def waiting_share(split: Split) -> float:
+    step_seconds = BATCH * split.length / STEP_TOKENS_PER_SECOND
+    batches = loader.training_batches(split, batch=BATCH, seed=0)
+    next(batches)
+    waited = 0.0
+    began = time.perf_counter()
+    for _ in range(PASSES * BATCHES):
+        asked = time.perf_counter()
+        next(batches)
+        waited += time.perf_counter() - asked
+        time.sleep(step_seconds)
+    whole = time.perf_counter() - began
+    batches.close()
+    return waited / whole
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        length = open_split(name, "train").length
-        print(f"{name}: rows of {length}, {tokens_per_second(name) / 1e6:.1f} M tokens/s")
+        found = open_split(name, "train")
+        print(
+            f"{name}: rows of {found.length}, {tokens_per_second(found) / 1e6:.1f} M tokens/s; "
+            f"a step of {STEP_TOKENS_PER_SECOND / 1e6:.0f} M tokens/s waits "
+            f"{waiting_share(found):.2%} of its time"
+        )

@@ -1,20 +1,57 @@
-"""Measure: a student's speed and size beside its teacher's, on your sentences."""
+"""Measure here: the training speed of a config, a student's inference beside its teacher's."""
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from distil_jax import commandline, huge_pages
+from distil_jax.errors import UsageError
+from distil_jax.run import config_source
 
 
 def main(arguments: list[str]) -> None:
-    """Parse the flags, load the models, and print and write what was measured."""
-    flags = _parser().parse_args(arguments)
+    """Parse the flags, measure what they ask for, and print and write it."""
+    parser = _parser()
+    flags, overrides = parser.parse_known_args(arguments)
+    if not (flags.model or flags.config):
+        raise UsageError("nothing to measure; give --config=NAME, or --model and --input, or both")
+    if flags.model and not flags.input:
+        raise UsageError("--model needs sentences: give --input=FILE (.txt, .jsonl, .csv, .tsv)")
+    if overrides and not flags.config:
+        parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+    config = config_source.read(flags.config, overrides) if flags.config else None
+
+    from distil_jax.report import speed as report
+    from distil_jax.run.compilation import keep_compiled
+    from distil_jax.sizing import speed_text
+    from distil_jax.training.workdir import write_text, writing
+
+    content = report.earlier(flags.output) if flags.output else {}
+    keep_compiled()
+    if config is not None:
+        content |= {"training": _training(config, flags)}
+    if flags.model:
+        content |= _inference(flags)
+    if flags.output:
+        with writing(flags.output):
+            flags.output.mkdir(parents=True, exist_ok=True)
+            write_text(flags.output / report.FILE, json.dumps(content, indent=2) + "\n")
+    print(json.dumps(content, indent=2) if flags.json else "\n".join(speed_text.lines(content)))
+
+
+def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
+    from distil_jax.run import training_speed
+
+    with tempfile.TemporaryDirectory() as folder:
+        return training_speed.measure(config, Path(folder) / "rows", steps=flags.steps)
+
+
+def _inference(flags: argparse.Namespace) -> dict[str, Any]:
     from distil_jax.edge.onnx_folder import is_onnx, open_onnx
     from distil_jax.pretrained import load
-    from distil_jax.run.compilation import keep_compiled
     from distil_jax.sizing import sentences, speed
-    from distil_jax.training.workdir import write_text, writing
 
     found = sentences.read(flags.input, most=flags.sentences)
     names = {"student": flags.model, "teacher": flags.teacher}
@@ -24,28 +61,20 @@ def main(arguments: list[str]) -> None:
         for role, name in names.items()
         if name
     }
-    keep_compiled()
-    measured = speed.measure(models, found, rounds=flags.rounds, length=flags.length)
-    text = json.dumps(measured, indent=2) + "\n"
-    if flags.output:
-        with writing(flags.output):
-            flags.output.mkdir(parents=True, exist_ok=True)
-            write_text(flags.output / "speed.json", text)
-    print(text, end="")
+    return speed.measure(models, found, rounds=flags.rounds, length=flags.length)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.benchmark", description=__doc__)
     add = parser.add_argument
-    add(
-        "--model",
-        required=True,
-        help="the student: model or ONNX folder, hub id or builtin:teacher",
-    )
+    add("--config", help="training: a config file or a shipped one, with any --config.KEY=VALUE")
+    add("--steps", type=commandline.positive, default=20, help="training steps that are timed")
+    add("--model", help="inference: model or ONNX folder, hub id or builtin:teacher")
     add("--teacher", help="the model it is compared with")
     add("--export", action="append", default=[], help="an ONNX folder beside them; repeatable")
-    add("--input", required=True, type=Path, help="sentences or pairs: .txt, .jsonl, .csv, .tsv")
-    add("--output", type=commandline.folder, help="a folder for speed.json")
+    add("--input", type=Path, help="sentences or pairs: .txt, .jsonl, .csv, .tsv")
+    add("--output", type=commandline.folder, help="a folder for speed.json, which reports read")
+    add("--json", action="store_true", help="print all figures as one JSON object")
     add(
         "--sentences",
         type=commandline.positive,

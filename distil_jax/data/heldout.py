@@ -17,9 +17,18 @@ def is_heldout(document: str, share: float) -> bool:
     """
     if share <= 0:
         return False
-    words = " ".join(unicodedata.normalize("NFKC", document).casefold().split())
-    digest = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    words = normalised(document).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(words, digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2**64
+
+
+def normalised(document: str) -> str:
+    """NFKC, casefolded, white space as single blanks, none at the ends."""
+    words = unicodedata.normalize("NFKC", document).casefold().replace("\n", " ")
+    # All white space but the blank is unprintable: most documents need not be split into words.
+    if "  " in words or not words.isprintable():
+        return " ".join(words.split())
+    return words.strip()
 
 
 def check_share(heldout: float) -> None:

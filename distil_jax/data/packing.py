@@ -1,6 +1,7 @@
 """Packing sequences of different lengths into rows of one length."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -44,15 +45,16 @@ def pack(sequences: Sequence[Array], length: int, pad: int) -> tuple[Array, Arra
     Segments are 1, 2, ... in the order in which the sequences stand in the row, 0 is padding.
     """
     assigned = assign([len(sequence) for sequence in sequences], length)
-    tokens = np.full((len(assigned), length), pad, np.int32)
-    segments = np.zeros((len(assigned), length), np.int32)
-    for row, numbers in enumerate(assigned):
-        start = 0
-        for segment, number in enumerate(numbers, 1):
-            stop = start + len(sequences[number])
-            tokens[row, start:stop] = sequences[number]
-            segments[row, start:stop] = segment
-            start = stop
+    order = list(chain.from_iterable(assigned))
+    numbers = [number for row in assigned for number in range(1, len(row) + 1)]
+    lengths = [len(sequences[number]) for number in order]
+    filled = [sum(len(sequences[number]) for number in row) for row in assigned]
+    real = np.arange(length) < np.array(filled, np.int64)[:, None]
+    tokens = np.full(real.shape, pad, np.int32)
+    segments = np.zeros(real.shape, np.int32)
+    if order:
+        tokens[real] = np.concatenate([sequences[number] for number in order])
+        segments[real] = np.repeat(np.array(numbers, np.int32), lengths)
     return tokens, segments
 
 

@@ -1,4 +1,4 @@
-"""Making one part: split off the held-out share, tokenise, pack, write its shards."""
+"""Making one part in three stages: split off the held-out share, tokenise, pack and write."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,18 +43,49 @@ def recipe(tokenizer: "PreTrainedTokenizerFast", rule: Rule, heldout: float) -> 
     )
 
 
-def make(part: Part, recipe: Recipe, workspace: Workspace) -> dict[str, Any]:
-    """Write a part's shards, then its record, which is returned."""
+@dataclass(frozen=True)
+class Side:
+    """One split's share of a part: how many documents, and the sequences that stay of them."""
+
+    documents: int
+    sequences: list[np.ndarray]
+    dropped: Dropped
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """A part whose text has become sequences."""
+
+    key: str
+    text_bytes: int
+    invalid: int
+    sides: dict[str, Side]
+
+
+def divide(part: Part, heldout: float) -> dict[str, list[str]]:
+    """A part's documents by split."""
     sides: dict[str, list[str]] = {split: [] for split in SPLITS}
     for document in part.documents:
-        sides[SPLITS[is_heldout(document, recipe.heldout)]].append(document)
+        sides[SPLITS[is_heldout(document, heldout)]].append(document)
+    return sides
+
+
+def tokenise(part: Part, divided: dict[str, list[str]], recipe: Recipe) -> Tokenised:
+    """The sequences of both sides."""
+    text_bytes = sum(map(len, part.documents))
+    sides = {split: _side(documents, recipe) for split, documents in divided.items()}
+    return Tokenised(part.key, text_bytes, part.invalid, sides)
+
+
+def write(part: Tokenised, recipe: Recipe, workspace: Workspace) -> dict[str, Any]:
+    """Pack the sequences and write the part's shards, then its record, which is returned."""
     counts = np.zeros(recipe.vocabulary, np.int64)
     record: dict[str, Any] = {
         "invalid_utf8": part.invalid,
-        "text_bytes": sum(map(len, part.documents)),
+        "text_bytes": part.text_bytes,
         **{
-            split: _make_shard(part.key, split, documents, recipe, workspace, counts)
-            for split, documents in sides.items()
+            split: _write_shard(part.key, split, side, recipe, workspace, counts)
+            for split, side in part.sides.items()
         },
     }
     used = np.flatnonzero(counts)
@@ -63,32 +94,35 @@ def make(part: Part, recipe: Recipe, workspace: Workspace) -> dict[str, Any]:
     return record
 
 
-def _make_shard(
+def _side(documents: list[str], recipe: Recipe) -> Side:
+    dropped = Dropped()
+    made = sequences.make(documents, recipe.backend, recipe.special, recipe.rule, dropped)
+    return Side(len(documents), made, dropped)
+
+
+def _write_shard(
     key: str,
     split: str,
-    documents: list[str],
+    side: Side,
     recipe: Recipe,
     workspace: Workspace,
     counts: np.ndarray,
 ) -> dict[str, Any]:
     """Write one side's rows; adds the training tokens to `counts`."""
-    dropped = Dropped()
-    rule = recipe.rule
-    made = list(sequences.make(documents, recipe.backend, recipe.special, rule, dropped))
-    tokens, segments = packing.pack(made, rule.length, recipe.special.pad)
+    tokens, segments = packing.pack(side.sequences, recipe.rule.length, recipe.special.pad)
     real = tokens[segments > 0]
     if split == "train":
         counts += np.bincount(real, minlength=recipe.vocabulary)
     written = []
-    if made:
+    if side.sequences:
         path = workspace.will_create(workspace.folder / split / f"{key}.arrow")
         written = [asdict(shards.write(path, tokens, segments, recipe.layout))]
     return {
-        "documents": len(documents),
-        "sequences": len(made),
+        "documents": side.documents,
+        "sequences": len(side.sequences),
         "tokens": len(real),
         "rows": len(tokens),
-        "short_sequences_dropped": dropped.short,
-        "unknown_sequences_dropped": dropped.unknown,
+        "short_sequences_dropped": side.dropped.short,
+        "unknown_sequences_dropped": side.dropped.unknown,
         "shards": written,
     }

@@ -1,7 +1,7 @@
 """Text to packed rows on disk: the whole way from inputs to a prepared folder."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from distil_jax.data import corpus, manifest, part, parts
 from distil_jax.data import heldout as heldout_rule
 from distil_jax.data.assembly import assemble
 from distil_jax.data.manifest import SPLITS, Manifest
+from distil_jax.data.overlap import ahead, behind
 from distil_jax.data.progress import Progress
 from distil_jax.data.sequences import Rule
 from distil_jax.data.workspace import Workspace
@@ -19,6 +20,7 @@ from distil_jax.errors import UsageError, UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+_Read = tuple[parts.Part, dict[str, list[str]]]
 LARGEST_KNOWN_LENGTH = 1 << 20  # tokenizers say 1e30 where they know no limit
 
 
@@ -85,17 +87,33 @@ def _make_parts(
     workspace: Workspace,
     progress: Progress,
 ) -> list[str]:
-    """Make this process's parts but those made before; returns the keys of all of them."""
+    """Make this process's parts but those made before; returns the keys of all of them.
+
+    A part is read while the one before it is tokenised and the one before that is written.
+    """
     known = [source.text_bytes for source in sources]
     total = None if cut.shard_count > 1 or None in known else sum(filter(None, known))
+
+    def read() -> Iterator[tuple[str, _Read | None]]:
+        for key, found in parts.mine(sources, cut, lambda key: not workspace.has_record(key)):
+            yield key, (found, part.divide(found, recipe.heldout)) if found else None
+
+    def tokenise() -> Iterator[tuple[str, part.Tokenised | None]]:
+        for key, found in ahead(read()):
+            yield key, found and part.tokenise(*found, recipe)
+
+    def write(one: tuple[str, part.Tokenised | None]) -> tuple[str, bool, dict[str, Any]]:
+        key, found = one
+        record = part.write(found, recipe, workspace) if found else workspace.record(key)
+        return key, found is not None, record
+
     keys = []
     made = 0
     with progress.bar("preparing", total):
-        for key, found in parts.mine(sources, cut, lambda key: not workspace.has_record(key)):
-            record = part.make(found, recipe, workspace) if found else workspace.record(key)
+        for key, is_new, record in behind(write, tokenise()):
             keys.append(key)
-            made += found is not None
-            progress.advance(record["text_bytes"], made=found is not None)
+            made += is_new
+            progress.advance(record["text_bytes"], made=is_new)
     if made < len(keys):
         progress.say(f"reused {len(keys) - made} finished parts, made {made}")
     return keys

@@ -46,9 +46,7 @@ def layout(length: int, vocabulary: int, shortest_tokens: int) -> Layout:
 def write(path: Path, tokens: Array, segments: Array, layout: Layout) -> Shard:
     """Write rows as an Arrow stream of one record batch, atomically."""
     columns = [
-        pa.FixedSizeListArray.from_arrays(
-            pa.array(np.ascontiguousarray(rows, dtype).reshape(-1)), layout.length
-        )
+        _column(np.ascontiguousarray(rows, dtype))
         for rows, dtype in ((tokens, layout.tokens), (segments, layout.segments))
     ]
     schema = _schema(layout)
@@ -91,8 +89,15 @@ def read(path: Path) -> tuple[Array, Array]:
     return tokens, segments
 
 
+# Both ways by their buffers: `pa.array` and `to_numpy` import pandas, which takes a second or two.
+def _column(rows: Array) -> pa.FixedSizeListArray:
+    buffers = [None, pa.py_buffer(rows)]
+    values = pa.Array.from_buffers(pa.from_numpy_dtype(rows.dtype), rows.size, buffers)
+    return pa.FixedSizeListArray.from_arrays(values, rows.shape[1])
+
+
 def _rows(column: pa.FixedSizeListArray) -> Array:
-    return column.values.to_numpy(zero_copy_only=True).reshape(-1, column.type.list_size)
+    return np.from_dlpack(column.values).reshape(-1, column.type.list_size)
 
 
 def _schema(layout: Layout) -> pa.Schema:

@@ -3,27 +3,50 @@
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 import jax
 
 VARIABLE = "DISTIL_JAX_CACHE"
-WORTH_KEEPING_SECONDS = 0.5
+LARGEST_BYTES = 2 << 30
 
 
 def keep_compiled() -> None:
     """Use JAX's persistent cache in $DISTIL_JAX_CACHE, else ~/.cache/distil_jax; empty: none.
 
     $JAX_COMPILATION_CACHE_DIR, which JAX reads itself, comes first. The folder appears with the
-    first program; where it cannot be written, programs are compiled each time.
+    first program; where it cannot be written, programs are compiled each time. Beyond 2 GiB those
+    that were not used for the longest time go.
     """
     root = os.environ.get(VARIABLE, "~/.cache/distil_jax")
     if not root or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     folder = Path(root).expanduser() / f"xla-{_processor()}"
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING_SECONDS)
+    # Small ones too: a run has a hundred of them, and the second start shall compile none.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_below(folder, LARGEST_BYTES)
+
+
+def keep_below(folder: Path, most_bytes: int) -> None:
+    """Remove the files of `folder` that were last used the longest ago, until it is small enough.
+
+    JAX's own limit (jax_compilation_cache_max_size) locks the folder at every program, and stops
+    caching for good once a killed process has left a program without its time stamp.
+    """
+    found = []
+    with suppress(OSError):  # another process may be clearing up as well
+        found = [(path, path.stat()) for path in folder.iterdir()]
+    found.sort(key=lambda one: max(one[1].st_atime, one[1].st_mtime))
+    total = sum(stat.st_size for _, stat in found)
+    for path, stat in found:
+        if total <= most_bytes:
+            return
+        with suppress(OSError):
+            path.unlink()
+        total -= stat.st_size
 
 
 def _processor() -> str:

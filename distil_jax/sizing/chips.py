@@ -112,3 +112,22 @@ CHIPS = {
         ),
     )
 }
+
+DEVICE_KINDS = {
+    "TPU v4": "v4",
+    "TPU v5 lite": "v5e",
+    "TPU v5e": "v5e",
+    "TPU v5": "v5p",
+    "TPU v5p": "v5p",
+    "TPU v6 lite": "v6e",
+    "TPU v6e": "v6e",
+    "NVIDIA A100-SXM4-80GB": "a100",
+    "NVIDIA H100 80GB HBM3": "h100",
+    "NVIDIA H200": "h200",
+}
+"""What `jax.Device.device_kind` says of each; another form of a card has other peaks."""
+
+
+def of_device(kind: str) -> Chip | None:
+    """The chip of a device that is here, None where no peak of it is known."""
+    return CHIPS[DEVICE_KINDS[kind]] if kind in DEVICE_KINDS else None

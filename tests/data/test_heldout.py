@@ -1,8 +1,10 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distil_jax.data.heldout import check_share, is_heldout
+from distil_jax.data.heldout import check_share, is_heldout, normalised
 from distil_jax.errors import UserError
 
 
@@ -15,6 +17,12 @@ def test_raising_the_share_only_adds(text: str, share: float, more: float):
 def test_case_and_spacing_do_not_matter(words: list[str]):
     spaced = "\n  ".join(words).casefold() + " "
     assert is_heldout(" ".join(words), 0.5) == is_heldout(spaced, 0.5)
+
+
+@given(st.text(st.sampled_from(" \n\t\v\x1c\x85\xa0\u2003\u2028\u3000aBßﬁ\u0301é")))
+def test_words_are_those_between_any_white_space(text: str):
+    words = unicodedata.normalize("NFKC", text).casefold().split()
+    assert normalised(text) == " ".join(words)
 
 
 def test_about_the_share_is_held_out():

@@ -19,7 +19,7 @@ def made(letters, documents: list[str], rule: Rule) -> tuple[list[list[int]], Dr
     dropped = Dropped()
     backend = sequences.bare_backend(letters)
     special = tokenizer.special_ids(letters)
-    found = list(sequences.make(documents, backend, special, rule, dropped))
+    found = sequences.make(documents, backend, special, rule, dropped)
     assert all(sequence.dtype == np.int32 for sequence in found)
     return [sequence.tolist() for sequence in found], dropped
 

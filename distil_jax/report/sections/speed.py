@@ -1,9 +1,19 @@
-"""Inference speed and size on disk of student and teacher."""
+"""Speed of training, and inference speed and size on disk of student and teacher."""
+
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper
-from distil_jax.report.document import Missing, Picture, Pictures, Section, Table, Text
+from distil_jax.report.document import (
+    Block,
+    Missing,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+)
 from distil_jax.report.material import Material
 from distil_jax.report.speed import Speed
 
@@ -22,30 +32,39 @@ TITLE = "Sentences per second"
 
 
 def section(material: Material) -> Section | Missing | None:
-    """A row for each measured model, bars, and what was measured."""
-    if not material.speeds:
+    """Tables of what was measured, training first; bars and a sentence for inference."""
+    measured = {shown: one for shown, one in material.speeds.items() if one.models}
+    training = {shown: one for shown, one in material.speeds.items() if one.training}
+    if not measured and not training:
         return _missing(material)
+    tables = [
+        Table(f"{shown}: training" if len(training) > 1 else "Training", ("", "here"), one.training)
+        for shown, one in training.items()
+    ]
+    return Section("speed", "Speed", [*tables, *(_inference(material, measured))])
+
+
+def _inference(material: Material, measured: Mapping[str, Speed]) -> list[Block]:
+    """A row for each measured model, bars, and what was measured."""
+    if not measured:
+        return []
     rows = [
         [_name(material, shown, role), *_cells(figures)]
-        for shown, speed in material.speeds.items()
+        for shown, speed in measured.items()
         for role, figures in speed.models.items()
     ]
     head = ("model", *(label for _, label, _ in COLUMNS))
-    told = [_told(shown, speed) for shown, speed in material.speeds.items()]
     description = f"{TITLE}: " + "; ".join(
         f"{_name(material, shown, role)} {label} {figures[key]:.1f}"
-        for shown, speed in material.speeds.items()
+        for shown, speed in measured.items()
         for role, figures in speed.models.items()
         for label, key in BATCHES.items()
         if key in figures
     )
     picture = Picture("speed", TITLE, description, _draw(material))
     caption = "Medians of alternating passes over the same real sentences on one device"
-    return Section(
-        "speed",
-        "Speed",
-        [Table(caption, head, rows), Pictures([picture]), *map(Text, told)],
-    )
+    told = [Text(_told(shown, speed)) for shown, speed in measured.items()]
+    return [Table(caption, head, rows), Pictures([picture]), *told]
 
 
 def _missing(material: Material) -> Missing | None:

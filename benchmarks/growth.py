@@ -1,0 +1,217 @@
+"""How speed and memory grow with length, batch, accumulation, devices, vocabulary and corpus.
+
+    python benchmarks/growth.py [length] [batch] [accumulation] [devices] [vocabulary] [corpus]
+
+Each point is a process of its own: the quickstart's models (a 3-layer student under a 6-layer
+teacher, 256 wide) at random weights, a step on random tokens, the median of its steps. Temporaries
+are the compiler's own count for one device; resident is the peak of the process. Devices are
+simulated, and share the cores that one has alone. A corpus is one shard of 2 M tokens linked under
+as many names as it takes; loading reads 50 batches of 64 rows of 512, and the process's own memory
+is counted without the mapped files. Prints Markdown tables.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+TOKENS, ROWS = 2 << 20, 4096  # of the corpus's one shard: rows of 512
+STEPS = 5
+BASE = {"rows": 32, "micro": 0, "length": 128, "vocabulary": 8192, "devices": 1}
+POINTS = {
+    "length": [{"length": n, "rows": 4096 // n} for n in (64, 128, 256, 512)],
+    "batch": [{"rows": n} for n in (4, 8, 16, 32, 64)],
+    "accumulation": [{"rows": 8 * n, "micro": 8} for n in (1, 2, 4, 8, 16)],
+    "devices": [{"devices": n} for n in (1, 2, 4, 8)],
+    "vocabulary": [{"vocabulary": n} for n in (8192, 30522, 119547, 250002)],
+    "corpus": [{"shards": n} for n in (1, 48, 480)],
+}
+HEADS = {
+    "length": "tokens in a row, 4,096 a step",
+    "batch": "rows of 128 in a step",
+    "accumulation": "micro-batches of 8 rows of 128",
+    "devices": "simulated devices, 32 rows in all",
+    "vocabulary": "tokens in the vocabulary",
+    "corpus": "M tokens in the corpus",
+}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--point"]:
+        point = json.loads(sys.argv[2])
+        print(json.dumps(corpus_point(**point) if "folder" in point else step_point(**point)))
+        return
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    print(f"{when}, {os.cpu_count()} cores, {platform.machine()}")
+    for name in sys.argv[1:] or POINTS:
+        table(name, corpus(POINTS[name]) if name == "corpus" else map(run_step, POINTS[name]))
+
+
+def table(name, points) -> None:
+    first = True
+    for label, figures in points:
+        if first:
+            print(f"\n| {HEADS[name]} | {' | '.join(figures)} |\n|---:|{'---:|' * len(figures)}")
+        first = False
+        print(f"| {label:,} | {' | '.join(figures.values())} |", flush=True)
+
+
+def run_step(change):
+    point = BASE | change
+    found = run(point)
+    label = point["rows"] // 8 if point["micro"] else next(iter(change.values()))
+    return label, {
+        "tokens/s": f"{found['rate']:,.0f}",
+        "temporaries, MB": f"{found['temporaries'] / 1e6:,.0f}",
+        "resident, GB": f"{found['resident'] / 1e9:.2f}",
+    }
+
+
+def corpus(points):
+    with tempfile.TemporaryDirectory() as folder:
+        for point in points:
+            place = Path(folder) / str(point["shards"])
+            link_corpus(place, point["shards"])
+            found = run({"folder": str(place)})
+            yield (
+                round(point["shards"] * TOKENS / 1e6),
+                {
+                    "opened in, s": f"{found['open']:.2f}",
+                    "first batch after, s": f"{found['first']:.2f}",
+                    "then M tokens/s": f"{found['rate'] / 1e6:.0f}",
+                    "own memory, MB": f"{found['own'] / 1e6:.0f}",
+                },
+            )
+
+
+def run(point):
+    flag = f"--xla_force_host_platform_device_count={point.get('devices', 1)}"
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flag}
+    command = [sys.executable, __file__, "--point", json.dumps(point)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def step_point(*, rows, micro, length, vocabulary, devices):
+    """Tokens per second of a step, its temporaries, and the peak of this process."""
+    import jax
+    import numpy as np
+
+    from distil_jax.models import initialize
+    from distil_jax.models.stacking import unstack
+    from distil_jax.run import config_source
+    from distil_jax.run.compilation import keep_compiled
+    from distil_jax.sizing.pair import Pair, pair_of
+    from distil_jax.sizing.step_program import step_program
+    from distil_jax.sizing.step_timing import time_steps
+    from distil_jax.training import parallel
+    from distil_jax.training.step import start, train_step
+
+    keep_compiled()
+    keys = {"batch.sequences": rows, "batch.micro": micro, "parallel.devices": devices}
+    config = config_source.read("quickstart", [f"--config.{k}={v}" for k, v in keys.items()])
+    pair = pair_of(config)
+    pair = Pair(
+        *(dataclasses.replace(s, vocabulary=vocabulary) for s in (pair.teacher, pair.student))
+    )
+    places = parallel.devices(config.parallel)
+    program = step_program(config, pair, places, length=length, total_steps=100)
+    teacher, student = (
+        places.replicate(unstack(jax.jit(partial(initialize, shape))(jax.random.key(0))))
+        for shape in (pair.teacher, pair.student)
+    )
+    state = places.replicate(start(program.run, student))
+    random = np.random.default_rng(0)
+    batch = {
+        "tokens": random.integers(5, vocabulary, (rows, length)).astype(np.int32),
+        "segments": np.ones((rows, length), np.int32),
+        "epoch": np.zeros(rows, np.int32),
+        "row": np.arange(rows, dtype=np.int32),
+    }
+    step = places.map(partial(train_step, program.run), donate=True)
+    compiled = step.lower(state, teacher, places.split(batch)).compile()
+    timing = time_steps(
+        compiled,
+        state,
+        teacher,
+        itertools.repeat(batch),
+        places,
+        steps=STEPS,
+    )
+    return {
+        "rate": timing.tokens / timing.seconds,
+        "temporaries": compiled.memory_analysis().temp_size_in_bytes,
+        "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def link_corpus(folder, count) -> None:
+    """A prepared folder of `count` equal shards, and a shard held out."""
+    import numpy as np
+
+    from distil_jax import tokenizer
+    from distil_jax.data import heldout, manifest, shards
+    from distil_jax.data.manifest import Manifest, SplitSummary
+
+    opened = tokenizer.load("builtin:teacher")
+    layout = shards.layout(512, len(opened), 12)
+    tokens = np.random.default_rng(0).integers(5, len(opened), (ROWS, 512)).astype(np.int32)
+    splits = {}
+    for split, (rows, many) in {"train": (ROWS, count), "validation": (64, 1)}.items():
+        (folder / split).mkdir(parents=True)
+        first = folder / split / "0.arrow"
+        made = shards.write(first, tokens[:rows], np.ones((rows, 512), np.int32), layout)
+        for number in range(1, many):
+            os.link(first, folder / split / f"{number}.arrow")
+        named = tuple(dataclasses.replace(made, file=f"{number}.arrow") for number in range(many))
+        splits[split] = SplitSummary(
+            many * rows, many * rows, many * rows * 512, many * rows, 0, 0, named
+        )
+    described = Manifest(
+        manifest.FORMAT,
+        512,
+        tokenizer.fingerprint(opened),
+        len(opened),
+        tokenizer.special_ids(opened),
+        heldout.RULE,
+        0,
+        "",
+        splits,
+        {"inputs": []},
+    )
+    (folder / manifest.FILE).write_bytes(described.to_bytes())
+
+
+def corpus_point(*, folder):
+    """Seconds to open a corpus and to its first batch, then the loader's rate; own memory."""
+    from distil_jax.data import loader
+    from distil_jax.data.store import open_split
+
+    began = time.perf_counter()
+    split = open_split(folder, "train")
+    opened = time.perf_counter()
+    batches = loader.training_batches(split, batch=64, seed=0)
+    next(batches)
+    first = time.perf_counter()
+    for _ in range(200):  # until every shard has been touched and checked
+        next(batches)
+    again = time.perf_counter()
+    for _ in range(50):
+        next(batches)
+    rate = 50 * 64 * 512 / (time.perf_counter() - again)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    own = int(status["RssAnon"].split()[0]) * 1024
+    return {"open": opened - began, "first": first - opened, "rate": rate, "own": own}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Training speed of a config here: its own step on its own rows, without a run around it."""
+
+import os
+import resource
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from distil_jax.data import loader
+from distil_jax.models.stacking import stack, unstack
+from distil_jax.run import rows
+from distil_jax.sizing import ceiling, chips
+from distil_jax.sizing.pair import Pair
+from distil_jax.sizing.plan import minimum_flops
+from distil_jax.sizing.step_timing import StepTiming, time_steps
+from distil_jax.training import assemble, parallel
+from distil_jax.training.assemble import Models
+from distil_jax.training.config import Config
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import start, train_step
+
+
+def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
+    """Tokens per second, model FLOPs, memory and input wait of `steps` steps, as plain values.
+
+    Text is prepared in `folder` first; nothing else is written. Raises `UserError` as a run does.
+    """
+    devices = parallel.devices(config.parallel)
+    shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
+    models = assemble.models(config)
+    data, _ = rows.prepare(config, folder, models, rows.find(config, models))
+    batches = loader.training_batches(data, batch=shares.rows, seed=config.seed)
+    timing = _time(config, models, data, shares, devices, batches, steps)
+    batches.close()
+    flops = minimum_flops(config, _pair(models), data.length)
+    places = shares.rows * data.length * steps
+    return {
+        "teacher": config.teacher,
+        "layers": models.student.layers,
+        "rows": shares.rows,
+        "micro_rows": shares.micro_rows,
+        "length": data.length,
+        "steps": steps,
+        "compute": config.precision.compute,
+        "tokens_per_second": timing.tokens / timing.seconds,
+        "step_seconds": timing.seconds / steps,
+        "input_wait": timing.waited_seconds / timing.seconds,
+        "first_step_seconds": timing.first_seconds,
+        **_utilisation(config, devices, flops, places / timing.seconds),
+        **_memory(devices),
+        "device": f"{devices.count} x {devices.devices[0].device_kind}, {os.cpu_count()} cores",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _time(
+    config: Config,
+    models: Models,
+    data: Any,
+    shares: parallel.Shares,
+    devices: Devices,
+    batches: Any,
+    steps: int,
+) -> StepTiming:
+    run = assemble.distillation(config, models, data, shares)
+    layout = stack if run.student.scan else unstack
+    teacher = models.teacher
+    teacher_params = devices.replicate(
+        {} if teacher is None else layout(assemble.cast(teacher.params, config.precision.teacher))
+    )
+    params = devices.replicate(layout(assemble.cast(models.params, config.precision.parameters)))
+    return time_steps(
+        devices.map(partial(train_step, run), donate=True),
+        devices.replicate(start(run, params)),
+        teacher_params,
+        batches,
+        devices,
+        steps=steps,
+    )
+
+
+def _pair(models: Models) -> Pair:
+    return Pair(None if models.teacher is None else models.teacher.config, models.student)
+
+
+def _utilisation(
+    config: Config, devices: Devices, flops: float, places_per_second: float
+) -> dict[str, Any]:
+    """The step's own products, recomputation not counted, beside what the devices could do."""
+    rate = flops * places_per_second
+    chip = chips.of_device(devices.devices[0].device_kind)
+    peak = None if chip is None else chip.flops * devices.count
+    product = ceiling.product_rate(config.precision.compute)
+    # Simulated devices share one CPU, whose products already use all its cores.
+    products = product if jax.default_backend() == "cpu" else product * devices.count
+    return {
+        "model_flops_per_token": flops,
+        "model_flops_per_second": rate,
+        "peak_flops_per_second": peak,
+        "utilisation": None if peak is None else rate / peak,
+        "product_flops_per_second": products,
+        "share_of_products": rate / products,
+    }
+
+
+def _memory(devices: Devices) -> dict[str, Any]:
+    """The most bytes in use at one time: of the fullest device, else of this process."""
+    told = [device.memory_stats() for device in devices.devices if device.platform != "cpu"]
+    if told and all(told):
+        return {
+            "memory_of": "the fullest device",
+            "peak_bytes": max(stats["peak_bytes_in_use"] for stats in told),
+        }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"memory_of": "the process", "peak_bytes": peak}

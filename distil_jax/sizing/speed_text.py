@@ -1,0 +1,80 @@
+"""What `benchmark` measured as the lines that a terminal shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MODELS = ("student", "teacher")
+EXPORT = "export "
+
+
+def lines(content: Mapping[str, Any]) -> list[str]:
+    """Training first, then inference, whichever was measured."""
+    shown = _training(content["training"]) if "training" in content else []
+    if "student" in content:
+        shown += ([""] if shown else []) + _inference(content)
+    return shown
+
+
+def _training(found: Mapping[str, Any]) -> list[str]:
+    return [
+        f"training of {found['layers']} layers"
+        + (f" under {found['teacher']}" if found["teacher"] else " without a teacher")
+        + f": {found['rows']} rows of {found['length']} tokens a step, {found['micro_rows']} a "
+        f"device at one time, {found['compute']}, on {found['device']}",
+        *aligned(training_rows(found)),
+    ]
+
+
+def training_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of each figure; what is not known says so."""
+    peak = found["peak_flops_per_second"]
+    used = "unknown: no peak of this device is published here"
+    if peak is not None:
+        used = f"{found['utilisation']:.1%} of {peak / 1e12:,.0f} TFLOP/s (bfloat16)"
+    return [
+        ("tokens/s", f"{found['tokens_per_second']:,.0f}"),
+        ("seconds a step", f"{found['step_seconds']:.3f}"),
+        ("model FLOP a token", f"{found['model_flops_per_token'] / 1e9:.3f} G"),
+        ("model FLOPs utilisation", used),
+        (
+            "share of what large products reach here",
+            f"{found['share_of_products']:.1%} of "
+            f"{found['product_flops_per_second'] / 1e12:,.3g} TFLOP/s ({found['compute']})",
+        ),
+        ("share of the time waiting for rows", f"{found['input_wait']:.2%}"),
+        (f"peak memory of {found['memory_of']}", f"{found['peak_bytes'] / 1e9:.2f} GB"),
+        ("first step, with compilation", f"{found['first_step_seconds']:.1f} s"),
+    ]
+
+
+def _inference(content: Mapping[str, Any]) -> list[str]:
+    lengths = content["lengths"]
+    roles = [role for role in MODELS if role in content]
+    roles += [role for role in content if role.startswith(EXPORT)]
+    rows = [
+        (
+            f"{role}, {content[role]['layers']} layers",
+            f"{content[role]['batch_1_milliseconds']:.2f} ms a sentence at batch 1, "
+            f"{content[role]['batch_32_sentences_per_second']:,.1f} sentences/s at batch 32, "
+            f"{content[role]['bytes'] / 1e6:,.1f} MB",
+        )
+        for role in roles
+    ]
+    ratios = content.get("ratios", {})
+    told = [
+        f"the student is {ratios[f'batch_{size}_speed']:.2f} times as fast at batch {size}"
+        for size in (1, 32)
+        if f"batch_{size}_speed" in ratios
+    ]
+    return [
+        f"inference on {lengths['sentences']} sentences of {lengths['median']:.0f} tokens in the "
+        f"median, on {content['device']}",
+        *aligned(rows),
+        *told,
+    ]
+
+
+def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Labels in one column, values in the next."""
+    width = max(len(label) for label, _ in rows)
+    return [f"  {label:<{width}}  {value}" for label, value in rows]

@@ -1,0 +1,113 @@
+"""benchmark: a user's own figures of training and inference, and one line for what is wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from distil_jax import benchmark
+from distil_jax.errors import UsageError, UserError
+from distil_jax.report import page, write
+from distil_jax.report import speed as report
+from distil_jax.sizing import ceiling
+from distil_jax.sizing.flops import training_flops
+from distil_jax.sizing.known_shapes import shape_of
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+@pytest.fixture(autouse=True)
+def _small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ceiling.SIDE, "cpu", 64)
+
+
+@pytest.fixture
+def training(flags: Callable[..., list[str]], tmp_path: Path) -> list[str]:
+    """The command line that measures a tiny run's step."""
+    keys = [key for key in flags(tmp_path, **{"batch.micro": 4}) if "--workdir" not in key]
+    return [*keys, "--steps=3"]
+
+
+@pytest.fixture
+def inference(teacher_folder: Path, text_file: Path) -> list[str]:
+    model = str(teacher_folder)
+    chosen = ["--sentences=3", "--rounds=1", "--length=16"]
+    return [f"--model={model}", f"--teacher={model}", f"--input={text_file}", *chosen]
+
+
+def test_the_step_of_a_config_on_its_rows(training, teacher_folder: Path, capsys) -> None:
+    benchmark.main([*training, "--json"])
+    found = json.loads(capsys.readouterr().out)["training"]
+    assert (found["rows"], found["micro_rows"], found["length"], found["steps"]) == (8, 4, 32, 3)
+    # Packed rows are nearly full.
+    places = 8 * 32 / found["step_seconds"]
+    assert 0.8 * places < found["tokens_per_second"] <= places
+    assert 0 <= found["input_wait"] < 1
+    teacher = shape_of(str(teacher_folder))
+    student = teacher.__class__(**{**vars(teacher), "layers": 2, "token_types": 0})
+    said = training_flops(
+        teacher, student, length=32, soft_target=True, cosine=True, decoded_share=1.0
+    )
+    assert found["model_flops_per_token"] == said.total
+    assert found["model_flops_per_second"] == pytest.approx(said.total * places)
+    rate = found["product_flops_per_second"]
+    assert found["share_of_products"] == pytest.approx(said.total * places / rate)
+    assert (found["peak_flops_per_second"], found["utilisation"]) == (None, None)
+    assert found["memory_of"] == "the process"
+    assert found["peak_bytes"] > 1e8
+
+
+def test_what_was_measured_before_stays(training, inference, tmp_path: Path, capsys) -> None:
+    output = [f"--output={tmp_path / 'speed'}"]
+    benchmark.main([*inference, *output])
+    first = capsys.readouterr().out
+    assert first.startswith("inference on 3 sentences")
+    assert "times as fast at batch 32" in first
+    benchmark.main([*training, *output])
+    both = capsys.readouterr().out
+    assert "share of the time waiting for rows" in both
+    assert "unknown: no peak" in both
+    assert both.endswith(first)
+    found = report.read(tmp_path / "speed")
+    assert set(found.models) == {"student", "teacher"}
+    assert dict(found.training)["tokens/s"]
+    files = write.files(page.document(page.gather([], [], [tmp_path / "speed"]), when="today"))
+    markdown = files[write.MARKDOWN].decode()
+    assert "| tokens/s |" in markdown
+    assert "ms a sentence, batch 1" in markdown
+
+
+def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
+    benchmark.main([*training, f"--output={tmp_path / 'speed'}"])
+    files = write.files(page.document(page.gather([], [], [tmp_path / "speed"]), when="today"))
+    assert "| model FLOPs utilisation |" in files[write.MARKDOWN].decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ([], UsageError, "nothing to measure; give --config=NAME, or --model and --input"),
+        (["--model=x"], UsageError, "--model needs sentences"),
+        (["--model=x", "--input=y", "--config.seed=1"], UsageError, "--config.seed=1"),
+        (["--config=quickstat"], UsageError, "did you mean quickstart"),
+        (["--config=base", "--config.sed=1"], UsageError, "did you mean"),
+        (["--config=base", "--steps=0"], UsageError, "0 is not at least 1"),
+        (["--config=base", "--config.data.train=absent.txt"], UserError, "absent.txt"),
+        (["--config=base", "--config.batch.sequences=9"], UserError, "does not divide"),
+        (["--model=builtin:teacher", "--input=absent.txt"], UserError, "absent.txt is not a file"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], error: type, message: str) -> None:
+    with pytest.raises(error, match=message) as raised:
+        benchmark.main(arguments)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_file_is_named_before_anything_is_measured(training, tmp_path: Path) -> None:
+    (tmp_path / report.FILE).write_text("{")
+    with pytest.raises(UserError, match=r"speed\.json is damaged"):
+        benchmark.main([*training, f"--output={tmp_path}"])
+    (tmp_path / report.FILE).write_text('{"training": {"rows": 3}}')
+    with pytest.raises(UserError, match="figures of training"):
+        report.read(tmp_path)
