@@ -31,7 +31,14 @@ def main(arguments: list[str]) -> None:
         with writing(flags.output):
             flags.output.mkdir(parents=True, exist_ok=True)
             write_text(flags.output / "speed.json", text)
-    print(text, end="")
+    if flags.table:
+        from rich.console import Console
+
+        from distil_jax.report import table
+
+        Console(highlight=False).print(table.speeds({role: measured[role] for role in models}))
+    else:
+        print(text, end="")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=commandline.positive, default=5, help="passes over them; the median counts"
     )
     add("--length", type=commandline.positive, default=128, help="tokens beyond it are cut")
+    add("--table", action="store_true", help="a table of sizes and speeds instead of the JSON")
     return parser
 
 

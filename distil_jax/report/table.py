@@ -1,8 +1,11 @@
-"""The short table a run ends with."""
+"""The short tables that a run and a benchmark end with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+
+from distil_jax.report.sections.speed import cells as speed_cells
+from distil_jax.report.sections.speed import head as speed_head
 
 COLUMNS = (
     ("parameters", "parameters", "{:,.0f}"),
@@ -23,12 +26,22 @@ def rows(results: Mapping[str, Mapping[str, float | int]]) -> list[list[str]]:
 
 def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
     """For a terminal of 80 columns."""
+    return _terminal([label for _, label, _ in COLUMNS], rows(results))
+
+
+def speeds(models: Mapping[str, Mapping[str, float | int]]) -> Table:
+    """Sizes and speeds of each model, for a terminal of 80 columns."""
+    lines = [[name, *speed_cells(figures)] for name, figures in models.items()]
+    return _terminal(speed_head(), lines)
+
+
+def _terminal(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column(no_wrap=True)
-    for _, label, _ in COLUMNS:
+    for label in head:
         table.add_column(label.replace(" ", "\n"), justify="right", vertical="bottom")
-    for row in rows(results):
-        table.add_row(*row)
+    for line in lines:
+        table.add_row(*line)
     return table
 
 

@@ -1,5 +1,8 @@
 """Inference speed and size on disk of student and teacher."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper
@@ -26,11 +29,10 @@ def section(material: Material) -> Section | Missing | None:
     if not material.speeds:
         return _missing(material)
     rows = [
-        [_name(material, shown, role), *_cells(figures)]
+        [_name(material, shown, role), *cells(figures)]
         for shown, speed in material.speeds.items()
         for role, figures in speed.models.items()
     ]
-    head = ("model", *(label for _, label, _ in COLUMNS))
     told = [_told(shown, speed) for shown, speed in material.speeds.items()]
     description = f"{TITLE}: " + "; ".join(
         f"{_name(material, shown, role)} {label} {figures[key]:.1f}"
@@ -44,8 +46,18 @@ def section(material: Material) -> Section | Missing | None:
     return Section(
         "speed",
         "Speed",
-        [Table(caption, head, rows), Pictures([picture]), *map(Text, told)],
+        [Table(caption, ("model", *head()), rows), Pictures([picture]), *map(Text, told)],
     )
+
+
+def head() -> list[str]:
+    """What stands above `cells`."""
+    return [label for _, label, _ in COLUMNS]
+
+
+def cells(figures: Mapping[str, Any]) -> list[str]:
+    """One model's figures as a table shows them; a dash for one that it lacks."""
+    return [form(figures[key]) if key in figures else "-" for key, _, form in COLUMNS]
 
 
 def _missing(material: Material) -> Missing | None:
@@ -61,10 +73,6 @@ def _missing(material: Material) -> Missing | None:
 
 def _name(material: Material, shown: str, role: str) -> str:
     return f"{shown}: {role}" if len(material.speeds) > 1 else role
-
-
-def _cells(figures) -> list[str]:  # type: ignore[no-untyped-def]
-    return [form(figures[key]) if key in figures else "-" for key, _, form in COLUMNS]
 
 
 def _told(shown: str, speed: Speed) -> str:
