@@ -25,7 +25,7 @@ def choose_layers(
     if len(chosen) != wanted or max(chosen) >= teacher_layers:
         raise UserError(
             f"layer rule {rule!r} cannot take {wanted} layers of a {teacher_layers}-layer teacher; "
-            "change the count, or use evenly_spaced with a count between 1 and the teacher's layers"
+            f"use every_other or evenly_spaced, and a count between 1 and {teacher_layers}"
         )
     return chosen
 

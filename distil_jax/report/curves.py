@@ -1,5 +1,6 @@
 """The loss curves of a run as a PNG."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ def draw(
     title: str,
 ) -> None:
     """Draw training and held-out losses by step; `initial` are the held-out figures at step 0."""
+    path.write_bytes(png(lines, initial, title=title))
+
+
+def png(
+    lines: Sequence[Mapping[str, Any]], initial: Mapping[str, float | int], *, title: str
+) -> bytes:
+    """What `draw` writes."""
     shown = [
         (name, label)
         for name, label in PANELS
@@ -41,7 +49,9 @@ def draw(
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
+    return content.getvalue()
 
 
 def _panel(

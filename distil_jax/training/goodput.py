@@ -7,6 +7,7 @@ attempt needs until its first step, count as restart. Time in which nothing ran 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import jax
 
@@ -23,11 +24,12 @@ class Goodput:
         self._restarts = self._lost_steps = 0
 
     def __enter__(self) -> "Goodput":
-        jax.monitoring.register_event_duration_secs_listener(self._compiled)
+        _listen()
+        _running.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        jax.monitoring.unregister_event_duration_listener(self._compiled)
+        _running.remove(self)
 
     def after(self, lines: Sequence[Mapping[str, float | int]], restart_step: int) -> None:
         """Add what earlier attempts logged, of which the steps up to `restart_step` are kept."""
@@ -75,10 +77,25 @@ class Goodput:
         self._seconds[self._kind] += now - self._since
         self._since = now
 
-    def _compiled(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+    def compiled(self, seconds: float) -> None:
+        """So much of the time that is going on was compiling."""
+        self._seconds["compile"] += seconds
+        self._seconds[self._kind] -= seconds
+
+
+_running: list[Goodput] = []
+
+
+@cache
+def _listen() -> None:
+    """Once for a process: jax before 0.8 cannot take a listener away."""
+
+    def hear(event: str, duration_secs: float, **_: str | int) -> None:
         if event == COMPILED:
-            self._seconds["compile"] += duration_secs
-            self._seconds[self._kind] -= duration_secs
+            for goodput in _running:
+                goodput.compiled(duration_secs)
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
 
 
 def _name(kind: str) -> str:

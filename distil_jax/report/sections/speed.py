@@ -1,6 +1,7 @@
 """Speed of training, and inference speed and size on disk of student and teacher."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -49,11 +50,10 @@ def _inference(material: Material, measured: Mapping[str, Speed]) -> list[Block]
     if not measured:
         return []
     rows = [
-        [_name(material, shown, role), *_cells(figures)]
+        [_name(material, shown, role), *cells(figures)]
         for shown, speed in measured.items()
         for role, figures in speed.models.items()
     ]
-    head = ("model", *(label for _, label, _ in COLUMNS))
     description = f"{TITLE}: " + "; ".join(
         f"{_name(material, shown, role)} {label} {figures[key]:.1f}"
         for shown, speed in measured.items()
@@ -64,7 +64,17 @@ def _inference(material: Material, measured: Mapping[str, Speed]) -> list[Block]
     picture = Picture("speed", TITLE, description, _draw(material))
     caption = "Medians of alternating passes over the same real sentences on one device"
     told = [Text(_told(shown, speed)) for shown, speed in measured.items()]
-    return [Table(caption, head, rows), Pictures([picture]), *told]
+    return [Table(caption, ("model", *head()), rows), Pictures([picture]), *told]
+
+
+def head() -> list[str]:
+    """What stands above `cells`."""
+    return [label for _, label, _ in COLUMNS]
+
+
+def cells(figures: Mapping[str, Any]) -> list[str]:
+    """One model's figures as a table shows them; a dash for one that it lacks."""
+    return [form(figures[key]) if key in figures else "-" for key, _, form in COLUMNS]
 
 
 def _missing(material: Material) -> Missing | None:
@@ -80,10 +90,6 @@ def _missing(material: Material) -> Missing | None:
 
 def _name(material: Material, shown: str, role: str) -> str:
     return f"{shown}: {role}" if len(material.speeds) > 1 else role
-
-
-def _cells(figures) -> list[str]:  # type: ignore[no-untyped-def]
-    return [form(figures[key]) if key in figures else "-" for key, _, form in COLUMNS]
 
 
 def _told(shown: str, speed: Speed) -> str:
