@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> None:
     if is_onnx(flags.model):
         _evaluate_export(flags)
         return
+    if flags.card:
+        raise UsageError("--card goes with an ONNX export as --model (see --help)")
     if flags.task == "mlm":
         settings = _mlm_settings(flags)
         keep_compiled()
@@ -46,9 +48,9 @@ def _evaluate_export(flags: argparse.Namespace) -> None:
     if flags.epochs:
         raise UsageError("an ONNX export cannot be fine-tuned; leave --epochs out (see --help)")
     if flags.task == "mlm":
-        scoring.evaluate_masked(_mlm_settings(flags))
+        scoring.evaluate_masked(_mlm_settings(flags), card=flags.card)
     else:
-        scoring.evaluate(_settings(flags))
+        scoring.evaluate(_settings(flags), card=flags.card)
 
 
 def _settings(flags: argparse.Namespace) -> "Settings":
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
     add("--output", type=commandline.folder, required=True, help="folder of the results")
     add("--teacher", default="", help="folder fine-tuned on the task: distil it")
+    add("--card", action="store_true", help="write an ONNX export's scores into its model card too")
     for split in ("train", "validation", "test"):
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
     add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")

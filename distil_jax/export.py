@@ -7,7 +7,7 @@ from distil_jax import commandline
 from distil_jax.errors import UsageError
 
 QUANTISATIONS = ("none", "float16", "int8", "int8-static")
-OF_MODEL = ("format", "quantize", "calibration", "reduce_range", "scores")
+OF_MODEL = ("format", "quantize", "calibration", "reduce_range")
 OF_WORKDIR = ("step", "dtype")
 
 
@@ -36,6 +36,7 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
         _export_stablehlo(flags, command)
         return
     from distil_jax.edge import processor
+    from distil_jax.edge.draft import scores_before
     from distil_jax.edge.export import OnnxSettings, export_onnx
     from distil_jax.pretrained import load
     from distil_jax.sizing import sentences
@@ -47,7 +48,7 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
         quantisation=flags.quantize or "none",
         reduce_range=reduced[flags.reduce_range or "auto"],
         calibration=texts,
-        scores=_scores(flags.scores) if flags.scores else {},
+        scores=scores_before(flags.model),
         command=command,
     )
     exported = export_onnx(load(flags.model), flags.output, settings)
@@ -58,7 +59,7 @@ def _export_stablehlo(flags: argparse.Namespace, command: str) -> None:
     from distil_jax.edge.stablehlo import FILE, export_stablehlo
     from distil_jax.pretrained import load
 
-    for name in ("quantize", "calibration", "reduce_range", "scores"):
+    for name in OF_MODEL[1:]:
         if getattr(flags, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} goes with --format=onnx (see --help)")
     size = export_stablehlo(load(flags.model), flags.output, flags.model, command)
@@ -70,16 +71,6 @@ def _check_model_flags(flags: argparse.Namespace) -> None:
         raise UsageError("--model needs --format=onnx or --format=stablehlo (see --help)")
     if flags.calibration and flags.quantize != "int8-static":
         raise UsageError("--calibration goes with --quantize=int8-static (see --help)")
-
-
-def _scores(path: Path) -> dict[str, float]:
-    """The metrics in a results.json, by task."""
-    from distil_jax.report import files
-
-    content = files.read_object(path)
-    metrics = files.part(content, "metrics", dict, path)
-    task = content.get("task", "score")
-    return {f"{task} {name}": value for name, value in files.numbers(metrics, path, "").items()}
 
 
 def _refuse(flags: argparse.Namespace, others: tuple[str, ...]) -> None:
@@ -114,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
         choices=("auto", "yes", "no"),
         help="int8 in 7 bits, for x86 processors without VNNI; auto asks this machine's",
     )
-    model.add_argument("--scores", type=Path, help="results.json of evaluate, for the model card")
     return parser
 
 

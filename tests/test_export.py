@@ -69,7 +69,6 @@ def test_the_latest_step_is_the_default(finished: Path, tmp_path: Path) -> None:
         (["--model={out}", *ONNX], 1, ["{out} does not exist"]),
         (["--model={run}", *ONNX], 1, ["config.json"]),
         (["--model={model}", "--format=onnx", "--output={run}"], 1, ["exists already"]),
-        (["--model={model}", *ONNX, "--scores={out}"], 1, ["{out}", "cannot be read"]),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -99,14 +98,12 @@ def test_a_model_folder_becomes_an_onnx_folder(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.jsonl").write_text('{"text": "the river in the city"}\n' * 9)
-    (tmp_path / "results.json").write_text('{"task": "mlm", "metrics": {"accuracy": 12.5}}')
     main(
         [
             f"--model={finished / 'student'}",
             "--format=onnx",
             "--quantize=int8-static",
             f"--calibration={tmp_path / 'text.jsonl'}",
-            f"--scores={tmp_path / 'results.json'}",
             f"--output={tmp_path / 'out'}",
         ]
     )
@@ -114,5 +111,8 @@ def test_a_model_folder_becomes_an_onnx_folder(
     told = f"{tmp_path / 'out'}: {size:,} bytes, masked_lm, int8-static"
     assert told in capsys.readouterr().out
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "| mlm accuracy | 12.5 |" in card
+    before = pretrained.scores_of((finished / "student" / "README.md").read_text())
+    assert before
+    for measure, value in before.items():
+        assert f"| {measure}, before the export | {value} |" in card
     assert "--quantize=int8-static" in card

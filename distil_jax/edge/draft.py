@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import UserError
-from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained import Pretrained, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.writing import expressible
 from distil_jax.tokenizer import save as save_tokenizer
@@ -58,9 +58,17 @@ def describe(draft: Path, model: Pretrained, source: str) -> None:
     save_tokenizer(draft, model.tokenizer)
 
 
+def scores_before(source: str) -> dict[str, str]:
+    """The scores on the card of the model that is exported, told apart from the export's own."""
+    card = locate(source) / "README.md"
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    return {f"{measure}, before the export": value for measure, value in scores_of(text).items()}
+
+
 def check_head(model: Pretrained, source: str) -> None:
     """Refuse a model without a head."""
     if model.head is None:
         raise UserError(
-            f"{source} has no head; export a model with a masked-LM, classification or span head"
+            f"{source} has no masked-LM, sentence-classification or span head; "
+            "export a model with one of them"
         )

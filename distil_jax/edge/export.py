@@ -28,14 +28,14 @@ class OnnxSettings:
       source: what the user calls the model, for the card.
       reduce_range: weights of 7 bits in place of 8.
       calibration: texts or pairs, for int8-static.
-      scores: of this export, for the card.
+      scores: for the card; `evaluate --card` adds the export's own.
     """
 
     source: str
     quantisation: Quantisation
     reduce_range: bool
     calibration: Sequence[tuple[str, ...]]
-    scores: Mapping[str, float]
+    scores: Mapping[str, str]
     command: str
 
 

@@ -1,13 +1,19 @@
 """The model card of an ONNX folder: size, quantisation, speed on this machine, scores."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from distil_jax.edge import processor
 from distil_jax.edge.latency import latency
 from distil_jax.edge.onnx_folder import OnnxModel
 from distil_jax.edge.onnx_model import OPSET
-from distil_jax.pretrained import model_card
+from distil_jax.errors import UserError
+from distil_jax.pretrained import model_card, with_scores
+from distil_jax.training.workdir import write_text, writing
 
+OF_TEACHER = "teacher_"
 QUANTISED = {
     "none": "none, float32",
     "float16": "weights stored in 16 bits, computed in float32",
@@ -16,7 +22,7 @@ QUANTISED = {
 }
 
 
-def onnx_card(model: OnnxModel, source: str, scores: Mapping[str, float], command: str) -> str:
+def onnx_card(model: OnnxModel, source: str, scores: Mapping[str, str], command: str) -> str:
     """The card's Markdown; the speed is measured here and now."""
     import onnxruntime
 
@@ -39,7 +45,8 @@ def onnx_card(model: OnnxModel, source: str, scores: Mapping[str, float], comman
         "inputs": ", ".join(put.name for put in model.session.get_inputs()),
         "outputs": ", ".join(put.name for put in model.session.get_outputs()),
         "longest input": f"{model.config.positions} tokens",
-        "measured on": f"{processor.name()}, onnxruntime {onnxruntime.__version__}",
+        "measured on": f"{processor.name()}, onnxruntime {onnxruntime.__version__}, "
+        f"{datetime.now(UTC):%Y-%m-%d}",
         **speed,
     }
     return model_card(
@@ -54,3 +61,26 @@ def onnx_card(model: OnnxModel, source: str, scores: Mapping[str, float], comman
         tags=["onnx"],
         library="onnx",
     )
+
+
+def add_scores(folder: Path, results: Mapping[str, Any]) -> None:
+    """Put an evaluation's figures into the folder's card, in place of an earlier one's."""
+    card = folder / "README.md"
+    if not card.is_file():
+        raise UserError(f"{card} does not exist; export the model again, or leave --card out")
+    task, teacher = results["task"], results["teacher"]
+    scores = {
+        f"{task}: {_measure(name, teacher)}": value for name, value in results["metrics"].items()
+    }
+    text = with_scores(card.read_text("utf-8"), scores)
+    with writing(card):
+        write_text(card, text)
+
+
+def _measure(name: str, teacher: str | None) -> str:
+    """A metric's name on the card, where the teacher is another export."""
+    if name == "agreement":
+        return f"agreement with {teacher}"
+    if name.startswith(OF_TEACHER):
+        return f"{name.removeprefix(OF_TEACHER)} of {teacher}"
+    return name

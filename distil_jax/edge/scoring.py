@@ -16,6 +16,7 @@ import distil_jax
 from distil_jax.data.masking import mask_rows
 from distil_jax.data.packing import unpack
 from distil_jax.edge import processor
+from distil_jax.edge.onnx_card import OF_TEACHER, add_scores
 from distil_jax.edge.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
 from distil_jax.edge.predictor import TOGETHER, predictor
 from distil_jax.errors import UserError
@@ -33,10 +34,11 @@ from distil_jax.training.progress import Display
 from distil_jax.training.workdir import claim, write_text, writing
 
 
-def evaluate(settings: Settings) -> dict[str, Any]:
+def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     """Score an ONNX folder on a task; with an ONNX `teacher`, how often both predict the same.
 
-    Raises `UserError` for a head or labels that do not fit the task.
+    With `card` the scores go into the folder's model card too. Raises `UserError` for a head or
+    labels that do not fit the task.
     """
     model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
     task = TASKS[settings.task]
@@ -52,8 +54,12 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     _check_labels(model, settings, problem.labels)
     metrics, records = score_main(problem, predictor(model))
     if teacher is not None:
-        _, others = score_main(problem, predictor(teacher))
-        metrics = {**metrics, "agreement": agreement(records, others)}
+        scored, others = score_main(problem, predictor(teacher))
+        metrics = {
+            **metrics,
+            "agreement": agreement(records, others),
+            f"{OF_TEACHER}{task.score}": scored[task.score],
+        }
     identity = replace(settings, length=length, epochs=0).as_json()
     found = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
     found |= {
@@ -62,10 +68,10 @@ def evaluate(settings: Settings) -> dict[str, Any]:
         "counts": dict(problem.counts),
     }
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return _write(settings.output, found, {"predictions.jsonl": lines})
+    return _write(settings.output, found, {"predictions.jsonl": lines}, card=card)
 
 
-def evaluate_masked(settings: HeldOutSettings) -> dict[str, Any]:
+def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[str, Any]:
     """As `evaluation.held_out.evaluate`, for an ONNX folder: the same rows under the same masks."""
     model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
     _check_head(model, settings.model, "masked_lm")
@@ -96,13 +102,14 @@ def evaluate_masked(settings: HeldOutSettings) -> dict[str, Any]:
     if teacher is not None:
         other, _ = _likeliest(teacher, sequences, targets)
         metrics["agreement"] = 100 * float((predicted == other)[chosen].mean())
+        metrics[f"{OF_TEACHER}accuracy"] = 100 * float((other == right)[chosen].mean())
     identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
     found = _results("mlm", model, settings.teacher, "accuracy", metrics, identity)
     found |= {
         "metric_definition": held_out.DEFINITION,
         "counts": {"tokens": int((segments > 0).sum()), "masked": count},
     }
-    return _write(settings.output, found, {})
+    return _write(settings.output, found, {}, card=card)
 
 
 def agreement(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:
@@ -191,7 +198,9 @@ def _results(
     }
 
 
-def _write(output: Path, found: dict[str, Any], others: Mapping[str, str]) -> dict[str, Any]:
+def _write(
+    output: Path, found: dict[str, Any], others: Mapping[str, str], *, card: bool
+) -> dict[str, Any]:
     check_identity(output, None)
     with claim(output) as folder:
         check_identity(folder, found["settings"])
@@ -202,6 +211,8 @@ def _write(output: Path, found: dict[str, Any], others: Mapping[str, str]) -> di
                 **others,
             }.items():
                 write_text(folder / name, content)
+    if card:
+        add_scores(Path(found["model"]), found)
     told = ", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items())
     Display().say(f"{found['task']}: {told}")
     return found

@@ -13,16 +13,20 @@ from flax import linen as nn
 from jax import export
 from jaxtyping import Array
 
-from distil_jax.edge.draft import check_head, describe, new_folder
+from distil_jax.edge.draft import check_head, describe, new_folder, scores_before
 from distil_jax.edge.encoder import input_names
+from distil_jax.edge.extra import need
 from distil_jax.models import MaskedLM, SequenceClassification, SpanAnswering
 from distil_jax.pretrained import Pretrained, model_card
 
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
-USE = """from pathlib import Path
-from flax import linen as nn
+USE = """# pip install jax flatbuffers
+from pathlib import Path
+
+import numpy as np
 from jax import export
+
 model = export.deserialize(bytearray(Path("model.stablehlo").read_bytes()))
 input_ids = np.asarray([[101, 7592, 102]], np.int32)
 logits = model.call({inputs})"""
@@ -34,6 +38,7 @@ def export_stablehlo(model: Pretrained, output: Path, source: str, command: str)
     Raises `UserError` for a target that exists and for a model without a head.
     """
     check_head(model, source)
+    need("flatbuffers")
     with new_folder(output) as draft:
         describe(draft, model, source)
         program = stablehlo(model)
@@ -90,7 +95,7 @@ def _card(model: Pretrained, source: str, command: str, size: int) -> str:
             "made with": f"jax {jax.__version__}",
         },
         data="See the model that this was exported from.",
-        scores={},
+        scores=scores_before(source),
         command=command,
         title="StableHLO export made with distil_jax",
         summary="An encoder of the BERT family for `jax.export`, weights included; batch and "

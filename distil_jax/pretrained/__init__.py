@@ -1,6 +1,6 @@
 """Model folders in Hugging Face's format, in and out: safetensors only, no torch."""
 
-from distil_jax.pretrained.card import model_card
+from distil_jax.pretrained.card import model_card, scores_of, with_scores
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.pooler import load_pooler
@@ -16,4 +16,6 @@ __all__ = [
     "locate",
     "model_card",
     "save",
+    "scores_of",
+    "with_scores",
 ]

@@ -3,11 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from distil_jax.errors import UserError
+
 PIPELINES = {
     "masked_lm": "fill-mask",
     "classification": "text-classification",
     "span": "question-answering",
 }
+
+SCORES, COMMAND = "## Scores\n\n", "## Made with\n"
 
 SUMMARY = (
     "A BERT-family encoder made smaller and faster by distillation: soft targets, masked-language "
@@ -52,10 +56,35 @@ def model_card(
         f"# {title}\n\n{summary.strip()}\n",
         f"## Recipe\n\n{_table('setting', recipe)}",
         f"## Data\n\n{data.strip()}\n",
-        *([f"## Scores\n\n{_table('measure', scores)}"] if scores else []),
-        f"## Made with\n\n```\n{command.strip()}\n```\n",
+        *([_scores(scores)] if scores else []),
+        f"{COMMAND}\n```\n{command.strip()}\n```\n",
     ]
     return "\n".join(sections)
+
+
+def scores_of(card: str) -> dict[str, str]:
+    """The rows of a card's table of scores: value by measure; none of a card made elsewhere."""
+    before, _, _ = card.partition(COMMAND)
+    _, _, table = before.partition(SCORES)
+    rows = (line.strip("| ").replace("\\|", "\0").split("|") for line in table.splitlines()[2:])
+    cells = ([cell.strip().replace("\0", "|") for cell in row] for row in rows)
+    return {row[0]: row[1] for row in cells if len(row) == 2}
+
+
+def with_scores(card: str, scores: Mapping[str, float | int | str]) -> str:
+    """The card with these rows in its table of scores, in place of any of the same names.
+
+    Raises `UserError` for a card that `model_card` did not write.
+    """
+    before, command, after = card.partition(COMMAND)
+    if not command:
+        raise UserError("the model card is not one of distil_jax; export the model again")
+    kept, _, _ = before.partition(SCORES)
+    return f"{kept}{_scores(scores_of(card) | dict(scores))}\n{command}{after}"
+
+
+def _scores(scores: Mapping[str, float | int | str]) -> str:
+    return f"{SCORES}{_table('measure', scores)}"
 
 
 def _yaml(header: Mapping[str, object]) -> str:

@@ -1,6 +1,6 @@
 """Loading a Hugging Face model folder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ HEAD_NAMES = {
     "classification": "sequence-classification head",
     "span": "question-answering head",
 }
+SAME_KERNELS = ("ForTokenClassification", "ForMultipleChoice")
 
 
 def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
@@ -51,7 +52,7 @@ def load_weights(
             f"{folder} holds {len(tensors.files)} tensors, too few for the {config.layers} layers "
             "of its config.json; the two belong to different models"
         )
-    head = _head(config, tensors, require_head)
+    head = _head(config, content, tensors, require_head)
     labels: tuple[str, ...] = ()
     count = 0
     if head == "classification":
@@ -73,9 +74,15 @@ def _weights(config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
     return tuple(weight for weight in weights if weight.path != "table" or not config.tied)
 
 
-def _head(config: EncoderConfig, tensors: Tensors, required: Head | None) -> Head | None:
+def _head(
+    config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors, required: Head | None
+) -> Head | None:
     """The required head, or the first that the folder holds; a head is known by its kernels."""
-    present = [head for head in HEAD_KINDS if _has_head(config, head, tensors)]
+    present = [
+        head
+        for head in HEAD_KINDS
+        if _has_head(config, head, tensors) and not _looks_alike(content, head)
+    ]
     if required is not None and required not in present:
         kind = " or ".join(HEAD_NAMES[head] for head in present) or "no head"
         raise UserError(
@@ -88,6 +95,12 @@ def _head(config: EncoderConfig, tensors: Tensors, required: Head | None) -> Hea
 def _has_head(config: EncoderConfig, head: Head, tensors: Tensors) -> bool:
     kernels = [weight for weight in _weights(config, head) if weight.transposed]
     return all(_find(weight, config, tensors) in tensors for weight in kernels)
+
+
+def _looks_alike(content: Mapping[str, Any], head: Head) -> bool:
+    """Whether it is another head, whose kernels bear the names of a sentence's classifier."""
+    named = str(content.get("architectures"))
+    return head == "classification" and any(other in named for other in SAME_KERNELS)
 
 
 def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool:

@@ -14,6 +14,7 @@ from distil_jax.errors import UserError
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+EXPORTED = "model.onnx"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 
 
@@ -94,6 +95,8 @@ def _read_index(path: Path) -> dict[str, str]:
 
 def _missing(folder: Path) -> str:
     pickled = [name for name in PICKLES if (folder / name).is_file()]
+    if not pickled and (folder / EXPORTED).is_file():
+        return f"{folder} is an ONNX export; give the model folder that it was made from"
     if not pickled:
         return f"{folder} has no {SINGLE}; give a folder with the model's weights"
     return (

@@ -80,12 +80,17 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     (tmp_path / "v.jsonl").write_text("\n".join(lines))
     flags = ("--task=classification", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
     onnx = tmp_path / "out"
-    status, _, err = run(
-        capfd, f"--model={onnx}", f"--teacher={onnx}", *flags, f"--output={tmp_path / 'r'}"
-    )
+    both = (f"--model={onnx}", f"--teacher={onnx}", "--card")
+    status, _, err = run(capfd, *both, *flags, f"--output={tmp_path / 'r'}")
     assert (status, err) == (0, "")
     results = json.loads((tmp_path / "r" / "results.json").read_text())
     assert results["metrics"]["agreement"] == 100
+    assert results["metrics"]["teacher_accuracy"] == results["score"]
+    assert pretrained.scores_of((onnx / "README.md").read_text()) == {
+        "classification: accuracy": f"{results['score']:.4g}",
+        f"classification: agreement with {onnx}": "100",
+        f"classification: accuracy of {onnx}": f"{results['score']:.4g}",
+    }
     pretrained.save(tmp_path / "folder", model)
     run(
         capfd,
@@ -106,6 +111,13 @@ def test_span_outputs_end_with_the_sequence(make, tmp_path):
     assert [one.shape for one in together] == [(4, 2), (9, 2), (2, 2)]
     alone = predictor(open_onnx(tmp_path / "out"))(Encoded(tokens[:1], encoded.token_types[:1], 0))
     np.testing.assert_allclose(together[0], alone[0], atol=1e-5)
+
+
+def test_a_model_folder_has_no_card_to_fill(teacher_folder, text, tmp_path, capfd):
+    given = (f"--model={teacher_folder}", "--task=mlm", f"--data={text}", "--card")
+    status, _, err = run(capfd, *given, f"--output={tmp_path / 'out'}")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--card goes with an ONNX export" in err
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,9 @@ from distil_jax.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-WITHOUT_THE_PACKAGE = """
+PRINT = """
 import sys
-from pathlib import Path
-import numpy as np
-from jax import export
-model = export.deserialize(bytearray(Path(sys.argv[1]).read_bytes()))
-ids = np.asarray([[5, 6, 7]], np.int32)
-print(np.asarray(model.call(ids, np.ones_like(ids)))[0].tolist())
+print(np.asarray(logits)[0].tolist())
 assert not any(name.startswith(("distil_jax", "flax")) for name in sys.modules)
 """
 
@@ -43,17 +38,27 @@ def test_every_shape_gives_the_models_outputs(make, rows, model_type, head):
     assert np.ptp(expected) > 0.01
 
 
-def test_a_server_needs_jax_alone(make, tmp_path):
-    model = make("distilbert", "classification")
-    size = export_stablehlo(model, tmp_path / "out", "here", "command")
-    file = tmp_path / "out" / FILE
-    assert file.stat().st_size == size
-    command = [sys.executable, "-c", WITHOUT_THE_PACKAGE, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    ids = np.asarray([[5, 6, 7]], np.int32)
-    expected = np.asarray(jax.jit(outputs_of(model))(ids, np.ones_like(ids)))[0]
+@pytest.mark.parametrize("model_type", ["bert", "distilbert"])
+def test_what_the_card_says_runs_without_this_package(make, tmp_path, model_type):
+    model = make(model_type, "classification", vocabulary=8000)
+    size = export_stablehlo(model, tmp_path / "out", str(tmp_path), "command")
+    assert (tmp_path / "out" / FILE).stat().st_size == size
+    card = (tmp_path / "out" / "README.md").read_text()
+    program = card.partition("```python\n")[2].partition("```")[0] + PRINT
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path / "out")
+    ids = np.asarray([[101, 7592, 102]], np.int32)
+    inputs = [ids, np.ones_like(ids), np.zeros_like(ids)][: len(input_names(model.config))]
+    expected = np.asarray(jax.jit(outputs_of(model))(*inputs))[0]
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=1e-5)
     assert "tokenizer.json" in {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_the_file_format_needs_flatbuffers(make, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flatbuffers", None)
+    with pytest.raises(UserError, match=r"flatbuffers cannot be imported.*distil_jax\[edge\]"):
+        export_stablehlo(make("bert"), tmp_path / "out", "here", "command")
+    assert not list(tmp_path.iterdir())
 
 
 def test_more_tokens_than_positions_are_refused(make):
@@ -66,6 +71,6 @@ def test_more_tokens_than_positions_are_refused(make):
 def test_an_existing_target_and_a_missing_head_are_said(make, tmp_path):
     with pytest.raises(UserError, match="exists already"):
         export_stablehlo(make("bert"), tmp_path, "here", "command")
-    with pytest.raises(UserError, match="here has no head"):
+    with pytest.raises(UserError, match="here has no masked-LM"):
         export_stablehlo(make("bert", None), tmp_path / "out", "here", "command")
     assert not list(tmp_path.iterdir())

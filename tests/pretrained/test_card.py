@@ -1,6 +1,8 @@
+import pytest
 from huggingface_hub import ModelCard
 
-from distil_jax.pretrained import model_card
+from distil_jax.errors import UserError
+from distil_jax.pretrained import model_card, scores_of, with_scores
 
 PARTS = {
     "recipe": {"temperature": 2.0, "layers": "0, 2"},
@@ -40,3 +42,22 @@ def test_a_cell_stays_one_cell():
 
 def test_without_scores_there_is_no_table_of_them():
     assert "Scores" not in model_card(**(PARTS | {"scores": {}}))
+
+
+def test_scores_come_back_out_of_a_card():
+    assert scores_of(model_card(**PARTS)) == {"accuracy": "0.1235", "a | b": "x y"}
+    assert scores_of(model_card(**(PARTS | {"scores": {}}))) == {}
+    assert scores_of("# A model\n\n## Scores\n\nGood ones.\n") == {}
+
+
+def test_scores_are_added_and_replaced_and_nothing_else_changes():
+    later = with_scores(model_card(**PARTS), {"accuracy": 0.5, "loss": 1.25})
+    expected = {"accuracy": "0.5", "a | b": "x y", "loss": "1.25"}
+    assert later == model_card(**(PARTS | {"scores": expected}))
+    bare = model_card(**(PARTS | {"scores": {}}))
+    assert with_scores(bare, {"loss": 1.25}) == model_card(**(PARTS | {"scores": {"loss": 1.25}}))
+
+
+def test_a_card_made_elsewhere_is_left_alone():
+    with pytest.raises(UserError, match="not one of distil_jax"):
+        with_scores("# A model\n", {"loss": 1.0})

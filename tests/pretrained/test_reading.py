@@ -116,6 +116,13 @@ def test_a_classifier_is_no_teacher(hugging_face, tmp_path):
         load_weights(tmp_path, require_head="masked_lm")
 
 
+@pytest.mark.parametrize("other", ["TokenClassification", "MultipleChoice"])
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "roberta"])
+def test_other_classifiers_are_no_sentence_classifiers(hugging_face, tmp_path, model_type, other):
+    hugging_face(model_type, f"AutoModelFor{other}").save_pretrained(tmp_path)
+    assert load_weights(tmp_path)[2] is None
+
+
 def test_label_names_come_in_order(hugging_face, tmp_path):
     names = {0: "no", 1: "yes"}
     model = hugging_face("bert", "AutoModelForSequenceClassification", id2label=names)

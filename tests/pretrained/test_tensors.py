@@ -70,6 +70,12 @@ def test_no_weights_at_all(tmp_path):
         open_tensors(tmp_path)
 
 
+def test_an_export_has_no_weights_to_read(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(UserError, match="is an ONNX export; give the model folder"):
+        open_tensors(tmp_path)
+
+
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
 def test_a_truncated_file_is_named(folder, kept):
     file = folder / "model.safetensors"
