@@ -47,7 +47,7 @@ install() {
         python3 -m uv python install --quiet 3.12
         PYTHON=$(python3 -m uv python find 3.12)
     fi
-    prepare_environment tpu | sed "s/^/$HOSTNAME: /"
+    prepare_environment tpu,gcs | sed "s/^/$HOSTNAME: /"
 }
 
 start() {

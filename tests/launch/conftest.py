@@ -5,9 +5,12 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .pods import RUN, V4, Pod
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = """#!{python}
@@ -86,3 +89,21 @@ class Tools:
 def tools(tmp_path: Path) -> Tools:
     (tmp_path / "tools").mkdir()
     return Tools(tmp_path / "tools")
+
+
+@pytest.fixture
+def pod(tools: Tools) -> Iterator[Pod]:
+    """tpu_pod.sh, with nothing asked for yet."""
+    tools.stand_in("gcloud", f"{sys.executable} -S")  # it starts often, and needs no packages
+    (tools.folder / "python").write_text(RUN)
+    (tools.folder / "python").chmod(0o755)
+    yield Pod(tools)
+    (tools.folder / "stay").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def active(pod: Pod) -> Pod:
+    """Slices that are there, with everything installed."""
+    for command in ("create", "wait", "install"):
+        assert pod.type(command, *V4).returncode == 0
+    return pod

@@ -52,7 +52,7 @@ def test_a_host_whose_python_is_too_old_gets_another(home: Path) -> None:
     told = (home / "pythons").read_text().splitlines()
     assert "python3 -m pip install --quiet --user uv" in told
     assert any(line.startswith("python3.12 -m venv --clear ") for line in told)
-    assert any(" -c constraints.txt -e .[tpu]" in line for line in told)
+    assert any(" -c constraints.txt -e .[tpu,gcs]" in line for line in told)
     (home / "distil_jax/configs/old.py").write_text("")
     again = host(home, "install", **ours)
     assert "host: environment: reusing " in again.stdout

@@ -1,77 +1,10 @@
 """tpu_pod.sh against a stand-in of gcloud, whose hosts are folders: what they are told is done."""
 
-import json
-import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .published_help import flags, published
-
-V5E = ("--topology=v5e-16", "--zone=us-west4-a")
-V4 = ("--topology=v4-16", "--zone=us-central2-b")
-FLAGS = ("--config=tpu_v5e", "--workdir=gs://bucket/run")
-RUN = """#!/usr/bin/env bash
-printf '%s\\0' "$@" > "$HOME/arguments"
-echo "$JAX_PLATFORMS: step 1"
-trap 'echo saved; exit 143' TERM
-for _ in $(seq 2400); do [[ -e $PLACE/stay ]] || exit "${STATUS:-0}"; sleep 0.05; done
-"""
-
-
-class Pod:
-    """tpu_pod.sh, and what the cloud and its hosts know."""
-
-    def __init__(self, tools: Any) -> None:
-        self.tools = tools
-        self.place: Path = tools.folder
-
-    def type(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-        python = str(self.place / "python")
-        ours = {"DISTIL_JAX_PYTHON": python, "POLL_SECONDS": "0", "PLACE": str(self.place)}
-        return self.tools.run("tpu_pod.sh", *arguments, **ours, **variables)
-
-    def home(self, worker: int = 0, node: str = "distil-jax") -> Path:
-        return self.place / "hosts" / node / str(worker)
-
-    def arguments(self, worker: int = 0, node: str = "distil-jax") -> list[str]:
-        return (self.home(worker, node) / "arguments").read_text().split("\0")[2:-1]
-
-    def faults(self, **faults: Any) -> None:
-        (self.place / "faults.json").write_text(json.dumps(faults))
-
-    def becomes(self, state: str, reason: str = "") -> None:
-        path = self.place / "resources.json"
-        resources = json.loads(path.read_text())
-        found = {"state": state, "failedData": {"error": {"message": reason}}}
-        resources["distil-jax"]["state"] = found
-        path.write_text(json.dumps(resources))
-
-    def asked(self) -> list[str]:
-        """The sub-commands of gcloud that were called, but for looking."""
-        words = [arguments[:4] for arguments, _ in self.tools.calls("gcloud")]
-        return [w[3] for w in words if w[3] != "list"]
-
-
-@pytest.fixture
-def pod(tools: Any) -> Iterator[Pod]:
-    tools.stand_in("gcloud", f"{sys.executable} -S")  # it starts often, and needs no packages
-    (tools.folder / "python").write_text(RUN)
-    (tools.folder / "python").chmod(0o755)
-    yield Pod(tools)
-    (tools.folder / "stay").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def active(pod: Pod) -> Pod:
-    """Slices that are there, with everything installed."""
-    for command in ("create", "wait", "install"):
-        assert pod.type(command, *V4).returncode == 0
-    return pod
+from .pods import FLAGS, V4, V5E, Pod
 
 
 def test_one_command_does_it_all_and_once(pod: Pod) -> None:
@@ -113,32 +46,12 @@ def test_values_survive_two_shells_and_the_connection(active: Pod) -> None:
     assert active.arguments(1)[2:-1] == ours
 
 
-@pytest.mark.parametrize(
-    ("command", "state"),
-    [("create", "FAILED"), ("wait", "SUSPENDED"), ("run", "SUSPENDING"), ("logs", "DELETING")],
-)
-def test_slices_that_will_not_come_back_are_named(command: str, state: str, pod: Pod) -> None:
-    pod.type("create", *V5E)
-    pod.becomes(state, "no capacity\nleft")
-    done = pod.type(command, *V5E, *(["--", *FLAGS] if command == "run" else []))
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: distil-jax is {state} (no capacity left), takes up")
-    assert "tpu_pod.sh delete --name=distil-jax --topology=v5e-16 --zone=us-west4-a" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
 def test_the_same_command_goes_on_after_a_preemption(active: Pod) -> None:
     active.becomes("SUSPENDED")
     assert active.type("up", *V4, "--", *FLAGS).returncode == 1
     assert active.type("delete", *V4).returncode == 0
     assert active.type("up", *V4, "--", *FLAGS).returncode == 0
     assert active.arguments(1)[:2] == list(FLAGS)
-
-
-def test_a_name_that_is_taken_by_another_type(active: Pod) -> None:
-    done = active.type("create", "--topology=v4-8")
-    assert done.returncode == 1
-    assert "exists already as 1xv4-16, not 1xv4-8; add --name=ANOTHER" in done.stderr
 
 
 def test_a_run_is_started_once_however_often_it_is_asked_for(active: Pod) -> None:
@@ -178,102 +91,6 @@ def test_a_host_that_restarted_says_so_and_starts_again(active: Pod) -> None:
     assert logs.returncode == 1
     assert "tpu_pod.sh run goes on" in logs.stderr
     assert active.type("run", *V4, "--", *FLAGS).stdout.count("started") == 2
-
-
-def test_missing_slices(pod: Pod) -> None:
-    assert "nothing to delete" in pod.type("delete", *V5E).stdout
-    assert "there is no distil-jax in us-west4-a" in pod.type("status", *V5E).stdout
-    done = pod.type("run", *V5E, "--", *FLAGS)
-    assert done.returncode == 1
-    assert "tpu_pod.sh create --name=distil-jax --topology=v5e-16" in done.stderr
-    assert pod.asked() == []
-
-
-def test_before_the_installation(pod: Pod) -> None:
-    pod.type("create", *V5E)
-    early = pod.type("run", *V5E, "--", *FLAGS)
-    assert (early.returncode, "not yet ACTIVE; type: " in early.stderr) == (1, True)
-    pod.type("wait", *V5E)
-    status = pod.type("status", *V5E)
-    assert (status.returncode, status.stderr) == (0, "")
-    run = pod.type("run", *V5E, "--", *FLAGS)
-    assert run.returncode == 1
-    assert "distil-jax-w-2: nothing is installed; type: tpu_pod.sh install" in run.stderr
-
-
-@pytest.mark.parametrize(
-    ("faults", "command", "told"),
-    [
-        ({"login": True}, "create", "type: gcloud auth login"),
-        ({"create": "RESOURCE_EXHAUSTED: Quota limit 'TPUV5s' exceeded"}, "create", "no quota for"),
-        ({"create": "PERMISSION_DENIED: tpu.nodes.create"}, "create", "this account may not"),
-        ({"create": "INTERNAL"}, "create", "status 1, see above"),
-        ({"ssh": 2}, "install", "ssh to worker 2 failed; behind a firewall add --ssh="),
-        ({"ssh": 0}, "logs", "ssh to worker 0 failed"),
-        ({"unprepared": 0}, "install", "a slice cannot be reached, or was preempted"),
-        ({"unprepared": 0}, "logs", "a slice cannot be reached, or was preempted"),
-        ({"unprepared": 0, "key": True}, "install", "type: ssh-add"),
-    ],
-)
-def test_what_gcloud_refuses_is_told(
-    faults: dict[str, Any], command: str, told: str, pod: Pod
-) -> None:
-    if command != "create":
-        pod.type("create", *V5E)
-        pod.type("wait", *V5E)
-    pod.faults(**faults)
-    done = pod.type(command, *V5E)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert told in done.stderr.splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--zone=nowhere", "--topology=v5e-16"], "nowhere has no v5litepod-16"),
-        (["--zone=us-central2-b", "--topology=v5e-16"], "us-central2-b has no v5litepod-16"),
-    ],
-)
-def test_a_wrong_zone_is_told(arguments: list[str], told: str, pod: Pod) -> None:
-    done = pod.type("create", *arguments)
-    assert (done.returncode, told in done.stderr.splitlines()[-1]) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["go"], "no command 'go'; one of up, create, wait"),
-        (["create", "--typ=v4-8"], "unknown option --typ=v4-8"),
-        (["create", "--topology=v5e-16"], "no --zone=ZONE"),
-        (["create", "--topology=h100-8"], "--topology=h100-8 must be like v4-32"),
-        (["create", "--topology=v7x-8"], "--topology=v7x-8: v2, v3, v4, v5e, v5p and v6e"),
-        (["create", "--name=A b"], "--name=A b must be small letters"),
-        (["create", "--", "x"], "create takes nothing after --, and was given x"),
-        (["run", "--", "--config=base"], "no --workdir=gs://BUCKET/RUN after --"),
-        (["run", "--workdir=gs://a/b", "--", "--config=base"], "no --workdir=gs://BUCKET"),
-        (["run", "--", "--workdir=gs://a/b"], "no --config=NAME after --"),
-        (["run", "--", "--config=base", "--workdir=runs/a"],
-         "--workdir=runs/a would be another folder on each of the 4 hosts"),
-        (["run", "--topology=2xv4-8", "--", "--config=base", "--workdir=runs/a"], "of the 2 hosts"),
-        (["run", "--", "--config=/tmp/mine.py", "--workdir=gs://a/b"], "copy it there, and"),
-        (["run", "--", "--config=mine.py", "--workdir=gs://a/b"], "copy it there, and"),
-        (["run", "--", *FLAGS, "--config.data.train=."], "lies on this machine, where the hosts"),
-        (["copy"], "no --workdir=DIR"),
-    ],
-)  # fmt: skip
-def test_a_wrong_command_line(arguments: list[str], told: str, pod: Pod) -> None:
-    done = pod.type(*arguments)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert (done.stderr.count("\n"), done.stdout) == (1, "")
-    assert pod.tools.calls("gcloud") == []
-
-
-@pytest.mark.parametrize("flag", ["--topology=v4-8", "--shared"])
-def test_a_local_workdir_of_one_host_or_a_shared_one(flag: str, pod: Pod) -> None:
-    done = pod.type("run", flag, "--dry-run", "--", "--config=base", "--workdir=runs/a")
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_results_come_from_the_bucket(pod: Pod) -> None:
@@ -318,23 +135,3 @@ def test_a_dry_run_can_be_pasted(command: str, pod: Pod) -> None:
         assert [w[3] for w in words if w[3] != "list"] == ["create", "scp", "ssh", "ssh", "ssh"]
         (start,) = [w for w in words if " start " in w[-1]]
         assert r"--config.x=a\ \'b\'" in start[-1]
-
-
-def test_gcloud_is_missing(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = [shutil.which(name) for name in ("bash", "env", "dirname")]
-    for tool in tools:
-        (pod.place / Path(str(tool)).name).symlink_to(str(tool))
-    (pod.place / "gcloud").unlink()
-    monkeypatch.setenv("PATH", "")
-    done = pod.type("create", *V5E, PATH=str(pod.place))
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: gcloud is not on PATH; install it")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("tool", sorted(flags()))
-def test_the_record_is_what_the_installed_tool_says(tool: str) -> None:
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
-    for command, recorded in flags()[tool].items():
-        assert set(recorded) <= set(published(tool, command)), command
