@@ -35,6 +35,10 @@ def folder(name: str) -> Path:
     """A folder's name on the command line; an empty one is an unset variable, not this folder."""
     if not name:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
+    if "://" in name:
+        raise argparse.ArgumentTypeError(
+            f"{name} is no folder of this machine; mount the bucket and give the path it has there"
+        )
     return Path(name)
 
 

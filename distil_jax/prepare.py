@@ -1,7 +1,6 @@
 """Prepare a corpus for training: tokenise, pack, split off the held-out share, write to disk."""
 
 import argparse
-from pathlib import Path
 
 from distil_jax import commandline
 
@@ -32,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
     add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
-    add("--output", type=Path, required=True, help="folder of the prepared rows")
+    add("--output", type=commandline.folder, required=True, help="folder of the prepared rows")
     add("--tokenizer", required=True, help="folder of a fast tokenizer, or builtin:teacher")
     document = "in text files a document is a line, or a block of lines up to a blank one"
     add("--document", default="line", choices=("line", "block"), help=document)

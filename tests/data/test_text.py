@@ -16,7 +16,7 @@ from distil_jax.errors import UserError
 
 CONTENT = b"".join(b"line %d of the text\n" % number for number in range(20_000))
 COMPRESSED = {
-    ".gz": gzip.compress(CONTENT),
+    ".gz": gzip.compress(CONTENT, mtime=0),
     ".bz2": bz2.compress(CONTENT),
     ".xz": lzma.compress(CONTENT),
     ".zst": pa.compress(CONTENT, "zstd", asbytes=True),

@@ -20,7 +20,7 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in ROWS)
     [
         ("a.jsonl", ("\ufeff" + LINES + "\n").encode()),
         ("a.jsonl.xz", lzma.compress(LINES.encode())),
-        ("a.jsonl.gz", gzip.compress(LINES.encode())),
+        ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
         ("a.json", json.dumps({"data": ROWS}).encode()),
         ("a.csv", b'text,label\r\n"one ""quoted"", text",1\r\n' + "zwei ünï 😀,0\r\n".encode()),
         ("a.tsv", 'text\tlabel\none "quoted", text\t1\nzwei ünï 😀\t0\n'.encode()),
