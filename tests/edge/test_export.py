@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from distil_jax.edge import export, quantise
+from distil_jax.edge import export, processor, quantise
 from distil_jax.edge.export import OnnxSettings, export_onnx
 from distil_jax.edge.onnx_folder import inputs_of, open_onnx
 from distil_jax.errors import UserError
 
 TEXTS = (("the river in the old city",), ("of and in to is",), ("the city was old",)) * 3
-SETTINGS = OnnxSettings("here", "none", False, (), {"sst2 accuracy": "91.5"}, "the command")
+SETTINGS = OnnxSettings(
+    "here", "none", processor.saturates(), (), {"sst2 accuracy": "91.5"}, "the command"
+)
 FILES = ["README.md", "config.json", "model.onnx", "tokenizer.json", "tokenizer_config.json"]
 
 

@@ -88,6 +88,7 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     assert results["metrics"]["teacher_accuracy"] == results["score"]
     assert pretrained.scores_of((onnx / "README.md").read_text()) == {
         "classification: accuracy": f"{results['score']:.4g}",
+        "classification: macro_f1": f"{results['metrics']['macro_f1']:.4g}",
         f"classification: agreement with {onnx}": "100",
         f"classification: accuracy of {onnx}": f"{results['score']:.4g}",
     }
