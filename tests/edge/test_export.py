@@ -46,7 +46,9 @@ def test_folders_hold_their_files_and_nothing_else(folders):
 
 def test_quantised_ones_are_smaller_and_near(folders, rows):
     expected = outputs(folders["none"], rows)
-    bounds = {"float16": 0.01, "int8": 0.05, "int8-static": 0.1}
+    # Seven bits in place of eight: steps of twice the size.
+    step = 2 if processor.saturates() else 1
+    bounds = {"float16": 0.01, "int8": 0.05 * step, "int8-static": 0.1 * step}
     for kind, bound in bounds.items():
         assert folders[kind].bytes < 0.7 * folders["none"].bytes
         difference = outputs(folders[kind], rows) - expected

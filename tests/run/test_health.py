@@ -60,8 +60,7 @@ def run(workdir: Path, text: Path, *changes: str) -> list[dict]:
 def test_a_healthy_run_prints_no_warning_and_says_what_to_expect(
     tmp_path: Path, english: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # The rate of the quickstart is too high for its first steps to be better in every figure.
-    assert run(tmp_path / "run", english, "--config.optimizer.learning_rate=2e-4") == []
+    assert run(tmp_path / "run", english) == []
     out = capfd.readouterr().out
     assert "warning" not in out.replace("no warning", "")
     assert "to expect, held out: soft_target" in out
