@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Never
 
 from distil_jax.errors import EXIT_STATUS, Stopped, UsageError, UserError
+from distil_jax.storage.address import is_url
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -35,7 +36,14 @@ def folder(name: str) -> Path:
     """A folder's name on the command line; an empty one is an unset variable, not this folder."""
     if not name:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
+    if is_url(name):
+        raise argparse.ArgumentTypeError(f"{name} is a URL; give a folder on this machine")
     return Path(name)
+
+
+def place(name: str) -> str | Path:
+    """A folder's name, or the URL of one in a bucket."""
+    return name if is_url(name) else folder(name)
 
 
 def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:

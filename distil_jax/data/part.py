@@ -81,8 +81,9 @@ def _make_shard(
         counts += np.bincount(real, minlength=recipe.vocabulary)
     written = []
     if made:
-        path = workspace.will_create(workspace.folder / split / f"{key}.arrow")
-        written = [asdict(shards.write(path, tokens, segments, recipe.layout))]
+        shard, content = shards.encode(f"{key}.arrow", tokens, segments, recipe.layout)
+        workspace.write(f"{split}/{shard.file}", content)
+        written = [asdict(shard)]
     return {
         "documents": len(documents),
         "sequences": len(made),
