@@ -1,57 +1,58 @@
 """Every export of a model side by side: bytes, milliseconds, sequences per second, scores.
 
-    python benchmarks/exports.py MODEL TEXT [TASK DATA]
-    python benchmarks/exports.py shapes TEXT
+    python benchmarks/exports.py make FOLDER --model=MODEL --calibration=TEXT
+    python benchmarks/exports.py make FOLDER --model=shapes --calibration=TEXT
+    python benchmarks/exports.py speed FOLDER [--shapes=1x16,1x64,1x128,1x384,32x128] [--calls=20]
+    python benchmarks/exports.py scores FOLDER --task=TASK --data=DATA [--rows=ROWS]
 
-MODEL is a model folder; TEXT calibrates int8-static, and is what a masked LM is scored on. `shapes`
-measures random weights in BERT-base's and DistilBERT's shapes: the float32 BERT-base with a
-classification head is the side that the exports of the DistilBERT are compared with.
+`make` exports MODEL in every quantisation, a folder each. `shapes` stands for random weights in
+the published shapes: a float32 BERT-base and the exports of a DistilBERT, with a classification
+head, and the DistilBERT's masked LM. `speed` calls all of them in turn and compares each with the
+first. `scores` is `evaluate` of each, with the float32 export as its teacher.
 """
 
+import argparse
 import json
-import sys
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
-import numpy as np
 
 from distil_jax import evaluate, models
 from distil_jax.edge import processor
 from distil_jax.edge.export import OnnxSettings, export_onnx
 from distil_jax.edge.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call, timed
+from distil_jax.edge.onnx_folder import OnnxModel, is_onnx, open_onnx
 from distil_jax.edge.quantise import QUANTISATIONS
+from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import Pretrained, load
+from distil_jax.pretrained.model import Head
 from distil_jax.sizing import sentences
 from distil_jax.sizing.known_shapes import BERT_BASE
 
+SHAPES = [*((1, length) for length in LENGTHS), (BATCH, BATCH_LENGTH)]
+CALLS_OF_A_BATCH = 5
+
 
 def main() -> None:
-    print(processor.name(), "saturates" if processor.saturates() else "has VNNI")
-    text = Path(sys.argv[2])
-    with tempfile.TemporaryDirectory() as folder:
-        if sys.argv[1] == "shapes":
-            shapes(Path(folder), text)
-        else:
-            exports = export_all(load(sys.argv[1]), Path(folder), text, QUANTISATIONS)
-            measure(exports, exports["none"])
-            score(exports, text, *sys.argv[3:])
+    flags = parser().parse_args()
+    print(f"{processor.name()}\n")
+    flags.run(flags)
 
 
-def shapes(folder, text):
-    """Random weights in the published shapes."""
+def make(flags: argparse.Namespace) -> None:
+    if flags.model != "shapes":
+        export_all(load(flags.model), flags, QUANTISATIONS, "")
+        return
     small = replace(BERT_BASE, model_type="distilbert", layers=6, token_types=0)
-    base = export_all(random_model(BERT_BASE, "classification"), folder / "base", text, ("none",))
-    task = export_all(random_model(small, "classification"), folder / "task", text, QUANTISATIONS)
-    measure({"BERT-base none": base["none"]} | task, base["none"])
-    for head_name, opened in export_all(
-        random_model(small, "masked_lm"), folder / "mlm", text, ("none", "int8")
-    ).items():
-        print(f"masked LM, {head_name}: {opened.bytes / 1e6:.1f} MB")
+    export_all(random_model(BERT_BASE, "classification"), flags, ("none",), "BERT-base ")
+    export_all(random_model(small, "classification"), flags, QUANTISATIONS, "DistilBERT ")
+    export_all(random_model(small, "masked_lm"), flags, ("none", "int8"), "masked LM ")
 
 
-def random_model(config, head):
+def random_model(config: EncoderConfig, head: Head) -> Pretrained:
     module = {
         "masked_lm": models.MaskedLM(config),
         "classification": models.SequenceClassification(config, 2),
@@ -61,57 +62,85 @@ def random_model(config, head):
     return Pretrained(config, params, head, labels, load("builtin:teacher").tokenizer)
 
 
-def export_all(model, folder, text, quantisations):
-    found = sentences.read(text, most=256)
-    return {
-        name: export_onnx(
-            model,
-            folder / name,
-            OnnxSettings("benchmark", name, processor.saturates(), found, {}, "benchmark"),
-        )
-        for name in quantisations
-    }
+def export_all(model: Pretrained, flags: argparse.Namespace, kinds: Any, prefix: str) -> None:
+    found = sentences.read(flags.calibration, most=256)
+    for kind in kinds:
+        settings = OnnxSettings("benchmark", kind, True, found, {}, "benchmark")
+        made = export_onnx(model, flags.folder / f"{prefix}{kind}", settings)
+        print(f"{made.folder.name}: {made.bytes / 1e6:.2f} MB", flush=True)
 
 
-def measure(exports, reference):
-    """Bytes; batch 1 at several lengths and batch 32, every export called in turn."""
-    lengths = [length for length in LENGTHS if length <= reference.config.positions]
-    shapes = [(1, length) for length in lengths]
-    shapes.append((BATCH, min(BATCH_LENGTH, reference.config.positions)))
-    for name, model in exports.items():
-        print(f"{name}: {model.bytes / 1e6:.2f} MB")
-    for count, length in shapes:
-        runs = {name: one_call(model, count, length) for name, model in exports.items()}
-        runs["reference"] = one_call(reference, count, length)
-        found = timed(runs, calls=20 if count == 1 else 5)
-        for name in exports:
-            times = found[name]
-            ratio = found["reference"]["median"] / times["median"]
-            rate = 1000 * count / times["median"]
-            print(
-                f"{name}: {count} x {length}: median {times['median']:.2f} ms, p95 "
-                f"{times['p95']:.2f} ms, {rate:.1f} sequences/s, {ratio:.2f} x the first"
-            )
+def opened(folder: Path) -> dict[str, OnnxModel]:
+    """The exports by name, the float32 one first."""
+    found = {path.name: open_onnx(path) for path in sorted(folder.iterdir()) if is_onnx(path)}
+    first = next(name for name in found if name.endswith("none"))
+    return {first: found[first]} | found
 
 
-def score(exports, text, task="mlm", data=""):
-    """The task's score, and how often the float32 export predicts the same."""
-    for name, model in exports.items():
-        with tempfile.TemporaryDirectory() as folder:
-            evaluate.main(
-                [
-                    f"--model={model.folder}",
-                    f"--teacher={exports['none'].folder}",
-                    f"--task={task}",
-                    f"--data={data or text}",
-                    f"--output={folder}/out",
-                ]
-            )
-            results = json.loads(Path(folder, "out/results.json").read_text())
-        told = {
-            key: round(float(np.float64(value)), 3) for key, value in results["metrics"].items()
+def speed(flags: argparse.Namespace) -> None:
+    exports = opened(flags.folder)
+    exports = {name: model for name, model in exports.items() if "masked LM" not in name}
+    print("| export | MB | batch x length | median ms | p95 ms | sequences/s | over the first |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for count, length in flags.shapes:
+        runs: dict[str, Callable[[], object]] = {
+            name: one_call(model, count, length) for name, model in exports.items()
         }
-        print(name, told)
+        found = timed(runs, calls=flags.calls if count == 1 else CALLS_OF_A_BATCH)
+        first = next(iter(found.values()))["median"]
+        for name, times in found.items():
+            print(
+                f"| {name} | {exports[name].bytes / 1e6:.2f} | {count} x {length} "
+                f"| {times['median']:.1f} | {times['p95']:.1f} "
+                f"| {1000 * count / times['median']:.1f} | {first / times['median']:.2f} |",
+                flush=True,
+            )
+
+
+def scores(flags: argparse.Namespace) -> None:
+    exports = opened(flags.folder)
+    first = next(iter(exports.values()))
+    for name, model in exports.items():
+        output = flags.folder / f"{name}-{flags.task}.scores"
+        rows = [f"--rows={flags.rows}"] if flags.rows else []
+        evaluate.main(
+            [
+                f"--model={model.folder}",
+                f"--teacher={first.folder}",
+                f"--task={flags.task}",
+                f"--data={flags.data}",
+                f"--output={output}",
+                "--card",
+                *rows,
+            ]
+        )
+        metrics = json.loads((output / "results.json").read_text())["metrics"]
+        print(name, {key: round(value, 3) for key, value in metrics.items()}, flush=True)
+
+
+def shapes(value: str) -> list[tuple[int, int]]:
+    pairs = [shape.split("x") for shape in value.split(",")]
+    return [(int(count), int(length)) for count, length in pairs]
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parts = made.add_subparsers(required=True)
+    for run in (make, speed, scores):
+        part = parts.add_parser(run.__name__)
+        part.set_defaults(run=run)
+        part.add_argument("folder", type=Path)
+        if run is make:
+            part.add_argument("--model", required=True, help="model folder, or shapes")
+            part.add_argument("--calibration", required=True, type=Path)
+        elif run is speed:
+            part.add_argument("--shapes", type=shapes, default=SHAPES, help="1x16,32x128")
+            part.add_argument("--calls", type=int, default=20)
+        else:
+            part.add_argument("--task", required=True)
+            part.add_argument("--data", required=True)
+            part.add_argument("--rows", type=int, default=0, help="of held-out text; 0: all")
+    return made
 
 
 if __name__ == "__main__":

@@ -35,18 +35,16 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
     if flags.format == "stablehlo":
         _export_stablehlo(flags, command)
         return
-    from distil_jax.edge import processor
     from distil_jax.edge.draft import scores_before
     from distil_jax.edge.export import OnnxSettings, export_onnx
     from distil_jax.pretrained import load
     from distil_jax.sizing import sentences
 
     texts = sentences.read(flags.calibration, most=flags.texts) if flags.calibration else []
-    reduced = {"auto": processor.saturates(), "yes": True, "no": False}
     settings = OnnxSettings(
         source=flags.model,
         quantisation=flags.quantize or "none",
-        reduce_range=reduced[flags.reduce_range or "auto"],
+        reduce_range=flags.reduce_range != "no",
         calibration=texts,
         scores=scores_before(flags.model),
         command=command,
@@ -102,8 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     model.add_argument(
         "--reduce-range",
-        choices=("auto", "yes", "no"),
-        help="int8 in 7 bits, for x86 processors without VNNI; auto asks this machine's",
+        choices=("yes", "no"),
+        help="weights of 7 bits, right on every processor, or of 8: wrong on x86 without VNNI; "
+        "yes if left out",
     )
     return parser
 

@@ -26,7 +26,7 @@ class OnnxSettings:
 
     Attributes:
       source: what the user calls the model, for the card.
-      reduce_range: weights of 7 bits in place of 8.
+      reduce_range: weights of 7 bits in place of 8, which x86 without VNNI multiplies wrongly.
       calibration: texts or pairs, for int8-static.
       scores: for the card; `evaluate --card` adds the export's own.
     """
@@ -51,7 +51,13 @@ def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> Onnx
     with new_folder(output) as draft:
         describe(draft, model, settings.source)
         _write_graph(draft, model, settings)
-        card = onnx_card(open_onnx(draft), settings.source, settings.scores, settings.command)
+        card = onnx_card(
+            open_onnx(draft),
+            settings.source,
+            reduced=settings.reduce_range,
+            scores=settings.scores,
+            command=settings.command,
+        )
         (draft / "README.md").write_text(card, "utf-8")
     return open_onnx(output)
 

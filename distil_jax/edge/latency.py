@@ -11,6 +11,7 @@ from distil_jax.edge.onnx_folder import OnnxModel, inputs_of
 LENGTHS = (16, 64, 128, 384)
 BATCH, BATCH_LENGTH = 32, 128
 CALLS = 20
+TOGETHER = 5
 FIRST_ORDINARY_TOKEN = 5
 
 
@@ -33,15 +34,16 @@ def latency(model: OnnxModel, *, calls: int = CALLS) -> dict[str, Any]:
 
 
 def timed(runs: Mapping[str, Callable[[], object]], *, calls: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of each function, called in turn after a call that does not count."""
+    """Milliseconds of each function, in turn and a few calls at a time.
+
+    The first of these does not count: the threads of the session before still wait for work, on
+    cores that this one needs. A program of its own runs one session.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(calls):
+    for start in range(0, calls, TOGETHER):
         for name, run in runs.items():
-            start = time.perf_counter()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name] += [_seconds(run) for _ in range(min(TOGETHER, calls - start))]
     return {
         name: {
             "median": 1000 * float(np.median(every)),
@@ -49,6 +51,12 @@ def timed(runs: Mapping[str, Callable[[], object]], *, calls: int) -> dict[str, 
         }
         for name, every in seconds.items()
     }
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def one_call(model: OnnxModel, count: int, length: int) -> Callable[[], object]:

@@ -15,13 +15,15 @@ from distil_jax.edge.extra import need
 Quantisation = Literal["none", "float16", "int8", "int8-static"]
 QUANTISATIONS: tuple[Quantisation, ...] = ("none", "float16", "int8", "int8-static")
 LARGEST, LARGEST_REDUCED = 127, 63
-PERCENTILE = 99.99
 
 Inputs = Mapping[str, np.ndarray]
 
 
 def largest(reduce_range: bool) -> int:
-    """The largest int8 number of a weight: 7 bits cannot saturate 16-bit sums of two products."""
+    """The largest int8 number of a weight.
+
+    x86 without VNNI sums two products of uint8 and int8 in 16 bits; those of 7 bits always fit.
+    """
     return LARGEST_REDUCED if reduce_range else LARGEST
 
 
