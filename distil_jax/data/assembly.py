@@ -26,7 +26,7 @@ def assemble(
         keys = workspace.finished_keys(shard_count)
         if keys is None:
             return None
-        records = [workspace.record(key) for key in keys]
+        records, counts = _read(workspace, keys, recipe.vocabulary)
     except FileNotFoundError:
         return manifest.load(workspace.folder)  # another process was last as well, and faster
     splits = {name: _add_up([record[name] for record in records]) for name in SPLITS}
@@ -42,7 +42,7 @@ def assemble(
         special=recipe.special,
         heldout_rule=heldout.RULE,
         invalid_utf8=sum(record["invalid_utf8"] for record in records),
-        counts_sha256=_write_counts(workspace, records, recipe.vocabulary),
+        counts_sha256=_write_counts(workspace, counts),
         splits=splits,
         settings=settings,
     )
@@ -65,12 +65,20 @@ def _finish_split(
         workspace.write(folder / file, content)
 
 
-def _write_counts(workspace: Workspace, records: Records, vocabulary: int) -> str:
-    """Add up the token counts, write them, return the file's sha256."""
+def _read(workspace: Workspace, keys: list[str], vocabulary: int) -> tuple[Records, np.ndarray]:
+    """All records without their token counts, and the sum of these: together they fill memory."""
     counts = np.zeros(vocabulary, np.int64)
-    for record in records:
-        tokens, numbers = record["counts"]
+    records = []
+    for key in keys:
+        record = workspace.record(key)
+        tokens, numbers = record.pop("counts")
         counts[np.array(tokens, np.int64)] += np.array(numbers, np.int64)
+        records.append(record)
+    return records, counts
+
+
+def _write_counts(workspace: Workspace, counts: np.ndarray) -> str:
+    """Write the token counts, return the file's sha256."""
     buffer = io.BytesIO()
     np.save(buffer, counts)
     workspace.write(workspace.folder / manifest.COUNTS, buffer.getvalue())

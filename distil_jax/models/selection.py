@@ -11,7 +11,7 @@ SMALLEST = 1e-9
 
 def choose_columns(
     states: Sequence[Float[np.ndarray, "tokens width"]],
-    maps: Sequence[Float[np.ndarray, "width outputs"]],
+    maps: Sequence[Float[np.ndarray, "width _"]],
     count: int,
 ) -> Int[np.ndarray, " count"]:
     """The columns from which all `states[i] @ maps[i]` are predicted best, ascending.

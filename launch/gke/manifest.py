@@ -4,11 +4,13 @@ Called by ../gke.sh, whose head explains the options.
 """
 
 import argparse
+import glob
 import hashlib
 import json
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +45,7 @@ def train(options: argparse.Namespace, flags: list[str]) -> dict[str, Any]:
     """The JobSet of a run; `flags` are `distil_jax.main`'s."""
     _check_place(flags, "--workdir", options.claim)
     topology = topologies.find(options.topology)
-    if topology.chip.name not in ACCELERATORS:
-        raise UsageError(f"--topology={options.topology}: give a TPU slice, like v5e-16 or 2xv4-32")
-    chips = options.host_chips or _host_chips(topology)
-    hosts, left = divmod(topology.slice_chips, chips)
-    if left or not hosts:
-        raise UsageError(f"--host-chips={chips} does not divide {topology.slice_chips} chips")
-    if topology.slices > 1 and hosts == 1:
-        raise UsageError(
-            f"--topology={options.topology}: GKE joins only slices of several hosts; give larger "
-            f"slices, or --host-chips={HOST_CHIPS}"
-        )
+    hosts, chips = _hosts(topology, options)
     manifest = _read("train.yaml")
     restarts = SPOT_RESTARTS if options.spot else RESTARTS
     manifest["spec"]["failurePolicy"]["maxRestarts"] = options.restarts or restarts
@@ -91,16 +83,27 @@ def _read(name: str) -> dict[str, Any]:
     return yaml.safe_load((HERE / name).read_text())
 
 
-def _host_chips(topology: topologies.Topology) -> int:
-    flat = len(topology.grid) == 2
-    alone = flat and topology.slice_chips <= LARGEST_HOST_CHIPS
-    return topology.slice_chips if alone else HOST_CHIPS
+def _hosts(topology: topologies.Topology, options: argparse.Namespace) -> tuple[int, int]:
+    """How many hosts a slice has, and how many chips a host."""
+    if topology.chip.name not in ACCELERATORS:
+        raise UsageError(f"--topology={options.topology}: give a TPU slice, like v5e-16 or 2xv4-32")
+    alone = len(topology.grid) == 2 and topology.slice_chips <= LARGEST_HOST_CHIPS
+    chips = options.host_chips or (topology.slice_chips if alone else HOST_CHIPS)
+    hosts, left = divmod(topology.slice_chips, chips)
+    if left or not hosts:
+        raise UsageError(f"--host-chips={chips} does not divide {topology.slice_chips} chips")
+    if topology.slices > 1 and hosts == 1:
+        raise UsageError(
+            f"--topology={options.topology}: GKE joins only slices of several hosts; give larger "
+            f"slices, or --host-chips={HOST_CHIPS}"
+        )
+    return hosts, chips
 
 
 def _check_place(flags: list[str], flag: str, claim: str) -> None:
     """What is written must outlive the pods and be the same for all; what is read must be there."""
     for name, _, value in (one.partition("=") for one in flags):
-        if name.startswith(READ) and value and Path(value).exists():
+        if name.startswith(READ) and any(glob.iglob(value)):
             raise UsageError(
                 f"{name}={value} lies on this machine, where no pod can read it; type: gcloud "
                 f"storage cp --recursive {value} gs://BUCKET, and name it there"
@@ -149,13 +152,13 @@ def _finish(
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="launch/gke.sh", usage=argparse.SUPPRESS)
     kinds = parser.add_subparsers(required=True, prog=parser.prog)
-    only = {"add_help": False, "allow_abbrev": False}
-    one = kinds.add_parser("train", **only)
+    add = partial(kinds.add_parser, add_help=False, allow_abbrev=False)
+    one = add("train")
     one.set_defaults(make=train)
     one.add_argument("--topology", required=True)
     one.add_argument("--host-chips", type=commandline.positive, default=0)
     one.add_argument("--restarts", type=commandline.positive, default=0)
-    many = kinds.add_parser("prepare", **only)
+    many = add("prepare")
     many.set_defaults(make=prepare)
     many.add_argument("--shards", type=commandline.positive, required=True)
     many.add_argument("--parallel", type=commandline.positive, default=0)

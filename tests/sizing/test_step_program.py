@@ -48,6 +48,10 @@ def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks(parsed) -> No
 
 def test_the_gradient_is_summed_once_and_outside_of_every_loop(parsed) -> None:
     program, compiled = parsed
+    # Micro-batches, and chunks of tokens inside of each: both turn more than once on a device.
+    assert program.run.micro_rows < program.batch["tokens"].shape[0] // program.devices.count
+    turns = {compiled.times[name] for name in compiled.in_loops}
+    assert max(turns) > min(turns) > 1
     found = hlo.collectives(compiled)
     assert {one.operation for one in found} == {"all-reduce"}
     assert not any(one.in_loop for one in found)

@@ -1,20 +1,16 @@
 // node type.mjs ADDRESS TEXT: opens the page at phone width, types, and prints what is shown.
-// Ends with 3 where no browser starts; CHROME names one to use.
+// CHROME names a browser to use in place of the installed one.
+import chromium from "@sparticuz/chromium";
 import puppeteer from "puppeteer-core";
 
 const [address, text] = process.argv.slice(2);
-let browser;
-try {
-  const { default: chromium } = await import("@sparticuz/chromium");
-  browser = await puppeteer.launch({
-    args: [...chromium.args, "--no-sandbox"],
-    executablePath: process.env.CHROME || (await chromium.executablePath()),
-    headless: "shell",
-  });
-} catch (error) {
-  console.error(String(error));
-  process.exit(3);
-}
+// The package's own flags are for a cloud function: they put the page into the browser's process,
+// where no page is isolated and WebAssembly has one thread.
+const browser = await puppeteer.launch({
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  executablePath: process.env.CHROME || (await chromium.executablePath()),
+  headless: "shell",
+});
 const page = await browser.newPage();
 const outside = [];
 const errors = [];
@@ -38,7 +34,10 @@ const shown = await page.evaluate(() => {
     about: document.getElementById("about").textContent,
     student: texts(".student .token"),
     student_shares: texts(".student .share").map(parseFloat),
+    student_latency: texts(".student .latency"),
     teacher: texts(".teacher .token"),
+    teacher_latency: texts(".teacher .latency"),
+    isolated: crossOriginIsolated,
     width: document.documentElement.scrollWidth,
   };
 });
