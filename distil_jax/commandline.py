@@ -1,7 +1,6 @@
 """What every door shares: parse, run, and turn a user's error into one line and an exit status."""
 
 import argparse
-import errno
 import logging
 import os
 import sys
@@ -11,9 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Never
 
-from distil_jax.errors import EXIT_STATUS, Stopped, UsageError, UserError
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
 
 
 class Parser(argparse.ArgumentParser):

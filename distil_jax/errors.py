@@ -1,5 +1,7 @@
 """The errors a user can mend: each is one line that names the thing, its value and what to do."""
 
+import errno
+
 
 class UserError(Exception):
     """Something the user gave is wrong; the program ends with exit status 1."""
@@ -23,3 +25,6 @@ EXIT_STATUS: dict[type[BaseException], int] = {
     Diverged: 3,
     Stopped: 143,
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the operating system says of a disk that takes no more."""

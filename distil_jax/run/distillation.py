@@ -33,7 +33,14 @@ from distil_jax.training.step import State, start, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate, validator
-from distil_jax.training.workdir import check_shared, claim, read_holder, replacing, writing
+from distil_jax.training.workdir import (
+    check_shared,
+    claim,
+    full_disk_named,
+    read_holder,
+    replacing,
+    writing,
+)
 
 
 def run(
@@ -45,7 +52,7 @@ def run(
     possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
     the first one writes; `at_step` hears of every step that is done.
     """
-    with Sigterm() as sigterm, Goodput() as goodput:
+    with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(workdir):
         devices = parallel.devices(config.parallel)
         shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
         models = assemble.models(config)

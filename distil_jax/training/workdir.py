@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from distil_jax.errors import UserError
+from distil_jax.errors import FULL, UserError
 
 LOCK = "run.lock"
 _held: set[int] = set()
@@ -75,6 +75,17 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(refusal(path, error)) from error
+
+
+@contextmanager
+def full_disk_named(workdir: Path) -> Iterator[None]:
+    """The same where the disk is full and the operating system named no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            raise UserError(refusal(workdir, error)) from error
+        raise
 
 
 def refusal(path: Path, error: OSError) -> str:

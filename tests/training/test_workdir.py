@@ -1,5 +1,6 @@
 """workdir: one process at a time, whatever ended the one before, and no half-written files."""
 
+import errno
 import json
 import os
 import signal
@@ -103,6 +104,18 @@ def test_full_disk_is_told_apart(tmp_path: Path) -> None:
         workdir.writing(tmp_path),
     ):
         Path("/dev/full").write_text("x")
+
+
+def test_a_full_disk_that_names_no_file_is_named_by_the_workdir(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=f"^{tmp_path} cannot be written: No space left"),
+        workdir.full_disk_named(tmp_path),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    for other in (OSError(errno.EIO, "x"), OSError(errno.ENOSPC, "x", "elsewhere")):
+        with pytest.raises(OSError, match="x") as raised, workdir.full_disk_named(tmp_path):
+            raise other
+        assert raised.value is other
 
 
 def test_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
