@@ -12,4 +12,5 @@ ruff check .
 mypy
 lint-imports
 find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
-pytest -n 2 "$@"
+# Whole files: what a file compiles and prepares is made by one process alone.
+pytest -n 2 --dist loadfile "$@"

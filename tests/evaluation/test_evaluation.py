@@ -17,6 +17,8 @@ from distil_jax.errors import UserError
 
 from .conftest import WORDS, sentences, write
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def content(folder: Path) -> dict[str, bytes]:
     return {
