@@ -169,7 +169,9 @@ def link_corpus(folder, count) -> None:
     for split, (rows, many) in {"train": (ROWS, count), "validation": (64, 1)}.items():
         (folder / split).mkdir(parents=True)
         first = folder / split / "0.arrow"
-        made = shards.write(first, tokens[:rows], np.ones((rows, 512), np.int32), layout)
+        segments = np.ones((rows, 512), np.int32)
+        made, content = shards.encode(first.name, tokens[:rows], segments, layout)
+        first.write_bytes(content)
         for number in range(1, many):
             os.link(first, folder / split / f"{number}.arrow")
         named = tuple(dataclasses.replace(made, file=f"{number}.arrow") for number in range(many))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Never
 
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
+from distil_jax.storage.address import is_url
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,11 +33,16 @@ def folder(name: str) -> Path:
     """A folder's name on the command line; an empty one is an unset variable, not this folder."""
     if not name:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
-    if "://" in name:
+    if is_url(name):
         raise argparse.ArgumentTypeError(
-            f"{name} is no folder of this machine; mount the bucket and give the path it has there"
+            f"{name} is no folder of this machine; give one (gcloud storage cp copies buckets)"
         )
     return Path(name)
+
+
+def place(name: str) -> str | Path:
+    """A folder's name, or the URL of one in a bucket."""
+    return name if is_url(name) else folder(name)
 
 
 def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:

@@ -4,8 +4,8 @@ import argparse
 from datetime import datetime
 
 from distil_jax import commandline
-from distil_jax.data import atomic
 from distil_jax.report import page, write
+from distil_jax.storage import atomic
 from distil_jax.training.workdir import writing
 
 

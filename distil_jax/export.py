@@ -5,6 +5,7 @@ from pathlib import Path
 
 from distil_jax import commandline
 from distil_jax.errors import UsageError
+from distil_jax.storage.address import is_url
 
 QUANTISATIONS = ("none", "float16", "int8", "int8-static")
 OF_MODEL = ("format", "quantize", "calibration", "reduce_range")
@@ -65,6 +66,8 @@ def _export_stablehlo(flags: argparse.Namespace, command: str) -> None:
 
 
 def _check_model_flags(flags: argparse.Namespace) -> None:
+    if is_url(flags.output):
+        raise UsageError(f"--output={flags.output} goes with --workdir; name a folder here")
     if flags.format is None:
         raise UsageError("--model needs --format=onnx or --format=stablehlo (see --help)")
     if flags.calibration and flags.quantize != "int8-static":
@@ -82,10 +85,10 @@ def _refuse(flags: argparse.Namespace, others: tuple[str, ...]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--workdir", type=commandline.folder, help="of a run of distil_jax.main")
+    source.add_argument("--workdir", type=commandline.place, help="of a run of distil_jax.main")
     source.add_argument("--model", help="model folder, hub id or builtin:teacher")
     add = parser.add_argument
-    add("--output", required=True, type=commandline.folder, help="the folder to write")
+    add("--output", required=True, type=commandline.place, help="the folder to write")
     run = parser.add_argument_group("with --workdir")
     run.add_argument("--step", type=int, help="of a kept checkpoint; the latest if left out")
     run.add_argument("--dtype", choices=("float32", "float16"), help="float32 if left out")

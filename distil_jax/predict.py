@@ -1,7 +1,6 @@
 """Label your own text with a fine-tuned model folder: classes, values, or answers to questions."""
 
 import argparse
-from pathlib import Path
 
 from distil_jax import commandline, huge_pages
 
@@ -27,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", required=True, help="fine-tuned model folder or hub id")
     kinds = ".txt (a text a line), .jsonl, .json, .csv, .tsv, .parquet, compressed or not"
     add("--input", required=True, help=f"{kinds}; - is standard input, a text a line")
-    add("--output", type=Path, help=".jsonl or .csv; standard output if left out")
+    add("--output", type=commandline.folder, help=".jsonl or .csv; standard output if left out")
     add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
     add("--length", type=_length, help="most tokens of a sequence or window; longer ones are cut")
     return parser

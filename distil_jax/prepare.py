@@ -3,13 +3,18 @@
 import argparse
 
 from distil_jax import commandline
+from distil_jax.errors import UsageError
 
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and prepare."""
     flags = _parser().parse_args(arguments)
+    _check_engine(flags)
     from distil_jax import tokenizer
+    from distil_jax.data import cluster
     from distil_jax.data.prepare import prepare
+
+    on_cluster = flags.engine == "ray"
 
     prepare(
         flags.input,
@@ -19,11 +24,19 @@ def main(arguments: list[str]) -> None:
         column=flags.column,
         heldout=flags.heldout,
         length=flags.length,
-        shard_index=flags.shard_index,
-        shard_count=flags.shard_count,
+        shard_index=0 if on_cluster else flags.shard_index,
+        shard_count=1 if on_cluster else flags.shard_count or 1,
         shortest_tokens=flags.shortest_tokens,
         unknown_share=flags.unknown_share,
+        engine=cluster.engine(flags.address, shares=flags.shard_count or 0) if on_cluster else None,
     )
+
+
+def _check_engine(flags: argparse.Namespace) -> None:
+    if flags.engine == "ray" and flags.shard_index:
+        raise UsageError("--engine=ray makes all shares; leave --shard_index out (see --help)")
+    if flags.engine == "here" and flags.address:
+        raise UsageError("--address goes with --engine=ray (see --help)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
     add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
-    add("--output", type=commandline.folder, required=True, help="folder of the prepared rows")
+    add("--output", type=commandline.place, required=True, help="folder of the prepared rows")
     add("--tokenizer", required=True, help="folder of a fast tokenizer, or builtin:teacher")
     document = "in text files a document is a line, or a block of lines up to a blank one"
     add("--document", default="line", choices=("line", "block"), help=document)
@@ -39,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--heldout", type=float, default=0.01, help="share of documents held out")
     add("--length", type=int, default=512, help="tokens in a row")
     add("--shard_index", type=int, default=0, help="which share of the work, from 0")
-    add("--shard_count", type=int, default=1, help="processes that share the work")
+    add(
+        "--shard_count",
+        type=commandline.positive,
+        help="processes that share the work; one, or with Ray one for each CPU of the cluster",
+    )
+    add("--engine", default="here", choices=("here", "ray"), help="ray: tasks on a Ray cluster")
+    add("--address", default="", help="of the Ray cluster; $RAY_ADDRESS, or this machine's")
     add("--shortest_tokens", type=int, default=12, help="drop sequences shorter than this")
     add("--unknown_share", type=float, default=0.5, help="drop sequences with this share of [UNK]")
     return parser

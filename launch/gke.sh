@@ -18,7 +18,6 @@
 # --image=I          as gke/Dockerfile builds it
 # --spot             on spot nodes   --service-account=A    for the buckets
 # --claim=C          a volume claim that all pods may write, mounted at /shared: for folders that are no buckets
-#                    (needed for now: distil_jax does not read gs:// paths yet, and refuses them)
 #
 # Typed again, train and prepare say what is there. DISTIL_JAX_PYTHON names a python with this package for the
 # manifest; otherwise it is the .venv of this checkout. The cluster is kubectl's.

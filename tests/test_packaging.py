@@ -40,7 +40,10 @@ def test_constraints_pin_every_requirement_within_its_range(
 ) -> None:
     pins = dict(line.split("==") for line in _lines((ROOT / "constraints.txt").read_text()))
     extras = setup["options.extras_require"]
-    needed = (setup["options"]["install_requires"], extras["test"], extras["edge"])
+    needed = (
+        setup["options"]["install_requires"],
+        *(extras[name] for name in ("test", "edge", "gcs", "ray")),
+    )
     for line in (line for part in needed for line in _lines(part)):
         requirement = Requirement(line)
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, line

@@ -25,10 +25,10 @@ def assemble(
     try:
         keys = workspace.finished_keys(shard_count)
         if keys is None:
-            return None
+            return manifest.load(workspace.address) if workspace.is_complete else None
         records, counts = _read(workspace, keys, recipe.vocabulary)
     except FileNotFoundError:
-        return manifest.load(workspace.folder)  # another process was last as well, and faster
+        return manifest.load(workspace.address)  # another process was last as well, and faster
     splits = {name: _add_up([record[name] for record in records]) for name in SPLITS}
     if not splits["train"].rows:
         raise _empty(splits, recipe)
@@ -46,7 +46,7 @@ def assemble(
         splits=splits,
         settings=settings,
     )
-    workspace.write(workspace.folder / manifest.FILE, made.to_bytes())
+    workspace.write(manifest.FILE, made.to_bytes())
     workspace.remove_unfinished()
     return made
 
@@ -55,14 +55,13 @@ def _finish_split(
     workspace: Workspace, name: str, split: SplitSummary, layout: shards.Layout
 ) -> None:
     """Make a split's folder one that `datasets` opens, an empty one too."""
-    folder = workspace.folder / name
     files = [shard.file for shard in split.shards]
     if not files:
         files = ["empty.arrow"]
         none = np.zeros((0, layout.length), np.int32)
-        shards.write(workspace.will_create(folder / files[0]), none, none, layout)
+        workspace.write(f"{name}/{files[0]}", shards.encode(files[0], none, none, layout)[1])
     for file, content in shards.dataset_files(name, files, layout).items():
-        workspace.write(folder / file, content)
+        workspace.write(f"{name}/{file}", content)
 
 
 def _read(workspace: Workspace, keys: list[str], vocabulary: int) -> tuple[Records, np.ndarray]:
@@ -81,7 +80,7 @@ def _write_counts(workspace: Workspace, counts: np.ndarray) -> str:
     """Write the token counts, return the file's sha256."""
     buffer = io.BytesIO()
     np.save(buffer, counts)
-    workspace.write(workspace.folder / manifest.COUNTS, buffer.getvalue())
+    workspace.write(manifest.COUNTS, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 

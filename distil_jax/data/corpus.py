@@ -14,6 +14,8 @@ from typing import Any
 from distil_jax.data import documentation, records, text
 from distil_jax.data.text import Damage
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage.address import below, is_url, last, parent
+from distil_jax.storage.bucket import Bucket, is_glob, matching
 
 BUILTIN_DOCS = "builtin:docs"
 RECORD_READERS = {".jsonl": records.read_json_lines, ".parquet": records.read_parquet}
@@ -41,26 +43,61 @@ class File:
         return inner.suffix
 
     @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    @property
     def text_bytes(self) -> int | None:
         compressed = self.path.suffix in text.OPENERS or self.kind in RECORD_READERS
-        return None if compressed else self.path.stat().st_size
+        return None if compressed else self.size
+
+    def on_disk(self) -> Path:
+        """The file on this machine."""
+        return self.path
 
     def identity(self) -> dict[str, Any]:
         """Name, size, and a hash of the first and the last 64 KiB: cheap on any corpus."""
-        size = self.path.stat().st_size
-        with self.path.open("rb") as file:
-            head = file.read(_SAMPLE_BYTES)
-            file.seek(max(0, size - _SAMPLE_BYTES))
-            digest = hashlib.sha256(head + file.read()).hexdigest()
+        size = self.size
+        ends = self._read(0, _SAMPLE_BYTES) + self._read(max(0, size - _SAMPLE_BYTES), size)
+        digest = hashlib.sha256(ends).hexdigest()
         return {"name": self.path.name, "bytes": size, "sample_sha256": digest}
 
     def documents(self, damage: Damage) -> Iterator[str]:
+        path = self.on_disk()
         if reader := RECORD_READERS.get(self.kind):
-            yield from reader(self.path, self.column, damage)
+            yield from reader(path, self.column, damage)
             return
-        for raw in text.split(text.read_blocks(self.path), text.SEPARATORS[self.document]):
+        for raw in text.split(text.read_blocks(path), text.SEPARATORS[self.document]):
             if document := text.decode(raw, damage):
                 yield document
+
+    def _read(self, start: int, stop: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
+
+
+@dataclass(frozen=True)
+class BucketFile(File):
+    """A file in a bucket, copied to this disk when it is read; `path` is its name alone."""
+
+    folder: str
+    object_bytes: int
+
+    @property
+    def name(self) -> str:
+        return str(below(self.folder, self.path.name))
+
+    @property
+    def size(self) -> int:
+        return self.object_bytes
+
+    def on_disk(self) -> Path:
+        return Bucket(self.folder).copy_of(self.path.name)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        return Bucket(self.folder).read_part(self.path.name, start, min(stop, self.size))
 
 
 @dataclass(frozen=True)
@@ -130,6 +167,8 @@ def _sources(name: str, document: str, column: str) -> list[Source]:
         return [Documentation()]
     if name.startswith("builtin:"):
         raise UserError(f"{name} is not a built-in corpus; the only one is {BUILTIN_DOCS}")
+    if is_url(name):
+        return _in_bucket(name, document, column)
     path = Path(name).expanduser()
     if path.is_dir():
         if records.is_saved_dataset(path):
@@ -147,10 +186,26 @@ def _sources(name: str, document: str, column: str) -> list[Source]:
     return [HubDataset(name, column)]
 
 
+def _in_bucket(url: str, document: str, column: str) -> list[Source]:
+    found = matching(url)
+    if url not in found and not is_glob(url):
+        found = {name: size for name, size in found.items() if _has_text(Path(name))}
+    if not found:
+        raise UserError(f"input {url} matches no text file; check the URL")
+    return [
+        BucketFile(Path(last(name)), document, column, str(parent(name)), size)
+        for name, size in found.items()
+    ]
+
+
 def _readable(file: Path) -> bool:
+    return file.is_file() and _has_text(file)
+
+
+def _has_text(file: Path) -> bool:
     known = (*TEXT_SUFFIXES, *RECORD_READERS)
     inner = file.with_suffix("") if file.suffix in text.OPENERS else file
-    return file.is_file() and inner.suffix in known and not file.name.startswith(".")
+    return inner.suffix in known and not file.name.startswith(".")
 
 
 def _looks_like_a_path(name: str) -> bool:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 from distil_jax.data.shards import Shard
 from distil_jax.errors import UserError
+from distil_jax.storage.address import below
+from distil_jax.storage.folder import opened
 from distil_jax.tokenizer import SpecialIds
 
 FILE = "manifest.json"
@@ -56,15 +58,15 @@ class Manifest:
         return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
 
 
-def load(folder: Path) -> Manifest:
+def load(folder: str | Path) -> Manifest:
     """Read a folder's manifest. Raises UserError if there is none or it is damaged."""
-    path = folder / FILE
-    if not path.is_file():
+    path, home = below(folder, FILE), opened(folder)
+    if not home.has(FILE):
         raise UserError(
             f"{folder} is not a finished prepared folder (no {FILE}); run distil_jax.prepare"
         )
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(home.read(FILE))
         if raw["format"] != FORMAT:
             raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; prepare it again")
         special = _made(SpecialIds, {**raw["special"], "every": tuple(raw["special"]["every"])})

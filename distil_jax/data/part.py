@@ -115,8 +115,9 @@ def _write_shard(
         counts += np.bincount(real, minlength=recipe.vocabulary)
     written = []
     if side.sequences:
-        path = workspace.will_create(workspace.folder / split / f"{key}.arrow")
-        written = [asdict(shards.write(path, tokens, segments, recipe.layout))]
+        shard, content = shards.encode(f"{key}.arrow", tokens, segments, recipe.layout)
+        workspace.write(f"{split}/{shard.file}", content)
+        written = [asdict(shard)]
     return {
         "documents": side.documents,
         "sequences": len(side.sequences),

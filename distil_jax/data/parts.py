@@ -87,7 +87,7 @@ def _ranged(file: File, key: str, number: int, part_bytes: int) -> Part:
     damage = Damage()
     start = number * part_bytes
     separator = text.SEPARATORS[file.document]
-    raw = text.read_range(file.path, start, start + part_bytes, separator)
+    raw = text.read_range(file.on_disk(), start, start + part_bytes, separator)
     documents = [document for piece in raw if (document := text.decode(piece, damage))]
     return Part(key, documents, damage.invalid)
 
@@ -126,4 +126,4 @@ def _weight(source: Source) -> int:
     """Bytes of text, or a guess from the compressed size; data sets stand alone."""
     if source.text_bytes is not None:
         return source.text_bytes
-    return source.path.stat().st_size * _COMPRESSION if isinstance(source, File) else 1 << 62
+    return source.size * _COMPRESSION if isinstance(source, File) else 1 << 62

@@ -1,8 +1,9 @@
 """Text to packed rows on disk: the whole way from inputs to a prepared folder."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,17 @@ from distil_jax import tokenizer as tokenizers
 from distil_jax.data import corpus, manifest, part, parts
 from distil_jax.data import heldout as heldout_rule
 from distil_jax.data.assembly import assemble
+from distil_jax.data.job import Engine, Job, make_parts
 from distil_jax.data.manifest import SPLITS, Manifest
-from distil_jax.data.overlap import ahead, behind
 from distil_jax.data.progress import Progress
 from distil_jax.data.sequences import Rule
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage.folder import opened
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_Read = tuple[parts.Part, dict[str, list[str]]]
 LARGEST_KNOWN_LENGTH = 1 << 20  # tokenizers say 1e30 where they know no limit
 
 
@@ -38,12 +39,14 @@ def prepare(
     shortest_tokens: int = 12,
     unknown_share: float = 0.5,
     part_bytes: int | None = None,
+    engine: Engine | None = None,
 ) -> Manifest | None:
     """Write the prepared folder, or what is missing of it; the manifest once it is complete.
 
     With `shard_count` processes each makes its share of the parts, and whoever finishes last puts
     the folder together; None while others are still at work. The result does not depend on the
-    number of processes or on interruptions. `part_bytes` of text go into a shard.
+    number of processes or on interruptions. `part_bytes` of text go into a shard. An `engine` has
+    all parts made elsewhere.
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
     nothing this call wrote remains.
@@ -56,18 +59,19 @@ def prepare(
     part_bytes = part_bytes or parts.default_part_bytes(sources)
     reading = {"document": document, "column": column, "part_bytes": part_bytes}
     settings = _settings(sources, tokenizer, rule, heldout) | reading
-    workspace = Workspace(Path(output))
+    workspace = Workspace(opened(output))
     workspace.check(settings)
     progress = Progress()
     if workspace.is_complete:
-        found = manifest.load(workspace.folder)
+        found = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(found)}; nothing to do")
         return found
     recipe = part.recipe(tokenizer, rule, heldout)
-    cut = parts.Cut(part_bytes, shard_index, shard_count)
+    job = Job(tuple(sources), part_bytes, recipe, settings)
+    make = engine or partial(make_parts, shard_index=shard_index, shard_count=shard_count)
     try:
         workspace.begin(settings)
-        keys = _make_parts(sources, cut, recipe, workspace, progress)
+        keys = make(job, workspace, progress)
         workspace.note_done(keys, shard_index, shard_count)
         made = assemble(workspace, recipe, settings, shard_count)
     except UserError:
@@ -75,48 +79,9 @@ def prepare(
         raise
     except OSError as error:
         workspace.roll_back()
-        raise UserError(_refusal(workspace.folder, error)) from error
+        raise UserError(_refusal(workspace.address, error)) from error
     _report(made, workspace, shard_count, progress)
     return made
-
-
-def _make_parts(
-    sources: Sequence[corpus.Source],
-    cut: parts.Cut,
-    recipe: part.Recipe,
-    workspace: Workspace,
-    progress: Progress,
-) -> list[str]:
-    """Make this process's parts but those made before; returns the keys of all of them.
-
-    A part is read while the one before it is tokenised and the one before that is written.
-    """
-    known = [source.text_bytes for source in sources]
-    total = None if cut.shard_count > 1 or None in known else sum(filter(None, known))
-
-    def read() -> Iterator[tuple[str, _Read | None]]:
-        for key, found in parts.mine(sources, cut, lambda key: not workspace.has_record(key)):
-            yield key, (found, part.divide(found, recipe.heldout)) if found else None
-
-    def tokenise() -> Iterator[tuple[str, part.Tokenised | None]]:
-        for key, found in ahead(read()):
-            yield key, found and part.tokenise(*found, recipe)
-
-    def write(one: tuple[str, part.Tokenised | None]) -> tuple[str, bool, dict[str, Any]]:
-        key, found = one
-        record = part.write(found, recipe, workspace) if found else workspace.record(key)
-        return key, found is not None, record
-
-    keys = []
-    made = 0
-    with progress.bar("preparing", total):
-        for key, is_new, record in behind(write, tokenise()):
-            keys.append(key)
-            made += is_new
-            progress.advance(record["text_bytes"], made=is_new)
-    if made < len(keys):
-        progress.say(f"reused {len(keys) - made} finished parts, made {made}")
-    return keys
 
 
 def _settings(
@@ -163,7 +128,7 @@ def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
         raise UserError(f"unknown_share={rule.unknown_share} is not a share above 0, up to 1")
 
 
-def _refusal(folder: Path, error: OSError) -> str:
+def _refusal(folder: str, error: OSError) -> str:
     reason = f"{error.filename or folder}: {error.strerror or error}"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     advice = "free some space" if full else "make it writable or name another folder"
@@ -177,7 +142,7 @@ def _report(
         waiting = ", ".join(map(str, workspace.waiting_for(shard_count)))
         progress.say(f"this share is finished; not yet finished: shard_index {waiting}")
         return
-    progress.say(f"prepared {workspace.folder}: {_summary(made)}")
+    progress.say(f"prepared {workspace.address}: {_summary(made)}")
     short = sum(split.short_sequences_dropped for split in made.splits.values())
     unknown = sum(split.unknown_sequences_dropped for split in made.splits.values())
     if short or unknown:

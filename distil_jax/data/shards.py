@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from distil_jax.data import atomic
-
 Array = np.ndarray
 
 
@@ -43,8 +41,8 @@ def layout(length: int, vocabulary: int, shortest_tokens: int) -> Layout:
     )
 
 
-def write(path: Path, tokens: Array, segments: Array, layout: Layout) -> Shard:
-    """Write rows as an Arrow stream of one record batch, atomically."""
+def encode(file: str, tokens: Array, segments: Array, layout: Layout) -> tuple[Shard, memoryview]:
+    """Rows as an Arrow stream of one record batch: what the manifest says of it, and the bytes."""
     columns = [
         _column(np.ascontiguousarray(rows, dtype))
         for rows, dtype in ((tokens, layout.tokens), (segments, layout.segments))
@@ -54,8 +52,8 @@ def write(path: Path, tokens: Array, segments: Array, layout: Layout) -> Shard:
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_batch(pa.record_batch(columns, schema=schema))
     content = sink.getvalue()
-    atomic.write(path, memoryview(content))
-    return Shard(path.name, len(tokens), content.size, hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    return Shard(file, len(tokens), content.size, digest), memoryview(content)
 
 
 def dataset_files(split: str, files: list[str], layout: Layout) -> dict[str, bytes]:

@@ -1,8 +1,13 @@
-"""Reading the rows of a prepared folder, memory-mapped, one gather for a whole batch."""
+"""Reading the rows of a prepared folder, memory-mapped, one gather for a whole batch.
+
+Of a folder in a bucket each shard is copied to this disk when a row of it is first asked for.
+"""
 
 import hashlib
+import io
 import mmap
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -13,15 +18,18 @@ import pyarrow as pa
 from distil_jax.data import manifest, shards
 from distil_jax.data.manifest import SPLITS, Manifest, SplitSummary
 from distil_jax.errors import UserError
+from distil_jax.storage import address
+from distil_jax.storage.folder import Folder, opened
 
 Array = np.ndarray
+OPENED_AT_ONCE = 8
 
 
 @dataclass
 class Split:
     """One side of a prepared folder. Safe to read from several threads."""
 
-    folder: Path
+    folder: str | Path
     name: str
     manifest: Manifest
     _starts: Array
@@ -50,39 +58,42 @@ class Split:
         if len(numbers) and not (numbers.min() >= 0 and numbers.max() < self.rows):
             raise IndexError(f"rows lie in 0..{self.rows - 1}")
         owners = np.searchsorted(self._starts, numbers, side="right") - 1
+        self._open(np.unique(owners).tolist())
         batch = {
             name: np.empty((len(numbers), self.length), np.int32) for name in ("tokens", "segments")
         }
         for owner in np.unique(owners):
             places = np.flatnonzero(owners == owner)
             within = numbers[places] - self._starts[owner]
-            for rows, stored in zip(batch.values(), self._shard(int(owner)), strict=True):
+            for rows, stored in zip(batch.values(), self._opened[int(owner)], strict=True):
                 rows[places] = stored[within]
         return batch
 
-    def _shard(self, number: int) -> tuple[Array, Array]:
-        if (found := self._opened.get(number)) is not None:
-            return found
-        with self._lock:
-            if number not in self._opened:
-                self._opened[number] = self._checked(self.summary.shards[number])
-            return self._opened[number]
+    def _open(self, numbers: Sequence[int]) -> None:
+        if all(number in self._opened for number in numbers):
+            return
+        with self._lock, ThreadPoolExecutor(OPENED_AT_ONCE) as threads:
+            missing = [number for number in numbers if number not in self._opened]
+            found = threads.map(self._checked, [self.summary.shards[each] for each in missing])
+            self._opened |= zip(missing, found, strict=True)
 
     def _checked(self, shard: shards.Shard) -> tuple[Array, Array]:
-        path = self.folder / self.name / shard.file
+        name = f"{self.name}/{shard.file}"
+        named = address.below(self.folder, name)
         try:
+            path = opened(self.folder).on_disk(name, size_bytes=shard.bytes, sha256=shard.sha256)
             with (
                 path.open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
             ):
                 digest = hashlib.sha256(content).hexdigest()
             if digest != shard.sha256:
-                raise _damaged(path, "its checksum differs from the manifest's")
+                raise _damaged(named, "its checksum differs from the manifest's")
             found = shards.read(path)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise _damaged(path, str(error)) from error
+            raise _damaged(named, str(error)) from error
         if [rows.shape for rows in found] != [(shard.rows, self.length)] * 2:
-            raise _damaged(path, f"it does not hold {shard.rows} rows of {self.length} tokens")
+            raise _damaged(named, f"it does not hold {shard.rows} rows of {self.length} tokens")
         return found
 
 
@@ -92,15 +103,15 @@ def open_split(folder: str | Path, split: str = "train") -> Split:
     Raises UserError naming a folder that is not prepared or a shard that is missing, cut short or
     of another layout.
     """
-    folder = Path(folder)
-    if folder.name in SPLITS and not (folder / manifest.FILE).is_file():
-        folder, split = folder.parent, folder.name
+    folder, split = _side(folder, split)
     if split not in SPLITS:
         raise UserError(f"split {split} is not one of {', '.join(SPLITS)}")
     found = manifest.load(folder)
     summary = found.splits[split]
+    home = opened(folder)
+    sizes = home.sizes(split)
     for shard in summary.shards:
-        _check(folder / split / shard.file, shard, found)
+        _check(home, f"{split}/{shard.file}", sizes, shard, found)
     starts = np.cumsum([0, *(shard.rows for shard in summary.shards)])[:-1]
     return Split(folder, split, found, starts)
 
@@ -110,19 +121,17 @@ def token_counts(folder: str | Path) -> Array:
 
     Raises UserError if the file is missing or its checksum differs.
     """
-    folder = Path(folder)
-    if folder.name in SPLITS and not (folder / manifest.FILE).is_file():
-        folder = folder.parent
+    folder, _ = _side(folder, "train")
     found = manifest.load(folder)
-    path = folder / manifest.COUNTS
+    path = address.below(folder, manifest.COUNTS)
     try:
-        content = path.read_bytes()
+        content = opened(folder).read(manifest.COUNTS)
     except OSError as error:
         raise _damaged(path, str(error)) from error
     if hashlib.sha256(content).hexdigest() != found.counts_sha256:
         raise _damaged(path, "its checksum differs from the manifest's")
     try:
-        counts = np.load(path, allow_pickle=False)
+        counts = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, str(error)) from error
     if counts.shape != (found.vocabulary,) or counts.dtype != np.int64:
@@ -130,15 +139,26 @@ def token_counts(folder: str | Path) -> Array:
     return counts
 
 
-def _check(path: Path, shard: shards.Shard, found: Manifest) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _damaged(path, "it is missing") from error
+def _side(folder: str | Path, split: str) -> tuple[str | Path, str]:
+    """The prepared folder and the side of it that a name means."""
+    named = address.last(folder)
+    if named in SPLITS and not opened(folder).has(manifest.FILE):
+        return address.parent(folder), named
+    return folder if address.is_url(folder) else Path(folder), split
+
+
+def _check(
+    home: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, found: Manifest
+) -> None:
+    path = address.below(home.address, name)
+    if (size := sizes.get(name)) is None:
+        raise _damaged(path, "it is missing")
     if size != shard.bytes:
         raise _damaged(path, f"it has {size} bytes, not {shard.bytes}")
+    if address.is_url(path):
+        return  # its header is read, and everything else, once a row of it is asked for
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             schema = pa.ipc.read_schema(pa.ipc.read_message(file))
         lengths = {schema.field(name).type.list_size for name in ("tokens", "segments")}
     except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError) as error:
@@ -147,7 +167,7 @@ def _check(path: Path, shard: shards.Shard, found: Manifest) -> None:
         raise _damaged(path, f"its rows are not of length {found.length}")
 
 
-def _damaged(path: Path, how: str) -> UserError:
+def _damaged(path: str | Path, how: str) -> UserError:
     return UserError(
         f"shard {path} is damaged: {how}; remove its folder and run distil_jax.prepare again"
     )

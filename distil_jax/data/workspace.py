@@ -9,136 +9,140 @@ need no lock: they write the same bytes to the same names.
 """
 
 import json
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from distil_jax.data import atomic, manifest
+from distil_jax.data import manifest
 from distil_jax.errors import UserError
+from distil_jax.storage.folder import Folder
 
 _UNFINISHED = "unfinished"
-_SETTINGS = "settings.json"
+_SETTINGS = f"{_UNFINISHED}/settings.json"
 
 
 class Workspace:
-    """The files under an output folder, and those this process created (for `roll_back`)."""
+    """The files of an output folder, and those this process created (for `roll_back`)."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.unfinished = folder / _UNFINISHED
-        self.created: list[Path] = []
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._created: list[str] = []
+
+    @property
+    def address(self) -> str:
+        """The folder as the user named it."""
+        return self._folder.address
 
     @property
     def is_complete(self) -> bool:
-        return (self.folder / manifest.FILE).is_file()
+        return self._folder.has(manifest.FILE)
 
     def check(self, settings: dict[str, Any]) -> None:
         """Raise UserError unless the folder is new or belongs to these settings."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UserError(f"output {self.folder} is a file; name a folder")
+        if self._folder.is_file():
+            raise UserError(f"output {self.address} is a file; name a folder")
         if self.is_complete:
             # Rows of builtin:docs stay good when other packages are installed beside this one.
-            found = _without_versions(manifest.load(self.folder).settings)
+            found = _without_versions(manifest.load(self.address).settings)
             settings = _without_versions(settings)
-        elif (self.unfinished / _SETTINGS).is_file():
-            found = _read(self.unfinished / _SETTINGS)
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise UserError(f"output {self.folder} holds something else; name a new folder")
+        elif self._folder.has(_SETTINGS):
+            found = self._read(_SETTINGS)
+        elif not self._folder.is_empty():
+            raise UserError(f"output {self.address} holds something else; name a new folder")
         else:
             return
         if differences := _differences(found, settings):
             raise UserError(
-                f"output {self.folder} was prepared with other settings: {'; '.join(differences)}; "
-                "name a new folder or remove it"
+                f"output {self.address} was prepared with other settings: "
+                f"{'; '.join(differences)}; name a new folder or remove it"
             )
+
+    def holds(self, settings: dict[str, Any]) -> bool:
+        """Whether a preparation with these settings is under way there."""
+        return self._folder.has(_SETTINGS) and not _differences(self._read(_SETTINGS), settings)
+
+    def names(self) -> frozenset[str]:
+        """All files that are there."""
+        return frozenset(self._folder.sizes())
+
+    def adopt(self, before: frozenset[str]) -> None:
+        """Take what others have written since as this process's, for `roll_back`."""
+        self._created += sorted(self.names() - before)
 
     def begin(self, settings: dict[str, Any]) -> None:
         """Make the folders and write the settings down."""
-        for folder in (*reversed(self.folder.parents), self.folder, self.unfinished):
-            self._make(folder)
-        for split in manifest.SPLITS:
-            self._make(self.folder / split)
-        if not (self.unfinished / _SETTINGS).is_file():
-            self.write(self.unfinished / _SETTINGS, _canonical(settings))
+        self._folder.make(_UNFINISHED, *manifest.SPLITS)
+        if not self._folder.has(_SETTINGS):
+            self.write(_SETTINGS, _canonical(settings))
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file atomically; `roll_back` removes it if it was not there before."""
-        atomic.write(self.will_create(path), content)
-
-    def will_create(self, path: Path) -> Path:
-        """Note a path for `roll_back` unless it already exists."""
-        if not path.exists():
-            self.created.append(path)
-        return path
+        if not self._folder.has(name):
+            self._created.append(name)
+        self._folder.write(name, content)
 
     def has_record(self, key: str) -> bool:
-        return self._record(key).is_file()
+        return self._folder.has(_record(key))
 
     def record(self, key: str) -> dict[str, Any]:
         """What `finish` wrote for a part."""
-        return _read(self._record(key))
+        return self._read(_record(key))
 
     def finish(self, key: str, record: dict[str, Any]) -> None:
-        self.write(self._record(key), _canonical(record))
+        self.write(_record(key), _canonical(record))
 
     def note_done(self, keys: Iterable[str], shard_index: int, shard_count: int) -> None:
         """Note that this process has finished all its parts, and which they are."""
-        self.write(self._note(shard_index, shard_count), _canonical({"keys": sorted(keys)}))
+        self.write(_note(shard_index, shard_count), _canonical({"keys": sorted(keys)}))
 
     def finished_keys(self, shard_count: int) -> list[str] | None:
         """All parts' keys in order once every one of the processes is done, else None."""
-        notes = [self._note(index, shard_count) for index in range(shard_count)]
-        if not all(note.is_file() for note in notes):
+        if self.waiting_for(shard_count):
             return None
-        return sorted({key for note in notes for key in _read(note)["keys"]})
+        notes = (self._read(_note(index, shard_count)) for index in range(shard_count))
+        return sorted({key for note in notes for key in note["keys"]})
 
     def waiting_for(self, shard_count: int) -> list[int]:
-        return [i for i in range(shard_count) if not self._note(i, shard_count).is_file()]
+        """The numbers of the processes that are not done."""
+        notes = self._folder.sizes(_UNFINISHED)
+        return [index for index in range(shard_count) if _note(index, shard_count) not in notes]
 
     def remove_unfinished(self) -> None:
         """Clear what only the making needed, leftovers of killed processes included."""
-        shutil.rmtree(self.unfinished, ignore_errors=True)
-        for stray in self.folder.rglob(f"{atomic.MARK}*"):
-            stray.unlink(missing_ok=True)
+        self._folder.remove_all(_UNFINISHED)
+        self._folder.sweep()
 
     def roll_back(self) -> None:
-        """Remove what this process created, and nothing else."""
-        for path in reversed(self.created):
-            if path.is_dir():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
+        """Remove what this process created, and nothing else; a finished folder stays."""
+        if self.is_complete:
+            return
+        for name in reversed(self._created):
+            self._folder.remove(name)
+        self._folder.unmake()
 
-    def _make(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)
-            self.created.append(folder)
+    def _read(self, name: str) -> dict[str, Any]:
+        """What `_canonical` made; raises UserError if it has been damaged since."""
+        try:
+            content = json.loads(self._folder.read(name))
+        except (ValueError, RecursionError) as error:
+            raise _damaged(f"{self.address}/{name}", str(error)) from error
+        if not isinstance(content, dict):
+            raise _damaged(f"{self.address}/{name}", "it is no JSON object")
+        return content
 
-    def _record(self, key: str) -> Path:
-        return self.unfinished / f"{key}.json"
 
-    def _note(self, shard_index: int, shard_count: int) -> Path:
-        return self.unfinished / f"done-{shard_index:05d}-of-{shard_count:05d}"
+def _record(key: str) -> str:
+    return f"{_UNFINISHED}/{key}.json"
+
+
+def _note(shard_index: int, shard_count: int) -> str:
+    return f"{_UNFINISHED}/done-{shard_index:05d}-of-{shard_count:05d}"
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What `_canonical` made; raises UserError if it has been damaged since."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
-    if not isinstance(content, dict):
-        raise _damaged(path, "it is no JSON object")
-    return content
-
-
-def _damaged(path: Path, how: str) -> UserError:
+def _damaged(path: str, how: str) -> UserError:
     return UserError(f"{path} is damaged ({how}); remove the folder and prepare it again")
 
 

@@ -15,6 +15,7 @@ from distil_jax.models import EncoderConfig
 from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.model import Head
 from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.tokenizer import resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,7 +51,7 @@ class OnnxModel:
 
 def is_onnx(name: str | Path) -> bool:
     """Whether this names an ONNX file, or a folder with one and without safetensors."""
-    path = Path(name)
+    path = resolve(name)
     return path.suffix == ".onnx" or (
         (path / FILE).is_file() and not any(path.glob("*.safetensors"))
     )
@@ -61,7 +62,7 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
 
     `threads` 0 leaves their number to onnxruntime. Raises `UserError` naming the file.
     """
-    path = Path(name)
+    path = resolve(name)
     file = path if path.suffix == ".onnx" else path / FILE
     folder = file.parent
     if not file.is_file():

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,14 +22,17 @@ from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights
+from distil_jax.storage.address import is_url, last
+from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import save as save_tokenizer
 
 # Rows of the all-zero token-type table written for a class that cannot do without one.
 FOLDED_TOKEN_TYPES = {"bert": 2, "roberta": 1, "xlm-roberta": 1}
 
 # What a model folder that may be replaced consists of.
+CONFIG = "config.json"
 REPLACEABLE = [
-    "config.json",
+    CONFIG,
     "model.safetensors",
     "README.md",
     "tokenizer.json",
@@ -53,21 +57,20 @@ def save(
 
     A configuration that its model type cannot express is written as the nearest type that can.
     The folder appears complete under its name, or not at all; an earlier model folder is replaced.
+    In a bucket it has no config.json while it is incomplete.
     Raises `UserError` for a folder that holds anything else, or for what no type can express.
     """
-    folder = Path(folder).absolute()
     _check_destination(folder)
     config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
     tensors = dict(named_tensors(config, params, pretrained.head, dtype))
     text = write_config(config, pretrained.head, pretrained.labels, dtype)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
+        with _draft(folder) as draft:
             _write(draft, tensors, text, card, pretrained.tokenizer)
-            _replace(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            if is_url(folder):
+                _upload(draft, Bucket(str(folder)))
+            else:
+                _replace(draft, Path(folder).absolute())
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror or error})") from error
 
@@ -142,7 +145,7 @@ def _write(
     draft: Path, tensors: dict[str, np.ndarray], config: str, card: str | None, tokenizer: Any
 ) -> None:
     save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
-    (draft / "config.json").write_text(config, "utf-8")
+    (draft / CONFIG).write_text(config, "utf-8")
     if tokenizer is not None:
         save_tokenizer(draft, tokenizer)
     if card is not None:
@@ -155,10 +158,39 @@ def _write(
         file.chmod(0o666 & ~umask)
 
 
-def _check_destination(folder: Path) -> None:
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UserError(f"{folder} exists and is not a folder; choose another name")
-    present = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+@contextmanager
+def _draft(folder: str | Path) -> Iterator[Path]:
+    """An empty folder beside the one to be written, or of this machine for a bucket's."""
+    beside = None
+    if not is_url(folder):
+        beside = Path(folder).absolute().parent
+        beside.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{last(folder)}.", dir=beside))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _upload(draft: Path, bucket: Bucket) -> None:
+    """Without a config.json a folder is no model: it goes first and comes last."""
+    old = bucket.sizes()
+    bucket.remove(CONFIG)
+    names = sorted((file.name for file in draft.iterdir()), key=lambda name: (name == CONFIG, name))
+    for name in {*old} - {*names}:
+        bucket.remove(name)
+    for name in names:
+        bucket.upload(draft / name, name)
+
+
+def _check_destination(folder: str | Path) -> None:
+    if is_url(folder):
+        present = sorted(Bucket(str(folder)).sizes())
+    else:
+        path = Path(folder).absolute()
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            raise UserError(f"{path} exists and is not a folder; choose another name")
+        present = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
     foreign = [name for name in present if name not in REPLACEABLE]
     if foreign:
         raise UserError(

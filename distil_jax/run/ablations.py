@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distil_jax.data import atomic
 from distil_jax.errors import Diverged
 from distil_jax.report import ablations as page
 from distil_jax.report.files import read_object
@@ -16,9 +15,11 @@ from distil_jax.report.runs import read as read_run
 from distil_jax.run import distillation, identity, rows
 from distil_jax.run.scores import DISTILLED
 from distil_jax.run.variants import ALL, Variant, variants
+from distil_jax.storage import atomic
 from distil_jax.training import assemble
 from distil_jax.training.config import Config, as_dict
 from distil_jax.training.difference import difference
+from distil_jax.training.place import named
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.workdir import claim, write_text, writing
@@ -68,7 +69,7 @@ def sweep(
     chosen = variants(config, depth, layers)
     found = rows.find(config, models)
     with Sigterm(), claim(output):
-        train, _ = rows.prepare(config, output, models, found)
+        train, _ = rows.prepare(config, named(output), models, found)
         belongs = identity.with_data(identity.of(config, models), train)
         shared = Sweep(
             _with_rows(config, output, found),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from distil_jax.pretrained.card import model_card
+from distil_jax.storage.address import is_url, last
 from distil_jax.training.config import Config
 
 
@@ -51,4 +52,6 @@ def _name(teacher: str) -> str | None:
         return None
     if teacher.startswith("builtin:"):
         return f"distil_jax/{teacher.replace(':', '-')}"
+    if is_url(teacher):
+        return last(teacher)
     return Path(teacher).resolve().name if Path(teacher).exists() else teacher

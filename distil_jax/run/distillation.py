@@ -21,6 +21,7 @@ from distil_jax.training.config import CheckpointConfig, Config
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.place import CHECKPOINTS, Place, claimed, named
 from distil_jax.training.processes import (
     Agreement,
     any_process,
@@ -33,44 +34,43 @@ from distil_jax.training.step import State, start, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate, validator
-from distil_jax.training.workdir import (
-    check_shared,
-    claim,
-    full_disk_named,
-    read_holder,
-    replacing,
-    writing,
-)
+from distil_jax.training.workdir import full_disk_named, replacing, writing
 
 
 def run(
-    config: Config, workdir: Path, command: str, at_step: Callable[[int], None] = lambda _: None
+    config: Config,
+    workdir: str | Path,
+    command: str,
+    at_step: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Distil by `config` into `workdir`, from the last checkpoint there if there is one.
+
+    A workdir in a bucket is a `gs://` URL.
 
     Raises `UserError` for whatever the user can mend, before anything is written wherever that is
     possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
     the first one writes; `at_step` hears of every step that is done.
     """
-    with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(workdir):
+    on_disk = named(workdir).folder
+    with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
         devices = parallel.devices(config.parallel)
         shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
         models = assemble.models(config)
         found = rows.find(config, models)
-        with _claim(workdir), _checkpoints(workdir, config.checkpoint) as checkpoints:
+        with _claim(workdir) as home, _checkpoints(home, config.checkpoint) as checkpoints:
             latest = checkpoints.latest()
             belongs = identity.of(config, models)
             if latest is not None:
-                identity.check(workdir, checkpoints.config(latest), belongs)
-            train_data, held_out = rows.prepare(config, workdir, models, found)
+                identity.check(home.address, checkpoints.config(latest), belongs)
+            train_data, held_out = rows.prepare(config, home, models, found)
             saved = None if latest is None else checkpoints.config(latest)
             place = position.resume(saved, latest or 0, config, train_data)
             belongs = identity.with_data(belongs, train_data, place)
             if saved is not None:
-                identity.check(workdir, saved, belongs)
+                identity.check(home.address, saved, belongs)
             setup = Setup(
                 config,
-                workdir,
+                home,
                 command,
                 devices,
                 shares,
@@ -107,7 +107,8 @@ def _go_on(
             )
         results = _distil(setup, checkpoints, latest, sigterm, goodput, display)
     else:
-        display.say(f"{setup.workdir} is finished already ({latest} steps); nothing to do")
+        display.say(f"{setup.place.address} is finished already ({latest} steps); nothing to do")
+    setup.place.publish()
     if is_primary():
         show(setup, results, display)
 
@@ -135,6 +136,7 @@ def _distil(
     watched = None
     if is_primary():
         watched = health.watch(setup, before, display, first_step=latest or 0)
+        setup.place.publish()
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
@@ -228,17 +230,22 @@ def _trace(setup: Setup) -> Trace:
 
 
 @contextmanager
-def _claim(workdir: Path) -> Iterator[None]:
+def _claim(workdir: str | Path) -> Iterator[Place]:
     """Process 0 holds the workdir for all; the others see that it is theirs, too."""
-    with claim(workdir) if is_primary() else nullcontext():
-        holder = told_by_primary("holder", lambda: read_holder(workdir))
+    with claimed(workdir) if is_primary() else nullcontext(named(workdir)) as place:
+        holder = told_by_primary("holder", place.holder)
         if not is_primary():
-            check_shared(workdir, holder)
-        yield
+            place.check_held_by(holder)
+        yield place
 
 
-def _checkpoints(workdir: Path, config: CheckpointConfig) -> Checkpoints:
-    return Checkpoints(workdir / "checkpoints", keep=config.keep, keep_best=config.keep_best)
+def _checkpoints(place: Place, config: CheckpointConfig) -> Checkpoints:
+    return Checkpoints(
+        place.inside(CHECKPOINTS),
+        keep=config.keep,
+        keep_best=config.keep_best,
+        before_commit=place.publish,
+    )
 
 
 def _restored(checkpoints: Checkpoints, state: State, step: int) -> State:
@@ -259,7 +266,7 @@ def _last_saved(checkpoints: Checkpoints) -> str:
     steps = checkpoints.steps()
     if not steps:
         return "no checkpoint was saved before"
-    return f"the last good checkpoint is step {steps[-1]}, {checkpoints.folder / str(steps[-1])}"
+    return f"the last good checkpoint is step {steps[-1]}, {checkpoints.where(steps[-1])}"
 
 
 def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, Any]) -> None:

@@ -62,10 +62,10 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
         display.say(_gap(scores))
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     display.say(f"peak memory of this process: {peak_bytes / 1e9:.1f} GB")
-    display.say(health.summary(setup.workdir))
-    display.say(f"loss curves: {setup.workdir / CURVES}")
-    display.say(f"report: {setup.workdir / HTML}")
-    display.say(f"student: {setup.workdir / STUDENT}")
+    display.say(health.summary(setup.place))
+    display.say(f"loss curves: {setup.place.inside(CURVES)}")
+    display.say(f"report: {setup.place.inside(HTML)}")
+    display.say(f"student: {setup.place.inside(STUDENT)}")
 
 
 def _gap(scores: Scores) -> str:

@@ -10,6 +10,7 @@ from distil_jax.run.setup import Setup
 from distil_jax.training.config import Config
 from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
 from distil_jax.training.metrics_file import read as read_metrics
+from distil_jax.training.place import Place
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import write_text, writing
 
@@ -36,15 +37,15 @@ def write(workdir: Path, health: Health) -> None:
         write_text(workdir / FILE, json.dumps(health.report(), indent=2) + "\n")
 
 
-def summary(workdir: Path) -> str:
+def summary(place: Place) -> str:
     """One line of what health.json says."""
-    found: dict[str, Any] = json.loads((workdir / FILE).read_text())
+    found: dict[str, Any] = json.loads((place.folder / FILE).read_text())
     seen, warnings = found["seen"], found["warnings"]
     told = (
         f"gradient norm {seen['gradient_norm']:.2f}, {seen['clipped_share']:.0%} of steps clipped"
     )
     number = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warning"
-    return f"health: {told}, {number} ({workdir / FILE})"
+    return f"health: {told}, {number} ({place.inside(FILE)})"
 
 
 def _expectation(setup: Setup, before: Scores) -> Expectation:

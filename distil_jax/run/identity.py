@@ -61,7 +61,7 @@ def with_data(identity: dict[str, Any], data: Split, position: Position = START)
     }
 
 
-def check(workdir: Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
+def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
     """Raise a `UserError` that says what differs, in what `current` knows already."""
     batch = (*BATCH, "data") if _other_length(saved, current) else BATCH
     compared = {key: saved.get(key) for key in current}

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from distil_jax.data import atomic
 from distil_jax.report import page, runs, scores, speed, write
 from distil_jax.report.material import Material
 from distil_jax.run.scores import INITIALISED, Scores
 from distil_jax.run.setup import Setup
+from distil_jax.storage import atomic
+from distil_jax.storage.address import last
+from distil_jax.training.place import Place
 from distil_jax.training.workdir import writing
 
 HTML = write.HTML
@@ -24,8 +26,8 @@ def write_page(
     """report.html, report.md and figures, with the scores and speeds measured here before."""
     workdir = setup.workdir
     run = runs.Run(
-        name=workdir.resolve().name,
-        folder=str(workdir),
+        name=_name(setup.place),
+        folder=setup.place.address,
         config=json.loads(json.dumps(setup.identity)),
         models=results["models"],
         initial=before[INITIALISED],
@@ -47,3 +49,7 @@ def write_page(
         (workdir / write.FIGURES).mkdir(exist_ok=True)
         for name, content in files.items():
             atomic.write(workdir / name, content)
+
+
+def _name(place: Place) -> str:
+    return place.folder.resolve().name if place.bucket is None else last(place.address)

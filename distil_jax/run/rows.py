@@ -1,6 +1,5 @@
 """The rows of a run: opened where they were prepared, or prepared in the workdir from text."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,12 @@ from distil_jax.data import prepare as preparation
 from distil_jax.data.corpus import find as find_text
 from distil_jax.data.store import Split, open_split
 from distil_jax.errors import UserError
+from distil_jax.storage.address import is_url, last, parent
+from distil_jax.storage.folder import opened
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config
+from distil_jax.training.place import HELD_OUT_ROWS, ROWS, Place
 from distil_jax.training.processes import is_primary, told_by_primary
 
 
@@ -49,31 +51,32 @@ def find(config: Config, models: Models) -> Rows:
     return found
 
 
-def prepare(config: Config, workdir: Path, models: Models, found: Rows) -> tuple[Split, Split]:
+def prepare(config: Config, place: Place, models: Models, found: Rows) -> tuple[Split, Split]:
     """Training and held-out rows; text is prepared in the workdir, or found there from before.
 
     Process 0 prepares; the others wait for it.
     """
     train, held_out = found.train, found.held_out
-    with _removed_on_error(workdir / "data"), _removed_on_error(workdir / "validation_data"):
-        told_by_primary("prepared", partial(_prepare_missing, config, workdir, models, found))
+    rows, held_out_rows = str(place.inside(ROWS)), str(place.inside(HELD_OUT_ROWS))
+    with _removed_on_error(rows), _removed_on_error(held_out_rows):
+        told_by_primary("prepared", partial(_prepare_missing, config, place, models, found))
         if train is None:
-            train = _open_train(config, models, str(workdir / "data"))
+            train = _open_train(config, models, rows)
         if held_out is None and config.data.validation:
-            held_out = _open_held_out(config, models, str(workdir / "validation_data"))
+            held_out = _open_held_out(config, models, held_out_rows)
         if held_out is None:
-            held_out = _open_held_out(config, models, str(workdir / "data"))
+            held_out = _open_held_out(config, models, rows)
     return train, held_out
 
 
-def _prepare_missing(config: Config, workdir: Path, models: Models, found: Rows) -> None:
+def _prepare_missing(config: Config, place: Place, models: Models, found: Rows) -> None:
     if found.train is None:
-        _prepare("train", workdir / "data", config, models, config.data.heldout)
+        _prepare("train", place.inside(ROWS), config, models, config.data.heldout)
     if found.held_out is None and config.data.validation:
-        _prepare("validation", workdir / "validation_data", config, models, 1.0)
+        _prepare("validation", place.inside(HELD_OUT_ROWS), config, models, 1.0)
 
 
-def _prepare(key: str, folder: Path, config: Config, models: Models, heldout: float) -> None:
+def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldout: float) -> None:
     text = getattr(config.data, key)
     try:
         preparation.prepare(
@@ -89,8 +92,9 @@ def _prepare(key: str, folder: Path, config: Config, models: Models, heldout: fl
 
 
 def _is_prepared(name: str) -> bool:
-    folder = Path(name)
-    return any((place / manifest.FILE).is_file() for place in (folder, folder.parent))
+    if is_url(name) and "," in name:
+        return False  # several texts
+    return any(opened(folder).has(manifest.FILE) for folder in (name, parent(name)))
 
 
 def _open_train(config: Config, models: Models, folder: str) -> Split:
@@ -103,8 +107,8 @@ def _open_train(config: Config, models: Models, folder: str) -> Split:
 
 
 def _open_held_out(config: Config, models: Models, folder: str) -> Split:
-    if Path(folder).name == "train" and not (Path(folder) / manifest.FILE).is_file():
-        folder = str(Path(folder).parent)
+    if last(folder) == "train" and not opened(folder).has(manifest.FILE):
+        folder = str(parent(folder))
     split = open_split(folder, "validation")
     if split.rows == 0:
         raise UserError(
@@ -118,12 +122,12 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
 
 
 @contextmanager
-def _removed_on_error(folder: Path) -> Iterator[None]:
+def _removed_on_error(folder: str) -> Iterator[None]:
     """Rows that cannot be used do not stay, so that they can be prepared again in another way."""
-    new = is_primary() and not folder.exists()
+    new = is_primary() and opened(folder).is_empty()
     try:
         yield
     except UserError:
         if new:
-            shutil.rmtree(folder, ignore_errors=True)
+            opened(folder).remove_all("")
         raise

@@ -12,6 +12,7 @@ from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.config import Config
 from distil_jax.training.parallel import Devices, Shares
+from distil_jax.training.place import Place
 from distil_jax.training.step import Distillation
 
 
@@ -26,7 +27,7 @@ class Setup:
     """
 
     config: Config
-    workdir: Path
+    place: Place
     command: str
     devices: Devices
     shares: Shares
@@ -35,6 +36,11 @@ class Setup:
     held_out: Split
     identity: dict[str, Any]
     position: Position
+
+    @property
+    def workdir(self) -> Path:
+        """Where this process writes files."""
+        return self.place.folder
 
     @cached_property
     def total_steps(self) -> int:

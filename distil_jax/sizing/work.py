@@ -1,10 +1,9 @@
 """How many rows of which length a config trains on, where its data are here and where not."""
 
-from pathlib import Path
-
 from distil_jax.data import manifest
 from distil_jax.data.store import open_split
 from distil_jax.sizing.plan import Work
+from distil_jax.storage.folder import opened
 from distil_jax.training.config import Config
 
 PAPER_TOKENS = 4.2e9
@@ -17,8 +16,8 @@ def work_of(config: Config, corpus_tokens: float | None) -> Work:
     None stands for the paper's corpus.
     """
     length, rows = config.batch.length, None
-    folder = Path(config.data.train)
-    if corpus_tokens is None and (folder / manifest.FILE).is_file():
+    folder = config.data.train
+    if corpus_tokens is None and opened(folder).has(manifest.FILE):
         split = open_split(folder, "train")
         length, rows = split.length, split.rows
     if rows is None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.errors import UserError
+from distil_jax.storage.address import is_url
+from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import hub
 from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import special_ids
@@ -19,7 +21,9 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.b
 
 
 def resolve(name: str | Path) -> Path:
-    """The folder that a name means: `builtin:teacher` is the one inside the package."""
+    """The folder that a name means: `builtin:teacher` is inside the package, a bucket's a copy."""
+    if is_url(name):
+        return Bucket(str(name)).copy()
     if str(name) == BUILTIN_TEACHER:
         return Path(__file__).parents[1] / "builtin_teacher"
     return Path(name)

@@ -2,7 +2,7 @@
 
 Orbax's CheckpointManager is not used: it commits a step, and deletes the one before, before digests
 could be written, so that a kill in between leaves nothing to trust. The layout of the files is in
-`checkpoint_folder`.
+`checkpoint_folder`, and `checkpoint_bucket` for a `gs://` folder.
 """
 
 import errno
@@ -10,8 +10,8 @@ import logging
 import math
 import os
 import re
-import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,16 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from distil_jax.errors import Diverged, Stopped, UserError
-from distil_jax.training import checkpoint_folder
+from distil_jax.storage.address import is_url
+from distil_jax.storage.address import refusal as store_refusal
+from distil_jax.training import checkpoint_steps
+from distil_jax.training.checkpoint_bucket import BucketSteps
+from distil_jax.training.checkpoint_folder import FolderSteps
 from distil_jax.training.difference import difference
 from distil_jax.training.processes import is_primary
 from distil_jax.training.workdir import refusal
 
+CLIENTS = ("gcsfs", "google", "aiohttp", "requests")
 State = Any  # any pytree of arrays
 
 # Orbax measures with the wall clock, which may be set forward in the middle of a save.
@@ -37,21 +42,31 @@ class Checkpoints:
     """One run's checkpoints. Every process makes one and calls the same methods in the same order.
 
     Args:
-        folder: shared by all processes; nothing is made or removed there before the first `save`.
+        folder: shared by all processes, a path or a `gs://` URL; nothing is made or removed there
+            before the first `save`.
         keep: how many of the latest steps stay.
         keep_best: how many of the steps with the best metric stay besides; 0 keeps none for that.
         lower_is_better: how metrics compare.
+        before_commit: called in the background before a step appears, by the process that writes.
     """
 
     def __init__(
-        self, folder: Path, *, keep: int = 3, keep_best: int = 1, lower_is_better: bool = True
+        self,
+        folder: str | Path,
+        *,
+        keep: int = 3,
+        keep_best: int = 1,
+        lower_is_better: bool = True,
+        before_commit: Callable[[], None] = lambda: None,
     ) -> None:
         if keep < 1 or keep_best < 0:
             raise ValueError(f"keep {keep} must be at least 1 and keep_best {keep_best} at least 0")
         logging.getLogger("absl").addFilter(_not_from_orbax)
-        self.folder = Path(os.path.abspath(folder))
+        self._files = BucketSteps(str(folder)) if is_url(folder) else FolderSteps(Path(folder))
+        self.folder = self._files.address
         self._keep, self._keep_best = keep, keep_best
         self._lower_is_better = lower_is_better
+        self._before_commit = before_commit
         self._orbax = ocp.AsyncCheckpointer(
             ocp.StandardCheckpointHandler(),
             # Folders made in the background would be waited for under a timeout of their own.
@@ -86,17 +101,17 @@ class Checkpoints:
         self.wait()
         if step in self.steps():
             return
-        staging = self.folder / f"{checkpoint_folder.WRITING}{step}"
         description = _description(step, state, config, metric)
         try:
             if is_primary():
                 self._sweep_once()
-                checkpoint_folder.begin(self.folder, step, description)
-            self._orbax.save(staging / "state", args=ocp.args.StandardSave(_unshared(state)))
+                self._files.begin(step, description)
+            arrays = ocp.args.StandardSave(_unshared(state))
+            self._orbax.save(self._files.draft(step), args=arrays)
         except Exception as error:
-            shutil.rmtree(staging, ignore_errors=True)
+            self._files.discard(step)
             raise _explained(self.folder, error) from error
-        self._committing = threading.Thread(target=self._commit, args=(step, staging))
+        self._committing = threading.Thread(target=self._commit, args=(step,))
         self._committing.start()
 
     def wait(self) -> None:
@@ -122,11 +137,11 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The complete steps, in ascending order; their contents are not looked at."""
-        return checkpoint_folder.present(self.folder)
+        return self._files.present()
 
     def best(self) -> int | None:
         """The step with the best metric, the latest one of equals; None where no step has one."""
-        ranked = checkpoint_folder.ranked(self.folder, lower_is_better=self._lower_is_better)
+        ranked = self._ranked()
         return ranked[0] if ranked else None
 
     def latest(self) -> int | None:
@@ -135,7 +150,7 @@ class Checkpoints:
         A damaged step is named on standard output, set aside, and the one before it is tried.
         """
         self.wait()
-        step = checkpoint_folder.latest_intact(self.folder) if is_primary() else None
+        step = checkpoint_steps.latest_intact(self._files) if is_primary() else None
         step = _told_by_primary(step)
         if step is not None:
             self._vouched.add(step)
@@ -167,8 +182,8 @@ class Checkpoints:
             return None
         abstract = jax.tree.map(_abstract, target)
         self._check_leaves(found, abstract)
-        path = self.folder / str(found) / "state"
-        return found, self._orbax.restore(path, args=ocp.args.StandardRestore(abstract))
+        arguments = ocp.args.StandardRestore(abstract)
+        return found, self._orbax.restore(self._files.state(found), args=arguments)
 
     def restore_part(self, step: int, name: str) -> State:
         """One entry of a step's state, a nested dict of arrays, on the first device.
@@ -182,48 +197,53 @@ class Checkpoints:
         saved = self._about(step)["leaves"]
         leaves = {key: leaf for key, leaf in saved.items() if key.startswith(f"{name}/")}
         if not leaves:
-            raise UserError(f"{self.folder / str(step)} holds no {name}; it is another run's")
+            raise UserError(f"{self.where(step)} holds no {name}; it is another run's")
         item = jax.tree.map(_abstract, _nested(leaves))
         arguments = ocp.args.PyTreeRestore(
             item, ocp.checkpoint_utils.construct_restore_args(item), partial_restore=True
         )
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-            return reader.restore(self.folder / str(step) / "state", args=arguments)[name]
+            return reader.restore(self._files.state(step), args=arguments)[name]
 
-    def _commit(self, step: int, staging: Path) -> None:
+    def where(self, step: int) -> str:
+        """The folder of a step."""
+        return f"{self.folder}/{step}"
+
+    def _commit(self, step: int) -> None:
         """In the background: wait for Orbax, show the step, then let go of older ones."""
         try:
             self._orbax.wait_until_finished()
             if is_primary():
-                checkpoint_folder.commit(self.folder, step, staging)
-                ranked = checkpoint_folder.ranked(
-                    self.folder, lower_is_better=self._lower_is_better
-                )
-                kept = {*self.steps()[-self._keep :], *ranked[: self._keep_best]}
-                checkpoint_folder.retire(self.folder, kept)
+                self._before_commit()
+                self._files.commit(step)
+                kept = {*self.steps()[-self._keep :], *self._ranked()[: self._keep_best]}
+                self._files.retire(kept)
         except BaseException as error:
             self._failure = error
-            shutil.rmtree(staging, ignore_errors=True)
+            self._files.discard(step)
+
+    def _ranked(self) -> list[int]:
+        return checkpoint_steps.ranked(self._files, lower_is_better=self._lower_is_better)
 
     def _sweep_once(self) -> None:
         if not self._swept:
-            checkpoint_folder.sweep(self.folder)
+            self._files.sweep()
             self._swept = True
 
     def _about(self, step: int) -> dict[str, Any]:
         if step not in self._vouched:
-            checkpoint_folder.check_intact(self.folder, step)
+            checkpoint_steps.check_intact(self._files, step)
             self._vouched.add(step)
-        about = checkpoint_folder.about(self.folder, step)
+        about = self._files.about(step)
         if about is None:
-            raise UserError(f"{self.folder / str(step)} is not readable; name another step")
+            raise UserError(f"{self.where(step)} is not readable; name another step")
         return about
 
     def _check_leaves(self, step: int, abstract: State) -> None:
         wrong = difference(self._about(step)["leaves"], _leaves(abstract))
         if wrong:
             raise UserError(
-                f"{self.folder / str(step)} holds another state ({len(wrong)} arrays: {wrong[0]});"
+                f"{self.where(step)} holds another state ({len(wrong)} arrays: {wrong[0]});"
                 " resume it with the config and the version that wrote it, or name another folder"
             )
 
@@ -275,15 +295,26 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
 
 
-def _explained(folder: Path, failure: BaseException) -> BaseException:
-    """The operating system's refusals become a `UserError`; TensorStore tells them by number."""
+def _explained(folder: str, failure: BaseException) -> BaseException:
+    """A disk's or a store's refusals become a `UserError`; TensorStore tells them by number."""
+    if is_url(folder):
+        return failure if isinstance(failure, UserError) else _of_store(folder, failure)
     if isinstance(failure, OSError):
-        return UserError(refusal(folder, failure))
+        return UserError(refusal(Path(folder), failure))
     told = re.search(r"os_error_code='(\d+)'", str(failure))
     if told is None and os.strerror(errno.ENOSPC) not in str(failure):
         return failure
     number = int(told[1]) if told else errno.ENOSPC
-    return UserError(refusal(folder, OSError(number, os.strerror(number))))
+    return UserError(refusal(Path(folder), OSError(number, os.strerror(number))))
+
+
+def _of_store(folder: str, failure: BaseException) -> BaseException:
+    """TensorStore's refusals begin with gRPC's names for them, as in PERMISSION_DENIED."""
+    told = re.search(r"HTTP response code|[A-Z]+_[A-Z]+: |UNAVAILABLE: ", str(failure))
+    client = type(failure).__module__.split(".")[0] in CLIENTS
+    if told is None and not client and not isinstance(failure, OSError):
+        return failure
+    return UserError(store_refusal(folder, failure))
 
 
 def _meet() -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run's checkpoints as files: which steps are there, intact, best, and to go.
+"""The checkpoints of a run in a folder of a file system.
 
     300/state/         the arrays (Orbax)
     300/about.json     step, metric, the run's config, each array's shape and dtype
@@ -16,97 +16,80 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from distil_jax.errors import UserError
-from distil_jax.training import digests
+from distil_jax.storage import digests
+from distil_jax.training.checkpoint_steps import ABOUT, DAMAGED, STATE
 from distil_jax.training.workdir import flush_folder, refusal, write_text
 
-ABOUT = "about.json"
-DAMAGED, WRITING, DELETING = "damaged-", ".writing-", ".deleting-"
+WRITING, DELETING = ".writing-", ".deleting-"
 
 
-def present(folder: Path) -> list[int]:
-    """The complete steps, in ascending order; their contents are not looked at."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+class FolderSteps:
+    """Implements `checkpoint_steps.Steps`."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(os.path.abspath(folder))
 
-def about(folder: Path, step: int) -> dict[str, Any] | None:
-    """What `begin` wrote about a step, or None where that is not readable."""
-    try:
-        return json.loads((folder / str(step) / ABOUT).read_text(encoding="utf8"))
-    except (OSError, ValueError):
-        return None
+    @property
+    def address(self) -> str:
+        return str(self._folder)
 
+    def present(self) -> list[int]:
+        if not self._folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdecimal())
 
-def ranked(folder: Path, *, lower_is_better: bool) -> list[int]:
-    """The steps that have a metric, best first, the later one of equals before the other."""
-    sign = 1.0 if lower_is_better else -1.0
-    metrics = {step: (about(folder, step) or {}).get("metric") for step in present(folder)}
-    rated = {step: sign * metric for step, metric in metrics.items() if metric is not None}
-    return sorted(rated, key=lambda step: (rated[step], -step))
+    def about(self, step: int) -> dict[str, Any] | None:
+        try:
+            return json.loads((self._folder / str(step) / ABOUT).read_text(encoding="utf8"))
+        except (OSError, ValueError):
+            return None
 
+    def begin(self, step: int, description: dict[str, Any]) -> None:
+        staging = self._staging(step)
+        staging.mkdir(parents=True)
+        write_text(staging / ABOUT, json.dumps(description, indent=1))
 
-def begin(folder: Path, step: int, description: dict[str, Any]) -> Path:
-    """Make the hidden folder in which a step is written."""
-    staging = folder / f"{WRITING}{step}"
-    staging.mkdir(parents=True)
-    write_text(staging / ABOUT, json.dumps(description, indent=1))
-    return staging
+    def draft(self, step: int) -> str:
+        return str(self._staging(step) / STATE)
 
+    def commit(self, step: int) -> None:
+        staging = self._staging(step)
+        digests.write(staging)
+        flush_folder(staging)
+        os.replace(staging, self._folder / str(step))
+        flush_folder(self._folder)
 
-def commit(folder: Path, step: int, staging: Path) -> None:
-    """Write a complete step's digests, then show it under its number."""
-    digests.write(staging)
-    flush_folder(staging)
-    os.replace(staging, folder / str(step))
-    flush_folder(folder)
+    def discard(self, step: int) -> None:
+        shutil.rmtree(self._staging(step), ignore_errors=True)
 
+    def state(self, step: int) -> str:
+        return str(self._folder / str(step) / STATE)
 
-def retire(folder: Path, kept: Collection[int]) -> None:
-    """Delete every step that is not kept."""
-    for step in present(folder):
-        if step not in kept:
-            condemned = folder / f"{DELETING}{step}"
-            os.replace(folder / str(step), condemned)
-            shutil.rmtree(condemned, ignore_errors=True)
+    def retire(self, kept: Collection[int]) -> None:
+        for step in self.present():
+            if step not in kept:
+                condemned = self._folder / f"{DELETING}{step}"
+                os.replace(self._folder / str(step), condemned)
+                shutil.rmtree(condemned, ignore_errors=True)
 
+    def sweep(self) -> None:
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if path.name.startswith((WRITING, DELETING)):
+                shutil.rmtree(path)
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed run left half written or half deleted."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name.startswith((WRITING, DELETING)):
-            shutil.rmtree(path)
+    def damage(self, step: int) -> str | None:
+        return digests.damage(self._folder / str(step))
 
+    def set_aside(self, step: int) -> str:
+        """Where renaming is not allowed the step stays, and is passed over every time."""
+        suffixes = ["", *(f"-{number}" for number in range(2, 1000))]
+        names = [self._folder / f"{DAMAGED}{step}{suffix}" for suffix in suffixes]
+        aside = next(name for name in names if not name.exists())
+        try:
+            os.replace(self._folder / str(step), aside)
+        except OSError as error:
+            return f"nothing: {refusal(self._folder / str(step), error)}"
+        return str(aside)
 
-def latest_intact(folder: Path) -> int | None:
-    """The latest step whose digests agree; damaged ones are named on standard output, set aside."""
-    for step in reversed(present(folder)):
-        damage = digests.damage(folder / str(step))
-        if damage is None:
-            return step
-        aside = _set_aside(folder / str(step))
-        print(f"checkpoint {step} is damaged ({damage}); set aside as {aside}", flush=True)
-    return None
-
-
-def check_intact(folder: Path, step: int) -> None:
-    """Raise a `UserError` that names the step and what is there, if it is missing or damaged."""
-    others = ", ".join(map(str, present(folder))) or "none"
-    if step not in present(folder):
-        raise UserError(f"{folder} has no step {step}; present: {others}")
-    damage = digests.damage(folder / str(step))
-    if damage is not None:
-        raise UserError(f"{folder / str(step)} is damaged ({damage}); present: {others}")
-
-
-def _set_aside(path: Path) -> str:
-    """Rename a damaged step; where that is not allowed it stays, and is passed over every time."""
-    suffixes = ["", *(f"-{number}" for number in range(2, 1000))]
-    names = [path.with_name(f"{DAMAGED}{path.name}{suffix}") for suffix in suffixes]
-    aside = next(name for name in names if not name.exists())
-    try:
-        os.replace(path, aside)
-    except OSError as error:
-        return f"nothing: {refusal(path, error)}"
-    return str(aside)
+    def _staging(self, step: int) -> Path:
+        return self._folder / f"{WRITING}{step}"

@@ -35,10 +35,13 @@ class MetricsFile:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics file; a torn last line is left out."""
-    if not path.exists():
-        return []
+    return parse(path.read_text()) if path.exists() else []
+
+
+def parse(content: str) -> list[dict[str, Any]]:
+    """The lines of a metrics file's content."""
     lines = []
-    for text in path.read_text().splitlines():
+    for text in content.splitlines():
         try:
             lines.append(json.loads(text))
         except json.JSONDecodeError:

@@ -19,8 +19,10 @@ _held: set[int] = set()
 
 
 @contextmanager
-def claim(workdir: Path) -> Iterator[Path]:
+def claim(workdir: Path, *, named: str = "") -> Iterator[Path]:
     """Make `workdir` if need be and hold it alone; what was made and stayed empty goes again.
+
+    `named` is what the user calls it, if that is another name.
 
     The lock is the kernel's (flock), so it ends with its process, however that ends: a lock file
     that a killed run left behind does not stop the next one.
@@ -32,7 +34,7 @@ def claim(workdir: Path) -> Iterator[Path]:
     try:
         with writing(workdir):
             workdir.mkdir(parents=True, exist_ok=True)
-            lock = _lock(workdir / LOCK)
+            lock = _lock(workdir / LOCK, named or str(workdir))
         try:
             yield workdir
         finally:
@@ -141,7 +143,7 @@ def flush_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, named: str) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -152,7 +154,7 @@ def _lock(path: Path) -> int:
                 _held.add(descriptor)
                 return descriptor
         except BlockingIOError:
-            raise UserError(_busy(path, os.read(descriptor, 4096))) from None
+            raise UserError(_busy(named, os.read(descriptor, 4096))) from None
         finally:
             if descriptor not in _held:
                 os.close(descriptor)
@@ -170,13 +172,13 @@ def _this_process() -> dict[str, str | int]:
     return {"pid": os.getpid(), "host": socket.gethostname(), "started": started}
 
 
-def _busy(path: Path, owner: bytes) -> str:
+def _busy(named: str, owner: bytes) -> str:
     try:
         values = json.loads(owner)
         who = f"process {values['pid']} on {values['host']}, started {values['started']}"
     except (ValueError, KeyError, TypeError):
         who = "another process"
-    return f"{path.parent} is in use by {who}; wait for it, stop it, or use another --workdir"
+    return f"{named} is in use by {who}; wait for it, stop it, or use another --workdir"
 
 
 def _sibling(path: Path, purpose: str = "new") -> Path:

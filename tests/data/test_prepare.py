@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from distil_jax import tokenizer
-from distil_jax.data import atomic, documentation, manifest, store
+from distil_jax.data import documentation, manifest, store
 from distil_jax.data.heldout import is_heldout
 from distil_jax.data.prepare import prepare
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage import atomic
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
 
@@ -140,8 +141,9 @@ def slow(self, key, record):
     print("finished", flush=True)
     time.sleep(0.2)
 workspace.Workspace.finish = slow
-prepare(sys.argv[1], sys.argv[2], tokenizer.load(sys.argv[3]),
-        document="block", heldout=0.1, length=64, part_bytes=4000)
+index, count = map(int, sys.argv[4:] or (0, 1))
+prepare(sys.argv[1], sys.argv[2], tokenizer.load(sys.argv[3]), shard_index=index,
+        shard_count=count, document="block", heldout=0.1, length=64, part_bytes=4000)
 """
 
 
@@ -170,6 +172,29 @@ def test_resumes_after_sigkill(
     assert "reused" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert tree(killed) == tree(prepared)
+
+
+@pytest.mark.slow
+def test_separate_processes_one_of_them_killed_and_started_again_write_the_same_bytes(
+    prepared: Path, corpus_file: Path, word_pieces, tmp_path: Path
+):
+    tokenizer.save(tmp_path / "tokenizer", word_pieces)
+    shared = tmp_path / "shared"
+
+    def start(index: int) -> subprocess.Popen:
+        arguments = [corpus_file, shared, tmp_path / "tokenizer", index, 3]
+        command = [sys.executable, "-c", KILLED, *map(str, arguments)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    processes = [start(index) for index in (2, 0, 1)]
+    assert processes[1].stdout.readline()
+    processes[1].kill()
+    assert [process.communicate() and process.returncode for process in processes] == [0, -9, 0]
+    assert not (shared / manifest.FILE).exists()
+    again = start(0)
+    again.communicate()
+    assert again.returncode == 0
+    assert tree(shared) == tree(prepared)
 
 
 def test_rows_of_the_documentation_outlive_other_packages(

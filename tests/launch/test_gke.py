@@ -147,10 +147,19 @@ def test_a_corpus_in_shares() -> None:
     (container,) = spec["template"]["spec"]["containers"]
     door, *words = container["args"]
     assert door == "distil_jax.prepare"
-    # As the kubelet puts the index in, the door understands it; a bucket is no folder for it yet.
-    words = [expanded(word, index="7").replace("=gs://b/rows", "=/shared/rows") for word in words]
-    flags = prepare._parser().parse_args(words)
+    # As the kubelet puts the index in, the door understands it.
+    flags = prepare._parser().parse_args([expanded(word, index="7") for word in words])
     assert (flags.shard_index, flags.shard_count, flags.input) == (7, 64, ["gs://bucket/*.txt"])
+    assert flags.output == "gs://b/rows"
+
+
+def test_a_corpus_in_shares_on_a_volume() -> None:
+    given = ["--input=gs://bucket/*.txt", "--tokenizer=builtin:teacher", "--output=/shared/rows"]
+    manifest = manifest_of(*PREPARE, "--claim=disk", "--", *given)
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    _, *words = container["args"]
+    flags = prepare._parser().parse_args([expanded(word, index="7") for word in words])
+    assert flags.output == Path("/shared/rows")
 
 
 def expanded(word: str, index: str) -> str:

@@ -237,7 +237,8 @@ def test_another_kind_of_state_is_an_error(
 PROGRAM = """
 import os, pathlib, resource, signal, sys
 import jax, jax.numpy as jnp
-from distil_jax.training import checkpoint, digests
+from distil_jax.storage import digests
+from distil_jax.training import checkpoint
 folder, event = pathlib.Path(sys.argv[1]), sys.argv[2]
 with checkpoint.Checkpoints(folder) as checkpoints:
     checkpoints.save(1, {"w": jnp.ones((1000, 500))}, config={})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ def write(folder: Path) -> None:
     """Flush every file below `folder` to the disk and record its size in bytes and its SHA-256."""
     files = {str(path.relative_to(folder)): _entry(path, flush=True) for path in _files(folder)}
     with open(folder / FILE, "w", encoding="utf8") as file:
-        json.dump({"files": files, "sha256": _digest_of_table(files)}, file, indent=1)
+        file.write(table(files))
         file.flush()
         os.fsync(file.fileno())
 
@@ -23,37 +24,62 @@ def damage(folder: Path) -> str | None:
 
     A file that was added later is no damage.
     """
+
+    def faults(entries: dict[str, Any]) -> Iterable[tuple[str, str | None]]:
+        for name, entry in entries.items():
+            yield name, _fault(folder / name, entry)
+
+    return compared((folder / FILE).read_bytes, faults)
+
+
+def table(files: dict[str, Any]) -> str:
+    """The content of digests.json, from each file's `{"bytes": ..., "sha256": ...}`."""
+    return json.dumps({"files": files, "sha256": _digest_of_table(files)}, indent=1)
+
+
+def compared(
+    read: Callable[[], bytes],
+    faults: Callable[[dict[str, Any]], Iterable[tuple[str, str | None]]],
+) -> str | None:
+    """As `damage`: `read` gets digests.json, `faults` tells of each file in it what is wrong."""
     try:
-        table = json.loads((folder / FILE).read_text(encoding="utf8"))
-        if table["sha256"] != _digest_of_table(table["files"]):
+        found = json.loads(read())
+        if found["sha256"] != _digest_of_table(found["files"]):
             return f"{FILE} has other contents than were written"
     except FileNotFoundError:
         return f"{FILE} is missing"
     except (OSError, ValueError, TypeError, KeyError):
         return f"{FILE} is not readable"
-    for name, entry in table["files"].items():
-        fault = _fault(folder / name, entry["bytes"], entry["sha256"])
-        if fault:
-            return f"{name} {fault}"
+    return next((f"{name} {fault}" for name, fault in faults(found["files"]) if fault), None)
+
+
+def fault(file: Any, size_bytes: int, entry: dict[str, Any]) -> str | None:
+    """What is wrong with an open binary file of this size, in a few words."""
+    if size_bytes != entry["bytes"]:
+        return f"has {size_bytes} bytes instead of {entry['bytes']}"
+    if sha256(file) != entry["sha256"]:
+        return "has other contents than were written"
     return None
 
 
-def _fault(path: Path, size: int, digest: str) -> str | None:
+def sha256(file: Any) -> str:
+    """An open binary file's SHA-256, in hexadecimal digits."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fault(path: Path, entry: dict[str, Any]) -> str | None:
     try:
-        if path.stat().st_size != size:
-            return f"has {path.stat().st_size} bytes instead of {size}"
-        if _entry(path)["sha256"] != digest:
-            return "has other contents than were written"
+        with open(path, "rb") as file:
+            return fault(file, os.fstat(file.fileno()).st_size, entry)
     except FileNotFoundError:
         return "is missing"
     except (OSError, ValueError) as error:
         return f"is not readable ({error})"
-    return None
 
 
 def _entry(path: Path, *, flush: bool = False) -> dict[str, int | str]:
     with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256(file)
         if flush:
             os.fsync(file.fileno())
         return {"bytes": os.fstat(file.fileno()).st_size, "sha256": digest}

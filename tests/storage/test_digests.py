@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distil_jax.training import digests
+from distil_jax.storage import digests
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from distil_jax.data import atomic
+from distil_jax.storage import atomic
 
 
 def test_replaces_whole(tmp_path: Path):

@@ -1,0 +1,170 @@
+"""Preparing a corpus on an existing Ray cluster: each share of the parts is a task there.
+
+Ray starts the share of a lost machine again on another one, which finds the parts that were
+finished.
+"""
+
+import importlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from distil_jax.data.corpus import File
+from distil_jax.data.job import Engine, Job, make_parts
+from distil_jax.data.progress import Progress
+from distil_jax.data.workspace import Workspace
+from distil_jax.errors import UserError
+from distil_jax.storage.address import is_url
+from distil_jax.storage.folder import opened
+
+CONNECT_SECONDS = 5
+RETRIES = 5
+SHARED = "inputs and output must be in a bucket, or on a file system that all its machines see"
+
+
+def engine(address: str = "", *, shares: int = 0) -> Engine:
+    """What makes the parts on the cluster of this address, in tasks of one CPU each.
+
+    Without an address it is $RAY_ADDRESS, or the cluster that this machine is part of. 0 shares
+    are one for each CPU. The engine raises `UserError` if there is no such cluster, or its machines
+    do not see the inputs and the output.
+
+    Raises `UserError` if Ray is not installed.
+    """
+    try:
+        ray = importlib.import_module("ray")
+    except ImportError as error:
+        raise UserError(
+            f"--engine=ray needs Ray, which is not installed ({error}): "
+            "pip install 'distil_jax[ray]', here and on the cluster's machines"
+        ) from error
+    return partial(_make, ray, address or os.environ.get("RAY_ADDRESS") or "auto", shares)
+
+
+def _make(
+    ray: Any, address: str, shares: int, job: Job, workspace: Workspace, progress: Progress
+) -> list[str]:
+    before = workspace.names()
+    job, output = _everywhere(job, workspace.address)
+    with _connected(ray, address):
+        count = shares or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        machines = sum(node["Alive"] for node in ray.nodes())
+        progress.say(f"{count} shares on {machines} machines")
+        given = ray.put(job)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_share)
+        begun = [task.remote(given, output, index, count) for index in range(count)]
+        try:
+            with progress.bar("preparing", None):
+                return _keys(ray, begun, progress)
+        except BaseException:
+            for share in begun:
+                ray.cancel(share, force=True)
+            ray.wait(begun, num_returns=len(begun))
+            workspace.adopt(before)
+            raise
+
+
+def _keys(ray: Any, waiting: list[Any], progress: Progress) -> list[str]:
+    """The keys of all parts, as the shares end."""
+    keys: list[str] = []
+    while waiting:
+        ended, waiting = ray.wait(waiting)
+        try:
+            (made,) = ray.get(ended)
+        except ray.exceptions.RayTaskError as error:
+            raise _explained(error) from error
+        except ray.exceptions.RayError as error:
+            told = " ".join(str(error).split())[:300]
+            raise UserError(f"a share was lost more than {RETRIES} times ({told})") from error
+        keys += made["keys"]
+        progress.advance(made["text_bytes"], made=True)
+    return keys
+
+
+def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[str, Any]:
+    """A task: one share of the parts, on whatever machine it runs."""
+    os.environ["RAYON_NUM_THREADS"] = "1"  # of the tokenizer: the task was given one CPU
+    workspace = Workspace(opened(output))
+    _check_seen(job, workspace)
+    keys = make_parts(job, workspace, _Silent(), shard_index=shard_index, shard_count=shard_count)
+    return {"keys": keys, "text_bytes": sum(workspace.record(key)["text_bytes"] for key in keys)}
+
+
+def _everywhere(job: Job, output: str) -> tuple[Job, str]:
+    """The same with whole paths: a task runs in a folder of its own."""
+    sources = tuple(
+        replace(source, path=source.path.absolute()) if type(source) is File else source
+        for source in job.sources
+    )
+    return replace(job, sources=sources), output if is_url(output) else os.path.abspath(output)
+
+
+class _Silent(Progress):
+    def say(self, line: str) -> None: ...
+
+
+def _check_seen(job: Job, workspace: Workspace) -> None:
+    """Raise a `UserError` unless this machine has the same inputs and output before it."""
+    host = socket.gethostname()
+    if not workspace.holds(job.settings):
+        raise UserError(f"{host} of the cluster does not see {workspace.address}; {SHARED}")
+    for source, expected in zip(job.sources, job.settings["inputs"], strict=True):
+        try:
+            found = source.identity()
+        except OSError as error:
+            raise UserError(
+                f"{host} of the cluster does not see {source.name} ({error.strerror}); {SHARED}"
+            ) from error
+        if found != expected:
+            raise UserError(f"{source.name} is another on {host} of the cluster; {SHARED}")
+
+
+@contextmanager
+def _connected(ray: Any, address: str) -> Iterator[None]:
+    if ray.is_initialized():
+        yield
+        return
+    _check_answers(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
+    except Exception as error:  # ConnectionError, RuntimeError, of gRPC, ...
+        told = " ".join(str(error).split())[:300]
+        raise _no_cluster(address, told) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        except OSError as error:
+            raise _no_cluster(address, error.strerror or str(error)) from error
+
+
+def _no_cluster(address: str, told: str) -> UserError:
+    return UserError(
+        f"no Ray cluster answers at {address} ({told}); start one (ray start --head), or name "
+        "one: --address=HOST:6379 on a machine of it, ray://HOST:10001 from elsewhere"
+    )
+
+
+def _explained(error: Any) -> BaseException:
+    cause = error.cause
+    if isinstance(cause, UserError):
+        return UserError(str(cause))
+    told = " ".join(str(cause if cause is not None else error).split())[-300:]
+    if "No module named" in told:
+        return UserError(
+            f"the cluster's machines lack what a share needs ({told}); pip install "
+            "'distil_jax[ray]' on each of them"
+        )
+    return UserError(f"a share failed: {told}") if isinstance(cause, OSError) else error

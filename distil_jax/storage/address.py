@@ -1,0 +1,90 @@
+"""Names of folders: a path on this machine, or the URL of one in a bucket (`gs://BUCKET/FOLDER`)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from distil_jax.errors import UserError
+
+EXTRAS = {"gs": "pip install 'distil_jax[gcs]'", "gcs": "pip install 'distil_jax[gcs]'"}
+LOGIN = {
+    "gs": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+}
+
+
+def is_url(name: str | Path) -> bool:
+    """Whether a name is one of fsspec's URLs rather than a path here."""
+    return "://" in str(name)
+
+
+def below(name: str | Path, *parts: str) -> str | Path:
+    """What has this name in a folder."""
+    return "/".join((bare(name), *parts)) if is_url(name) else Path(name, *parts)
+
+
+def parent(name: str | Path) -> str | Path:
+    """The folder that holds a folder."""
+    return bare(name).rpartition("/")[0] if is_url(name) else Path(name).parent
+
+
+def last(name: str | Path) -> str:
+    """A folder's own name."""
+    return bare(name).rpartition("/")[2] if is_url(name) else Path(name).name
+
+
+def bare(url: str | Path) -> str:
+    """A URL without slashes at its end."""
+    scheme, separator, rest = str(url).partition("://")
+    return scheme + separator + rest.rstrip("/")
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turn a store's refusals into a `UserError`; a missing file stays a FileNotFoundError."""
+    try:
+        yield
+    except (UserError, FileNotFoundError, FileExistsError):
+        raise
+    except Exception as error:  # every store's client has errors of its own
+        raise UserError(refusal(url, error)) from error
+
+
+def refusal(url: str, error: BaseException) -> str:
+    """One line: what cannot be reached, why, and what to type."""
+    scheme, bucket = urlsplit(url)[:2]
+    told = " ".join(str(error).split())[:200] or type(error).__name__
+    if isinstance(error, ImportError):
+        extra = EXTRAS.get(scheme, f"pip install the file system that fsspec names: {told}")
+        return f"{url} needs a library that is not installed ({told}); {extra}"
+    if isinstance(error, ValueError) and "rotocol" in told:
+        return f"{url} is a URL of no known kind ({told}); use gs://BUCKET/FOLDER or a folder here"
+    if _code(error) == 401 or "redentials" in told or "Unauthorized" in told:
+        advice = LOGIN.get(scheme, "log in to it first")
+        return f"{url} needs credentials that are not here ({told}); {advice}"
+    if isinstance(error, PermissionError) or "Forbidden" in told or _code(error) == 403:
+        return (
+            f"{url} is not allowed to this account ({told}); let it read and write objects of "
+            f"{scheme}://{bucket}, or use another account"
+        )
+    return f"{url} cannot be reached ({type(error).__name__}: {told}); check its name, the network"
+
+
+def missing_bucket(url: str) -> UserError:
+    """What to say when a bucket does not exist."""
+    scheme, bucket = urlsplit(url)[:2]
+    create = f"; create it: gcloud storage buckets create gs://{bucket}" if scheme == "gs" else ""
+    return UserError(f"there is no bucket {bucket} ({url}){create}")
+
+
+def cache_folder(kind: str) -> Path:
+    """Where this machine keeps copies of one kind: in $DISTIL_JAX_CACHE, or ~/.cache/distil_jax."""
+    root = os.environ.get("DISTIL_JAX_CACHE") or "~/.cache/distil_jax"
+    return Path(root).expanduser() / kind
+
+
+def _code(error: BaseException) -> int | None:
+    code = getattr(error, "code", None)
+    return int(str(code)) if str(code).isdecimal() else None

@@ -1,0 +1,102 @@
+"""lease: one process at a time, what a killed one left is seen to be left."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from distil_jax.errors import UserError
+from distil_jax.storage import lease
+from distil_jax.storage.bucket import Bucket
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 0.5)
+    return Bucket(f"memory://bucket/{tmp_path.name}")
+
+
+def lock(**changes: object) -> bytes:
+    return json.dumps({**lease._this_process(), "id": "other", **changes}).encode()
+
+
+def test_it_is_written_renewed_and_removed(bucket: Bucket) -> None:
+    with lease.held(bucket) as held:
+        first = json.loads(bucket.read(lease.FILE))
+        assert first["pid"] == os.getpid()
+        time.sleep(0.3)
+        assert json.loads(bucket.read(lease.FILE))["beat"] > first["beat"]
+        held.check()
+    assert not bucket.has(lease.FILE)
+
+
+def test_a_living_holder_is_named(bucket: Bucket) -> None:
+    who = re.escape(f"process {os.getpid()} on ")
+    with (
+        lease.held(bucket),
+        pytest.raises(UserError, match=f"is in use by {who}.*another --workdir"),
+        lease.held(bucket),
+    ):
+        pass
+    assert not bucket.has(lease.FILE)
+
+
+def test_what_another_machine_left_is_taken_over_once_it_is_seen_not_to_change(
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket.write(lease.FILE, lock(host="elsewhere"))
+    began = time.monotonic()
+    with lease.held(bucket):
+        assert time.monotonic() - began >= 0.5
+    assert "on elsewhere" in capsys.readouterr().out
+
+
+def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 100)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    bucket.write(lease.FILE, lock(pid=int(gone.stdout)))
+    with lease.held(bucket):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}'])
+def test_a_damaged_lock_is_taken_over(bucket: Bucket, content: bytes) -> None:
+    bucket.write(lease.FILE, content)
+    with lease.held(bucket):
+        pass
+
+
+def test_who_was_silent_too_long_is_told_and_leaves_the_other_alone(bucket: Bucket) -> None:
+    with lease.held(bucket) as held:
+        bucket.write(lease.FILE, lock(host="elsewhere"))
+        with pytest.raises(UserError, match=r"taken over by process .* on elsewhere"):
+            held.check()
+    assert json.loads(bucket.read(lease.FILE))["id"] == "other"
+
+
+def test_of_many_at_once_one_gets_it(bucket: Bucket) -> None:
+    got: list[bool] = []
+
+    def try_it() -> None:
+        try:
+            with lease.held(bucket):
+                got.append(True)
+                time.sleep(1)
+        except UserError:
+            got.append(False)
+
+    threads = [threading.Thread(target=try_it) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [False] * 4 + [True]
