@@ -32,7 +32,7 @@ POINTS = {
     "batch": [{"rows": n} for n in (4, 8, 16, 32, 64)],
     "accumulation": [{"rows": 8 * n, "micro": 8} for n in (1, 2, 4, 8, 16)],
     "devices": [{"devices": n} for n in (1, 2, 4, 8)],
-    "vocabulary": [{"vocabulary": n} for n in (8192, 30522, 119547)],
+    "vocabulary": [{"vocabulary": n} for n in (8192, 30522, 119547, 250002)],
     "corpus": [{"shards": n} for n in (1, 48, 480)],
 }
 HEADS = {

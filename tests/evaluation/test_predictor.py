@@ -11,8 +11,6 @@ from distil_jax.evaluation.network import Network, fresh_head
 from distil_jax.evaluation.predictor import Packed
 from distil_jax.training.parallel import Devices
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONFIG = models.EncoderConfig(
     model_type="bert",
     vocabulary=50,

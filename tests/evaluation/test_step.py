@@ -18,8 +18,6 @@ from distil_jax.training.config import Optimizer
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import State
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, BATCH, RATE, CLIP = 20, 8, 2e-3, 1.0
 SHAPE = Shape(rows=6, length=24, slots=BATCH)
 SMALL = {"vocab_size": 60, "max_position_embeddings": 20, "initializer_range": 0.3}

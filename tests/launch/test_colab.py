@@ -34,6 +34,7 @@ def settings(teacher_folder: Path, text_file: Path) -> dict[str, Any]:
         "LENGTH": 32,
         "CONFIG": "base",
         "FLAGS": [f"--config.{key}={value}" for key, value in FLAGS.items()],
+        "LEARNING_RATE": 0.003,
         "SENTENCE": "the old city is in the [MASK] 7",
     }
 
@@ -106,7 +107,7 @@ def test_it_runs_from_top_to_bottom(
         assert re.search(rf"{model}.* sentences/s at .* MB", printed(notebook, "speed"))
     fallen = re.search(r"loss ([\d.]+) -> ([\d.]+)", printed(notebook, "losses"))
     assert fallen is not None
-    assert float(fallen[2]) < 0.98 * float(fallen[1])  # a random teacher of 4 x 32 falls slowly
+    assert float(fallen[2]) < 0.9 * float(fallen[1])
     assert "int8" in printed(notebook, "export")
     with zipfile.ZipFile(tmp_path / "student.zip") as archive:
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(archive.namelist())

@@ -24,8 +24,6 @@ from distil_jax.training.step import (
     train_step,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=97, width=16, layers=4, heads=2, inner_width=32, positions=32,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,

@@ -17,8 +17,6 @@ from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Distillation, mask_batch
 from distil_jax.training.validation import VALIDATION_SEED, validator
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=97, width=16, layers=2, heads=2, inner_width=32, positions=32,
     initializer_range=0.3,
