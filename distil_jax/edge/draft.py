@@ -11,8 +11,9 @@ from distil_jax.errors import UserError
 from distil_jax.pretrained import Pretrained, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.writing import expressible
+from distil_jax.storage.atomic import flush_folder
 from distil_jax.tokenizer import save as save_tokenizer
-from distil_jax.training.workdir import flush_folder, writing
+from distil_jax.training.workdir import writing
 
 
 @contextmanager

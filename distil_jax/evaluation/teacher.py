@@ -103,7 +103,7 @@ def _order(folder: str, labels: Sequence[str], problem: Problem) -> tuple[int, .
 
 
 def _write(file: Path, outputs: Outputs) -> None:
-    from distil_jax.training.workdir import flush_folder
+    from distil_jax.storage.atomic import flush_folder
 
     temporary = file.with_name(f".{file.name}.new.npz")
     sizes = np.asarray([len(row) for row in outputs])

@@ -21,12 +21,12 @@ def write(path: Path, content: bytes | memoryview) -> None:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
         raise
-    sync_folder(path.parent)
+    flush_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
+def flush_folder(path: Path) -> None:
+    """Flush a folder's entries, or a file, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.storage import digests
+from distil_jax.storage.atomic import flush_folder
 from distil_jax.training.checkpoint_steps import ABOUT, DAMAGED, STATE
-from distil_jax.training.workdir import flush_folder, refusal, write_text
+from distil_jax.training.workdir import refusal, write_text
 
 WRITING, DELETING = ".writing-", ".deleting-"
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from distil_jax.errors import FULL, UserError
+from distil_jax.storage.atomic import flush_folder
 
 LOCK = "run.lock"
 _held: set[int] = set()
@@ -132,15 +133,6 @@ def replacing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(previous, ignore_errors=True)
     flush_folder(folder.parent)
-
-
-def flush_folder(path: Path) -> None:
-    """Flush a folder's entries, or a file, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock(path: Path, named: str) -> int:
