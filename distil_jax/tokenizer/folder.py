@@ -26,6 +26,8 @@ def resolve(name: str | Path) -> Path:
         return Bucket(str(name)).copy()
     if str(name) == BUILTIN_TEACHER:
         return Path(__file__).parents[1] / "builtin_teacher"
+    if str(name).startswith("builtin:"):
+        raise UserError(f"there is no model {name}; did you mean {BUILTIN_TEACHER}?")
     return Path(name)
 
 

@@ -112,3 +112,8 @@ def test_tokenizer_without_a_mask_is_refused(tmp_path: Path):
     backend.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(UserError, match="no cls, sep, mask token"):
         tokenizer.load(tmp_path)
+
+
+def test_another_built_in_name_is_told_the_one_there_is():
+    with pytest.raises(UserError, match="no model builtin:techer; did you mean builtin:teacher"):
+        tokenizer.resolve("builtin:techer")
