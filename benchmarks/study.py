@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from study_sizes import SIZES
@@ -30,6 +31,10 @@ from distil_jax.sizing.flops import training_flops
 HERE = Path(__file__).parent
 WITHOUT_TEACHER = {"loss.soft_target": 0.0, "loss.cosine": 0.0}
 SCRATCH = {**WITHOUT_TEACHER, "student.initialize": "random"}
+TOKEN_TYPES = {
+    "unfolded": {"student.fold_token_types": False},
+    "kept": {"student.keep_token_types": True},
+}
 MASKED_SHARE = 0.15
 
 
@@ -145,9 +150,15 @@ class Study:
 
     def score(self, names, seeds=0):
         """Fine-tune on every task; `seeds` replaces the size's own number."""
-        for task in self.size.tasks:
-            for name in names:
-                self.fine_tune(name, task, self.model(name), seeds or task.seeds)
+        members = [(name, task) for task in self.size.tasks for name in names]
+
+        def one(member):
+            name, task = member
+            self.fine_tune(name, task, self.model(name), seeds or task.seeds)
+
+        with ThreadPoolExecutor(self.flags.jobs) as pool:
+            for _ in pool.map(one, members):
+                write_tables(self.output)
 
     def fine_tune(self, name, task, model, seeds, **more):
         self.door(
@@ -191,7 +202,7 @@ class Study:
             )
 
     def ablate(self):
-        """The paper's Table 4, the choices of layers, and a run without the token-type fold."""
+        """The paper's Table 4, the choices of layers, and two other ways with token types."""
         changes = {
             **self.recipe(),
             "data.train": self.rows,
@@ -208,8 +219,9 @@ class Study:
             output=self.output / "ablations",
             overrides=changes,
         )
-        unfolded = {**changes, "student.fold_token_types": False}
-        self.door("main", config="distilbert", workdir=self.output / "unfolded", overrides=unfolded)
+        for name, change in TOKEN_TYPES.items():
+            workdir = self.output / name
+            self.door("main", config="distilbert", workdir=workdir, overrides={**changes, **change})
 
     def equal_flops(self):
         """Steps without a teacher that cost what the student's distillation cost."""
@@ -225,7 +237,7 @@ class Study:
         return round(self.size.steps * distilled.total / alone.total)
 
     def distil_again(self):
-        """SQuAD-style answers without and with the fine-tuned teacher's soft targets."""
+        """A task without and with the fine-tuned teacher's soft targets."""
         for task in self.size.second:
             student = self.model("student")
             for name in ("teacher", "student"):
@@ -243,25 +255,20 @@ class Study:
         given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
         command = [sys.executable, *map(str, program), *given]
         print(" ".join(["$ python", *command[1:]]), flush=True)
-        started, before = time.time(), os.times()
-        done = subprocess.run(command, check=False)
-        after = os.times()
+        started = time.time()
+        child = subprocess.Popen(command)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
         line = {
             "command": command[1:],
             "seconds": round(time.time() - started, 1),
-            "cpu_seconds": round(
-                after.children_user
-                + after.children_system
-                - before.children_user
-                - before.children_system,
-                1,
-            ),
-            "status": done.returncode,
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+            "status": child.returncode,
         }
         with (self.output / "hours.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
-        if done.returncode:
-            sys.exit(done.returncode)
+        if child.returncode:
+            sys.exit(child.returncode)
 
 
 def parser():
@@ -276,6 +283,7 @@ def parser():
     add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
     add("--output", required=True, type=commandline.folder, help="folder of the study")
     add("--seeds", type=int, default=0, help="of fine-tuning; 0: the size's own number")
+    add("--jobs", type=commandline.positive, default=1, help="fine-tuned at the same time")
     add("--until", default="", help="the last step that is done")
     return made
 

@@ -33,29 +33,31 @@ class Size:
     second: tuple[Task, ...]
 
 
-# For the embedded teacher: about an hour and a half of two cores.
+# For the embedded teacher: about two hours of two cores.
+SST2 = Task("sst2", epochs=3, seeds=3, rows=3000, learning_rate="1e-4")
 CPU = Size(
-    sequences=32,
-    teacher_steps=600,
+    sequences=16,
+    teacher_steps=1200,
     teacher_learning_rate=5e-4,
-    steps=300,
-    learning_rate=1e-3,
-    ablation_steps=50,
+    steps=600,
+    learning_rate=7e-4,
+    ablation_steps=100,
     ablation_seeds=1,
-    checkpoint_steps=50,
+    checkpoint_steps=100,
     compute="float32",
     heldout_rows=400,
     timed_sentences=500,
-    # A share of the rows, the same for teacher and student.
+    # A share of the rows, the same for every model. STS-B has all of them and more epochs: with
+    # 2,000 rows, 3 epochs and 1e-4 a student of three layers does not begin to learn it.
     tasks=(
-        Task("sst2", epochs=3, seeds=3, rows=3000, learning_rate="1e-4"),
-        Task("stsb", epochs=3, seeds=3, rows=2000, learning_rate="1e-4"),
+        SST2,
         Task("cola", epochs=3, seeds=3, rows=3000, learning_rate="1e-4"),
+        Task("wnli", epochs=3, seeds=3, learning_rate="1e-4"),
         Task("mrpc", epochs=3, seeds=3, rows=1500, learning_rate="1e-4"),
         Task("rte", epochs=3, seeds=3, rows=1000, learning_rate="1e-4"),
-        Task("wnli", epochs=3, seeds=3, learning_rate="1e-4"),
+        Task("stsb", epochs=5, seeds=1, learning_rate="3e-4"),
     ),
-    second=(Task("squad", epochs=1, seeds=1, rows=0, learning_rate="1e-4"),),
+    second=(SST2,),
 )
 
 # Never run. Planned for one H100 at a tenth of its bfloat16 peak, 100 TFLOP/s: teacher, student and

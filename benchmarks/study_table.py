@@ -4,14 +4,24 @@ import json
 import statistics
 from pathlib import Path
 
+from study_figure import draw
+
 ROLES = {
     "teacher": "teacher",
     "student": "student",
-    "cut": "same first weights, no teacher's outputs",
-    "scratch": "random first weights, no teacher, equal tokens",
-    "scratch-flops": "random first weights, no teacher, equal FLOPs",
-    "student-second": "student, second distillation",
+    "cut": "same start, no teacher",
+    "scratch": "random start, equal tokens",
+    "scratch-flops": "random start, equal FLOPs",
+    "student-second": "student, distilled twice",
 }
+
+
+TOKEN_TYPES = {
+    "unfolded": "positions without the token-type fold",
+    "kept": "token types kept",
+}
+DISTILLED = "student, distilled"
+MEASURES = {"masked_lm": 1, "accuracy": 100, "agreement": 100}
 
 
 def write_tables(folder: Path) -> None:
@@ -21,12 +31,18 @@ def write_tables(folder: Path) -> None:
         "scores": {role: tasks for role, tasks in scores.items() if tasks},
         "retention": _retention(scores["teacher"], scores["student"]),
         "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
-        "unfolded": _read(folder / "unfolded" / "results.json").get("models", {}),
+        "token_types": {
+            name: models[DISTILLED]
+            for name in TOKEN_TYPES
+            if (models := _read(folder / name / "results.json").get("models", {}))
+        },
         "speed": _read(folder / "speed" / "speed.json"),
         "hours": _hours(folder / "hours.jsonl"),
     }
     (folder / "study.json").write_text(json.dumps(found, indent=2) + "\n")
     (folder / "study.md").write_text(_markdown(found))
+    if found["scores"]:
+        (folder / "study.png").write_bytes(draw(found["scores"], ROLES))
 
 
 def _scores(folder: Path) -> dict:
@@ -76,7 +92,28 @@ def _markdown(found: dict) -> str:
             f"Mean of {', '.join(kept['tasks'])}: teacher {kept['teacher']:.1f}, student "
             f"{kept['student']:.1f}, kept {100 * kept['share']:.1f} %.",
         ]
+    lines += [*_ablations(found), "", "![](study.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _ablations(found: dict) -> list[str]:
+    """A row per variant with the medians over its seeds; the losses are of the run's own rows."""
+    rows = {
+        variant["name"]: {name: figure["median"] for name, figure in variant["figures"].items()}
+        for variant in found["ablations"]
+    }
+    rows |= {TOKEN_TYPES[name]: figures for name, figures in found["token_types"].items()}
+    if not rows:
+        return []
+    lines = [
+        "",
+        "| variant | held-out MLM loss | accuracy, % | agreement, % |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, figures in rows.items():
+        cells = [f"{factor * figures[measure]:.2f}" for measure, factor in MEASURES.items()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def _cell(score: dict | None) -> str:

@@ -32,6 +32,9 @@ def get_config() -> ConfigDict:
     # Fold token-type row 0 into the positions, so that the student's embeddings equal the
     # teacher's exactly. False copies the positions alone, as the original code did.
     config.student.fold_token_types = True
+    # Copy the teacher's table of token types instead, and fold nothing: the student is then a
+    # smaller BERT rather than a DistilBERT, and can tell the two texts of a pair apart.
+    config.student.keep_token_types = False
     # Copy the teacher's MLM transform as well as its decoder.
     config.student.copy_head = True
     # Parameters that stay as they are: none, positions (the original's recipe), or embeddings

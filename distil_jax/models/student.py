@@ -22,24 +22,29 @@ def student_from_teacher(
     layers: Sequence[int],
     *,
     fold_token_types: bool = True,
+    keep_token_types: bool = False,
     copy_head: bool = True,
     key: Key[Array, ""] | None = None,
 ) -> tuple[EncoderConfig, Params]:
-    """Take the given layers of the teacher and its embeddings, without token types.
+    """Take the given layers of the teacher and its embeddings, by default without token types.
 
     With `fold_token_types` the position table takes up token type 0, so that the embedding output
     is the teacher's, bit for bit; without, the position table is copied alone (Sanh et al. 2019).
+    With `keep_token_types` the table of token types is copied, and nothing is folded.
     With `copy_head=False` the transform before the decoder is drawn from `key` (seed 0 if none);
     the decoder itself always comes from the teacher. Works with and without a head. Raises
     `UserError` for a layer that the teacher lacks.
     """
     chosen = _checked(layers, config.layers)
-    student_config = student_shape(config, len(chosen))
+    student_config = student_shape(config, len(chosen), keep_token_types=keep_token_types)
     index = jnp.asarray(chosen)
+    embeddings = params["encoder"]["embeddings"]
+    if not keep_token_types:
+        embeddings = _without_token_types(embeddings, fold_token_types)
     student: dict[str, Any] = {
         **params,
         "encoder": {
-            "embeddings": _without_token_types(params["encoder"]["embeddings"], fold_token_types),
+            "embeddings": embeddings,
             "layers": jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], _layers(params)),
         },
     }
@@ -49,11 +54,16 @@ def student_from_teacher(
     return student_config, jax.tree.map(jnp.array, student)
 
 
-def student_shape(config: EncoderConfig, layers: int) -> EncoderConfig:
-    """The teacher's configuration with `layers` layers and no token types.
+def student_shape(
+    config: EncoderConfig, layers: int, *, keep_token_types: bool = False
+) -> EncoderConfig:
+    """The teacher's configuration with `layers` layers and no token types, or the teacher's.
 
-    BERT becomes DistilBERT, unless its LayerNorm epsilon is one that DistilBERT cannot express.
+    Without them BERT becomes DistilBERT, unless its LayerNorm epsilon is one that DistilBERT cannot
+    express.
     """
+    if keep_token_types:
+        return replace(config, layers=layers)
     distilbert = config.model_type == "bert" and config.norm_epsilon == DISTILBERT_EPSILON
     model_type = "distilbert" if distilbert else config.model_type
     return replace(config, model_type=model_type, layers=layers, token_types=0)

@@ -37,4 +37,4 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
         layers = assemble.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
-    return student_shape(teacher, len(layers))
+    return student_shape(teacher, len(layers), keep_token_types=config.student.keep_token_types)

@@ -239,13 +239,16 @@ def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params,
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
     key = jax.random.key(config.seed)
     if config.student.initialize == "random":
-        shape = student_shape(teacher.config, len(layers))
+        shape = student_shape(
+            teacher.config, len(layers), keep_token_types=config.student.keep_token_types
+        )
         return shape, initialize(shape, key), ()
     shape, params = student_from_teacher(
         teacher.config,
         teacher.params,
         layers,
         fold_token_types=config.student.fold_token_types,
+        keep_token_types=config.student.keep_token_types,
         copy_head=config.student.copy_head,
         key=key,
     )

@@ -30,6 +30,7 @@ class Student:
     initialize: str
     folder: str
     fold_token_types: bool
+    keep_token_types: bool
     copy_head: bool
     freeze: str
     dropout: float

@@ -21,6 +21,20 @@ def test_folded_token_types_keep_every_bit_of_the_embeddings(config, params, bat
     )
 
 
+def test_token_types_can_be_kept(config, params, batch):
+    """A student that is as deep as its teacher is the teacher, in every token type."""
+    layers = range(config.layers)
+    student, student_params = models.student_from_teacher(
+        config, params, layers, keep_token_types=True
+    )
+    assert student == config
+    pairs = {**batch, "token_types": batch["tokens"] % config.token_types}
+    found = models.MaskedLM(student).apply({"params": student_params}, pairs)
+    np.testing.assert_array_equal(found, models.MaskedLM(config).apply({"params": params}, pairs))
+    first = models.MaskedLM(student).apply({"params": student_params}, batch)
+    assert (found != first).any()
+
+
 def test_positions_alone_can_be_copied(config, params):
     _, student = models.student_from_teacher(config, params, [0], fold_token_types=False)
     copied = student["encoder"]["embeddings"]["positions"]
