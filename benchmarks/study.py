@@ -20,6 +20,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from study_sizes import SIZES
 from study_table import write_tables
@@ -156,7 +157,7 @@ class Study:
             name, task = member
             self.fine_tune(name, task, self.model(name), seeds or task.seeds)
 
-        with ThreadPoolExecutor(self.flags.jobs) as pool:
+        with workers(self.flags.jobs) as pool:
             for _ in pool.map(one, members):
                 write_tables(self.output)
 
@@ -269,6 +270,16 @@ class Study:
             file.write(json.dumps(line) + "\n")
         if child.returncode:
             sys.exit(child.returncode)
+
+
+def workers(count):
+    """Threads that share the processor; the programs they start inherit a thread's share."""
+    if not hasattr(os, "sched_setaffinity"):
+        return ThreadPoolExecutor(count)
+    cores, shares = sorted(os.sched_getaffinity(0)), SimpleQueue()
+    for number in range(count):
+        shares.put(cores[number::count] or cores)
+    return ThreadPoolExecutor(count, initializer=lambda: os.sched_setaffinity(0, shares.get()))
 
 
 def parser():
