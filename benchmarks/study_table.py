@@ -101,6 +101,7 @@ def _ablations(found: dict) -> list[str]:
     rows = {
         variant["name"]: {name: figure["median"] for name, figure in variant["figures"].items()}
         for variant in found["ablations"]
+        if variant["figures"].keys() >= MEASURES.keys()
     }
     rows |= {TOKEN_TYPES[name]: figures for name, figures in found["token_types"].items()}
     if not rows:
