@@ -47,11 +47,11 @@ CPU = Size(
     compute="float32",
     heldout_rows=400,
     timed_sentences=500,
-    # A share of the rows, the same for every model. STS-B has all of them and more epochs: with
-    # 2,000 rows, 3 epochs and 1e-4 a student of three layers does not begin to learn it.
+    # A share of the rows, the same for every model. STS-B and CoLA have all of them and a
+    # higher rate: with 2,000 and 3,000 rows, 3 epochs and 1e-4 no student begins to learn them.
     tasks=(
         SST2,
-        Task("cola", epochs=3, seeds=3, rows=3000, learning_rate="1e-4"),
+        Task("cola", epochs=3, seeds=3, learning_rate="3e-4"),
         Task("wnli", epochs=3, seeds=3, learning_rate="1e-4"),
         Task("mrpc", epochs=3, seeds=3, rows=1500, learning_rate="1e-4"),
         Task("rte", epochs=3, seeds=3, rows=1000, learning_rate="1e-4"),
