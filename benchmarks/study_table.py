@@ -6,6 +6,9 @@ from pathlib import Path
 
 from study_figure import draw
 
+from distil_jax.report.ablations import MEASURES
+from distil_jax.run.scores import DISTILLED
+
 ROLES = {
     "teacher": "teacher",
     "student": "student",
@@ -20,8 +23,6 @@ TOKEN_TYPES = {
     "unfolded": "positions without the token-type fold",
     "kept": "token types kept",
 }
-DISTILLED = "student, distilled"
-MEASURES = {"masked_lm": 1, "accuracy": 100, "agreement": 100}
 
 
 def write_tables(folder: Path) -> None:
