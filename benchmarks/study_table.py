@@ -19,7 +19,7 @@ ROLES = {
 }
 
 
-TOKEN_TYPES = {
+TOKEN_TYPE_TITLES = {
     "unfolded": "positions without the token-type fold",
     "kept": "token types kept",
 }
@@ -34,7 +34,7 @@ def write_tables(folder: Path) -> None:
         "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
         "token_types": {
             name: models[DISTILLED]
-            for name in TOKEN_TYPES
+            for name in TOKEN_TYPE_TITLES
             if (models := _read(folder / name / "results.json").get("models", {}))
         },
         "speed": _read(folder / "speed" / "speed.json"),
@@ -104,16 +104,16 @@ def _ablations(found: dict) -> list[str]:
         for variant in found["ablations"]
         if variant["figures"].keys() >= MEASURES.keys()
     }
-    rows |= {TOKEN_TYPES[name]: figures for name, figures in found["token_types"].items()}
+    rows |= {TOKEN_TYPE_TITLES[name]: figures for name, figures in found["token_types"].items()}
     if not rows:
         return []
-    lines = [
-        "",
-        "| variant | held-out MLM loss | accuracy, % | agreement, % |",
-        "|---|---:|---:|---:|",
-    ]
+    titles = [title for title, _, _ in MEASURES.values()]
+    lines = ["", f"| variant | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     for name, figures in rows.items():
-        cells = [f"{factor * figures[measure]:.2f}" for measure, factor in MEASURES.items()]
+        cells = [
+            f"{factor * figures[measure]:.{decimals}f}"
+            for measure, (_, decimals, factor) in MEASURES.items()
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
