@@ -125,13 +125,22 @@ def test_an_unknown_shape_names_the_nearest() -> None:
     assert set(KNOWN) >= {"bert-base", "bert-large", "xlm-r-large", "xlm-r-xl"}
 
 
-def test_a_pair_is_what_a_run_derives(teacher_folder: Path) -> None:
-    keys = [f"--config.teacher={teacher_folder}", "--config.student.layers=first"]
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("initialize", ["teacher", "random"])
+def test_a_pair_is_what_a_run_derives(teacher_folder: Path, initialize: str, kept: bool) -> None:
+    keys = [
+        f"--config.teacher={teacher_folder}",
+        "--config.student.layers=first",
+        f"--config.student.initialize={initialize}",
+        f"--config.student.keep_token_types={kept}",
+    ]
     config = config_source.read("base", keys)
     pair, models = pair_of(config), assemble.models(config)
     assert models.teacher is not None
     assert pair.teacher == models.teacher.config
     assert assemble.with_dropout(config, pair.student) == models.student
+    assert pair.student.token_types == (pair.teacher.token_types if kept else 0)
+    assert pair.teacher.token_types > 0
 
 
 def test_work_comes_from_the_rows_that_are_here(rows_folder: Path) -> None:
