@@ -14,14 +14,9 @@ study.md hold what there is. The sizes stand in `study_sizes.py`.
 import argparse
 import json
 import lzma
-import os
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 
+from study_programs import Programs, workers
 from study_sizes import SIZES
 from study_table import write_tables
 
@@ -41,20 +36,19 @@ MASKED_SHARE = 0.15
 
 def main(arguments):
     flags = parser().parse_args(arguments)
-    study = Study(flags)
+    study = Study(flags, Programs(flags.output / "hours.jsonl"))
     steps = {
         "rows": study.prepare,
         "teacher": study.train_teacher,
         "student": lambda: study.distil("student", {}),
-        "scores": lambda: study.score(("teacher", "student"), flags.seeds),
         "cut": lambda: study.distil("cut", WITHOUT_TEACHER),
-        "scratch": lambda: study.distil("scratch", SCRATCH),
-        "baseline-scores": lambda: study.score(("cut", "scratch"), flags.seeds),
+        "scores": lambda: study.score(("teacher", "student", "cut"), flags.seeds),
         "speed": study.time_models,
-        "ablations": study.ablate,
-        "equal-flops": lambda: study.distil("scratch-flops", SCRATCH, study.equal_flops()),
-        "flops-scores": lambda: study.score(("scratch-flops",), flags.seeds),
         "second": study.distil_again,
+        "ablations": study.ablate,
+        "scratch": lambda: study.distil("scratch", SCRATCH),
+        "equal-flops": lambda: study.distil("cut-flops", WITHOUT_TEACHER, study.equal_flops()),
+        "baseline-scores": lambda: study.score(("scratch", "cut-flops"), flags.seeds),
     }
     for name, step in steps.items():
         step()
@@ -66,8 +60,9 @@ def main(arguments):
 class Study:
     """The folder of a study and the steps that fill it."""
 
-    def __init__(self, flags):
+    def __init__(self, flags, programs):
         self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
+        self.programs = programs
         self.rows = flags.rows or self.output / "rows"
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
@@ -80,7 +75,7 @@ class Study:
 
     def prepare(self):
         if not (self.rows / "manifest.json").is_file():
-            self.door(
+            self.programs.door(
                 "prepare",
                 input=self.flags.text,
                 document="block",
@@ -97,7 +92,7 @@ class Study:
         start = self.output / "teacher-start"
         if not start.is_dir():
             script = HERE / "warm_start.py"
-            self.call(script, model=self.flags.model, rows=self.rows, output=start)
+            self.programs.call(script, model=self.flags.model, rows=self.rows, output=start)
         self.run(
             "teacher",
             "pretrain_builtin_teacher",
@@ -123,7 +118,7 @@ class Study:
         }
 
     def run(self, name, config, changes, steps):
-        self.door(
+        self.programs.door(
             "main",
             config=config,
             workdir=self.output / name,
@@ -139,7 +134,7 @@ class Study:
         )
 
     def held_out(self, name):
-        self.door(
+        self.programs.door(
             "evaluate",
             model=self.model(name),
             task="mlm",
@@ -162,7 +157,7 @@ class Study:
                 write_tables(self.output)
 
     def fine_tune(self, name, task, model, seeds, **more):
-        self.door(
+        self.programs.door(
             "evaluate",
             model=model,
             task=task.name,
@@ -193,7 +188,7 @@ class Study:
 
     def time_models(self):
         if not (self.output / "speed" / "speed.json").is_file():
-            self.door(
+            self.programs.door(
                 "benchmark",
                 model=self.model("student"),
                 teacher=self.model("teacher"),
@@ -213,7 +208,7 @@ class Study:
             "checkpoint.every_steps": 1_000_000,
             "precision.compute": self.size.compute,
         }
-        self.door(
+        self.programs.door(
             "ablate",
             config="distilbert",
             seeds=self.size.ablation_seeds,
@@ -222,7 +217,8 @@ class Study:
         )
         for name, change in TOKEN_TYPES.items():
             workdir = self.output / name
-            self.door("main", config="distilbert", workdir=workdir, overrides={**changes, **change})
+            overrides = {**changes, **change}
+            self.programs.door("main", config="distilbert", workdir=workdir, overrides=overrides)
 
     def equal_flops(self):
         """Steps without a teacher that cost what the student's distillation cost."""
@@ -246,40 +242,6 @@ class Study:
             found = self.output / "scores" / "teacher" / task.name
             best = json.loads((found / "results.json").read_text())["best_model"]
             self.fine_tune("student-second", task, student, task.seeds, teacher=found / best)
-
-    def door(self, name, *, overrides=None, **flags):
-        self.call("-m", f"distil_jax.{name}", overrides=overrides, **flags)
-
-    def call(self, *program, overrides=None, **flags):
-        """Run a program with this Python; what it took is added to STUDY/hours.jsonl."""
-        given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
-        given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
-        command = [sys.executable, *map(str, program), *given]
-        print(" ".join(["$ python", *command[1:]]), flush=True)
-        started = time.time()
-        child = subprocess.Popen(command)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        line = {
-            "command": command[1:],
-            "seconds": round(time.time() - started, 1),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "status": child.returncode,
-        }
-        with (self.output / "hours.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        if child.returncode:
-            sys.exit(child.returncode)
-
-
-def workers(count):
-    """Threads that share the processor; the programs they start inherit a thread's share."""
-    if not hasattr(os, "sched_setaffinity"):
-        return ThreadPoolExecutor(count)
-    cores, shares = sorted(os.sched_getaffinity(0)), SimpleQueue()
-    for number in range(count):
-        shares.put(cores[number::count] or cores)
-    return ThreadPoolExecutor(count, initializer=lambda: os.sched_setaffinity(0, shares.get()))
 
 
 def parser():

@@ -49,13 +49,14 @@ CPU = Size(
     timed_sentences=500,
     # A share of the rows, the same for every model. STS-B and CoLA have all of them and a
     # higher rate: with 2,000 and 3,000 rows, 3 epochs and 1e-4 no student begins to learn them.
+    # The longest comes first, so that two workers end at about the same time.
     tasks=(
+        Task("stsb", epochs=5, seeds=1, learning_rate="3e-4"),
         SST2,
         Task("cola", epochs=3, seeds=3, learning_rate="3e-4"),
         Task("wnli", epochs=3, seeds=3, learning_rate="1e-4"),
         Task("mrpc", epochs=3, seeds=3, rows=1500, learning_rate="1e-4"),
         Task("rte", epochs=3, seeds=3, rows=1000, learning_rate="1e-4"),
-        Task("stsb", epochs=5, seeds=1, learning_rate="3e-4"),
     ),
     second=(SST2,),
 )

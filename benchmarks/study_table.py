@@ -12,13 +12,13 @@ from distil_jax.run.scores import DISTILLED
 ROLES = {
     "teacher": "teacher",
     "student": "student",
-    "cut": "same start, no teacher",
+    "cut": "same start, no teacher, equal tokens",
     "scratch": "random start, equal tokens",
-    "scratch-flops": "random start, equal FLOPs",
+    "cut-flops": "same start, no teacher, equal FLOPs",
     "student-second": "student, distilled twice",
 }
-
-
+# Held-out text, and the task of the second distillation where it is not one of the six.
+NOT_AVERAGED = {"mlm", "squad"}
 TOKEN_TYPE_TITLES = {
     "unfolded": "positions without the token-type fold",
     "kept": "token types kept",
@@ -30,7 +30,7 @@ def write_tables(folder: Path) -> None:
     scores = {role: _scores(folder / "scores" / role) for role in ROLES}
     found = {
         "scores": {role: tasks for role, tasks in scores.items() if tasks},
-        "retention": _retention(scores["teacher"], scores["student"]),
+        "kept": _kept(scores),
         "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
         "token_types": {
             name: models[DISTILLED]
@@ -59,13 +59,19 @@ def _scores(folder: Path) -> dict:
     }
 
 
-def _retention(teacher: dict, student: dict) -> dict:
-    """The student's mean over the teacher's, on the tasks that both were scored on."""
-    shared = sorted((teacher.keys() & student.keys()) - {"mlm", "squad"})
-    if not shared:
-        return {}
-    means = [statistics.mean(one[task]["score"] for task in shared) for one in (teacher, student)]
-    return {"tasks": shared, "teacher": means[0], "student": means[1], "share": means[1] / means[0]}
+def _kept(scores: dict) -> dict:
+    """Each model's mean over the teacher's tasks, and its share of the teacher's mean.
+
+    Held-out text is not among the tasks; a model that lacks one of them has no mean.
+    """
+    tasks = sorted(scores["teacher"].keys() - NOT_AVERAGED)
+    means = {
+        role: statistics.mean(one[task]["score"] for task in tasks)
+        for role, one in scores.items()
+        if tasks and one.keys() >= set(tasks)
+    }
+    shares = {role: mean / means["teacher"] for role, mean in means.items()}
+    return {"tasks": tasks, "means": means, "shares": shares}
 
 
 def _hours(file: Path) -> dict:
@@ -81,20 +87,31 @@ def _read(file: Path) -> dict:
 
 
 def _markdown(found: dict) -> str:
-    scores = found["scores"]
+    scores, kept = found["scores"], found["kept"]
     tasks = sorted({task for one in scores.values() for task in one})
-    lines = [f"| model | {' | '.join(tasks)} |", "|---|" + "---:|" * len(tasks)]
+    titles = ["model", *tasks, f"mean of {len(kept['tasks'])}", "kept, %"]
+    lines = [f"| {' | '.join(titles)} |", "|---|" + "---:|" * (len(titles) - 1)]
     for role, one in scores.items():
-        cells = [_cell(one.get(task)) for task in tasks]
-        lines.append(f"| {ROLES[role]} | {' | '.join(cells)} |")
-    if kept := found["retention"]:
-        lines += [
-            "",
-            f"Mean of {', '.join(kept['tasks'])}: teacher {kept['teacher']:.1f}, student "
-            f"{kept['student']:.1f}, kept {100 * kept['share']:.1f} %.",
-        ]
-    lines += [*_ablations(found), "", "![](study.png)"]
+        cells = [ROLES[role], *(_cell(one.get(task)) for task in tasks), "", ""]
+        if role in kept["means"]:
+            cells[-2:] = f"{kept['means'][role]:.1f}", f"{100 * kept['shares'][role]:.1f}"
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [*_speed(found["speed"]), *_ablations(found), "", "![](study.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _speed(speed: dict) -> list[str]:
+    if not speed:
+        return []
+    student, teacher, ratios = speed["student"], speed["teacher"], speed["ratios"]
+    return [
+        "",
+        f"On {speed['device']}, the student is {ratios['batch_1_speed']:.2f} times as fast as its "
+        f"teacher on {speed['lengths']['sentences']} sentences one at a time, "
+        f"{ratios['batch_32_speed']:.2f} times in batches of 32; it has "
+        f"{student['parameters'] / 1e6:.1f} of {teacher['parameters'] / 1e6:.1f} million "
+        f"parameters, {100 * ratios['parameters']:.0f} %.",
+    ]
 
 
 def _ablations(found: dict) -> list[str]:

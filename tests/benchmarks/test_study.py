@@ -1,0 +1,131 @@
+"""The study's script: its programs take what it gives them, and its tables say what files say."""
+
+import importlib
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from distil_jax.run import config_source
+from distil_jax.storage.atomic import write
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+DOORS_WITH_OVERRIDES = {"main", "ablate"}
+
+
+@pytest.fixture
+def study(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("study")
+
+
+@pytest.fixture
+def study_table(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("study_table")
+
+
+class Accepted:
+    """In place of the programs: reads their command lines as they do, and leaves their results."""
+
+    def __init__(self):
+        self.doors = []
+        self.configs = {}
+
+    def door(self, name, *, overrides=None, **flags):
+        self.doors.append(name)
+        given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        if name in DOORS_WITH_OVERRIDES:
+            changed = [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
+            config = config_source.read(flags["config"], changed)
+        if name == "main":
+            self.configs[flags["workdir"].name] = config
+            student = flags["workdir"] / "student"
+            shutil.copytree(files("distil_jax") / "builtin_teacher", student)
+        else:
+            module = importlib.import_module(f"distil_jax.{name}")
+            module._parser().parse_args(given)
+        if name == "evaluate":
+            write_scores(flags["output"], [50.0])
+
+    def call(self, script, **flags):
+        assert Path(script).is_file()
+        flags["output"].mkdir()
+
+
+def write_scores(folder, scores):
+    folder.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(scores)
+    results = {
+        "score": ordered[len(ordered) // 2],
+        "spread": {"min": ordered[0], "max": ordered[-1], "std": 0.0},
+        "metrics": {},
+        "parameters": 7,
+        "seeds": list(range(len(scores))),
+        "best_model": "best",
+    }
+    write(folder / "results.json", json.dumps(results).encode())
+
+
+@pytest.mark.parametrize("size", ["cpu", "accelerator"])
+def test_every_command_of_a_study_is_one_that_its_program_takes(
+    study, study_table, tmp_path, monkeypatch, size
+):
+    names = {task.name for task in study.SIZES[size].tasks + study.SIZES[size].second}
+    for name in names:
+        (tmp_path / "tasks" / name).mkdir(parents=True)
+        (tmp_path / "tasks" / name / "train.jsonl").write_text("{}\n{}\n{}\n")
+    programs = Accepted()
+    monkeypatch.setattr(study, "Programs", lambda log: programs)
+    monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
+
+    study.main(
+        [
+            f"--size={size}",
+            "--model=builtin:teacher",
+            "--text=corpus.txt",
+            "--heldout=heldout.txt",
+            f"--tasks={tmp_path / 'tasks'}",
+            f"--output={tmp_path / 'study'}",
+        ]
+    )
+
+    assert set(programs.doors) == {"prepare", "main", "evaluate", "benchmark", "ablate"}
+    runs = programs.configs
+    steps = study.SIZES[size].steps
+    assert {runs[name].total_steps for name in ("student", "cut", "scratch")} == {steps}
+    # Without a teacher's forward pass more steps cost the same.
+    assert 1.5 * steps < runs["cut-flops"].total_steps < 4 * steps
+    assert runs["cut"].loss.soft_target == runs["cut"].loss.cosine == 0
+    assert runs["student"].loss.soft_target > 0
+    assert runs["scratch"].student.initialize == "random"
+    found = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert found["kept"]["shares"] == dict.fromkeys(
+        ("teacher", "student", "cut", "scratch", "cut-flops"), 1.0
+    )
+
+
+def test_tables_have_medians_spread_means_and_shares_of_the_teacher(study_table, tmp_path):
+    for role, task, scores in [
+        ("teacher", "sst2", [80.0, 78.0, 79.0]),
+        ("teacher", "rte", [61.0]),
+        ("teacher", "mlm", [40.0]),
+        ("student", "sst2", [70.0, 69.0, 75.0]),
+        ("student", "rte", [60.0]),
+        ("cut", "sst2", [65.0]),
+    ]:
+        write_scores(tmp_path / "scores" / role / task, scores)
+
+    study_table.write_tables(tmp_path)
+
+    lines = (tmp_path / "study.md").read_text().splitlines()
+    assert lines[0] == "| model | mlm | rte | sst2 | mean of 2 | kept, % |"
+    assert lines[2:5] == [
+        "| teacher | 40.0 | 61.0 | 79.0 (78.0 to 80.0) | 70.0 | 100.0 |",
+        "| student |  | 60.0 | 70.0 (69.0 to 75.0) | 65.0 | 92.9 |",
+        # It has no mean: it was not scored on both.
+        "| same start, no teacher, equal tokens |  |  | 65.0 |  |  |",
+    ]
+    assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
