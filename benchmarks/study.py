@@ -114,6 +114,8 @@ class Study:
         return {
             "teacher": self.model("teacher"),
             "student.layers": "every_other",
+            "student.dropout": self.size.dropout,
+            "student.attention_dropout": self.size.dropout,
             "optimizer.learning_rate": self.size.learning_rate,
         }
 

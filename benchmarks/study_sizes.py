@@ -23,6 +23,7 @@ class Size:
     teacher_learning_rate: float
     steps: int
     learning_rate: float
+    dropout: float
     ablation_steps: int
     ablation_seeds: int
     checkpoint_steps: int
@@ -35,15 +36,18 @@ class Size:
 
 # For the embedded teacher: about two hours of two cores.
 SST2 = Task("sst2", epochs=3, seeds=3, rows=3000, learning_rate="1e-4")
+# In 0.2 million tokens the student's held-out masked-LM loss came to 6.174 with 16 rows a step and
+# the paper's dropout of 0.1, to 6.126 with 8 rows, and to 6.012 with 8 rows and no dropout.
 CPU = Size(
-    sequences=16,
-    teacher_steps=1200,
+    sequences=8,
+    teacher_steps=2400,
     teacher_learning_rate=5e-4,
-    steps=600,
+    steps=2800,
     learning_rate=7e-4,
-    ablation_steps=100,
+    dropout=0.0,
+    ablation_steps=200,
     ablation_seeds=1,
-    checkpoint_steps=100,
+    checkpoint_steps=200,
     compute="float32",
     heldout_rows=400,
     timed_sentences=500,
@@ -70,6 +74,7 @@ ACCELERATOR = Size(
     teacher_learning_rate=5e-4,
     steps=3000,
     learning_rate=5e-4,
+    dropout=0.1,
     ablation_steps=300,
     ablation_seeds=3,
     checkpoint_steps=500,
