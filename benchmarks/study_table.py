@@ -89,10 +89,11 @@ def _read(file: Path) -> dict:
 def _markdown(found: dict) -> str:
     scores, kept = found["scores"], found["kept"]
     tasks = sorted({task for one in scores.values() for task in one})
-    titles = ["model", *tasks, f"mean of {len(kept['tasks'])}", "kept, %"]
+    averages = [f"mean of {len(kept['tasks'])}", "kept, %"] if kept["tasks"] else []
+    titles = ["model", *tasks, *averages]
     lines = [f"| {' | '.join(titles)} |", "|---|" + "---:|" * (len(titles) - 1)]
     for role, one in scores.items():
-        cells = [ROLES[role], *(_cell(one.get(task)) for task in tasks), "", ""]
+        cells = [ROLES[role], *(_cell(one.get(task)) for task in tasks), *[""] * len(averages)]
         if role in kept["means"]:
             cells[-2:] = f"{kept['means'][role]:.1f}", f"{100 * kept['shares'][role]:.1f}"
         lines.append(f"| {' | '.join(cells)} |")

@@ -129,3 +129,13 @@ def test_tables_have_medians_spread_means_and_shares_of_the_teacher(study_table,
         "| same start, no teacher, equal tokens |  |  | 65.0 |  |  |",
     ]
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_before_the_first_task_the_table_has_held_out_text_alone(study_table, tmp_path):
+    write_scores(tmp_path / "scores" / "teacher" / "mlm", [40.0])
+
+    study_table.write_tables(tmp_path)
+
+    lines = (tmp_path / "study.md").read_text().splitlines()
+    assert lines[0] == "| model | mlm |"
+    assert lines[2] == "| teacher | 40.0 |"
