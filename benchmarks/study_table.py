@@ -12,9 +12,9 @@ from distil_jax.run.scores import DISTILLED
 ROLES = {
     "teacher": "teacher",
     "student": "student",
-    "cut": "same start, no teacher, equal tokens",
+    "cut": "no teacher, equal tokens",
     "scratch": "random start, equal tokens",
-    "cut-flops": "same start, no teacher, equal FLOPs",
+    "cut-flops": "no teacher, equal FLOPs",
     "student-second": "student, distilled twice",
 }
 # Held-out text, and the task of the second distillation where it is not one of the six.
