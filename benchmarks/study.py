@@ -238,12 +238,12 @@ class Study:
     def distil_again(self):
         """A task without and with the fine-tuned teacher's soft targets."""
         for task in self.size.second:
-            student = self.model("student")
+            student, seeds = self.model("student"), self.flags.seeds or task.seeds
             for name in ("teacher", "student"):
-                self.fine_tune(name, task, self.model(name), task.seeds)
+                self.fine_tune(name, task, self.model(name), seeds)
             found = self.output / "scores" / "teacher" / task.name
             best = json.loads((found / "results.json").read_text())["best_model"]
-            self.fine_tune("student-second", task, student, task.seeds, teacher=found / best)
+            self.fine_tune("student-second", task, student, seeds, teacher=found / best)
 
 
 def parser():
