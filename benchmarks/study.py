@@ -42,13 +42,13 @@ def main(arguments):
         "teacher": study.train_teacher,
         "student": lambda: study.distil("student", {}),
         "cut": lambda: study.distil("cut", WITHOUT_TEACHER),
-        "scores": lambda: study.score(("teacher", "student", "cut"), flags.seeds),
+        "scores": lambda: study.score("teacher", "student", "cut"),
         "speed": study.time_models,
         "second": study.distil_again,
         "ablations": study.ablate,
         "scratch": lambda: study.distil("scratch", SCRATCH),
         "equal-flops": lambda: study.distil("cut-flops", WITHOUT_TEACHER, study.equal_flops()),
-        "baseline-scores": lambda: study.score(("scratch", "cut-flops"), flags.seeds),
+        "baseline-scores": lambda: study.score("scratch", "cut-flops"),
     }
     for name, step in steps.items():
         step()
@@ -146,26 +146,26 @@ class Study:
             output=self.output / "scores" / name / "mlm",
         )
 
-    def score(self, names, seeds=0):
-        """Fine-tune on every task; `seeds` replaces the size's own number."""
+    def score(self, *names):
+        """Fine-tune these models on every task."""
         members = [(name, task) for task in self.size.tasks for name in names]
 
         def one(member):
             name, task = member
-            self.fine_tune(name, task, self.model(name), seeds or task.seeds)
+            self.fine_tune(name, task, self.model(name))
 
         with workers(self.flags.jobs) as pool:
             for _ in pool.map(one, members):
                 write_tables(self.output)
 
-    def fine_tune(self, name, task, model, seeds, **more):
+    def fine_tune(self, name, task, model, **more):
         self.programs.door(
             "evaluate",
             model=model,
             task=task.name,
             data=self.flags.tasks / task.name,
             train=self.training_rows(task),
-            seeds=seeds,
+            seeds=self.flags.seeds or task.seeds,
             epochs=task.epochs,
             learning_rate=task.learning_rate,
             models="best",
@@ -238,12 +238,12 @@ class Study:
     def distil_again(self):
         """A task without and with the fine-tuned teacher's soft targets."""
         for task in self.size.second:
-            student, seeds = self.model("student"), self.flags.seeds or task.seeds
+            student = self.model("student")
             for name in ("teacher", "student"):
-                self.fine_tune(name, task, self.model(name), seeds)
+                self.fine_tune(name, task, self.model(name))
             found = self.output / "scores" / "teacher" / task.name
             best = json.loads((found / "results.json").read_text())["best_model"]
-            self.fine_tune("student-second", task, student, seeds, teacher=found / best)
+            self.fine_tune("student-second", task, student, teacher=found / best)
 
 
 def parser():

@@ -3,11 +3,13 @@
 import importlib
 import json
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from distil_jax.pretrained import load, save
 from distil_jax.run import config_source
 from distil_jax.storage.atomic import write
 
@@ -51,8 +53,10 @@ class Accepted:
             write_scores(flags["output"], [50.0])
 
     def call(self, script, **flags):
-        assert Path(script).is_file()
-        flags["output"].mkdir()
+        given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        importlib.import_module(script.stem).parser().parse_args(given)
+        self.doors.append(script.stem)
+        shutil.copytree(files("distil_jax") / "builtin_teacher", flags["output"])
 
 
 def write_scores(folder, scores):
@@ -69,9 +73,18 @@ def write_scores(folder, scores):
     write(folder / "results.json", json.dumps(results).encode())
 
 
-@pytest.mark.parametrize("size", ["cpu", "accelerator"])
+@pytest.fixture(scope="session")
+def headless(tmp_path_factory):
+    """The embedded teacher's encoder alone, as MiniLM's folder has it."""
+    folder = tmp_path_factory.mktemp("model") / "headless"
+    model = load("builtin:teacher")
+    save(folder, replace(model, params={"encoder": model.params["encoder"]}, head=None))
+    return folder
+
+
+@pytest.mark.parametrize(("size", "has_head"), [("cpu", True), ("accelerator", False)])
 def test_every_command_of_a_study_is_one_that_its_program_takes(
-    study, study_table, tmp_path, monkeypatch, size
+    study, study_table, tmp_path, monkeypatch, headless, size, has_head
 ):
     names = {task.name for task in study.SIZES[size].tasks + study.SIZES[size].second}
     for name in names:
@@ -84,7 +97,7 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
     study.main(
         [
             f"--size={size}",
-            "--model=builtin:teacher",
+            f"--model={'builtin:teacher' if has_head else headless}",
             "--text=corpus.txt",
             "--heldout=heldout.txt",
             f"--tasks={tmp_path / 'tasks'}",
@@ -92,8 +105,11 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
         ]
     )
 
-    assert set(programs.doors) == {"prepare", "main", "evaluate", "benchmark", "ablate"}
+    first_head = set() if has_head else {"warm_start"}
+    doors = {"prepare", "main", "evaluate", "benchmark", "ablate"}
+    assert set(programs.doors) == doors | first_head
     runs = programs.configs
+    assert ("teacher" in runs) is not has_head
     steps = study.SIZES[size].steps
     assert {runs[name].total_steps for name in ("student", "cut", "scratch")} == {steps}
     # Without a teacher's forward pass more steps cost the same.
