@@ -7,20 +7,23 @@ TEXT is the corpus (documents are blocks of lines), HELDOUT_TEXT is never traine
 folder for each task with train and validation files. A model with a masked-LM head is the teacher
 as it is; an encoder without one, such as MiniLM, first gets a head and is trained with it. Every
 step is one of the package's doors, or the script beside this one; what is finished is kept, so the
-same command goes on where it stopped, and --until=STEP ends early. At any time STUDY/study.json and
+same command goes on where it stopped, and --until=STEP ends early. With --jobs=N the programs of
+all steps run N at a time, each once what it reads is there. At any time STUDY/study.json and
 study.md hold what there is. The sizes stand in `study_sizes.py`.
 """
 
 import argparse
 import json
 import lzma
+import os
 from pathlib import Path
 
-from study_programs import Programs, workers
+from study_programs import Job, Programs, run_jobs
 from study_sizes import SIZES
 from study_table import write_tables
 
 from distil_jax import commandline
+from distil_jax.errors import UserError
 from distil_jax.pretrained import load
 from distil_jax.sizing.flops import training_flops
 
@@ -32,29 +35,33 @@ TOKEN_TYPES = {
     "kept": {"student.keep_token_types": True},
 }
 MASKED_SHARE = 0.15
+STEPS = (
+    "rows",
+    "teacher",
+    "student",
+    "cut",
+    "scores",
+    "second",
+    "scratch",
+    "equal-flops",
+    "baseline-scores",
+    "ablations",
+    "speed",
+)
 
 
 def main(arguments):
     flags = parser().parse_args(arguments)
+    if flags.jobs > 1:
+        # Several programs on one GPU: none takes its whole memory.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     study = Study(flags, Programs(flags.output / "hours.jsonl"))
-    steps = {
-        "rows": study.prepare,
-        "teacher": study.train_teacher,
-        "student": lambda: study.distil("student", {}),
-        "cut": lambda: study.distil("cut", WITHOUT_TEACHER),
-        "scores": lambda: study.score("teacher", "student", "cut"),
-        "speed": study.time_models,
-        "second": study.distil_again,
-        "ablations": study.ablate,
-        "scratch": lambda: study.distil("scratch", SCRATCH),
-        "equal-flops": lambda: study.distil("cut-flops", WITHOUT_TEACHER, study.equal_flops()),
-        "baseline-scores": lambda: study.score("scratch", "cut-flops"),
-    }
-    for name, step in steps.items():
-        step()
-        write_tables(flags.output)
-        if name == flags.until:
-            break
+    steps = study.steps()
+    wanted = STEPS[: STEPS.index(flags.until) + 1] if flags.until else STEPS
+    jobs = [job for step in wanted for job in steps[step]]
+    failed = run_jobs(jobs, flags.jobs, lambda: write_tables(flags.output))
+    if failed:
+        raise UserError("\n".join(["not all of the study was done", *failed]))
 
 
 class Study:
@@ -66,6 +73,55 @@ class Study:
         self.rows = flags.rows or self.output / "rows"
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
+
+    def steps(self):
+        """What is done, in the order of its worth: each step's jobs."""
+        rows = Job("rows", self.prepare, alone=True)
+        teacher = Job("teacher", self.train_teacher, ("rows",), alone=True)
+        return {
+            "rows": [rows],
+            "teacher": [teacher],
+            "student": [self.distillation("student", {})],
+            "cut": [self.distillation("cut", WITHOUT_TEACHER)],
+            "scores": self.scores("teacher", "student", "cut"),
+            "second": [
+                self.second(task) for task in self.size.tasks if task.name in self.size.second
+            ],
+            "scratch": [self.distillation("scratch", SCRATCH)],
+            "equal-flops": [Job("cut-flops", self.distil_equal_flops, ("student",))],
+            "baseline-scores": self.scores("scratch", "cut-flops"),
+            "ablations": [Job("ablations", self.ablate, ("teacher",)), *self.token_types()],
+            "speed": [Job("speed", self.time_models, ("student",), alone=True)],
+        }
+
+    def distillation(self, name, changes):
+        return Job(name, lambda: self.distil(name, changes), ("teacher",))
+
+    def scores(self, *names):
+        """Fine-tune these models on every task."""
+        return [
+            Job(
+                f"{name} on {task.name}",
+                lambda name=name, task=task: self.fine_tune(name, task, self.model(name)),
+                (name,),
+            )
+            for task in self.size.tasks
+            for name in names
+        ]
+
+    def second(self, task):
+        return Job(
+            f"student-second on {task.name}",
+            lambda: self.distil_again(task),
+            (f"teacher on {task.name}", f"student on {task.name}"),
+        )
+
+    def token_types(self):
+        """Two other ways with token types."""
+        return [
+            Job(name, lambda name=name, change=change: self.vary(name, change), ("teacher",))
+            for name, change in TOKEN_TYPES.items()
+        ]
 
     def model(self, name):
         """What is scored under this name: the folder that its run left."""
@@ -125,15 +181,23 @@ class Study:
             config=config,
             workdir=self.output / name,
             overrides={
-                "data.train": self.rows,
-                "batch.sequences": self.size.sequences,
+                **self.batches(),
                 "total_steps": steps,
                 "eval.every_steps": steps,
                 "checkpoint.every_steps": self.size.checkpoint_steps,
-                "precision.compute": self.size.compute,
                 **changes,
             },
         )
+
+    def batches(self):
+        """What a step computes, and in which precision."""
+        return {
+            "data.train": self.rows,
+            "batch.sequences": self.size.sequences,
+            "loss.chunk": self.size.chunk,
+            "precision.compute": self.size.compute,
+            "precision.teacher": self.size.compute,
+        }
 
     def held_out(self, name):
         self.programs.door(
@@ -145,18 +209,6 @@ class Study:
             rows=self.size.heldout_rows,
             output=self.output / "scores" / name / "mlm",
         )
-
-    def score(self, *names):
-        """Fine-tune these models on every task."""
-        members = [(name, task) for task in self.size.tasks for name in names]
-
-        def one(member):
-            name, task = member
-            self.fine_tune(name, task, self.model(name))
-
-        with workers(self.flags.jobs) as pool:
-            for _ in pool.map(one, members):
-                write_tables(self.output)
 
     def fine_tune(self, name, task, model, **more):
         self.programs.door(
@@ -200,27 +252,32 @@ class Study:
             )
 
     def ablate(self):
-        """The paper's Table 4, the choices of layers, and two other ways with token types."""
-        changes = {
-            **self.recipe(),
-            "data.train": self.rows,
-            "batch.sequences": self.size.sequences,
-            "total_steps": self.size.ablation_steps,
-            "eval.every_steps": 1_000_000,
-            "checkpoint.every_steps": 1_000_000,
-            "precision.compute": self.size.compute,
-        }
+        """The paper's Table 4, and the choices of layers."""
         self.programs.door(
             "ablate",
             config="distilbert",
             seeds=self.size.ablation_seeds,
             output=self.output / "ablations",
-            overrides=changes,
+            overrides=self.variation(),
         )
-        for name, change in TOKEN_TYPES.items():
-            workdir = self.output / name
-            overrides = {**changes, **change}
-            self.programs.door("main", config="distilbert", workdir=workdir, overrides=overrides)
+
+    def vary(self, name, changes):
+        overrides = {**self.variation(), **changes}
+        workdir = self.output / name
+        self.programs.door("main", config="distilbert", workdir=workdir, overrides=overrides)
+
+    def variation(self):
+        """The short run that is varied."""
+        return {
+            **self.recipe(),
+            **self.batches(),
+            "total_steps": self.size.ablation_steps,
+            "eval.every_steps": 1_000_000,
+            "checkpoint.every_steps": 1_000_000,
+        }
+
+    def distil_equal_flops(self):
+        self.distil("cut-flops", WITHOUT_TEACHER, self.equal_flops())
 
     def equal_flops(self):
         """Steps without a teacher that cost what the student's distillation cost."""
@@ -235,15 +292,11 @@ class Study:
         )
         return round(self.size.steps * distilled.total / alone.total)
 
-    def distil_again(self):
-        """A task without and with the fine-tuned teacher's soft targets."""
-        for task in self.size.second:
-            student = self.model("student")
-            for name in ("teacher", "student"):
-                self.fine_tune(name, task, self.model(name))
-            found = self.output / "scores" / "teacher" / task.name
-            best = json.loads((found / "results.json").read_text())["best_model"]
-            self.fine_tune("student-second", task, student, teacher=found / best)
+    def distil_again(self, task):
+        """A task with the fine-tuned teacher's soft targets."""
+        found = self.output / "scores" / "teacher" / task.name
+        best = json.loads((found / "results.json").read_text())["best_model"]
+        self.fine_tune("student-second", task, self.model("student"), teacher=found / best)
 
 
 def parser():
@@ -258,8 +311,8 @@ def parser():
     add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
     add("--output", required=True, type=commandline.folder, help="folder of the study")
     add("--seeds", type=int, default=0, help="of fine-tuning; 0: the size's own number")
-    add("--jobs", type=commandline.positive, default=1, help="fine-tuned at the same time")
-    add("--until", default="", help="the last step that is done")
+    add("--jobs", type=commandline.positive, default=1, help="programs at the same time")
+    add("--until", choices=STEPS, help="the last step that is done")
     return made
 
 

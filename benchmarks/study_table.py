@@ -17,8 +17,8 @@ ROLES = {
     "cut-flops": "no teacher, equal FLOPs",
     "student-second": "student, distilled twice",
 }
-# Held-out text, and the task of the second distillation where it is not one of the six.
-NOT_AVERAGED = {"mlm", "squad"}
+# Beside GLUE's tasks.
+NOT_AVERAGED = {"mlm", "squad", "imdb"}
 TOKEN_TYPE_TITLES = {
     "unfolded": "positions without the token-type fold",
     "kept": "token types kept",

@@ -86,7 +86,7 @@ def headless(tmp_path_factory):
 def test_every_command_of_a_study_is_one_that_its_program_takes(
     study, study_table, tmp_path, monkeypatch, headless, size, has_head
 ):
-    names = {task.name for task in study.SIZES[size].tasks + study.SIZES[size].second}
+    names = {task.name for task in study.SIZES[size].tasks}
     for name in names:
         (tmp_path / "tasks" / name).mkdir(parents=True)
         (tmp_path / "tasks" / name / "train.jsonl").write_text("{}\n{}\n{}\n")
