@@ -173,6 +173,7 @@ class Study:
             "student.dropout": self.size.dropout,
             "student.attention_dropout": self.size.dropout,
             "optimizer.learning_rate": self.size.learning_rate,
+            "masking.frequency_power": self.size.frequency_power,
         }
 
     def run(self, name, config, changes, steps):

@@ -27,6 +27,7 @@ class Size:
     steps: int
     learning_rate: float
     dropout: float
+    frequency_power: float
     ablation_steps: int
     ablation_seeds: int
     checkpoint_steps: int
@@ -48,6 +49,7 @@ CPU = Size(
     steps=2400,
     learning_rate=7e-4,
     dropout=0.0,
+    frequency_power=0.0,
     ablation_steps=200,
     ablation_seeds=1,
     checkpoint_steps=200,
@@ -77,6 +79,7 @@ ACCELERATOR = Size(
     steps=1200,
     learning_rate=7e-4,
     dropout=0.0,
+    frequency_power=0.7,
     ablation_steps=150,
     ablation_seeds=1,
     checkpoint_steps=600,
