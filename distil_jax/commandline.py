@@ -13,6 +13,9 @@ from typing import Never
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
 from distil_jax.storage.address import is_url
 
+JAX_BACKENDS = "jax._src.xla_bridge"
+"""The module of JAX that looks for devices."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
@@ -74,11 +77,30 @@ def report(error: BaseException) -> int:
         told, status = "interrupted", 130
     elif isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         told, status = f"{error.filename or 'the disk'}: {error.strerror}", EXIT_STATUS[UserError]
+    elif _found_no_device(error):
+        told, status = _no_device(error), EXIT_STATUS[UserError]
     else:
         traceback.print_exception(error)
         return 1
     print(f"error: {told}", file=sys.stderr)
     return status
+
+
+def _found_no_device(error: BaseException) -> bool:
+    """Whether JAX gave up looking for a backend; it has no exception of its own for that."""
+    if not isinstance(error, RuntimeError | AssertionError):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_globals.get("__name__") == JAX_BACKENDS
+
+
+def _no_device(error: BaseException) -> str:
+    asked = os.environ.get("JAX_PLATFORMS", "")
+    said = f" ({error})" if str(error) else ""
+    return (
+        f"JAX finds no device for JAX_PLATFORMS={asked}{said}; for GPUs install distil_jax[cuda], "
+        "for TPUs distil_jax[tpu], or set JAX_PLATFORMS=cpu"
+    )
 
 
 def _keep_standard_error_for_errors() -> None:

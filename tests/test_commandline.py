@@ -1,6 +1,9 @@
 """commandline: names of folders that are none are refused in words that help."""
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,34 @@ def test_a_bucket_is_a_place() -> None:
 def test_other_names_are_refused(name: str, told: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=told):
         commandline.folder(name)
+
+
+@pytest.mark.parametrize("door", ["main", "evaluate"])
+def test_a_platform_without_a_device_is_one_line(door: str, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(
+        "A line of twelve words or more, so that it is long enough to count as text.\n" * 9
+    )
+    flags = {
+        "main": ["--config=quickstart", f"--workdir={tmp_path / 'run'}"],
+        "evaluate": [
+            "--model=builtin:teacher",
+            "--task=mlm",
+            f"--data={text}",
+            f"--output={tmp_path / 'scores'}",
+        ],
+    }
+
+    environment = {**os.environ, "JAX_PLATFORMS": "nowhere"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", f"distil_jax.{door}", *flags[door]],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: JAX finds no device for JAX_PLATFORMS=nowhere")
+    assert "distil_jax[cuda]" in done.stderr
