@@ -13,8 +13,8 @@ from typing import Never
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
 from distil_jax.storage.address import is_url
 
-JAX_BACKENDS = "jax._src.xla_bridge"
-"""The module of JAX that looks for devices."""
+NO_BACKEND = "Unable to initialize backend"
+"""How JAX begins to say that a platform has no device here."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,11 +87,20 @@ def report(error: BaseException) -> int:
 
 
 def _found_no_device(error: BaseException) -> bool:
-    """Whether JAX gave up looking for a backend; it has no exception of its own for that."""
-    if not isinstance(error, RuntimeError | AssertionError):
+    """Whether JAX gave up looking for a device; it has no exception of its own for that.
+
+    For a platform that it knows, but has no plugin for, it fails an assertion without a word, and
+    does so again when asked again.
+    """
+    if isinstance(error, RuntimeError):
+        return str(error).startswith(NO_BACKEND)
+    if not isinstance(error, AssertionError) or "jax" not in sys.modules:
         return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and frames[-1].f_globals.get("__name__") == JAX_BACKENDS
+    try:
+        sys.modules["jax"].devices()
+    except AssertionError:
+        return True
+    return False
 
 
 def _no_device(error: BaseException) -> str:
