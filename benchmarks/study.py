@@ -26,6 +26,7 @@ from distil_jax import commandline
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load
 from distil_jax.sizing.flops import training_flops
+from distil_jax.storage import atomic
 
 HERE = Path(__file__).parent
 WITHOUT_TEACHER = {"loss.soft_target": 0.0, "loss.cosine": 0.0}
@@ -232,13 +233,15 @@ class Study:
         source = next((self.flags.tasks / task.name).glob("train.*"))
         if not task.rows:
             return source
-        opener = lzma.open if source.suffix == ".xz" else open
-        with opener(source, "rt", encoding="utf-8") as file:
-            lines = list(file)
         target = self.output / "tasks" / f"{task.name}-{task.rows}.jsonl"
-        target.parent.mkdir(exist_ok=True)
-        count = min(task.rows, len(lines))
-        target.write_text("".join(lines[i * len(lines) // count] for i in range(count)), "utf-8")
+        if not target.is_file():
+            opener = lzma.open if source.suffix == ".xz" else open
+            with opener(source, "rb") as file:
+                lines = list(file)
+            count = min(task.rows, len(lines))
+            target.parent.mkdir(exist_ok=True)
+            # Whole or not at all: other programs of the study may read it already.
+            atomic.write(target, b"".join(lines[i * len(lines) // count] for i in range(count)))
         return target
 
     def time_models(self):

@@ -18,10 +18,15 @@ class ProgramFailed(Exception):
 
 
 class Programs:
-    """Starts programs with this Python; a line for each, with its seconds, goes into `log`."""
+    """Starts programs with this Python; a line for each, with its seconds, goes into `log`.
+
+    What the log has as done is not started again, as long as its folder is there.
+    """
 
     def __init__(self, log: Path):
         self.log = log
+        lines = log.read_text().splitlines() if log.is_file() else []
+        self.done = [line["command"] for line in map(json.loads, lines) if line["status"] == 0]
 
     def door(self, name: str, *, overrides: dict | None = None, **flags) -> None:
         """One of the package's: `python -m distil_jax.NAME`."""
@@ -32,6 +37,9 @@ class Programs:
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
         given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
         command = [sys.executable, *map(str, program), *given]
+        folder = flags.get("output") or flags.get("workdir")
+        if command[1:] in self.done and folder and Path(folder).is_dir():
+            return
         print(" ".join(["$ python", *command[1:]]), flush=True)
         started = time.time()
         child = subprocess.Popen(command)

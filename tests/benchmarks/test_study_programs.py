@@ -117,3 +117,30 @@ def test_a_program_is_logged_and_its_status_told(programs, tmp_path):
         found.call(script, the_status=4)
 
     assert [line.count('"status": 4') for line in log.read_text().splitlines()] == [0, 1]
+
+
+def test_what_is_done_is_not_done_again_unless_its_folder_is_gone(programs, tmp_path):
+    log, folder = tmp_path / "hours.jsonl", tmp_path / "made"
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "folder, status = pathlib.Path(sys.argv[1].split('=')[1]), int(sys.argv[2].split('=')[1])\n"
+        "folder.mkdir(exist_ok=True)\n"
+        "(folder / 'runs').open('a').write('x')\n"
+        "sys.exit(status)\n"
+    )
+
+    def runs():
+        return len((folder / "runs").read_text())
+
+    for expected in (1, 2):
+        with pytest.raises(programs.ProgramFailed):
+            programs.Programs(log).call(script, output=folder, status=7)
+        assert runs() == expected  # what failed is tried again
+    for _ in range(2):
+        programs.Programs(log).call(script, output=folder, status=0)
+        assert runs() == 3
+    (folder / "runs").unlink()
+    folder.rmdir()
+    programs.Programs(log).call(script, output=folder, status=0)
+    assert runs() == 1
