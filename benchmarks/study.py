@@ -13,11 +13,15 @@ study.md hold what there is. The sizes stand in `study_sizes.py`.
 """
 
 import argparse
+import contextlib
 import json
 import lzma
 import os
+import signal
+import sys
 from pathlib import Path
 
+import jax
 from study_programs import Job, Programs, run_jobs
 from study_sizes import SIZES
 from study_table import write_tables
@@ -36,6 +40,8 @@ TOKEN_TYPES = {
     "kept": {"student.keep_token_types": True},
 }
 MASKED_SHARE = 0.15
+HELD_OUT = {"imdb": "test"}
+"""The split that scores a task, where it is not its validation."""
 STEPS = (
     "rows",
     "teacher",
@@ -53,16 +59,36 @@ STEPS = (
 
 def main(arguments):
     flags = parser().parse_args(arguments)
+    # The accelerator is for the programs; here models are only looked at.
+    jax.config.update("jax_platforms", "cpu")
     if flags.jobs > 1:
         # Several programs on one GPU: none takes its whole memory.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    study = Study(flags, Programs(flags.output / "hours.jsonl"))
+    programs = Programs(flags.output / "hours.jsonl", several=flags.jobs > 1)
+    study = Study(flags, programs)
     steps = study.steps()
     wanted = STEPS[: STEPS.index(flags.until) + 1] if flags.until else STEPS
     jobs = [job for step in wanted for job in steps[step]]
-    failed = run_jobs(jobs, flags.jobs, lambda: write_tables(flags.output))
+    with stopped_by_signals(programs):
+        failed = run_jobs(jobs, flags.jobs, lambda: write_tables(flags.output))
+    for line in failed:
+        print(f"not done: {line}", file=sys.stderr)
     if failed:
-        raise UserError("\n".join(["not all of the study was done", *failed]))
+        raise UserError(
+            f"{len(failed)} of {len(jobs)} jobs were not done (above); the same command tries again"
+        )
+
+
+@contextlib.contextmanager
+def stopped_by_signals(programs):
+    """SIGINT and SIGTERM end the programs, which save what they have, and start no other."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: programs.stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class Study:
@@ -72,8 +98,25 @@ class Study:
         self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
         self.programs = programs
         self.rows = flags.rows or self.output / "rows"
+        self.check_tasks()
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
+
+    def check_tasks(self):
+        lacking = [
+            f"{task.name}/{split}.*"
+            for task in self.size.tasks
+            for split in ("train", HELD_OUT.get(task.name, "validation"))
+            if not self.task_file(task.name, split)
+        ]
+        if lacking:
+            raise UserError(
+                f"--tasks={self.flags.tasks} lacks {', '.join(lacking)}; each task of "
+                f"--size={self.flags.size} is a folder there with these files"
+            )
+
+    def task_file(self, task, split):
+        return next((self.flags.tasks / task).glob(f"{split}.*"), None)
 
     def steps(self):
         """What is done, in the order of its worth: each step's jobs."""
@@ -230,10 +273,11 @@ class Study:
 
     def training_rows(self, task):
         """A file with as many of the training rows as the size allows, evenly spread."""
-        source = next((self.flags.tasks / task.name).glob("train.*"))
+        source = self.task_file(task.name, "train")
         if not task.rows:
             return source
-        target = self.output / "tasks" / f"{task.name}-{task.rows}.jsonl"
+        version = source.stat().st_size
+        target = self.output / "tasks" / f"{task.name}-{task.rows}-of-{version}.jsonl"
         if not target.is_file():
             opener = lzma.open if source.suffix == ".xz" else open
             with opener(source, "rb") as file:
@@ -245,15 +289,14 @@ class Study:
         return target
 
     def time_models(self):
-        if not (self.output / "speed" / "speed.json").is_file():
-            self.programs.door(
-                "benchmark",
-                model=self.model("student"),
-                teacher=self.model("teacher"),
-                input=self.flags.tasks / "stsb" / "validation.jsonl",
-                sentences=self.size.timed_sentences,
-                output=self.output / "speed",
-            )
+        self.programs.door(
+            "benchmark",
+            model=self.model("student"),
+            teacher=self.model("teacher"),
+            input=self.task_file("stsb", "validation"),
+            sentences=self.size.timed_sentences,
+            output=self.output / "speed",
+        )
 
     def ablate(self):
         """The paper's Table 4, and the choices of layers."""
@@ -309,13 +352,15 @@ def parser():
     add = made.add_argument
     add("--size", required=True, choices=SIZES, help="how much is done: study_sizes.py")
     add("--model", required=True, help="model folder, hub id or builtin:teacher")
-    add("--text", required=True, help="what the corpus is made of, as `prepare` reads it")
-    add("--rows", type=Path, help="rows prepared before, in place of --text")
+    corpus = made.add_mutually_exclusive_group(required=True)
+    corpus.add_argument("--text", help="what the corpus is made of, as `prepare` reads it")
+    corpus.add_argument("--rows", type=Path, help="rows of 128 tokens that `prepare` made of it")
     add("--heldout", required=True, help="text that is never trained on")
     add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
     add("--output", required=True, type=commandline.folder, help="folder of the study")
-    add("--seeds", type=int, default=0, help="of fine-tuning; 0: the size's own number")
-    add("--jobs", type=commandline.positive, default=1, help="programs at the same time")
+    add("--seeds", type=commandline.positive, help="of fine-tuning, in place of the size's own")
+    jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
+    add("--jobs", type=commandline.positive, default=1, help=jobs)
     add("--until", choices=STEPS, help="the last step that is done")
     return made
 

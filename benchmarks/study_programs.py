@@ -1,10 +1,13 @@
 """The programs that a study starts, in what order, and how many at the same time."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,19 +17,25 @@ from queue import SimpleQueue
 
 
 class ProgramFailed(Exception):
-    """A program ended with another status than 0."""
+    """A program ended with another status than 0, or was not started."""
 
 
 class Programs:
-    """Starts programs with this Python; a line for each, with its seconds, goes into `log`.
+    """Starts programs with this Python; lines for each, with its seconds, go into `log`.
 
-    What the log has as done is not started again, as long as its folder is there.
+    A program whose last line in the log says status 0 is not started again, as long as its folder
+    is there and no program that made what it reads ran after it. Where several run at a time, what
+    each says goes into a file beside its folder.
     """
 
-    def __init__(self, log: Path):
-        self.log = log
+    def __init__(self, log: Path, *, several: bool = False):
+        self.log, self.several = log, several
         lines = log.read_text().splitlines() if log.is_file() else []
-        self.done = [line["command"] for line in map(json.loads, lines) if line["status"] == 0]
+        statuses = {tuple(line["command"]): line["status"] for line in map(json.loads, lines)}
+        self._done = {command for command, status in statuses.items() if status == 0}
+        self._running: set[subprocess.Popen] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
 
     def door(self, name: str, *, overrides: dict | None = None, **flags) -> None:
         """One of the package's: `python -m distil_jax.NAME`."""
@@ -36,25 +45,62 @@ class Programs:
         """Run a program to its end; raises `ProgramFailed` where that is not well."""
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
         given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
-        command = [sys.executable, *map(str, program), *given]
-        folder = flags.get("output") or flags.get("workdir")
-        if command[1:] in self.done and folder and Path(folder).is_dir():
-            return
-        print(" ".join(["$ python", *command[1:]]), flush=True)
+        command = (*map(str, program), *given)
+        text = " ".join(["python", *command])
+        folder = Path(flags.get("output") or flags["workdir"])
+        with self._lock:
+            if command in self._done and folder.is_dir():
+                print(f"done before: {text}", flush=True)
+                return
+            # What was made of this folder before is not made of what will stand there.
+            self._done = {one for one in self._done if not any(str(folder) in arg for arg in one)}
+        print(f"$ {text}", flush=True)
+        status = self._run(command, folder)
+        if status:
+            raise ProgramFailed(f"status {status} of {text}")
+        with self._lock:
+            self._done.add(command)
+
+    def stop(self) -> None:
+        """End all programs as SIGTERM does, and start no other."""
+        with self._lock:
+            self._stopped = True
+            for child in self._running:
+                child.terminate()
+
+    def _run(self, command: tuple[str, ...], folder: Path) -> int:
         started = time.time()
-        child = subprocess.Popen(command)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        line = {
-            "command": command[1:],
-            "seconds": round(time.time() - started, 1),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "status": child.returncode,
-        }
+        with contextlib.ExitStack() as stack:
+            output = None
+            if self.several:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                output = stack.enter_context(folder.with_name(f"{folder.name}.log").open("a"))
+            with self._lock:
+                if self._stopped:
+                    raise ProgramFailed("stopped")
+                self._note({"command": command, "started": started, "status": None})
+                child = subprocess.Popen(
+                    [sys.executable, *command], stdout=output, stderr=output and subprocess.STDOUT
+                )
+                self._running.add(child)
+            _, status, usage = os.wait4(child.pid, 0)
+        with self._lock:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            self._running.discard(child)
+            self._note(
+                {
+                    "command": command,
+                    "started": started,
+                    "seconds": round(time.time() - started, 1),
+                    "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+                    "status": child.returncode,
+                }
+            )
+        return child.returncode
+
+    def _note(self, line: dict) -> None:
         with self.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        if child.returncode:
-            raise ProgramFailed(f"status {child.returncode} of {' '.join(command[1:])}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +130,7 @@ def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) ->
     sorter.prepare()
     ready: list[str] = []
     running: dict[Future, str] = {}
-    failed: dict[str, ProgramFailed] = {}
+    failed: dict[str, str] = {}
 
     def attempt(job: Job) -> None:
         lost = [need for need in job.needs if need in failed]
@@ -95,7 +141,7 @@ def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) ->
     def can_start(name: str) -> bool:
         if named[name].alone:
             return not running and all(named[other].alone for other in ready)
-        return len(running) < lanes and not any(named[other].alone for other in running.values())
+        return len(running) < lanes
 
     with _workers(lanes) as shared, ThreadPoolExecutor(1) as whole:
         while sorter.is_active():
@@ -106,10 +152,12 @@ def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) ->
                 running[pool.submit(attempt, named[name])] = name
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
-                try:
-                    future.result()
-                except ProgramFailed as error:
-                    failed[name] = error
+                error = future.exception()
+                if isinstance(error, ProgramFailed):
+                    failed[name] = str(error)
+                elif error is not None:
+                    traceback.print_exception(error)
+                    failed[name] = f"{type(error).__name__}: {error}"
                 sorter.done(name)
                 after_each()
     return [f"{name}: {error}" for name, error in failed.items()]

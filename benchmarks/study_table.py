@@ -75,11 +75,19 @@ def _kept(scores: dict) -> dict:
 
 
 def _hours(file: Path) -> dict:
+    """Hours in which at least one program ran, and of processor time."""
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
-    return {
-        "wall": sum(line["seconds"] for line in lines) / 3600,
-        "processor": sum(line["cpu_seconds"] for line in lines) / 3600,
-    }
+    ended = sorted((line for line in lines if line["status"] is not None), key=_start)
+    wall, until = 0.0, 0.0
+    for line in ended:
+        end = line["started"] + line["seconds"]
+        wall += max(0.0, end - max(until, line["started"]))
+        until = max(until, end)
+    return {"wall": wall / 3600, "processor": sum(line["cpu_seconds"] for line in ended) / 3600}
+
+
+def _start(line: dict) -> float:
+    return line["started"]
 
 
 def _read(file: Path) -> dict:

@@ -89,26 +89,29 @@ def report(error: BaseException) -> int:
 def _found_no_device(error: BaseException) -> bool:
     """Whether JAX gave up looking for a device; it has no exception of its own for that.
 
-    For a platform that it knows, but has no plugin for, it fails an assertion without a word, and
-    does so again when asked again.
+    Where it passes over all platforms that it was allowed, such as cuda without a visible GPU, it
+    fails an assertion without a word, and does so again when asked again.
     """
     if isinstance(error, RuntimeError):
         return str(error).startswith(NO_BACKEND)
-    if not isinstance(error, AssertionError) or "jax" not in sys.modules:
+    if not isinstance(error, AssertionError) or str(error) or "jax" not in sys.modules:
         return False
     try:
         sys.modules["jax"].devices()
-    except AssertionError:
-        return True
+    except AssertionError as again:
+        return not str(again)
+    except RuntimeError:
+        return False
     return False
 
 
 def _no_device(error: BaseException) -> str:
-    asked = os.environ.get("JAX_PLATFORMS", "")
-    said = f" ({error})" if str(error) else ""
+    asked = os.environ.get("JAX_PLATFORMS")
+    where = f" for JAX_PLATFORMS={asked}" if asked else ""
+    said = f" ({' '.join(str(error).split())})" if str(error) else ""
     return (
-        f"JAX finds no device for JAX_PLATFORMS={asked}{said}; for GPUs install distil_jax[cuda], "
-        "for TPUs distil_jax[tpu], or set JAX_PLATFORMS=cpu"
+        f"JAX finds no device{where}{said}; GPUs need a driver that shows them and "
+        "distil_jax[cuda], TPUs distil_jax[tpu]; or set JAX_PLATFORMS=cpu"
     )
 
 

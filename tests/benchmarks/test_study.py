@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax.errors import UserError
 from distil_jax.pretrained import load, save
 from distil_jax.run import config_source
 from distil_jax.storage.atomic import write
@@ -86,24 +87,11 @@ def headless(tmp_path_factory):
 def test_every_command_of_a_study_is_one_that_its_program_takes(
     study, study_table, tmp_path, monkeypatch, headless, size, has_head
 ):
-    names = {task.name for task in study.SIZES[size].tasks}
-    for name in names:
-        (tmp_path / "tasks" / name).mkdir(parents=True)
-        (tmp_path / "tasks" / name / "train.jsonl").write_text("{}\n{}\n{}\n")
     programs = Accepted()
-    monkeypatch.setattr(study, "Programs", lambda log: programs)
+    monkeypatch.setattr(study, "Programs", lambda log, several: programs)
     monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
 
-    study.main(
-        [
-            f"--size={size}",
-            f"--model={'builtin:teacher' if has_head else headless}",
-            "--text=corpus.txt",
-            "--heldout=heldout.txt",
-            f"--tasks={tmp_path / 'tasks'}",
-            f"--output={tmp_path / 'study'}",
-        ]
-    )
+    study.main(arguments(study, tmp_path, size, "builtin:teacher" if has_head else headless))
 
     first_head = set() if has_head else {"warm_start"}
     doors = {"prepare", "main", "evaluate", "benchmark", "ablate"}
@@ -121,6 +109,75 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
     assert found["kept"]["shares"] == dict.fromkeys(
         ("teacher", "student", "cut", "scratch", "cut-flops"), 1.0
     )
+
+
+def test_until_ends_early_and_jobs_run_side_by_side(study, study_table, tmp_path, monkeypatch):
+    programs, asked = Accepted(), []
+    monkeypatch.setattr(study, "Programs", lambda log, several: asked.append(several) or programs)
+    monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
+    given = arguments(study, tmp_path, "cpu", "builtin:teacher")
+
+    study.main([*given, "--until=cut", "--jobs=2"])
+
+    assert asked == [True]
+    assert sorted(programs.configs) == ["cut", "student"]
+    assert "benchmark" not in programs.doors
+
+
+def test_what_was_not_done_is_told_and_the_rest_is_done(
+    study, study_table, tmp_path, monkeypatch, capsys
+):
+    programs = Accepted()
+    taken = programs.door
+
+    def door(name, **flags):
+        if name == "main" and flags["workdir"].name == "cut":
+            raise importlib.import_module("study_programs").ProgramFailed("status 4 of main")
+        taken(name, **flags)
+
+    programs.door = door
+    monkeypatch.setattr(study, "Programs", lambda log, several: programs)
+    monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
+    given = arguments(study, tmp_path, "cpu", "builtin:teacher")
+
+    with pytest.raises(UserError, match=r"7 of \d+ jobs were not done"):
+        study.main([*given, "--until=scores"])
+
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "not done: cut: status 4 of main"
+    assert told[1:] == [
+        f"not done: cut on {task.name}: needs cut" for task in study.SIZES["cpu"].tasks
+    ]
+    assert (tmp_path / "study" / "scores" / "student" / "rte").is_dir()
+
+
+def test_a_task_that_lacks_a_file_is_named_before_anything_runs(study, tmp_path, monkeypatch):
+    programs = Accepted()
+    monkeypatch.setattr(study, "Programs", lambda log, several: programs)
+    given = arguments(study, tmp_path, "accelerator", "builtin:teacher")
+    (tmp_path / "tasks" / "imdb" / "test.jsonl").unlink()
+    (tmp_path / "tasks" / "rte" / "train.jsonl").unlink()
+
+    with pytest.raises(UserError, match=r"lacks rte/train\.\*, imdb/test\.\*;"):
+        study.main(given)
+
+    assert programs.doors == []
+
+
+def arguments(study, folder, size, model):
+    """A command line of a study, whose tasks have files."""
+    for task in study.SIZES[size].tasks:
+        (folder / "tasks" / task.name).mkdir(parents=True)
+        for split in ("train", study.HELD_OUT.get(task.name, "validation")):
+            (folder / "tasks" / task.name / f"{split}.jsonl").write_text("{}\n{}\n{}\n")
+    return [
+        f"--size={size}",
+        f"--model={model}",
+        "--text=corpus.txt",
+        "--heldout=heldout.txt",
+        f"--tasks={folder / 'tasks'}",
+        f"--output={folder / 'study'}",
+    ]
 
 
 def test_tables_have_medians_spread_means_and_shares_of_the_teacher(study_table, tmp_path):
@@ -145,6 +202,22 @@ def test_tables_have_medians_spread_means_and_shares_of_the_teacher(study_table,
         "| no teacher, equal tokens |  |  | 65.0 |  |  |",
     ]
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_hours_count_programs_that_ran_at_the_same_time_once(study_table, tmp_path):
+    lines = [
+        {"started": 0.0, "seconds": 3600.0, "cpu_seconds": 1800.0, "status": 0},
+        {"started": 1800.0, "seconds": 3600.0, "cpu_seconds": 1800.0, "status": 4},
+        {"started": 2000.0, "seconds": 100.0, "cpu_seconds": 0.0, "status": 0},
+        {"started": 9000.0, "seconds": 1800.0, "cpu_seconds": 3600.0, "status": 0},
+        {"started": 20000.0, "status": None},
+    ]
+    (tmp_path / "hours.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    study_table.write_tables(tmp_path)
+
+    hours = json.loads((tmp_path / "study.json").read_text())["hours"]
+    assert hours == {"wall": 2.0, "processor": 2.0}
 
 
 def test_before_the_first_task_the_table_has_held_out_text_alone(study_table, tmp_path):

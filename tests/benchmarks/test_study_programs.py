@@ -1,7 +1,10 @@
 """How a study's jobs run: side by side, after what they need, whatever else failed."""
 
 import importlib
+import json
+import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,11 @@ class Record:
 
     def __init__(self):
         self.started, self.beside, self._running = [], {}, 0
-        self._lock = threading.Lock()
+        self._lock, self._when = threading.Lock(), {}
+
+    def when(self, running, call):
+        """Call once that many run."""
+        self._when[running] = call
 
     def work(self, name, until=None):
         def job():
@@ -29,6 +36,7 @@ class Record:
                 self.started.append(name)
                 self.beside[name] = self._running
                 self._running += 1
+                self._when.get(self._running, lambda: None)()
             if until is not None:
                 assert until.wait(SECONDS)
             with self._lock:
@@ -57,10 +65,9 @@ def test_in_one_lane_jobs_run_in_their_order_after_what_they_need(programs):
 
 def test_lanes_are_filled_and_not_exceeded(programs):
     record, gate = Record(), threading.Event()
+    record.when(2, gate.set)
     jobs = [programs.Job(name, record.work(name, gate)) for name in "abc"]
     jobs.append(programs.Job("last", record.work("last"), ("a", "b", "c")))
-    opener = threading.Timer(0.5, gate.set)
-    opener.start()
 
     failed = programs.run_jobs(jobs, 2, lambda: None)
 
@@ -72,16 +79,20 @@ def test_lanes_are_filled_and_not_exceeded(programs):
 
 def test_nothing_runs_beside_a_job_alone(programs):
     record, gate = Record(), threading.Event()
+    record.when(2, gate.set)
     jobs = [
-        programs.Job("alone", record.work("alone", gate), alone=True),
-        programs.Job("other", record.work("other"), ("alone",)),
-        programs.Job("too", record.work("too", None), alone=True),
+        programs.Job("alone", record.work("alone"), alone=True),
+        # They wait for each other, so that both run when the one alone could start.
+        programs.Job("a", record.work("a", gate)),
+        programs.Job("b", record.work("b", gate)),
+        programs.Job("after", record.work("after"), ("alone",)),
+        programs.Job("too", record.work("too"), alone=True),
     ]
-    threading.Timer(0.3, gate.set).start()
 
     assert programs.run_jobs(jobs, 4, lambda: None) == []
 
-    assert record.beside == {"alone": 0, "other": 0, "too": 0}
+    assert record.started[2:] == ["alone", "after", "too"]
+    assert [record.beside[name] for name in ("alone", "after", "too")] == [0, 0, 0]
 
 
 def test_a_failed_job_takes_along_only_what_needs_it(programs):
@@ -106,41 +117,116 @@ def test_a_failed_job_takes_along_only_what_needs_it(programs):
     assert sorted(record.started) == ["cut", "cut on rte"]
 
 
-def test_a_program_is_logged_and_its_status_told(programs, tmp_path):
-    log = tmp_path / "hours.jsonl"
-    script = tmp_path / "script.py"
-    script.write_text("import sys; sys.exit(int(sys.argv[1].split('=')[1]))\n")
-    found = programs.Programs(log)
+def test_a_mistake_in_a_job_is_told_with_the_others(programs, capsys):
+    record = Record()
+    jobs = [
+        programs.Job("table", lambda: {}["rte"]),
+        programs.Job("cut", record.work("cut")),
+    ]
 
-    found.call(script, the_status=0)
-    with pytest.raises(programs.ProgramFailed, match=r"status 4 of .*script\.py --the-status=4"):
-        found.call(script, the_status=4)
+    assert programs.run_jobs(jobs, 1, lambda: None) == ["table: KeyError: 'rte'"]
 
-    assert [line.count('"status": 4') for line in log.read_text().splitlines()] == [0, 1]
+    assert record.started == ["cut"]
+    assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_is_done_is_not_done_again_unless_its_folder_is_gone(programs, tmp_path):
+SCRIPT = """
+import pathlib, sys
+folder, status = (one.split("=")[1] for one in sys.argv[1:3])
+pathlib.Path(folder).mkdir(exist_ok=True)
+(pathlib.Path(folder) / "runs").open("a").write("x")
+print("made", folder)
+sys.exit(int(status))
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT)
+    return file
+
+
+def runs(folder):
+    return len((folder / "runs").read_text())
+
+
+def test_what_is_done_is_not_done_again(programs, script, tmp_path):
     log, folder = tmp_path / "hours.jsonl", tmp_path / "made"
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import pathlib, sys\n"
-        "folder, status = pathlib.Path(sys.argv[1].split('=')[1]), int(sys.argv[2].split('=')[1])\n"
-        "folder.mkdir(exist_ok=True)\n"
-        "(folder / 'runs').open('a').write('x')\n"
-        "sys.exit(status)\n"
-    )
-
-    def runs():
-        return len((folder / "runs").read_text())
-
-    for expected in (1, 2):
-        with pytest.raises(programs.ProgramFailed):
+    for expected in (1, 2):  # what failed is tried again
+        with pytest.raises(programs.ProgramFailed, match=r"status 7 of python .*script\.py"):
             programs.Programs(log).call(script, output=folder, status=7)
-        assert runs() == expected  # what failed is tried again
+        assert runs(folder) == expected
+
     for _ in range(2):
         programs.Programs(log).call(script, output=folder, status=0)
-        assert runs() == 3
-    (folder / "runs").unlink()
-    folder.rmdir()
+        assert runs(folder) == 3
+
+    shutil.rmtree(folder)
     programs.Programs(log).call(script, output=folder, status=0)
-    assert runs() == 1
+    assert runs(folder) == 1
+
+
+def test_what_was_done_and_then_lost_in_a_killed_run_is_done_again(programs, script, tmp_path):
+    log, folder = tmp_path / "hours.jsonl", tmp_path / "made"
+    programs.Programs(log).call(script, output=folder, status=0)
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines, lines[0]]) + "\n")  # it started, and no end is known
+    assert json.loads(lines[0])["status"] is None
+
+    programs.Programs(log).call(script, output=folder, status=0)
+
+    assert runs(folder) == 2
+
+
+def test_what_reads_a_folder_is_done_again_after_the_folder_is_made_anew(
+    programs, script, tmp_path
+):
+    log, student, scores = tmp_path / "hours.jsonl", tmp_path / "student", tmp_path / "scores"
+
+    def study():
+        found = programs.Programs(log)
+        found.call(script, workdir=student, status=0)
+        found.call(script, output=scores, status=0, model=student / "model")
+
+    study()
+    study()
+    assert (runs(student), runs(scores)) == (1, 1)
+    shutil.rmtree(student)
+    study()
+    assert (runs(student), runs(scores)) == (1, 2)
+
+
+def test_side_by_side_each_program_has_a_file_for_what_it_says(programs, script, tmp_path, capfd):
+    folder = tmp_path / "made"
+
+    programs.Programs(tmp_path / "hours.jsonl", several=True).call(script, output=folder, status=0)
+
+    assert (tmp_path / "made.log").read_text() == f"made {folder}\n"
+    assert capfd.readouterr().out.startswith("$ python ")
+
+
+def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import time; print('here', flush=True); time.sleep(600)\n")
+    found = programs.Programs(tmp_path / "hours.jsonl", several=True)
+
+    def stop():
+        deadline = time.monotonic() + SECONDS
+        while not (tmp_path / "a.log").is_file() or not (tmp_path / "a.log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        found.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    jobs = [
+        programs.Job("a", lambda: found.call(script, output=tmp_path / "a")),
+        programs.Job("b", lambda: found.call(script, output=tmp_path / "b")),
+    ]
+
+    failed = programs.run_jobs(jobs, 1, lambda: None)
+
+    stopper.join()
+    assert failed[0].startswith("a: status -15 of python ")
+    assert failed[1] == "b: stopped"
