@@ -71,8 +71,8 @@ CPU = Size(
     second=("sst2",),
 )
 
-# For MiniLM. Begun on one H200: teacher, student, cut and 41 fine-tunings, eight at a time, took 8.5
-# minutes; squad, imdb, second, the other baselines and the ablations have not run there.
+# For MiniLM. Begun on one H200: in 8.5 minutes teacher, student, cut and, eight at a time, 41
+# fine-tunings; squad, imdb, second, the other baselines and the ablations have not run there.
 ACCELERATOR = Size(
     sequences=512,
     teacher_steps=1000,
