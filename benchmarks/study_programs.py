@@ -57,7 +57,8 @@ class Programs:
         print(f"$ {text}", flush=True)
         status = self._run(command, folder)
         if status:
-            raise ProgramFailed(f"status {status} of {text}")
+            where = f", which says why in {_log_of(folder)}" if self.several else ""
+            raise ProgramFailed(f"status {status} of {text}{where}")
         with self._lock:
             self._done.add(command)
 
@@ -74,7 +75,7 @@ class Programs:
             output = None
             if self.several:
                 folder.parent.mkdir(parents=True, exist_ok=True)
-                output = stack.enter_context(folder.with_name(f"{folder.name}.log").open("a"))
+                output = stack.enter_context(_log_of(folder).open("a"))
             with self._lock:
                 if self._stopped:
                     raise ProgramFailed("stopped")
@@ -101,6 +102,10 @@ class Programs:
     def _note(self, line: dict) -> None:
         with self.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _log_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.log")
 
 
 @dataclass(frozen=True)

@@ -229,4 +229,5 @@ def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_pat
 
     stopper.join()
     assert failed[0].startswith("a: status -15 of python ")
+    assert failed[0].endswith(f", which says why in {tmp_path / 'a.log'}")
     assert failed[1] == "b: stopped"
