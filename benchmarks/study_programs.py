@@ -15,6 +15,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import SimpleQueue
 
+MAKES = ("--output=", "--workdir=")
+"""The flags that name what a program makes."""
+
 
 class ProgramFailed(Exception):
     """A program ended with another status than 0, or was not started."""
@@ -31,8 +34,9 @@ class Programs:
     def __init__(self, log: Path, *, several: bool = False):
         self.log, self.several = log, several
         lines = log.read_text().splitlines() if log.is_file() else []
-        statuses = {tuple(line["command"]): line["status"] for line in map(json.loads, lines)}
-        self._done = {command for command, status in statuses.items() if status == 0}
+        self._done: set[tuple[str, ...]] = set()
+        for line in map(json.loads, lines):
+            self._learn(tuple(line["command"]), line["status"])
         self._running: set[subprocess.Popen] = set()
         self._stopped = False
         self._lock = threading.Lock()
@@ -52,15 +56,11 @@ class Programs:
             if command in self._done and folder.is_dir():
                 print(f"done before: {text}", flush=True)
                 return
-            # What was made of this folder before is not made of what will stand there.
-            self._done = {one for one in self._done if not any(str(folder) in arg for arg in one)}
         print(f"$ {text}", flush=True)
         status = self._run(command, folder)
         if status:
             where = f", which says why in {_log_of(folder)}" if self.several else ""
             raise ProgramFailed(f"status {status} of {text}{where}")
-        with self._lock:
-            self._done.add(command)
 
     def stop(self) -> None:
         """End all programs as SIGTERM does, and start no other."""
@@ -99,9 +99,25 @@ class Programs:
             )
         return child.returncode
 
+    def _learn(self, command: tuple[str, ...], status: int | None) -> None:
+        """What is done, after a line of the log; a status of None is a program's start."""
+        if status is None:
+            # What was made of its folder before is not made of what will stand there.
+            made = {arg.partition("=")[2] for arg in command if arg.startswith(MAKES)}
+            self._done = {one for one in self._done if not any(_names(arg, made) for arg in one)}
+        elif status == 0:
+            self._done.add(command)
+
     def _note(self, line: dict) -> None:
+        self._learn(line["command"], line["status"])
         with self.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _names(arg: str, folders: set[str]) -> bool:
+    """Whether a flag's value is one of the folders, or in one."""
+    value = Path(arg.partition("=")[2])
+    return any(folder in map(str, (value, *value.parents)) for folder in folders)
 
 
 def _log_of(folder: Path) -> Path:

@@ -183,18 +183,24 @@ def test_what_reads_a_folder_is_done_again_after_the_folder_is_made_anew(
     programs, script, tmp_path
 ):
     log, student, scores = tmp_path / "hours.jsonl", tmp_path / "student", tmp_path / "scores"
+    other = tmp_path / "student-scores"
 
-    def study():
+    def train():
+        programs.Programs(log).call(script, workdir=student, status=0)
+
+    def score():
         found = programs.Programs(log)
-        found.call(script, workdir=student, status=0)
         found.call(script, output=scores, status=0, model=student / "model")
+        found.call(script, output=other, status=0, model=tmp_path / "student-second")
 
-    study()
-    study()
+    for _ in range(2):
+        train()
+        score()
     assert (runs(student), runs(scores)) == (1, 1)
     shutil.rmtree(student)
-    study()
-    assert (runs(student), runs(scores)) == (1, 2)
+    train()  # and the study ends here
+    score()
+    assert (runs(student), runs(scores), runs(other)) == (1, 2, 1)
 
 
 def test_side_by_side_each_program_has_a_file_for_what_it_says(programs, script, tmp_path, capfd):
