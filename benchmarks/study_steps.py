@@ -9,6 +9,8 @@ from study_sizes import SIZES
 
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load
+from distil_jax.run import config_source
+from distil_jax.run.variants import variants
 from distil_jax.sizing.flops import training_flops
 from distil_jax.storage import atomic
 
@@ -33,6 +35,7 @@ STEPS = (
     "equal-flops",
     "baseline-scores",
     "ablations",
+    "ablation-scores",
     "speed",
 )
 
@@ -81,6 +84,7 @@ class Study:
             "equal-flops": [Job("cut-flops", self.distil_equal_flops, ("student",))],
             "baseline-scores": self.scores("scratch", "cut-flops"),
             "ablations": [Job("ablations", self.ablate, ("teacher",)), *self.token_types()],
+            "ablation-scores": self.ablation_scores(),
             "speed": [Job("speed", self.time_models, ("student",), alone=True)],
         }
 
@@ -112,6 +116,32 @@ class Study:
             Job(name, lambda name=name, change=change: self.vary(name, change), ("teacher",))
             for name, change in TOKEN_TYPES.items()
         ]
+
+    def ablation_scores(self):
+        """Fine-tune the first student of every short run."""
+        runs = self.output / "ablations" / "runs"
+        students = {name: runs / name / "seed_0" / "student" for name in self.variants()}
+        needs = dict.fromkeys(students, "ablations")
+        students |= {name: self.model(name) for name in TOKEN_TYPES}
+        return [
+            Job(
+                f"{name} on {task.name}",
+                lambda name=name, student=student, task=task: self.fine_tune(
+                    f"ablations/{name}", task, student, seeds=self.size.ablated_seeds
+                ),
+                (needs.get(name, name),),
+            )
+            for task in self.size.tasks
+            if task.name in self.size.ablated
+            for name, student in students.items()
+        ]
+
+    def variants(self):
+        """The folders of the ablations' runs."""
+        changes = [f"--config.{key}={value}" for key, value in self.variation().items()]
+        layers = load(self.flags.model).config.layers
+        found = variants(config_source.read("distilbert", changes), layers, None)
+        return [variant.folder for variant in found]
 
     def model(self, name):
         """What is scored under this name: the folder that its run left."""
@@ -201,14 +231,19 @@ class Study:
             output=self.output / "scores" / name / "mlm",
         )
 
-    def fine_tune(self, name, task, model, **more):
+    def fine_tune(self, name, task, model, *, seeds=None, **more):
+        if task.held_out:
+            split = HELD_OUT.get(task.name, "validation")
+            more["validation"] = self.part(task.name, split, task.held_out)
+        if task.length:
+            more["length"] = task.length
         self.programs.door(
             "evaluate",
             model=model,
             task=task.name,
             data=self.flags.tasks / task.name,
-            train=self.training_rows(task),
-            seeds=self.flags.seeds or task.seeds,
+            train=self.part(task.name, "train", task.rows),
+            seeds=self.flags.seeds or seeds or task.seeds,
             epochs=task.epochs,
             learning_rate=task.learning_rate,
             models="best",
@@ -217,18 +252,19 @@ class Study:
             **more,
         )
 
-    def training_rows(self, task):
-        """A file with as many of the training rows as the size allows, evenly spread."""
-        source = self.task_file(task.name, "train")
-        if not task.rows:
+    def part(self, task, split, rows):
+        """A file with so many rows of a split, evenly spread; 0: all of them."""
+        source = self.task_file(task, split)
+        if not rows:
             return source
         version = source.stat().st_size
-        target = self.output / "tasks" / f"{task.name}-{task.rows}-of-{version}.jsonl"
+        name = task if split == "train" else f"{task}-{split}"
+        target = self.output / "tasks" / f"{name}-{rows}-of-{version}.jsonl"
         if not target.is_file():
             opener = lzma.open if source.suffix == ".xz" else open
             with opener(source, "rb") as file:
                 lines = list(file)
-            count = min(task.rows, len(lines))
+            count = min(rows, len(lines))
             target.parent.mkdir(exist_ok=True)
             # Whole or not at all: other programs of the study may read it already.
             atomic.write(target, b"".join(lines[i * len(lines) // count] for i in range(count)))

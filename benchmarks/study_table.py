@@ -8,6 +8,7 @@ from study_figure import draw
 
 from distil_jax.report.ablations import MEASURES
 from distil_jax.run.scores import DISTILLED
+from distil_jax.run.variants import Variant
 
 ROLES = {
     "teacher": "teacher",
@@ -36,6 +37,10 @@ def write_tables(folder: Path) -> None:
             name: models[DISTILLED]
             for name in TOKEN_TYPE_TITLES
             if (models := _read(folder / name / "results.json").get("models", {}))
+        },
+        "ablation_scores": {
+            place.name: _scores(place)
+            for place in sorted((folder / "scores" / "ablations").glob("*/"))
         },
         "speed": _read(folder / "speed" / "speed.json"),
         "hours": _hours(folder / "hours.jsonl"),
@@ -133,13 +138,20 @@ def _ablations(found: dict) -> list[str]:
     rows |= {TOKEN_TYPE_TITLES[name]: figures for name, figures in found["token_types"].items()}
     if not rows:
         return []
-    titles = [title for title, _, _ in MEASURES.values()]
+    folders = {title: name for name, title in TOKEN_TYPE_TITLES.items()}
+    scores = {
+        name: found["ablation_scores"].get(folders.get(name) or Variant(name, {}).folder, {})
+        for name in rows
+    }
+    tasks = sorted({task for one in scores.values() for task in one})
+    titles = [*(title for title, _, _ in MEASURES.values()), *tasks]
     lines = ["", f"| variant | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     for name, figures in rows.items():
         cells = [
             f"{factor * figures[measure]:.{decimals}f}"
             for measure, (_, decimals, factor) in MEASURES.items()
         ]
+        cells += [_cell(scores[name].get(task)) for task in tasks]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 

@@ -36,6 +36,7 @@ class Accepted:
     def __init__(self):
         self.doors = []
         self.configs = {}
+        self.evaluated = {}
 
     def door(self, name, *, overrides=None, **flags):
         self.doors.append(name)
@@ -51,6 +52,7 @@ class Accepted:
             module = importlib.import_module(f"distil_jax.{name}")
             module._parser().parse_args(given)
         if name == "evaluate":
+            self.evaluated[flags["output"]] = flags
             write_scores(flags["output"], [50.0])
 
     def call(self, script, **flags):
@@ -105,10 +107,40 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
     assert runs["cut"].loss.soft_target == runs["cut"].loss.cosine == 0
     assert runs["student"].loss.soft_target > 0
     assert runs["scratch"].student.initialize == "random"
+    variants = {"all_losses", "without_cosine", "random_initialisation", "unfolded", "kept"}
+    ablated = study.SIZES[size].ablated
+    scored = {
+        (folder.parent.name, folder.name)
+        for folder in programs.evaluated
+        if folder.parents[1].name == "ablations"
+    }
+    assert scored >= {(variant, task) for variant in variants for task in ablated}
     found = json.loads((tmp_path / "study" / "study.json").read_text())
     assert found["kept"]["shares"] == dict.fromkeys(
         ("teacher", "student", "cut", "scratch", "cut-flops"), 1.0
     )
+
+
+def test_rows_that_score_a_task_are_spread_over_its_held_out_file(
+    study, study_table, tmp_path, monkeypatch
+):
+    programs = Accepted()
+    monkeypatch.setattr(study, "Programs", lambda log, several: programs)
+    monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
+    steps = importlib.import_module("study_steps")
+    task = importlib.import_module("study_sizes").Task(
+        "imdb", epochs=1, seeds=1, held_out=2, length=9
+    )
+    monkeypatch.setitem(steps.SIZES, "cpu", replace(steps.SIZES["cpu"], tasks=(task,), ablated=()))
+    given = arguments(study, tmp_path, "cpu", "builtin:teacher")
+    (tmp_path / "tasks" / "imdb" / "test.jsonl").write_text("1\n2\n3\n4\n")
+
+    study.main([*given, "--until=scores"])
+
+    flags = programs.evaluated[tmp_path / "study" / "scores" / "student" / "imdb"]
+    assert flags["length"] == 9
+    assert flags["train"] == tmp_path / "tasks" / "imdb" / "train.jsonl"
+    assert flags["validation"].read_text() == "1\n3\n"
 
 
 def test_until_ends_early_and_jobs_run_side_by_side(study, study_table, tmp_path, monkeypatch):
@@ -140,7 +172,8 @@ def test_what_was_not_done_is_told_and_the_rest_is_done(
     monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
     given = arguments(study, tmp_path, "cpu", "builtin:teacher")
 
-    with pytest.raises(UserError, match=r"7 of \d+ jobs were not done"):
+    count = 1 + len(study.SIZES["cpu"].tasks)
+    with pytest.raises(UserError, match=rf"{count} of \d+ jobs were not done"):
         study.main([*given, "--until=scores"])
 
     told = capsys.readouterr().err.splitlines()
@@ -205,6 +238,26 @@ def test_tables_have_medians_spread_means_and_shares_of_the_teacher(study_table,
         "| no teacher, equal tokens |  |  | 65.0 |  |  |",
     ]
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ablations_have_their_runs_figures_and_the_scores_of_their_students(study_table, tmp_path):
+    figures = {name: {"median": 0.5} for name in ("masked_lm", "accuracy", "agreement")}
+    variant = {"name": "layers 0, 1, 2", "figures": figures}
+    kept = {"masked_lm": 0.25, "accuracy": 0.25, "agreement": 0.25}
+    for name, content in [
+        ("ablations/ablations.json", {"variants": [variant]}),
+        ("kept/results.json", {"models": {"student, distilled": kept}}),
+    ]:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(json.dumps(content))
+    write_scores(tmp_path / "scores" / "ablations" / "layers_0_1_2" / "stsb", [61.0, 60.0, 62.0])
+    write_scores(tmp_path / "scores" / "ablations" / "kept" / "sst2", [70.0])
+
+    study_table.write_tables(tmp_path)
+
+    lines = (tmp_path / "study.md").read_text().splitlines()
+    assert "| layers 0, 1, 2 | 0.500 | 50.0 | 50.0 |  | 61.0 (60.0 to 62.0) |" in lines
+    assert "| token types kept | 0.250 | 25.0 | 25.0 | 70.0 |  |" in lines
 
 
 def test_hours_count_programs_that_ran_at_the_same_time_once(study_table, tmp_path):
