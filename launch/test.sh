@@ -12,5 +12,6 @@ ruff check .
 mypy
 lint-imports
 find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
-# Whole files: what a file compiles and prepares is made by one process alone.
-pytest -n 2 --dist loadfile "$@"
+# Whole files, in the order of tests/conftest.py: what a file compiles and prepares is made by one
+# process alone.
+pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
