@@ -73,7 +73,10 @@ def parser():
     corpus.add_argument("--text", help="what the corpus is made of, as `prepare` reads it")
     corpus.add_argument("--rows", type=Path, help="rows of 128 tokens that `prepare` made of it")
     add("--heldout", required=True, help="text that is never trained on")
-    add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
+    tasks = "folder of the tasks' folders; repeat it where they lie in several"
+    add("--tasks", required=True, type=Path, action="append", help=tasks)
+    skipped = "a task that is not done, such as squad; may be repeated"
+    add("--leave-out", default=[], action="append", metavar="TASK", help=skipped)
     add("--output", required=True, type=commandline.folder, help="folder of the study")
     add("--seeds", type=commandline.positive, help="of fine-tuning, in place of the size's own")
     jobs = "programs at the same time, each on its share of the cores and with a .log of its own"

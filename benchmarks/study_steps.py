@@ -47,25 +47,43 @@ class Study:
         self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
         self.programs = programs
         self.rows = flags.rows or self.output / "rows"
-        self.check_tasks()
+        self.tasks = self.choose_tasks()
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
 
-    def check_tasks(self):
+    def choose_tasks(self):
+        """The size's tasks that are not left out, all with their files."""
+        known = [task.name for task in self.size.tasks]
+        for name in self.flags.leave_out:
+            if name not in known:
+                raise UserError(
+                    f"--leave-out={name} is no task of --size={self.flags.size}; its tasks are "
+                    f"{', '.join(known)}"
+                )
+        tasks = [task for task in self.size.tasks if task.name not in self.flags.leave_out]
         lacking = [
-            f"{task.name}/{split}.*"
-            for task in self.size.tasks
+            (task.name, f"{task.name}/{split}.*")
+            for task in tasks
             for split in ("train", HELD_OUT.get(task.name, "validation"))
             if not self.task_file(task.name, split)
         ]
         if lacking:
+            given = " ".join(f"--tasks={folder}" for folder in self.flags.tasks)
+            out = " ".join(f"--leave-out={name}" for name in dict(lacking))
             raise UserError(
-                f"--tasks={self.flags.tasks} lacks {', '.join(lacking)}; each task of "
-                f"--size={self.flags.size} is a folder there with these files"
+                f"{given} lacks {', '.join(file for _, file in lacking)}; each task of "
+                f"--size={self.flags.size} is a folder there with these files: name a second "
+                f"--tasks that has them, or do without: {out}"
             )
+        return tasks
+
+    def task_folder(self, task):
+        """Where a task lies: in the first folder that has it."""
+        found = [folder / task for folder in self.flags.tasks if (folder / task).is_dir()]
+        return next(iter(found), self.flags.tasks[0] / task)
 
     def task_file(self, task, split):
-        return next((self.flags.tasks / task).glob(f"{split}.*"), None)
+        return next(self.task_folder(task).glob(f"{split}.*"), None)
 
     def steps(self):
         """What is done, in the order of its worth: each step's jobs."""
@@ -77,9 +95,7 @@ class Study:
             "student": [self.distillation("student", {})],
             "cut": [self.distillation("cut", WITHOUT_TEACHER)],
             "scores": self.scores("teacher", "student", "cut"),
-            "second": [
-                self.second(task) for task in self.size.tasks if task.name in self.size.second
-            ],
+            "second": [self.second(task) for task in self.tasks if task.name in self.size.second],
             "scratch": [self.distillation("scratch", SCRATCH)],
             "equal-flops": [Job("cut-flops", self.distil_equal_flops, ("student",))],
             "baseline-scores": self.scores("scratch", "cut-flops"),
@@ -99,7 +115,7 @@ class Study:
                 lambda name=name, task=task: self.fine_tune(name, task, self.model(name)),
                 (name,),
             )
-            for task in self.size.tasks
+            for task in self.tasks
             for name in names
         ]
 
@@ -131,7 +147,7 @@ class Study:
                 ),
                 (needs.get(name, name),),
             )
-            for task in self.size.tasks
+            for task in self.tasks
             if task.name in self.size.ablated
             for name, student in students.items()
         ]
@@ -241,7 +257,7 @@ class Study:
             "evaluate",
             model=model,
             task=task.name,
-            data=self.flags.tasks / task.name,
+            data=self.task_folder(task.name),
             train=self.part(task.name, "train", task.rows),
             seeds=self.flags.seeds or seeds or task.seeds,
             epochs=task.epochs,
@@ -271,11 +287,13 @@ class Study:
         return target
 
     def time_models(self):
+        """On STS-B's sentences, as in the paper; without them on those of the held-out text."""
+        timed = any(task.name == "stsb" for task in self.tasks)
         self.programs.door(
             "benchmark",
             model=self.model("student"),
             teacher=self.model("teacher"),
-            input=self.task_file("stsb", "validation"),
+            input=self.task_file("stsb", "validation") if timed else self.flags.heldout,
             sentences=self.size.timed_sentences,
             output=self.output / "speed",
         )

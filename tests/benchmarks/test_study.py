@@ -191,10 +191,31 @@ def test_a_task_that_lacks_a_file_is_named_before_anything_runs(study, tmp_path,
     (tmp_path / "tasks" / "imdb" / "test.jsonl").unlink()
     (tmp_path / "tasks" / "rte" / "train.jsonl").unlink()
 
-    with pytest.raises(UserError, match=r"lacks rte/train\.\*, imdb/test\.\*;"):
+    with pytest.raises(UserError, match=r"lacks rte/train\.\*, imdb/test\.\*;.* --leave-out=imdb$"):
         study.main(given)
+    with pytest.raises(UserError, match="--leave-out=ner is no task of --size=accelerator"):
+        study.main([*given, "--leave-out=ner"])
 
     assert programs.doors == []
+
+
+def test_tasks_lie_in_several_folders_and_some_are_left_out(
+    study, study_table, tmp_path, monkeypatch
+):
+    programs = Accepted()
+    monkeypatch.setattr(study, "Programs", lambda log, several: programs)
+    monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
+    given = arguments(study, tmp_path, "cpu", "builtin:teacher")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "tasks" / "squad").rename(tmp_path / "more" / "squad")
+    shutil.rmtree(tmp_path / "tasks" / "stsb")
+
+    study.main([*given, f"--tasks={tmp_path / 'more'}", "--leave-out=stsb", "--leave-out=imdb"])
+
+    scores = tmp_path / "study" / "scores" / "student"
+    assert programs.evaluated[scores / "squad"]["data"] == tmp_path / "more" / "squad"
+    assert programs.evaluated[scores / "rte"]["data"] == tmp_path / "tasks" / "rte"
+    assert not {"stsb", "imdb"} & {folder.name for folder in programs.evaluated}
 
 
 def arguments(study, folder, size, model):
