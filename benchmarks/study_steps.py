@@ -143,12 +143,12 @@ class Study:
             Job(
                 f"{name} on {task.name}",
                 lambda name=name, student=student, task=task: self.fine_tune(
-                    f"ablations/{name}", task, student, seeds=self.size.ablated_seeds
+                    f"ablations/{name}", task, student
                 ),
                 (needs.get(name, name),),
             )
-            for task in self.tasks
-            if task.name in self.size.ablated
+            for task in self.size.ablated
+            if task.name not in self.flags.leave_out
             for name, student in students.items()
         ]
 
@@ -247,7 +247,7 @@ class Study:
             output=self.output / "scores" / name / "mlm",
         )
 
-    def fine_tune(self, name, task, model, *, seeds=None, **more):
+    def fine_tune(self, name, task, model, **more):
         if task.held_out:
             split = HELD_OUT.get(task.name, "validation")
             more["validation"] = self.part(task.name, split, task.held_out)
@@ -259,7 +259,7 @@ class Study:
             task=task.name,
             data=self.task_folder(task.name),
             train=self.part(task.name, "train", task.rows),
-            seeds=self.flags.seeds or seeds or task.seeds,
+            seeds=self.flags.seeds or task.seeds,
             epochs=task.epochs,
             learning_rate=task.learning_rate,
             models="best",

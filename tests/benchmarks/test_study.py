@@ -114,7 +114,7 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
         for folder in programs.evaluated
         if folder.parents[1].name == "ablations"
     }
-    assert scored >= {(variant, task) for variant in variants for task in ablated}
+    assert scored >= {(variant, task.name) for variant in variants for task in ablated}
     found = json.loads((tmp_path / "study" / "study.json").read_text())
     assert found["kept"]["shares"] == dict.fromkeys(
         ("teacher", "student", "cut", "scratch", "cut-flops"), 1.0
