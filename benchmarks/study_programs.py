@@ -50,17 +50,15 @@ class Programs:
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
         given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
         command = (*map(str, program), *given)
-        text = " ".join(["python", *command])
         folder = Path(flags.get("output") or flags["workdir"])
         with self._lock:
             if command in self._done and folder.is_dir():
-                print(f"done before: {text}", flush=True)
+                print("done before: python", *command, flush=True)
                 return
-        print(f"$ {text}", flush=True)
         status = self._run(command, folder)
         if status:
             where = f", which says why in {_log_of(folder)}" if self.several else ""
-            raise ProgramFailed(f"status {status} of {text}{where}")
+            raise ProgramFailed(f"status {status} of {' '.join(['python', *command])}{where}")
 
     def stop(self) -> None:
         """End all programs as SIGTERM does, and start no other."""
@@ -79,6 +77,7 @@ class Programs:
             with self._lock:
                 if self._stopped:
                     raise ProgramFailed("stopped")
+                print("$ python", *command, flush=True)
                 self._note({"command": command, "started": started, "status": None})
                 child = subprocess.Popen(
                     [sys.executable, *command], stdout=output, stderr=output and subprocess.STDOUT

@@ -170,7 +170,7 @@ def _busy(named: str, owner: bytes) -> str:
         who = f"process {values['pid']} on {values['host']}, started {values['started']}"
     except (ValueError, KeyError, TypeError):
         who = "another process"
-    return f"{named} is in use by {who}; wait for it, stop it, or use another --workdir"
+    return f"{named} is in use by {who}; wait for it, stop it, or name another folder"
 
 
 def _sibling(path: Path, purpose: str = "new") -> Path:

@@ -212,7 +212,7 @@ def test_side_by_side_each_program_has_a_file_for_what_it_says(programs, script,
     assert capfd.readouterr().out.startswith("$ python ")
 
 
-def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_path):
+def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_path, capfd):
     script = tmp_path / "script.py"
     script.write_text("import time; print('here', flush=True); time.sleep(600)\n")
     found = programs.Programs(tmp_path / "hours.jsonl", several=True)
@@ -237,3 +237,4 @@ def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_pat
     assert failed[0].startswith("a: status -15 of python ")
     assert failed[0].endswith(f", which says why in {tmp_path / 'a.log'}")
     assert failed[1] == "b: stopped"
+    assert capfd.readouterr().out.count("$ python") == 1

@@ -41,7 +41,10 @@ def test_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None
     before = (tmp_path / workdir.LOCK).read_bytes()
     try:
         with (
-            pytest.raises(UserError, match=rf"in use by process {holder.pid} on .*, started 20"),
+            pytest.raises(
+                UserError,
+                match=rf"in use by process {holder.pid} on .*, started 20.* name another folder",
+            ),
             workdir.claim(tmp_path),
         ):
             pass
