@@ -4,28 +4,31 @@ import matplotlib
 
 from distil_jax.report import drawing
 
-BAR = 0.8
+BAR_INCHES, MARGIN_INCHES = 0.19, 0.35
 
 
 def draw(scores: dict, titles: dict) -> bytes:
     """A PNG: for each task one bar per model, medians, with a line from the least to the most."""
     tasks = sorted({task for one in scores.values() for task in one})
-    figure, axes = drawing.axes(0.35 + 0.19 * (1 + len(scores)) * len(tasks))
+    shown = {task: [role for role in scores if task in scores[role]] for task in tasks}
+    bars = sum(map(len, shown.values())) + len(tasks)
+    figure, axes = drawing.axes(MARGIN_INCHES + BAR_INCHES * bars)
     colours = drawing.colours(scores)
+    middles, y = [], 0
     with matplotlib.rc_context(drawing.STYLE):
-        for place, task in enumerate(tasks):
-            shown = [role for role in scores if task in scores[role]]
-            height = BAR / len(scores)
-            for number, role in enumerate(shown):
+        for task, roles in shown.items():
+            middles.append(y + (len(roles) - 1) / 2)
+            for role in roles:
                 score = scores[role][task]
-                y = place + (number - (len(shown) - 1) / 2) * height
-                axes.barh(y, score["score"], height=0.85 * height, color=colours[role])
+                axes.barh(y, score["score"], height=0.85, color=colours[role])
                 least, most = score["spread"]["min"], score["spread"]["max"]
                 axes.plot([least, most], [y, y], color=drawing.INK, linewidth=1.2)
                 end = max(score["score"], most)
                 drawing.value(axes, max(end, 0) + 1, y, f"{score['score']:.1f}")
-        axes.set_yticks(range(len(tasks)), tasks)
-        axes.invert_yaxis()
+                y += 1
+            y += 1
+        axes.set_yticks(middles, tasks)
+        axes.set_ylim(y - 1, -1)
         drawing.grid(axes, "x")
     drawing.legend(figure, {titles[role]: colour for role, colour in colours.items()})
     return drawing.png(figure)
