@@ -7,7 +7,7 @@ from pathlib import Path
 from study_programs import Job
 from study_sizes import SIZES
 
-from distil_jax.errors import UserError
+from distil_jax.errors import UsageError, UserError
 from distil_jax.pretrained import load
 from distil_jax.run import config_source
 from distil_jax.run.variants import variants
@@ -56,7 +56,7 @@ class Study:
         known = [task.name for task in self.size.tasks]
         for name in self.flags.leave_out:
             if name not in known:
-                raise UserError(
+                raise UsageError(
                     f"--leave-out={name} is no task of --size={self.flags.size}; its tasks are "
                     f"{', '.join(known)}"
                 )
