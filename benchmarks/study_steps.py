@@ -40,6 +40,10 @@ STEPS = (
 )
 
 
+def held_out_split(task):
+    return HELD_OUT.get(task.name, "validation")
+
+
 class Study:
     """The folder of a study and the steps that fill it."""
 
@@ -64,7 +68,7 @@ class Study:
         lacking = [
             (task.name, f"{task.name}/{split}.*")
             for task in tasks
-            for split in ("train", HELD_OUT.get(task.name, "validation"))
+            for split in ("train", held_out_split(task))
             if not self.task_file(task.name, split)
         ]
         if lacking:
@@ -249,8 +253,7 @@ class Study:
 
     def fine_tune(self, name, task, model, **more):
         if task.held_out:
-            split = HELD_OUT.get(task.name, "validation")
-            more["validation"] = self.part(task.name, split, task.held_out)
+            more["validation"] = self.part(task.name, held_out_split(task), task.held_out)
         if task.length:
             more["length"] = task.length
         self.programs.door(
