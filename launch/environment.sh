@@ -68,7 +68,8 @@ prepare_environment() {
     printf 'environment: installing the tested versions (constraints.txt)\n'
     "$environment_python" -m pip install -qq --no-input --no-compile --disable-pip-version-check \
         -c constraints.txt -e ".${extra:+[$extra]}" ||
-        fail "the installation into $venv failed; is a package registry reachable?"
+        fail "the installation into $venv failed, for the reason above;" \
+            "it needs a package registry and about 3 GB of disk"
     fingerprint "$extra" >"$stamp"
     printf 'environment: ready, install took %d seconds\n' "$SECONDS"
 }
