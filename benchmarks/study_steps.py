@@ -1,18 +1,16 @@
 """What a study does: its steps, each a few programs with what they are given."""
 
 import json
-import lzma
 from pathlib import Path
 
 from study_programs import Job
 from study_sizes import SIZES
+from study_tasks import TaskFiles, held_out_split
 
-from distil_jax.errors import UsageError, UserError
 from distil_jax.pretrained import load
 from distil_jax.run import config_source
 from distil_jax.run.variants import variants
 from distil_jax.sizing.flops import training_flops
-from distil_jax.storage import atomic
 
 HERE = Path(__file__).parent
 WITHOUT_TEACHER = {"loss.soft_target": 0.0, "loss.cosine": 0.0}
@@ -22,8 +20,6 @@ TOKEN_TYPES = {
     "kept": {"student.keep_token_types": True},
 }
 MASKED_SHARE = 0.15
-HELD_OUT = {"imdb": "test"}
-"""The split that scores a task, where it is not its validation."""
 STEPS = (
     "rows",
     "teacher",
@@ -40,10 +36,6 @@ STEPS = (
 )
 
 
-def held_out_split(task):
-    return HELD_OUT.get(task.name, "validation")
-
-
 class Study:
     """The folder of a study and the steps that fill it."""
 
@@ -51,43 +43,10 @@ class Study:
         self.flags, self.size, self.output = flags, SIZES[flags.size], flags.output
         self.programs = programs
         self.rows = flags.rows or self.output / "rows"
-        self.tasks = self.choose_tasks()
+        self.files = TaskFiles(flags.tasks, self.output / "tasks")
+        self.tasks = self.files.choose(flags.size, self.size.tasks, flags.leave_out)
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
-
-    def choose_tasks(self):
-        """The size's tasks that are not left out, all with their files."""
-        known = [task.name for task in self.size.tasks]
-        for name in self.flags.leave_out:
-            if name not in known:
-                raise UsageError(
-                    f"--leave-out={name} is no task of --size={self.flags.size}; its tasks are "
-                    f"{', '.join(known)}"
-                )
-        tasks = [task for task in self.size.tasks if task.name not in self.flags.leave_out]
-        lacking = [
-            (task.name, f"{task.name}/{split}.*")
-            for task in tasks
-            for split in ("train", held_out_split(task))
-            if not self.task_file(task.name, split)
-        ]
-        if lacking:
-            given = " ".join(f"--tasks={folder}" for folder in self.flags.tasks)
-            out = " ".join(f"--leave-out={name}" for name in dict(lacking))
-            raise UserError(
-                f"{given} lacks {', '.join(file for _, file in lacking)}; each task of "
-                f"--size={self.flags.size} is a folder there with these files: name a second "
-                f"--tasks that has them, or do without: {out}"
-            )
-        return tasks
-
-    def task_folder(self, task):
-        """Where a task lies: in the first folder that has it."""
-        found = [folder / task for folder in self.flags.tasks if (folder / task).is_dir()]
-        return next(iter(found), self.flags.tasks[0] / task)
-
-    def task_file(self, task, split):
-        return next(self.task_folder(task).glob(f"{split}.*"), None)
 
     def steps(self):
         """What is done, in the order of its worth: each step's jobs."""
@@ -253,15 +212,15 @@ class Study:
 
     def fine_tune(self, name, task, model, **more):
         if task.held_out:
-            more["validation"] = self.part(task.name, held_out_split(task), task.held_out)
+            more["validation"] = self.files.part(task.name, held_out_split(task), task.held_out)
         if task.length:
             more["length"] = task.length
         self.programs.door(
             "evaluate",
             model=model,
             task=task.name,
-            data=self.task_folder(task.name),
-            train=self.part(task.name, "train", task.rows),
+            data=self.files.folder(task.name),
+            train=self.files.part(task.name, "train", task.rows),
             seeds=self.flags.seeds or task.seeds,
             epochs=task.epochs,
             learning_rate=task.learning_rate,
@@ -271,24 +230,6 @@ class Study:
             **more,
         )
 
-    def part(self, task, split, rows):
-        """A file with so many rows of a split, evenly spread; 0: all of them."""
-        source = self.task_file(task, split)
-        if not rows:
-            return source
-        version = source.stat().st_size
-        name = task if split == "train" else f"{task}-{split}"
-        target = self.output / "tasks" / f"{name}-{rows}-of-{version}.jsonl"
-        if not target.is_file():
-            opener = lzma.open if source.suffix == ".xz" else open
-            with opener(source, "rb") as file:
-                lines = list(file)
-            count = min(rows, len(lines))
-            target.parent.mkdir(exist_ok=True)
-            # Whole or not at all: other programs of the study may read it already.
-            atomic.write(target, b"".join(lines[i * len(lines) // count] for i in range(count)))
-        return target
-
     def time_models(self):
         """On STS-B's sentences, as in the paper; without them on those of the held-out text."""
         timed = any(task.name == "stsb" for task in self.tasks)
@@ -296,7 +237,7 @@ class Study:
             "benchmark",
             model=self.model("student"),
             teacher=self.model("teacher"),
-            input=self.task_file("stsb", "validation") if timed else self.flags.heldout,
+            input=self.files.file("stsb", "validation") if timed else self.flags.heldout,
             sentences=self.size.timed_sentences,
             output=self.output / "speed",
         )

@@ -222,7 +222,7 @@ def arguments(study, folder, size, model):
     """A command line of a study, whose tasks have files."""
     for task in study.SIZES[size].tasks:
         (folder / "tasks" / task.name).mkdir(parents=True)
-        for split in ("train", importlib.import_module("study_steps").held_out_split(task)):
+        for split in ("train", importlib.import_module("study_tasks").held_out_split(task)):
             (folder / "tasks" / task.name / f"{split}.jsonl").write_text("{}\n{}\n{}\n")
     return [
         f"--size={size}",

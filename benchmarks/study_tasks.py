@@ -1,0 +1,72 @@
+"""The files of a study's tasks."""
+
+import lzma
+
+from distil_jax.errors import UsageError, UserError
+from distil_jax.storage import atomic
+
+HELD_OUT = {"imdb": "test"}
+"""The split that scores a task, where it is not its validation."""
+
+
+def held_out_split(task):
+    return HELD_OUT.get(task.name, "validation")
+
+
+class TaskFiles:
+    """Where each task lies, and the shares of its rows that a study has made in `made`."""
+
+    def __init__(self, folders, made):
+        self.folders, self.made = folders, made
+
+    def folder(self, task):
+        """The first folder that has it."""
+        found = [folder / task for folder in self.folders if (folder / task).is_dir()]
+        return next(iter(found), self.folders[0] / task)
+
+    def file(self, task, split):
+        return next(self.folder(task).glob(f"{split}.*"), None)
+
+    def choose(self, size, known, left_out):
+        """The tasks of a size that are not left out, all with their files."""
+        names = [task.name for task in known]
+        for name in left_out:
+            if name not in names:
+                raise UsageError(
+                    f"--leave-out={name} is no task of --size={size}; its tasks are "
+                    f"{', '.join(names)}"
+                )
+        tasks = tuple(task for task in known if task.name not in left_out)
+        lacking = [
+            (task.name, f"{task.name}/{split}.*")
+            for task in tasks
+            for split in ("train", held_out_split(task))
+            if not self.file(task.name, split)
+        ]
+        if lacking:
+            given = " ".join(f"--tasks={folder}" for folder in self.folders)
+            out = " ".join(f"--leave-out={name}" for name in dict(lacking))
+            raise UserError(
+                f"{given} lacks {', '.join(file for _, file in lacking)}; each task of "
+                f"--size={size} is a folder there with these files: name a second "
+                f"--tasks that has them, or do without: {out}"
+            )
+        return tasks
+
+    def part(self, task, split, rows):
+        """A file with so many rows of a split, evenly spread; 0: all of them."""
+        source = self.file(task, split)
+        if not rows:
+            return source
+        version = source.stat().st_size
+        name = task if split == "train" else f"{task}-{split}"
+        target = self.made / f"{name}-{rows}-of-{version}.jsonl"
+        if not target.is_file():
+            opener = lzma.open if source.suffix == ".xz" else open
+            with opener(source, "rb") as file:
+                lines = list(file)
+            count = min(rows, len(lines))
+            target.parent.mkdir(exist_ok=True)
+            # Whole or not at all: other programs of the study may read it already.
+            atomic.write(target, b"".join(lines[i * len(lines) // count] for i in range(count)))
+        return target
