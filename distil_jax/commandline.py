@@ -6,8 +6,10 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Never
 
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
@@ -55,6 +57,7 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
     error; anything else is a bug and keeps its traceback.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    _do_without_pytorch()
     _keep_standard_error_for_errors()
     try:
         door(sys.argv[1:] if arguments is None else arguments)
@@ -113,6 +116,26 @@ def _no_device(error: BaseException) -> str:
         f"JAX finds no device{where}{said}; GPUs need a driver that shows them and "
         "distil_jax[cuda], TPUs distil_jax[tpu]; or set JAX_PLATFORMS=cpu"
     )
+
+
+def _do_without_pytorch() -> None:
+    """For this program PyTorch is not installed.
+
+    No program here uses it, and where it is installed transformers and tensorboardX load it: for
+    seconds of every start, and hundreds of megabytes.
+    """
+
+    class OtherPackages(PathFinder):
+        @classmethod
+        def find_spec(
+            cls,
+            fullname: str,
+            path: Sequence[str] | None = None,
+            target: ModuleType | None = None,
+        ) -> ModuleSpec | None:
+            return None if fullname == "torch" else super().find_spec(fullname, path, target)
+
+    sys.meta_path[:] = [OtherPackages if one is PathFinder else one for one in sys.meta_path]
 
 
 def _keep_standard_error_for_errors() -> None:

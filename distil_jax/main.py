@@ -2,6 +2,7 @@
 
 from distil_jax import commandline, huge_pages
 from distil_jax.run import config_source, guardian
+from distil_jax.run.meeting import find_meeting
 
 
 def main(arguments: list[str]) -> None:
@@ -15,10 +16,9 @@ def main(arguments: list[str]) -> None:
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)
     command = " ".join(["python -m distil_jax.main", *arguments])
-    if guardian.is_needed(config.processes):
-        guardian.watch(
-            "distil_jax.main", arguments, address=guardian.meeting_place(config.processes)
-        )
+    meeting = find_meeting(config.processes)
+    if meeting and not guardian.is_child():
+        guardian.watch("distil_jax.main", arguments, address=meeting.address)
 
     # JAX starts only once the command line is right.
     from distil_jax.run import distillation
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
     from distil_jax.run.joining import joined
 
     keep_compiled()
-    with joined(config.processes) as at_step:
+    with joined(meeting, config.processes) as at_step:
         distillation.run(config, known.workdir, command, at_step)
 
 

@@ -1,11 +1,13 @@
-"""The benchmarks' scores, in points from 0 to 100; scikit-learn and scipy do the statistics."""
+"""The benchmarks' scores, in points from 0 to 100; scikit-learn and scipy do the statistics.
+
+They take seconds to import, which nobody who only labels text has to wait for: each score imports
+what it needs.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
-import sklearn.metrics
 
 from distil_jax.evaluation import squad_score
 
@@ -22,20 +24,26 @@ class Score:
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
     """Share of right predictions, and the mean of the classes' F1 (macro)."""
-    macro = sklearn.metrics.f1_score(labels, predicted, average="macro", zero_division=0)
+    from sklearn.metrics import f1_score
+
+    macro = f1_score(labels, predicted, average="macro", zero_division=0)
     return {"accuracy": _accuracy(predicted, labels), "macro_f1": 100 * float(macro)}
 
 
 def accuracy_f1(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
     """Accuracy, F1 of class 1, and their mean (MRPC, QQP)."""
+    from sklearn.metrics import f1_score
+
     share = _accuracy(predicted, labels)
-    f1 = 100 * float(sklearn.metrics.f1_score(labels, predicted, pos_label=1, zero_division=0))
+    f1 = 100 * float(f1_score(labels, predicted, pos_label=1, zero_division=0))
     return {"accuracy_f1": (share + f1) / 2, "accuracy": share, "f1": f1}
 
 
 def matthews(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
     """Matthews' correlation, 0 where only one class is predicted (CoLA)."""
-    correlation = 100 * float(sklearn.metrics.matthews_corrcoef(labels, predicted))
+    from sklearn.metrics import matthews_corrcoef
+
+    correlation = 100 * float(matthews_corrcoef(labels, predicted))
     return {"matthews": correlation, "accuracy": _accuracy(predicted, labels)}
 
 
@@ -44,12 +52,15 @@ def pearson_spearman(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
 
     `mean_squared_error` is in the labels' own units.
     """
+    from scipy.stats import pearsonr, spearmanr
+    from sklearn.metrics import mean_squared_error
+
     predicted, labels = predicted.astype(np.float64), labels.astype(np.float64)
     pearson = spearman = 0.0
     if len(np.unique(predicted)) > 1 and len(np.unique(labels)) > 1:
-        pearson = 100 * float(scipy.stats.pearsonr(predicted, labels).statistic)
-        spearman = 100 * float(scipy.stats.spearmanr(predicted, labels).statistic)
-    error = float(sklearn.metrics.mean_squared_error(labels, predicted))
+        pearson = 100 * float(pearsonr(predicted, labels).statistic)
+        spearman = 100 * float(spearmanr(predicted, labels).statistic)
+    error = float(mean_squared_error(labels, predicted))
     mean = (pearson + spearman) / 2
     return {
         "pearson_spearman": mean,
@@ -83,4 +94,6 @@ DEFINITIONS = {name: score.definition for name, score in SCORES.items()} | {
 
 
 def _accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    return 100 * float(sklearn.metrics.accuracy_score(labels, predicted))
+    from sklearn.metrics import accuracy_score
+
+    return 100 * float(accuracy_score(labels, predicted))

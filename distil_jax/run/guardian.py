@@ -17,7 +17,6 @@ from types import FrameType
 from typing import IO, Never
 
 from distil_jax.errors import EXIT_STATUS, UserError
-from distil_jax.training.config import Processes
 from distil_jax.training.stamps import prefix
 
 VARIABLE = "DISTIL_JAX_WATCHED"
@@ -30,14 +29,9 @@ TOGETHER = "start all of them, and see that process 0 can be reached there"
 ADVICE = "start all processes again: the run goes on from its last checkpoint"
 
 
-def is_needed(config: Processes) -> bool:
-    """Whether this process is the parent of one of several."""
-    return bool(meeting_place(config)) and VARIABLE not in os.environ
-
-
-def meeting_place(config: Processes) -> str:
-    """The coordinator's address; empty: one process alone."""
-    return config.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS", "")
+def is_child() -> bool:
+    """Whether this process is already watched."""
+    return VARIABLE in os.environ
 
 
 def watch(module: str, arguments: Sequence[str], *, address: str) -> Never:

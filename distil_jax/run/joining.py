@@ -6,39 +6,35 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import jax
 
 from distil_jax import commandline
-from distil_jax.errors import UsageError, UserError
+from distil_jax.errors import UserError
 from distil_jax.run.guardian import ADVICE, VARIABLE
+from distil_jax.run.meeting import Meeting
 from distil_jax.training.config import Processes
 from distil_jax.training.processes import told_by_primary
 from distil_jax.training.stamps import Stamp, stamp_output
 
-AUTO = "auto"
 LOST = ("Gloo", "coordination service", "NCCL", "Connection reset", "Connection closed")
-ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 
 
 @contextmanager
-def joined(config: Processes) -> Iterator[Callable[[int], None]]:
+def joined(meeting: Meeting | None, config: Processes) -> Iterator[Callable[[int], None]]:
     """Within this block JAX's devices are those of all processes; yields what to call after a step.
 
-    Without config.processes.coordinator and $JAX_COORDINATOR_ADDRESS there is one process, and
-    nothing happens. Otherwise the program ends here if the block raises: leaving in the ordinary
-    way would wait for the others, who may be waiting for this one.
+    Without a meeting there is one process, and nothing happens. Otherwise the program ends here if
+    the block raises: leaving in the ordinary way would wait for the others, who may be waiting for
+    this one.
 
-    Raises `UsageError` for an incomplete description of the processes, `UserError` if they do not
-    meet.
+    Raises `UserError` if they do not meet.
     """
-    arguments = _arguments(config)
-    if arguments is None:
+    if meeting is None:
         yield lambda _: None
         return
     _end_with_parent()
-    _join(config, arguments)
+    _join(meeting, config)
     stamp = Stamp(jax.process_index(), jax.process_count(), _tell_parent())
     stamp_output(stamp, silent=jax.process_index() > 0)
     try:
@@ -51,49 +47,16 @@ def joined(config: Processes) -> Iterator[Callable[[int], None]]:
         os._exit(status)
 
 
-def _arguments(config: Processes) -> dict[str, Any] | None:
-    """What `jax.distributed.initialize` is given; None for a single process."""
-    address = config.coordinator or os.environ.get(ADDRESS, "")
-    if not address:
-        if config.count > 1:
-            raise UsageError(
-                f"config.processes.count={config.count} but config.processes.coordinator is "
-                "empty; set it to HOST:PORT of process 0, or to auto on TPU pods, Slurm and GKE"
-            )
-        return None
-    if address == AUTO:
-        return {}
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise UsageError(f"config.processes.coordinator={address} must be HOST:PORT, or auto")
-    processes = config.count or _number(COUNT, "config.processes.count")
-    process = config.index if config.index >= 0 else _number(NUMBER, "config.processes.index")
-    if process >= processes:
-        raise UsageError(
-            f"config.processes.index={process} of {processes}: they count from 0 to "
-            f"{processes - 1}; set config.processes.index or config.processes.count"
-        )
-    return {"coordinator_address": address, "num_processes": processes, "process_id": process}
-
-
-def _number(variable: str, key: str) -> int:
-    text = os.environ.get(variable, "")
-    if not text.isdecimal():
-        told = f"${variable}={text!r} is no number" if text else f"${variable} is not set"
-        raise UsageError(f"{told}; set it or {key}")
-    return int(text)
-
-
-def _join(config: Processes, arguments: dict[str, Any]) -> None:
+def _join(meeting: Meeting, config: Processes) -> None:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
         jax.distributed.initialize(
-            **arguments,
+            **meeting.arguments,
             initialization_timeout=config.join_seconds,
             heartbeat_timeout_seconds=config.lost_seconds,
         )
     except (RuntimeError, ValueError) as error:
-        where = arguments.get("coordinator_address", "the coordinator that was detected")
+        where = meeting.arguments.get("coordinator_address", "the coordinator that was detected")
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"the processes did not meet at {where} within {config.join_seconds} s ({reason}); "

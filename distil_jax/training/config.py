@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from distil_jax.errors import UsageError
-from distil_jax.training.schedules import parse
+from distil_jax.training.schedule_text import parse
 
 Section = TypeVar("Section")
 

@@ -5,7 +5,8 @@ import optax
 import pytest
 
 from distil_jax.errors import UsageError
-from distil_jax.training.schedules import parse, schedule
+from distil_jax.training.schedule_text import parse
+from distil_jax.training.schedules import schedule
 
 
 def test_points_are_reached_at_their_share_and_linear_between() -> None:

@@ -1,0 +1,61 @@
+"""What a program imports, which is what its start takes: seconds for each large library."""
+
+import subprocess
+import sys
+
+import pytest
+
+DOORS = "main prepare vocabulary ablate demo evaluate predict export plan benchmark fill_mask"
+READING = """
+import distil_jax.{}
+from distil_jax.run.config_source import read
+from distil_jax.run.meeting import find_meeting
+
+find_meeting(read("quickstart", ["--config.loss.schedules.cosine=0:1,1:0"]).processes)
+"""
+TRAINING = """
+from distil_jax import commandline
+
+def train(arguments):
+    import distil_jax.run.distillation
+    from distil_jax.tokenizer import load
+
+    assert load("builtin:teacher").is_fast
+
+try:
+    commandline.run(train)
+except SystemExit as end:
+    assert end.code == 0
+"""
+LABELLING = "import distil_jax.evaluation.labelling"
+
+
+def imported(program: str) -> set[str]:
+    """The packages that a program of its own has imported at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("door", DOORS.split())
+def test_a_command_line_and_its_config_are_read_before_anything_large_is_imported(door: str):
+    assert imported(READING.format(door)).isdisjoint(
+        {"jax", "numpy", "optax", "flax", "transformers", "grain", "orbax", "matplotlib"}
+    )
+
+
+def test_a_program_loads_no_pytorch() -> None:
+    pytest.importorskip("torch")
+    modules = imported(TRAINING)
+    assert {"jax", "tensorboardX", "transformers"} <= modules
+    assert "torch" not in modules
+
+
+def test_labelling_imports_no_statistics() -> None:
+    modules = imported(LABELLING)
+    assert "jax" in modules
+    assert modules.isdisjoint({"sklearn", "pandas", "matplotlib", "torch"})
