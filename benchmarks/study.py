@@ -53,8 +53,8 @@ def main(arguments):
 
 @contextlib.contextmanager
 def stopped_by_signals(programs):
-    """SIGINT and SIGTERM end the programs, which save what they have, and start no other."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """SIGINT, SIGTERM and SIGHUP end the programs, which save, and start no other."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda *_: programs.stop()) for number in numbers]
     try:
         yield

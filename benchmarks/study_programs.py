@@ -80,7 +80,11 @@ class Programs:
                 print("$ python", *command, flush=True)
                 self._note({"command": command, "started": started, "status": None})
                 child = subprocess.Popen(
-                    [sys.executable, *command], stdout=output, stderr=output and subprocess.STDOUT
+                    [sys.executable, *command],
+                    stdout=output,
+                    stderr=output and subprocess.STDOUT,
+                    # Ctrl+C in a terminal is for this program, which then asks them to save.
+                    start_new_session=True,
                 )
                 self._running.add(child)
             _, status, usage = os.wait4(child.pid, 0)

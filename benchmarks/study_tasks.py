@@ -1,10 +1,13 @@
 """The files of a study's tasks."""
 
 import lzma
+from pathlib import Path
 
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
 
+KINDS = (".jsonl", ".jsonl.xz", ".json", ".json.xz")
+"""JSON lines, or SQuAD's JSON."""
 HELD_OUT = {"imdb": "test"}
 """The split that scores a task, where it is not its validation."""
 
@@ -25,7 +28,8 @@ class TaskFiles:
         return next(iter(found), self.folders[0] / task)
 
     def file(self, task, split):
-        return next(self.folder(task).glob(f"{split}.*"), None)
+        files = [self.folder(task) / f"{split}{kind}" for kind in KINDS]
+        return next(filter(Path.is_file, files), None)
 
     def choose(self, size, known, left_out):
         """The tasks of a size that are not left out, all with their files."""
@@ -38,7 +42,7 @@ class TaskFiles:
                 )
         tasks = tuple(task for task in known if task.name not in left_out)
         lacking = [
-            (task.name, f"{task.name}/{split}.*")
+            (task.name, f"{task.name}/{split}.jsonl")
             for task in tasks
             for split in ("train", held_out_split(task))
             if not self.file(task.name, split)
@@ -48,8 +52,8 @@ class TaskFiles:
             out = " ".join(f"--leave-out={name}" for name in dict(lacking))
             raise UserError(
                 f"{given} lacks {', '.join(file for _, file in lacking)}; each task of "
-                f"--size={size} is a folder there with these files: name a second "
-                f"--tasks that has them, or do without: {out}"
+                f"--size={size} is a folder there with these files (JSON lines or SQuAD's JSON, "
+                f".xz or not): name a second --tasks that has them, or do without: {out}"
             )
         return tasks
 

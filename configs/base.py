@@ -78,7 +78,7 @@ def get_config() -> ConfigDict:
     # A folder made by `distil_jax.prepare`, or text that `prepare` reads (builtin:docs, files,
     # globs, hub ids), which is then prepared in the workdir first.
     config.data.train = "builtin:docs"
-    # A prepared folder; empty: the held-out share of `train`.
+    # A prepared folder, or text, all of it then held out; empty: the held-out share of `train`.
     config.data.validation = ""
     # Used when text is prepared here: a document is a line or a blank-line block; held-out share.
     config.data.document = "line"

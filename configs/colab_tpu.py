@@ -18,7 +18,7 @@ from distil_jax.configs import base
 def get_config() -> ConfigDict:
     config = base.get_config()
     config.teacher = "bert-base-uncased"
-    config.student.layers = "original"
+    config.student.layers = "every_other"  # whatever the depth of the teacher
     config.total_steps = 1000
     config.batch.sequences = 256
     config.batch.length = 128

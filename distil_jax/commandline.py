@@ -6,11 +6,11 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Never
+from typing import Any, Never
 
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
 from distil_jax.storage.address import is_url
@@ -53,11 +53,14 @@ def place(name: str) -> str | Path:
 def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:
     """Run a door on the command line's arguments and exit with the documented statuses.
 
+    Without `arguments` this process is the door's alone.
+
     A `UserError`, or the operating system's refusal of a file, becomes exactly one line on standard
     error; anything else is a bug and keeps its traceback.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    _do_without_pytorch()
+    if arguments is None:
+        _do_without_pytorch()
     _keep_standard_error_for_errors()
     try:
         door(sys.argv[1:] if arguments is None else arguments)
@@ -128,10 +131,7 @@ def _do_without_pytorch() -> None:
     class OtherPackages(PathFinder):
         @classmethod
         def find_spec(
-            cls,
-            fullname: str,
-            path: Sequence[str] | None = None,
-            target: ModuleType | None = None,
+            cls, fullname: str, path: Any = None, target: ModuleType | None = None
         ) -> ModuleSpec | None:
             return None if fullname == "torch" else super().find_spec(fullname, path, target)
 

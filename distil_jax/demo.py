@@ -16,11 +16,13 @@ def main(arguments: list[str]) -> None:
     model = open_onnx(flags.model)
     told = serving.about(model, flags.teacher)
     teacher = mask_filler(flags.teacher, count=5) if flags.teacher else None
+    files = serving.page_files(model)
     try:
-        made = serving.server(model, told, teacher, host=flags.host, port=flags.port)
+        made = serving.server(files, told, teacher, host=flags.host, port=flags.port)
     except OSError as error:
         raise UserError(
-            f"{flags.host}:{flags.port} cannot be served ({error.strerror}); choose another --port"
+            f"{flags.host}:{flags.port} cannot be served ({error.strerror}); choose another "
+            "--port, or a --host that is an address of this machine"
         ) from error
     with made:
         print(f"http://{flags.host}:{made.server_address[1]}/ (Ctrl+C ends)", flush=True)

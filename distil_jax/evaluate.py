@@ -58,6 +58,8 @@ def _settings(flags: argparse.Namespace) -> "Settings":
 
     given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
     first = "validation_matched" if flags.task == "mnli" else "validation"
+    if flags.task == "imdb" and flags.validation and flags.test:
+        raise UsageError("imdb is scored on its test split: give --validation or --test, not both")
     names = {"train": "train", "validation": "test" if flags.task == "imdb" else first}
     return Settings(
         model=flags.model,

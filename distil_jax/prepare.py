@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     document = "in text files a document is a line, or a block of lines up to a blank one"
     add("--document", default="line", choices=("line", "block"), help=document)
     add("--column", default="text", help="text column of records")
-    add("--heldout", type=float, default=0.01, help="share of documents held out")
+    add("--heldout", type=float, default=0.01, help="share of documents held out; 1: all")
     add("--length", type=int, default=512, help="tokens in a row")
     add("--shard_index", type=int, default=0, help="which share of the work, from 0")
     add(

@@ -10,6 +10,10 @@ set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
+if [[ ${1:-} == --help ]]; then
+    show_head
+    exit
+fi
 dry_run=
 if [[ ${1:-} == --dry-run ]]; then
     dry_run=yes
@@ -40,7 +44,8 @@ printf 'gpu_node: %d GPUs\n' "$gpus"
 
 child=
 trap '[[ -z $child ]] || kill -TERM "$child"' TERM
-trap '[[ -z $child ]] || kill -INT "$child"' INT
+# What bash starts in the background ignores SIGINT.
+trap '[[ -z $child ]] || kill -TERM "$child"' INT
 for ((attempt = 0; ; attempt++)); do
     JAX_PLATFORMS=cuda "${run[@]}" &
     child=$!

@@ -8,6 +8,10 @@ set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
+if [[ ${1:-} == --help ]]; then
+    show_head
+    exit
+fi
 usage="usage: $0 PROCESSES --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]"
 [[ ${1:-} =~ ^[1-9][0-9]*$ ]] || misuse "$usage"
 count=$1

@@ -25,6 +25,10 @@ while (($#)); do
         --account=*) account=${1#*=} ;;
         --name=*) name=${1#*=} ;;
         --dry-run) dry_run=yes ;;
+        --help)
+            show_head
+            exit
+            ;;
         --)
             shift
             break

@@ -210,6 +210,9 @@ def test_a_damaged_folder_exits_1(
         ),
         ({"parallel.devices": 9}, ["config.parallel.devices=9", "8 devices"]),
         ({"student.layers": "0,9"}, ["config.student.layers", "0,9", "4-layer"]),
+        ({"student.layers": "0 2 3"}, ["config.student.layers", "no list of layers", "0,2,4"]),
+        ({"student.layers": "0"}, ["config.student.layers", "0 layers"]),
+        ({"student.layers": "[4]"}, ["config.student.layers", "[4]", "4-layer"]),
         ({"student.layers": "evry_other"}, ["config.student.layers", "evry_other", "every_other"]),
     ],
 )

@@ -20,7 +20,8 @@ def assemble(
 ) -> Manifest | None:
     """Write the manifest and clear up, if every process has finished its parts; else None.
 
-    Raises UserError if all of them together hold no training row.
+    Raises UserError if all of them together hold no training row, or, of documents that are all
+    held out, no row.
     """
     try:
         keys = workspace.finished_keys(shard_count)
@@ -30,8 +31,9 @@ def assemble(
     except FileNotFoundError:
         return manifest.load(workspace.address)  # another process was last as well, and faster
     splits = {name: _add_up([record[name] for record in records]) for name in SPLITS}
-    if not splits["train"].rows:
-        raise _empty(splits, recipe)
+    wanted = "validation" if recipe.heldout == 1 else "train"
+    if not splits[wanted].rows:
+        raise _empty(splits, recipe, "held-out" if wanted == "validation" else "training")
     for name, split in splits.items():
         _finish_split(workspace, name, split, recipe.layout)
     made = Manifest(
@@ -92,9 +94,9 @@ def _add_up(found: Records) -> SplitSummary:
     )
 
 
-def _empty(splits: dict[str, SplitSummary], recipe: Recipe) -> UserError:
+def _empty(splits: dict[str, SplitSummary], recipe: Recipe, kind: str) -> UserError:
     documents = sum(split.documents for split in splits.values())
     return UserError(
-        f"the corpus is empty: its {documents} documents leave no training sequence of "
+        f"the corpus is empty: its {documents} documents leave no {kind} sequence of "
         f"{recipe.rule.shortest_tokens} tokens or more; check --input, --document and --heldout"
     )

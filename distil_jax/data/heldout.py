@@ -31,7 +31,8 @@ def normalised(document: str) -> str:
     return words.strip()
 
 
-def check_share(heldout: float) -> None:
-    """Raise UserError unless a held-out share leaves something to train on."""
-    if not 0 <= heldout < 1:
-        raise UserError(f"heldout={heldout} is not a share; give a number from 0 to below 1")
+def check_share(heldout: float, *, whole: bool = False) -> None:
+    """Raise UserError unless a held-out share leaves something to train on; `whole` allows 1."""
+    if not (0 <= heldout < 1 or (whole and heldout == 1)):
+        most = "1" if whole else "below 1"
+        raise UserError(f"heldout={heldout} is not a share; give a number from 0 to {most}")

@@ -45,14 +45,15 @@ def prepare(
 
     With `shard_count` processes each makes its share of the parts, and whoever finishes last puts
     the folder together; None while others are still at work. The result does not depend on the
-    number of processes or on interruptions. `part_bytes` of text go into a shard. An `engine` has
+    number of processes or on interruptions. With a `heldout` of 1 all documents are held out, and
+    there are no rows to train on. `part_bytes` of text go into a shard. An `engine` has
     all parts made elsewhere.
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
     nothing this call wrote remains.
     """
     rule = Rule(length, shortest_tokens, unknown_share)
-    heldout_rule.check_share(heldout)
+    heldout_rule.check_share(heldout, whole=True)
     _check_shares(shard_index, shard_count)
     _check_rule(rule, tokenizer)
     sources = corpus.find(inputs, document=document, column=column)

@@ -30,6 +30,7 @@ from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
 from distil_jax.evaluation.tasks import TASKS
 from distil_jax.losses import IGNORE
+from distil_jax.tokenizer import fingerprint
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import claim, write_text, writing
 
@@ -46,12 +47,15 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     _check_head(model, settings.model, kind)
     if teacher is not None:
         _check_head(teacher, settings.teacher, kind)
+        _check_tokenizer(model, teacher, settings.teacher)
     length = check_length(settings.length, task.length, model.config)
     source = plan.source_of(settings, task)
     problem, _ = plan.read_problem(
         settings, task, model.tokenizer, source, model.labels, length, training=False
     )
-    _check_labels(model, settings, problem.labels)
+    _check_labels(model, settings.model, settings.task, problem.labels)
+    if teacher is not None:
+        _check_labels(teacher, settings.teacher, settings.task, problem.labels)
     metrics, records = score_main(problem, predictor(model))
     if teacher is not None:
         scored, others = score_main(problem, predictor(teacher))
@@ -77,6 +81,7 @@ def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[st
     _check_head(model, settings.model, "masked_lm")
     if teacher is not None:
         _check_head(teacher, settings.teacher, "masked_lm")
+        _check_tokenizer(model, teacher, settings.teacher)
     length = check_length(settings.length, held_out.USUAL_LENGTH, model.config)
     tokens, segments = held_out.packed_rows(settings, model.tokenizer, length)
     masked, labels = mask_rows(
@@ -92,8 +97,7 @@ def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[st
     predicted, entropy = _likeliest(model, sequences, targets)
     chosen = right != IGNORE
     count = int(chosen.sum())
-    if not count:
-        raise UserError(f"{settings.data} is too short: no token of it was masked; give more text")
+    held_out.check_masked(count, settings)
     metrics = {
         "tokens": float(count),
         "accuracy": 100 * float((predicted == right)[chosen].mean()),
@@ -134,11 +138,20 @@ def _check_head(model: OnnxModel, name: str, head: str) -> None:
         raise UserError(f"{name} has a {model.head} head, the task needs {head}; export that")
 
 
-def _check_labels(model: OnnxModel, settings: Settings, labels: Sequence[str]) -> None:
-    same = [one.casefold() for one in model.labels] == [one.casefold() for one in labels]
-    if not same and TASKS[settings.task].kind == "classification":
+def _check_tokenizer(model: OnnxModel, teacher: OnnxModel, name: str) -> None:
+    """Both are given the same tokens."""
+    if fingerprint(model.tokenizer) != fingerprint(teacher.tokenizer):
         raise UserError(
-            f"{settings.model} tells apart {', '.join(model.labels)}, the task "
+            f"teacher {name} has another tokenizer than {model.folder}; they cannot be compared on "
+            "the same tokens: give an export of the model that it was distilled from"
+        )
+
+
+def _check_labels(model: OnnxModel, name: str, task: str, labels: Sequence[str]) -> None:
+    same = [one.casefold() for one in model.labels] == [one.casefold() for one in labels]
+    if not same and TASKS[task].kind == "classification":
+        raise UserError(
+            f"{name} tells apart {', '.join(model.labels)}, the task "
             f"{', '.join(labels)}; export a model fine-tuned on it"
         )
 

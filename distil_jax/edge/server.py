@@ -56,10 +56,17 @@ def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
 
 
 def server(
-    model: OnnxModel, told: Mapping[str, Any], teacher: Fill | None, *, host: str, port: int
+    files: Mapping[str, Path],
+    told: Mapping[str, Any],
+    teacher: Fill | None,
+    *,
+    host: str,
+    port: int,
 ) -> ThreadingHTTPServer:
-    """A server that is bound but does not serve yet; port 0 is any free one."""
-    files = _files(model)
+    """A server of `page_files` that is bound but does not serve yet; port 0 is any free one.
+
+    Raises `OSError` for an address that it cannot have.
+    """
     content = json.dumps(told).encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -113,7 +120,8 @@ def server(
     return ThreadingHTTPServer((host, port), Handler)
 
 
-def _files(model: OnnxModel) -> dict[str, Path]:
+def page_files(model: OnnxModel) -> dict[str, Path]:
+    """What is served, by its path: the page, the browser's libraries, and the model."""
     page = {f"/{name}": vendor.WEB / name for name in PAGE}
     page["/"] = vendor.WEB / PAGE[0]
     libraries = {f"/vendor/{name}": path for name, path in vendor.libraries().items()}

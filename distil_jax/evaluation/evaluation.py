@@ -71,7 +71,7 @@ def _run(
     stopping: Callable[[], bool],
     command: str,
 ) -> dict[str, Any]:
-    count = plan.settings.seeds if plan.epochs else 1
+    count = _count(plan, folder, say)
     unfinished = [seed for seed in range(count) if _finished(folder, seed) is None]
     if unfinished:
         soft = None
@@ -96,6 +96,17 @@ def _run(
         f"(median of {count}, {spread['min']:.2f} to {spread['max']:.2f})"
     )
     return found
+
+
+def _count(plan: Plan, folder: Path, say: Callable[[str], None]) -> int:
+    """As many seeds as are asked for, or as were finished before, if those are more."""
+    count = plan.settings.seeds if plan.epochs else 1
+    more = count
+    while plan.epochs and _finished(folder, more) is not None:
+        more += 1
+    if more > count:
+        say(f"{more} seeds are finished in {folder}: all of them count, not the first {count}")
+    return more
 
 
 def _learning_rate(made: Machine, folder: Path) -> float:

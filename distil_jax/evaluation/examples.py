@@ -79,6 +79,11 @@ def read(
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
     missing = all(value in (None, "", UNLABELLED, str(UNLABELLED)) for value in labels)
+    if labelled and missing:
+        raise UserError(
+            f"{place} has no labels: {label} is {UNLABELLED} in all of its rows, as in the test "
+            "file of a benchmark, which --test takes; give a split that has them"
+        )
     return Examples(tuple(ids), first, second, None if missing else tuple(labels), place)
 
 

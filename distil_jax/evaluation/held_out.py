@@ -163,6 +163,15 @@ def _batches(
         yield filled | {"row": np.arange(start, start + size, dtype=np.int32)}
 
 
+def check_masked(count: int, settings: HeldOutSettings) -> None:
+    """Raise UserError where there is nothing to score."""
+    if not count:
+        raise UserError(
+            f"{settings.data} has no token that could be masked: it is too short, or all of it is "
+            "unknown to the tokenizer; give more text, in the model's language"
+        )
+
+
 def _results(
     settings: HeldOutSettings,
     model: Pretrained,
@@ -172,6 +181,7 @@ def _results(
     identity: Mapping[str, Any],
 ) -> dict[str, Any]:
     compared = teacher is not None
+    check_masked(int(total.bands[:, 0].sum()), settings)
     metrics = _figures(total.bands.sum(0), compared)
     layers: list[dict[str, Any]] = [
         {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import jax
 import jax.numpy as jnp
@@ -189,8 +189,11 @@ def _epochs(
         progress.history.append(entry)
         told = "" if score is None else f", {plan.task.score} {score:.2f}"
         machine.say(f"seed {seed}: epoch {epoch + 1} of {plan.epochs}{told}")
-        if epoch + 1 < plan.epochs or patience:
+        stop = machine.stopping()
+        if epoch + 1 < plan.epochs or patience or stop:
             _save(checkpoints, state, progress, score)
+        if stop:
+            _stop(checkpoints, seed, progress)
     checkpoints.wait()
     if patience and best is None:
         kept = checkpoints.best()
@@ -229,7 +232,9 @@ def _epoch(
         now = time.monotonic()
         progress.seconds = before + now - began
         stop = machine.stopping()
-        due = stop or now - saved > SAVE_SECONDS
+        # After an epoch's last step it is scored first: a checkpoint is written with its score.
+        whole = progress.step % dealing.batches == 0
+        due = not whole and (stop or now - saved > SAVE_SECONDS)
         if due or len(pending) == CHECKED_STEPS or now - said > SAY_SECONDS:
             loss = _check(pending, seed, learning_rate, progress.step)
             pending = []
@@ -240,12 +245,8 @@ def _epoch(
         if due:
             _save(checkpoints, state, progress, None)
             saved = time.monotonic()
-        if stop:
-            checkpoints.wait()
-            raise Stopped(
-                f"stopped by SIGTERM after step {progress.step} of seed {seed}, which is saved; "
-                "the same command goes on from there"
-            )
+        if stop and due:
+            _stop(checkpoints, seed, progress)
     if pending:
         _check(pending, seed, learning_rate, progress.step)
     progress.seconds = before + time.monotonic() - began
@@ -317,6 +318,15 @@ def _tell(machine: Machine, seed: int, progress: Progress, loss: float) -> None:
 def _save(checkpoints: Checkpoints, state: State, progress: Progress, metric: float | None) -> None:
     checkpoints.save(
         progress.step, state, config={"progress": vars(progress).copy()}, metric=metric
+    )
+
+
+def _stop(checkpoints: Checkpoints, seed: int, progress: Progress) -> Never:
+    """End the program once all is on disk."""
+    checkpoints.wait()
+    raise Stopped(
+        f"stopped by SIGTERM after step {progress.step} of seed {seed}, which is saved; "
+        "the same command goes on from there"
     )
 
 

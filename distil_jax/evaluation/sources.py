@@ -46,12 +46,15 @@ class Source:
         names = [stem + kind + end for stem in stems for kind in TABLES for end in ("", *OPENERS)]
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
-    def records(self, split: str) -> Iterator[Record] | None:
-        """The records of a split, or None where there is no such split."""
+    def records(self, split: str, *, scored: bool = True) -> Iterator[Record] | None:
+        """The records of a split, or None where there is no such split.
+
+        One that is not scored counts only where it is a file, once the user has named any.
+        """
         file = self.find(split)
         if file is not None:
             return files.records(file)
-        if not self.place or (self.given and split.startswith("test")):
+        if not self.place or (self.given and not scored):
             return None
         if Path(self.place).is_dir() and not is_saved_dataset(Path(self.place)):
             return None

@@ -40,7 +40,7 @@ def read_tables(
     read = partial(tables.read, columns=columns, label=label)
 
     def split(name: str, labelled: bool) -> Examples | None:
-        rows = source.records(name)
+        rows = source.records(name, scored=labelled)
         return None if rows is None else read(rows, source.describe(name), labelled=labelled)
 
     train = split("train", True) if training else None

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Shaped
 from distil_jax.losses.mean import Mean
 
 EPSILON = 1e-8
-"""The least norm a vector is divided by, as in torch.nn.CosineEmbeddingLoss."""
+"""The least product of two norms that is divided by (torch adds 1e-12 to each squared norm)."""
 
 
 def cosine(

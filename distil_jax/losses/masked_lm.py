@@ -11,7 +11,10 @@ IGNORE = -100
 
 
 def masked_lm(logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]) -> Mean:
-    """Cross-entropy in nats, in float32, of the tokens that have a label (Devlin et al. 2018)."""
+    """Cross-entropy in nats, in float32, of the tokens that have a label (Devlin et al. 2018).
+
+    `labels` are token ids, and `IGNORE` (-100) where nothing is to be predicted.
+    """
     kept = labels != IGNORE
     entropy = optax.losses.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), jnp.where(kept, labels, 0)

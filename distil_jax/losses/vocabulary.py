@@ -77,14 +77,17 @@ def vocabulary_losses(
       mask: not 0 where the soft target counts.
       soft_scale, mlm_scale: weight / count over the whole global batch; may be traced.
       temperature: of the soft target; may be traced.
-      mse_scale: the same for the squared distance of the logits, where `mask` is not 0; None
-        leaves it out.
+      mse_scale: the same for the squared distance of the logits, where `mask` is not 0; None,
+        or no teacher, leaves it out.
       chunk: tokens whose logits exist at one time.
       product_dtype: of the operands of the four products; sums and statistics are float32.
 
     Returns:
       The scalar loss, differentiable with respect to the student's three arrays (the teacher,
       the scales and the temperature are constants), and `VocabularyMeans`, not differentiable.
+
+    Raises:
+      ValueError: a teacher's hidden states without its table or its bias.
     """
     tokens = labels.size
     chunk = min(chunk, tokens)

@@ -11,6 +11,7 @@ import numpy as np
 from distil_jax.data import loader, manifest
 from distil_jax.data import prepare as preparation
 from distil_jax.data.corpus import find as find_text
+from distil_jax.data.heldout import check_share
 from distil_jax.data.store import Split, open_split
 from distil_jax.errors import UserError
 from distil_jax.storage.address import is_url, last, parent
@@ -71,6 +72,7 @@ def prepare(config: Config, place: Place, models: Models, found: Rows) -> tuple[
 
 def _prepare_missing(config: Config, place: Place, models: Models, found: Rows) -> None:
     if found.train is None:
+        check_share(config.data.heldout)
         _prepare("train", place.inside(ROWS), config, models, config.data.heldout)
     if found.held_out is None and config.data.validation:
         _prepare("validation", place.inside(HELD_OUT_ROWS), config, models, 1.0)

@@ -10,9 +10,9 @@ from distil_jax.training.config import Config, as_dict, from_mapping
 
 ALL = "all losses"
 REMOVED = {
-    "without soft targets": "loss.soft_target",
-    "without cosine": "loss.cosine",
-    "without masked LM": "loss.masked_lm",
+    "without soft targets": "soft_target",
+    "without cosine": "cosine",
+    "without masked LM": "masked_lm",
 }
 RANDOM = "random initialisation"
 LAYERS = "layers"
@@ -49,9 +49,12 @@ def variants(
     """
     _check(config)
     found = [Variant(ALL, {})]
-    left = {key for key in REMOVED.values() if _get(as_dict(config), key)}
+    left = {name: term for name, term in REMOVED.items() if config.loss.uses(term)}
     if len(left) > 1:
-        found += [Variant(name, {key: 0.0}) for name, key in REMOVED.items() if key in left]
+        found += [
+            Variant(name, {f"loss.{term}": 0.0, f"loss.schedules.{term}": ""})
+            for name, term in left.items()
+        ]
     found.append(Variant(RANDOM, {"student.initialize": "random"}))
     own = _chosen(config.student.layers, teacher_layers, "config.student.layers")
     asked = rules if rules is not None else ("first", "last", str(len(own)))
@@ -92,12 +95,6 @@ def _chosen(rule: str, teacher_layers: int, flag: str) -> tuple[int, ...]:
         return parse_layers(rule, teacher_layers)
     except UserError as error:
         raise UsageError(f"{flag}={rule}: {error}") from error
-
-
-def _get(values: Mapping[str, Any], key: str) -> Any:
-    for part in key.split("."):
-        values = values[part]
-    return values
 
 
 def _set(values: dict[str, Any], key: str, value: object) -> None:

@@ -34,9 +34,15 @@ class Lease:
         self.holder = {**_this_process(), "id": uuid.uuid4().hex}
 
     def check(self) -> None:
-        """Raise a `UserError` if another process has taken the folder over."""
+        """Raise a `UserError` if another process has taken the folder over, or had it meanwhile."""
         found = read(self._bucket)
-        if found is not None and found["id"] != self.holder["id"]:
+        if found is None:
+            raise UserError(
+                f"{self._bucket.address} is no longer held by this process: its {FILE} is gone. "
+                "Another process had it while this one was silent for too long, or it was removed; "
+                "if no other run goes on there, the same command does"
+            )
+        if found["id"] != self.holder["id"]:
             raise UserError(
                 f"{self._bucket.address} was taken over by {_told(found)}: this process had been "
                 "silent for too long; see which of the two should go on"

@@ -192,12 +192,19 @@ def check_length(made: Models, length: int, what: str) -> None:
 def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
     """config.student.layers: a rule, a number of evenly spaced layers, or a list of layers."""
     plain = text.strip().strip("()[]").strip().rstrip(",")
-    if not plain.replace(",", "").replace(" ", "").isdigit():
+    if not plain.replace(",", "").replace(" ", "").isdecimal():
         return choose_layers(teacher_layers, text.strip())
-    numbers = [int(part) for part in plain.split(",")]
-    if len(numbers) == 1 and "," not in text:
-        return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
-    return choose_layers(teacher_layers, numbers)
+    parts = plain.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"{text!r} is no list of layers; write one as 0,2,4")
+    numbers = [int(part) for part in parts]
+    if len(numbers) > 1 or "," in text or text.strip()[0] in "([":
+        return choose_layers(teacher_layers, numbers)
+    if not numbers[0]:
+        raise UserError(
+            "a student of 0 layers is none; give 1 or more, or 0, for the layer 0 alone"
+        )
+    return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
 
 
 def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:

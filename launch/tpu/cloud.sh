@@ -9,6 +9,7 @@ say() {
 again() {
     local words=("$0" "$1" "--name=$name" "--topology=$topology" "--zone=$zone")
     [[ -z $project ]] || words+=("--project=$project")
+    words+=(${ssh_flags[@]+"${ssh_flags[@]/#/--ssh=}"})
     pasted "${words[@]}"
 }
 

@@ -191,7 +191,9 @@ def test_a_task_that_lacks_a_file_is_named_before_anything_runs(study, tmp_path,
     (tmp_path / "tasks" / "imdb" / "test.jsonl").unlink()
     (tmp_path / "tasks" / "rte" / "train.jsonl").unlink()
 
-    with pytest.raises(UserError, match=r"lacks rte/train\.\*, imdb/test\.\*;.* --leave-out=imdb$"):
+    with pytest.raises(
+        UserError, match=r"lacks rte/train\.jsonl, imdb/test\.jsonl;.* --leave-out=imdb$"
+    ):
         study.main(given)
     with pytest.raises(UserError, match="--leave-out=ner is no task of --size=accelerator"):
         study.main([*given, "--leave-out=ner"])

@@ -309,7 +309,7 @@ def test_bad_text_keeps_what_an_earlier_run_made(
     [
         ({"length": 513}, UserError, "513 is beyond the 512 positions"),
         ({"length": 8}, UserError, "length 8 holds no sequence of 12"),
-        ({"heldout": 1.0}, UserError, "not a share"),
+        ({"heldout": 1.5}, UserError, "not a share; give a number from 0 to 1"),
         ({"shortest_tokens": 2}, UserError, "shortest_tokens=2"),
         ({"unknown_share": 0.0}, UserError, "unknown_share=0.0"),
         ({"shard_index": 2, "shard_count": 2}, UsageError, "shard_index=2"),
@@ -322,6 +322,18 @@ def test_settings_that_cannot_be(
     with pytest.raises(error, match=message):
         prepare(str(corpus_file), tmp_path / "output", word_pieces, **(SETTINGS | change))
     assert tree(tmp_path) == before
+
+
+def test_text_that_is_all_held_out_has_no_rows_to_train_on(
+    corpus_file: Path, word_pieces, tmp_path: Path
+):
+    made = prepare(str(corpus_file), tmp_path / "o", word_pieces, **(SETTINGS | {"heldout": 1.0}))
+    assert made is not None
+    assert (made.splits["train"].rows, made.splits["train"].documents) == (0, 0)
+    assert made.splits["validation"].rows > 0
+    (tmp_path / "short.txt").write_text("a few words\n")
+    with pytest.raises(UserError, match="no held-out sequence of 12"):
+        prepare(str(tmp_path / "short.txt"), tmp_path / "p", word_pieces, heldout=1.0)
 
 
 def test_invalid_utf8_is_counted_and_reported(word_pieces, tmp_path: Path, capsys):

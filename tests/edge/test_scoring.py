@@ -1,6 +1,7 @@
 """scoring: an export's scores are its model folder's."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,27 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     )
     expected = json.loads((tmp_path / "f" / "results.json").read_text())
     assert results["score"] == pytest.approx(expected["score"])
+
+
+def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
+    exported, make, text, tmp_path, capfd
+):
+    export_onnx(pretrained.load("builtin:teacher"), tmp_path / "other", SETTINGS)
+    flags = ("--task=mlm", f"--data={text}", f"--output={tmp_path / 'r'}")
+    given = (f"--model={exported}", f"--teacher={tmp_path / 'other'}")
+    status, _, err = run(capfd, *given, *flags)
+    assert (status, err.count("\n"), "has another tokenizer than" in err) == (1, 1, True)
+
+    model = make("bert", "classification")
+    export_onnx(model, tmp_path / "three", SETTINGS)
+    renamed = replace(model, labels=("a", "b", "z"))
+    export_onnx(renamed, tmp_path / "renamed", SETTINGS)
+    rows = [json.dumps({"text": "the river", "label": "abc"[number % 3]}) for number in range(9)]
+    (tmp_path / "v.jsonl").write_text("\n".join(rows))
+    flags = ("--task=classification", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
+    given = (f"--model={tmp_path / 'three'}", f"--teacher={tmp_path / 'renamed'}")
+    status, _, err = run(capfd, *given, *flags, f"--output={tmp_path / 's'}")
+    assert (status, err.count("\n"), "tells apart a, b, z" in err) == (1, 1, True)
 
 
 def test_span_outputs_end_with_the_sequence(make, tmp_path):

@@ -35,7 +35,7 @@ def serve():
 
     def serve(model, teacher=None):
         told = server.about(model, "teacher" if teacher else "")
-        one = server.server(model, told, teacher, host="127.0.0.1", port=0)
+        one = server.server(server.page_files(model), told, teacher, host="127.0.0.1", port=0)
         made.append(one)
         threading.Thread(target=one.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{one.server_address[1]}"
@@ -86,13 +86,26 @@ def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd,
     settings = OnnxSettings("here", "none", False, (), {}, "command")
     with pytest.raises(UserError, match="has a span head"):
         server.about(export_onnx(make("bert", "span"), tmp_path / "span", settings), "")
-    with server.server(exported, {}, None, host="127.0.0.1", port=0) as taken:
+    with server.server(server.page_files(exported), {}, None, host="127.0.0.1", port=0) as taken:
         port = taken.server_address[1]
         with pytest.raises(SystemExit) as stop:
             commandline.run(demo.main, [f"--model={exported.folder}", f"--port={port}"])
     out, err = capfd.readouterr()
     assert (stop.value.code, out) == (1, "")
     assert "choose another --port" in err
+
+
+def test_what_is_no_matter_of_the_address_is_not_blamed_on_it(
+    exported, tmp_path, capfd, monkeypatch
+):
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(SystemExit) as stop:
+        commandline.run(demo.main, [f"--model={exported.folder}", "--port=0"])
+    err = capfd.readouterr().err
+    assert (stop.value.code, err.count("\n")) == (1, 1)
+    assert "cache" in err
+    assert "--port" not in err
 
 
 def test_without_npm_the_error_names_it(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from distil_jax import pretrained
-from distil_jax.errors import UserError
+from distil_jax.errors import UsageError, UserError
 
 from .conftest import WORDS, sentences, write
 
@@ -203,6 +203,79 @@ def test_early_stopping_keeps_the_best_epoch(teacher_folder, sentiment, evaluate
     assert seed["score"] == max(history) == history[seed["best_epoch"] - 1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "flags"), [(12, ["--patience=1"]), (36, []), (36, ["--patience=3"])]
+)
+def test_a_stop_at_the_end_of_an_epoch_loses_no_score(
+    teacher_folder, sentiment, evaluate, tmp_path, step, flags
+):
+    """SIGTERM in an epoch's last step; then the same command: as without it."""
+    script = (
+        "import sys, os\n"
+        "from distil_jax.evaluation import seed\n"
+        "real = seed._check\n"
+        "def check(pending, number, rate, step):\n"
+        f"    if step == {step}: os.kill(os.getpid(), 15)\n"
+        "    return real(pending, number, rate, step)\n"
+        "seed._check, seed.CHECKED_STEPS = check, 1\n"
+        "from distil_jax import commandline\n"
+        "from distil_jax.evaluate import main\n"
+        "commandline.run(main)\n"
+    )
+    usual = ["--task=sst2", f"--data={sentiment}", "--epochs=3", "--learning-rate=0.01", *flags]
+    usual += ["--batch=8", "--devices=1", "--seeds=1", f"--model={teacher_folder}"]
+    stopped = subprocess.run(
+        [sys.executable, "-c", script, *usual, f"--output={tmp_path / 'stopped'}"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert (stopped.returncode, stopped.stderr.count("\n")) == (143, 1), stopped.stderr
+    assert f"stopped by SIGTERM after step {step} of seed 0, which is saved" in stopped.stderr
+    patience = {"patience": flags[0][-1]} if flags else {}
+    found = [
+        evaluate(teacher_folder, tmp_path / name, task="sst2", data=sentiment, **patience)
+        for name in ("stopped", "undisturbed")
+    ]
+    seeds = [one["seeds"][0] for one in found]
+    for name in ("score", "history", "epochs", "best_epoch"):
+        assert seeds[0][name] == seeds[1][name], name
+
+
+def test_fewer_seeds_than_are_finished_lose_none(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path, capsys
+):
+    output = tmp_path / "output"
+    shutil.copytree(tuned, output)
+    found = evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=1, models="best")
+    assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
+    assert (output / found["best_model"] / "model.safetensors").is_file()
+    assert "2 seeds are finished" in capsys.readouterr().out
+
+
+def test_imdbs_scored_split_is_found_beside_a_training_file(
+    teacher_folder, sentiment, evaluate, tmp_path
+):
+    """Of a saved data set, whose test split is the one that IMDb is scored on."""
+    import datasets
+
+    rows = [{"text": row["sentence"], "label": row["label"]} for row in sentences(40, 1)]
+    datasets.DatasetDict({"test": datasets.Dataset.from_list(rows)}).save_to_disk(tmp_path / "imdb")
+    write(
+        tmp_path / "part.jsonl",
+        [{"text": row["sentence"], "label": row["label"]} for row in sentences(96, 0)],
+    )
+    flags = {"task": "imdb", "data": tmp_path / "imdb", "train": tmp_path / "part.jsonl"}
+    found = evaluate(teacher_folder, tmp_path / "o", length=32, **flags)
+    assert found["counts"]["validation"] == 40
+    both = {"validation": tmp_path / "part.jsonl", "test": tmp_path / "part.jsonl"}
+    with pytest.raises(UsageError, match="--validation or --test, not both"):
+        evaluate(teacher_folder, tmp_path / "p", length=32, **flags | both)
+
+
 def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate, tmp_path):
     found = evaluate(
         teacher_folder,
@@ -326,6 +399,7 @@ def test_other_faults_are_one_line(teacher_folder, sentiment, evaluate, tmp_path
     refused("line 2 is not JSON", one)
     (one / "train.jsonl").unlink()
     refused("no training split", one)
+    refused("has no labels: label is -1 in all", validation=sentiment / "test.jsonl")
     refused("more than the model's 64 positions", length=65)
     refused("no folder here", tmp_path / "missing")
     refused("does not divide", batch=9, devices=2)

@@ -38,6 +38,13 @@ def test_bands_add_up(found):
     assert found["counts"]["masked"] == found["metrics"]["tokens"]
 
 
+def test_text_without_a_word_that_is_known_is_one_line(teacher_folder, tmp_path):
+    (tmp_path / "text.txt").write_text("\u4e00 \u4e8c \u4e09 \u56db \u4e94 \u516d\n" * 20)
+    given = [f"--model={teacher_folder}", "--task=mlm", f"--data={tmp_path / 'text.txt'}"]
+    with pytest.raises(UserError, match="has no token that could be masked"):
+        main([*given, f"--output={tmp_path / 'o'}"])
+
+
 def test_another_tokenizer_is_refused(teacher_folder, text_file, tmp_path):
     with pytest.raises(UserError, match="another tokenizer"):
         main(

@@ -15,6 +15,7 @@ NOTEBOOK = Path(__file__).parents[2] / "launch" / "colab_tpu.ipynb"
 FLAGS = {
     "total_steps": 6,
     "batch.sequences": 8,
+    "batch.micro": 8,
     "optimizer.learning_rate": 0.01,
     "eval.every_steps": 3,
     "log.every_steps": 1,
@@ -32,7 +33,6 @@ def settings(teacher_folder: Path, text_file: Path) -> dict[str, Any]:
         "TEACHER": str(teacher_folder),
         "TEXT": str(text_file),
         "LENGTH": 32,
-        "CONFIG": "base",
         "FLAGS": [f"--config.{key}={value}" for key, value in FLAGS.items()],
         "LEARNING_RATE": 0.003,
         "SENTENCE": "the old city is in the [MASK] 7",

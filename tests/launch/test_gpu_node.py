@@ -1,10 +1,16 @@
 """gpu_node.sh against stand-ins of nvidia-smi and of the run."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+LAUNCH = Path(__file__).parents[2] / "launch"
 RUN = """#!/usr/bin/env bash
 echo "$JAX_PLATFORMS $*" >> "$PLACE/runs"
 statuses=($STATUSES)
@@ -56,6 +62,34 @@ def test_a_lost_run_goes_on(node: Any) -> None:
 def test_not_for_ever(node: Any) -> None:
     done = run(node, "--workdir=w", statuses="137 137 137", RESTARTS="1")
     assert (done.returncode, len(runs(node))) == (137, 2)
+
+
+def test_ctrl_c_reaches_a_run_that_bash_put_in_the_background(node: Any) -> None:
+    """A program that bash starts with & ignores SIGINT: as Python does, it is sent SIGTERM."""
+    waiting = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(143))\n"
+    waiting += 'print("waits", flush=True)\ntime.sleep(60)\n'
+    (node.folder / "python").write_text(f"#!{sys.executable}\n{waiting}")
+    variables = {"PATH": f"{node.folder}:{os.environ['PATH']}"}
+    variables |= {"DISTIL_JAX_PYTHON": str(node.folder / "python")}
+    with subprocess.Popen(
+        [str(LAUNCH / "gpu_node.sh"), "--workdir=w"],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stdout is not None
+        assert "waits\n" in (started.stdout.readline(), started.stdout.readline())
+        began = time.monotonic()
+        started.send_signal(signal.SIGINT)
+        assert started.wait(timeout=30) == 143
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("script", ["gpu_node", "local_cluster", "slurm", "prepare_array"])
+def test_help_is_the_scripts_head(script: str, node: Any) -> None:
+    done = node.run(f"{script}.sh", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"./launch/{script}.sh" in done.stdout
 
 
 def test_a_dry_run_starts_nothing(node: Any) -> None:

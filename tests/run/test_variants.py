@@ -21,6 +21,15 @@ def test_each_loss_is_removed_once_and_layers_are_chosen() -> None:
     assert {one.seed for one in found.values()} == {7}
 
 
+def test_a_loss_whose_weight_moves_is_removed_with_its_schedule() -> None:
+    scheduled = ["--config.loss.cosine=0", "--config.loss.schedules.cosine=0:5, 1:1"]
+    config = config_source.read("ablation", scheduled)
+    found = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
+    assert found["all losses"].loss.uses("cosine")
+    assert found["without masked LM"].loss.uses("cosine")
+    assert not found["without cosine"].loss.uses("cosine")
+
+
 def test_a_loss_that_is_not_there_and_layers_that_are_the_same_are_left_out() -> None:
     config = config_source.read("ablation", ["--config.loss.cosine=0"])
     names = [variant.name for variant in variants(config, 6, ["0,2,4", "5,"])]

@@ -83,6 +83,16 @@ def test_who_was_silent_too_long_is_told_and_leaves_the_other_alone(bucket: Buck
     assert json.loads(bucket.read(lease.FILE))["id"] == "other"
 
 
+def test_who_was_silent_while_another_came_and_went_is_told(bucket: Bucket) -> None:
+    with lease.held(bucket) as held:
+        bucket.write(lease.FILE, lock(host="elsewhere"))
+        bucket.remove(lease.FILE)
+        time.sleep(0.3)
+        assert not bucket.has(lease.FILE)
+        with pytest.raises(UserError, match=r"run\.lock is gone"):
+            held.check()
+
+
 def test_of_many_at_once_one_gets_it(bucket: Bucket) -> None:
     got: list[bool] = []
 
