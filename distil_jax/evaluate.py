@@ -122,7 +122,12 @@ def _parser() -> argparse.ArgumentParser:
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
     add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
     add("--label", default="", help="column of the label")
-    add("--seeds", type=_count, default=5, help="how many, from 0")
+    add(
+        "--seeds",
+        type=_count,
+        default=5,
+        help="how many, from 0; more are kept where more are finished",
+    )
     add("--epochs", type=_natural, help="0: score the model as it is; the task's own if left out")
     add(
         "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"

@@ -38,6 +38,12 @@ def test_missing_slices(pod: Pod) -> None:
     assert pod.asked() == []
 
 
+def test_what_is_to_be_typed_reaches_hosts_as_this_command_does(pod: Pod) -> None:
+    done = pod.type("logs", *V5E, "--ssh=--tunnel-through-iap", "--ssh=--internal-ip")
+    assert done.returncode == 1
+    assert done.stderr.endswith(" --ssh=--tunnel-through-iap --ssh=--internal-ip\n")
+
+
 def test_before_the_installation(pod: Pod) -> None:
     pod.type("create", *V5E)
     early = pod.type("run", *V5E, "--", *FLAGS)
