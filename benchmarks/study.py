@@ -54,7 +54,9 @@ def main(arguments):
 @contextlib.contextmanager
 def stopped_by_signals(programs):
     """SIGINT, SIGTERM and SIGHUP end the programs, which save, and start no other."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, lambda *_: programs.stop()) for number in numbers]
     try:
         yield

@@ -3,12 +3,16 @@
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from distil_jax import commandline, huge_pages
 from distil_jax.errors import UsageError
 from distil_jax.run import config_source
+
+TRAINING = "training"
+"""Where speed.json has the figures of --config; all else is of --model, and of one measurement."""
 
 
 def main(arguments: list[str]) -> None:
@@ -19,6 +23,8 @@ def main(arguments: list[str]) -> None:
         raise UsageError("nothing to measure; give --config=NAME, or --model and --input, or both")
     if flags.model and not flags.input:
         raise UsageError("--model needs sentences: give --input=FILE (.txt, .jsonl, .csv, .tsv)")
+    if not flags.model and (flags.teacher or flags.export or flags.input):
+        raise UsageError("--teacher, --export and --input are measured beside --model; give it")
     if overrides and not flags.config:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     config = config_source.read(flags.config, overrides) if flags.config else None
@@ -31,9 +37,10 @@ def main(arguments: list[str]) -> None:
     content = report.earlier(flags.output) if flags.output else {}
     keep_compiled()
     if config is not None:
-        content |= {"training": _training(config, flags)}
+        content |= {TRAINING: _training(config, flags)}
     if flags.model:
-        content |= _inference(flags)
+        trained = {key: value for key, value in content.items() if key == TRAINING}
+        content = trained | _inference(flags)
     if flags.output:
         with writing(flags.output):
             flags.output.mkdir(parents=True, exist_ok=True)
@@ -55,13 +62,22 @@ def _inference(flags: argparse.Namespace) -> dict[str, Any]:
 
     found = sentences.read(flags.input, most=flags.sentences)
     names = {"student": flags.model, "teacher": flags.teacher}
-    names |= {f"export {Path(name).name}": name for name in flags.export}
+    names |= _exports(flags.export)
     models = {
         role: (name, open_onnx(name) if is_onnx(name) else load(name))
         for role, name in names.items()
         if name
     }
     return speed.measure(models, found, rounds=flags.rounds, length=flags.length)
+
+
+def _exports(folders: Sequence[str]) -> dict[str, str]:
+    """Each with its folder's name, or where those repeat with all of its path."""
+    last = [Path(folder).name for folder in folders]
+    return {
+        f"export {name if last.count(name) == 1 else folder}": folder
+        for name, folder in zip(last, folders, strict=True)
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

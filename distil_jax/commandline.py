@@ -35,14 +35,17 @@ def positive(value: str) -> int:
 
 
 def folder(name: str) -> Path:
-    """A folder's name on the command line; an empty one is an unset variable, not this folder."""
+    """A folder's name on the command line; an empty one is an unset variable, not this folder.
+
+    A shell leaves the ~ of --workdir=~/runs to the program.
+    """
     if not name:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
     if is_url(name):
         raise argparse.ArgumentTypeError(
             f"{name} is no folder of this machine; give one (gcloud storage cp copies buckets)"
         )
-    return Path(name)
+    return Path(os.path.expanduser(name))
 
 
 def place(name: str) -> str | Path:

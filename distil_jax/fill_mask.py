@@ -1,6 +1,7 @@
 """Fill the masks of a text, by a model alone or by teacher and student side by side."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ AGREED = "="
 def main(arguments: list[str]) -> None:
     """Parse the flags, load the models, and print what each fills in."""
     flags = _parser().parse_args(arguments)
-    texts = flags.text or _lines_from_stdin()
+    texts = [_valid(text) for text in flags.text] or _lines_from_stdin()
     from distil_jax.edge.fill import mask_filler
 
     folders = {"teacher": flags.teacher, "model": flags.model}
@@ -39,9 +40,16 @@ def _filled(fillers: Mapping[str, Callable[[str], "Filled"]], text: str) -> dict
     return {role: fill(text) for role, fill in fillers.items()}
 
 
+def _valid(argument: str) -> str:
+    """An argument whose bytes are not UTF-8 reaches Python with surrogates in their place."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _lines_from_stdin() -> list[str]:
     if sys.stdin.isatty():
         raise UsageError("no text given; add one, or send lines to standard input")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     lines = [line.strip() for line in sys.stdin if line.strip()]
     if not lines:
         raise UserError("standard input is empty; send one text per line, each with a mask token")

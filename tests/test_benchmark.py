@@ -78,6 +78,24 @@ def test_what_was_measured_before_stays(training, inference, tmp_path: Path, cap
     assert "ms a sentence, batch 1" in markdown
 
 
+def test_another_model_leaves_nothing_of_the_one_before(
+    inference, teacher_folder: Path, tmp_path: Path
+) -> None:
+    output = f"--output={tmp_path / 'speed'}"
+    benchmark.main([*inference, output])
+    benchmark.main([one for one in [*inference, output] if "--teacher" not in one])
+    found = report.read(tmp_path / "speed")
+    assert (set(found.models), found.ratios) == ({"student"}, {})
+
+
+def test_exports_of_one_name_are_told_apart() -> None:
+    assert benchmark._exports(["a/int8", "b/int8", "c/half"]) == {
+        "export a/int8": "a/int8",
+        "export b/int8": "b/int8",
+        "export half": "c/half",
+    }
+
+
 def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
     benchmark.main([*training, f"--output={tmp_path / 'speed'}"])
     files = write.files(page.document(page.gather([], [], [tmp_path / "speed"]), when="today"))
@@ -89,13 +107,14 @@ def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
     [
         ([], UsageError, "nothing to measure; give --config=NAME, or --model and --input"),
         (["--model=x"], UsageError, "--model needs sentences"),
+        (["--config=base", "--export=x"], UsageError, "measured beside --model; give it"),
         (["--model=x", "--input=y", "--config.seed=1"], UsageError, "--config.seed=1"),
         (["--config=quickstat"], UsageError, "did you mean quickstart"),
         (["--config=base", "--config.sed=1"], UsageError, "did you mean"),
         (["--config=base", "--steps=0"], UsageError, "0 is not at least 1"),
         (["--config=base", "--config.data.train=absent.txt"], UserError, "absent.txt"),
         (["--config=base", "--config.batch.sequences=9"], UserError, "does not divide"),
-        (["--model=builtin:teacher", "--input=absent.txt"], UserError, "absent.txt is not a file"),
+        (["--model=builtin:teacher", "--input=absent.txt"], UserError, "absent.txt does not exist"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], error: type, message: str) -> None:

@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from distil_jax import commandline
+from distil_jax import commandline, tokenizer
+from distil_jax.storage.folder import opened
 
 
 def test_a_path_is_a_folder() -> None:
     assert commandline.folder("runs/a") == commandline.place("runs/a") == Path("runs/a")
+
+
+def test_a_home_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves the ~ of --workdir=~/runs as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert commandline.folder("~/runs") == commandline.place("~/runs") == tmp_path / "runs"
+    assert tokenizer.resolve("~/model") == tmp_path / "model"
+    assert opened("~/rows").address == str(tmp_path / "rows")
+    assert commandline.folder("~nobody/runs") == Path("~nobody/runs")
 
 
 def test_a_bucket_is_a_place() -> None:

@@ -1,10 +1,12 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
+import jax.numpy as jnp
 import pytest
 
-from distil_jax import commandline, fill_mask
+from distil_jax import commandline, fill_mask, pretrained
 
 
 @pytest.fixture
@@ -67,6 +69,30 @@ def test_json_from_standard_input(run, teacher_folder):
     assert [len(answer["model"]["masks"]) for answer in answers] == [1, 2]
     assert len(answers[0]["model"]["masks"][0]) == 2
     assert set(answers[0]["model"]["masks"][0][0]) == {"token", "probability"}
+
+
+def test_bytes_that_are_no_utf8_are_read_as_unknown_characters(run, teacher_folder, monkeypatch):
+    given = io.TextIOWrapper(io.BytesIO(b"the \xff [MASK]\n"), encoding="utf-8")
+    monkeypatch.setattr(io, "StringIO", lambda _: given)
+    for text in ((), ("the \udcff [MASK]",)):
+        status, out, err = run(f"--model={teacher_folder}", "--json", *text)
+        assert (status, err) == (0, "")
+        assert json.loads(out)["text"] == "the \N{REPLACEMENT CHARACTER} [MASK]"
+
+
+def test_rows_that_pad_the_table_are_no_candidates(run, teacher_folder, tmp_path):
+    model = pretrained.load(teacher_folder)
+    table = model.params["encoder"]["embeddings"]["tokens"]
+    wider = jnp.pad(table, ((0, 64 - len(table) % 64), (0, 0)))
+    model.params["encoder"]["embeddings"]["tokens"] = wider
+    model.params["head"]["bias"] = jnp.pad(
+        model.params["head"]["bias"], (0, len(wider) - len(table)), constant_values=50.0
+    )
+    config = replace(model.config, vocabulary=len(wider))
+    pretrained.save(tmp_path / "wider", replace(model, config=config))
+    status, out, err = run(f"--model={tmp_path / 'wider'}", f"--teacher={teacher_folder}", "[MASK]")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1].endswith("5 shared")
 
 
 @pytest.mark.parametrize(

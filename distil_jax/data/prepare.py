@@ -50,7 +50,7 @@ def prepare(
     all parts made elsewhere.
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
-    nothing this call wrote remains.
+    nothing this call wrote remains, but for the settings that several processes share.
     """
     rule = Rule(length, shortest_tokens, unknown_share)
     heldout_rule.check_share(heldout, whole=True)
@@ -60,7 +60,7 @@ def prepare(
     part_bytes = part_bytes or parts.default_part_bytes(sources)
     reading = {"document": document, "column": column, "part_bytes": part_bytes}
     settings = _settings(sources, tokenizer, rule, heldout) | reading
-    workspace = Workspace(opened(output))
+    workspace = Workspace(opened(output), shared=shard_count > 1)
     workspace.check(settings)
     progress = Progress()
     if workspace.is_complete:

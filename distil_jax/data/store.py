@@ -97,6 +97,13 @@ class Split:
         return found
 
 
+def is_prepared(name: str) -> bool:
+    """Whether a name is that of a prepared folder, or of one of its splits."""
+    if address.is_url(name) and "," in name:
+        return False  # several texts
+    return any(opened(folder).has(manifest.FILE) for folder in (name, address.parent(name)))
+
+
 def open_split(folder: str | Path, split: str = "train") -> Split:
     """Open `DIR` or `DIR/<split>`; sizes and headers of all shards are checked now.
 

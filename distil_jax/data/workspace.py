@@ -21,10 +21,13 @@ _SETTINGS = f"{_UNFINISHED}/settings.json"
 
 
 class Workspace:
-    """The files of an output folder, and those this process created (for `roll_back`)."""
+    """The files of an output folder, and those this process created (for `roll_back`).
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    What is `shared` other processes fill as well: its settings and folders stay in any case.
+    """
+
+    def __init__(self, folder: Folder, *, shared: bool = False) -> None:
+        self._folder, self._shared = folder, shared
         self._created: list[str] = []
 
     @property
@@ -40,13 +43,18 @@ class Workspace:
         """Raise UserError unless the folder is new or belongs to these settings."""
         if self._folder.is_file():
             raise UserError(f"output {self.address} is a file; name a folder")
+        # In this order: others may begin and finish meanwhile.
+        new, begun = self._folder.is_empty(), self._folder.has(_SETTINGS)
         if self.is_complete:
             # Rows of builtin:docs stay good when other packages are installed beside this one.
             found = _without_versions(manifest.load(self.address).settings)
             settings = _without_versions(settings)
-        elif self._folder.has(_SETTINGS):
-            found = self._read(_SETTINGS)
-        elif not self._folder.is_empty():
+        elif begun:
+            try:
+                found = self._read(_SETTINGS)
+            except FileNotFoundError:  # they have just finished
+                return self.check(settings)
+        elif not new:
             raise UserError(f"output {self.address} holds something else; name a new folder")
         else:
             return
@@ -69,7 +77,7 @@ class Workspace:
         self._created += sorted(self.names() - before)
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Make the folders and write the settings down."""
+        """Make the folders and write the settings down, before any other file."""
         self._folder.make(_UNFINISHED, *manifest.SPLITS)
         if not self._folder.has(_SETTINGS):
             self.write(_SETTINGS, _canonical(settings))
@@ -116,8 +124,10 @@ class Workspace:
         if self.is_complete:
             return
         for name in reversed(self._created):
-            self._folder.remove(name)
-        self._folder.unmake()
+            if not (self._shared and name == _SETTINGS):
+                self._folder.remove(name)
+        if not self._shared:
+            self._folder.unmake()
 
     def _read(self, name: str) -> dict[str, Any]:
         """What `_canonical` made; raises UserError if it has been damaged since."""

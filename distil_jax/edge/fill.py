@@ -30,7 +30,7 @@ def onnx_mask_filler(model: OnnxModel, *, count: int) -> Callable[[str], Filled]
     def filled(text: str) -> Filled:
         ids, places = fill.masked_places(model.tokenizer, model.config.positions, text)
         inputs = inputs_of([ids], pad=model.config.pad_token)
-        logits = model.run(inputs)[0][0, places].astype(np.float64)
+        logits = model.run(inputs)[0][0, places, : len(model.tokenizer)].astype(np.float64)
         tokens = np.argsort(-logits, axis=-1, kind="stable")[:, :count]
         shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
         shares /= shares.sum(axis=-1, keepdims=True)

@@ -59,7 +59,8 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
     ) -> tuple[Float[Array, "masks count"], Int[Array, "masks count"]]:
         _, features = model.apply({"params": params}, batch, method="features")
         table, bias = output_table(params)
-        scores = jax.nn.softmax(features[0, places] @ table.T + bias)
+        # Rows that only pad the table stand for no token.
+        scores = jax.nn.softmax((features[0, places] @ table.T + bias)[:, : len(tokenizer)])
         probabilities, tokens = jax.lax.top_k(scores, count)
         return probabilities, tokens
 

@@ -57,7 +57,7 @@ def is_teacher(score: Score, material: Material) -> bool:
 def _label(score: Score, material: Material) -> str:
     suffix = f", {SECOND}" if score.teacher else ""
     for run in material.runs:
-        if _is_student(score, run):
+        if is_student(score, run):
             return material.of(run, "student") + suffix
     if is_teacher(score, material):
         return "teacher"
@@ -68,7 +68,7 @@ def _teacher_of(score: Score, here: Sequence[Score], material: Material) -> Scor
     """The score of the run's teacher; without a run, that of a larger model, the largest."""
     if is_teacher(score, material):
         return None
-    owners = [run for run in material.runs if _is_student(score, run)]
+    owners = [run for run in material.runs if is_student(score, run)]
     for run in owners or material.runs:
         for other in here:
             if run.teacher and _same(other.model, run.teacher):
@@ -79,7 +79,8 @@ def _teacher_of(score: Score, here: Sequence[Score], material: Material) -> Scor
     return largest if largest.parameters > score.parameters else None
 
 
-def _is_student(score: Score, run: Run) -> bool:
+def is_student(score: Score, run: Run) -> bool:
+    """Whether the score is of the run's student."""
     folder = Path(run.folder)
     named = Path(score.model)
     return _same(score.model, str(folder / "student")) or (

@@ -52,7 +52,7 @@ def gather(
     return Material(
         runs=found,
         scores=[*own_scores, *given],
-        speeds={_speed_name(folder): speed.read(folder) for folder in speeds},
+        speeds=dict(zip(_speed_names(speeds), map(speed.read, speeds), strict=True)),
         ablations=[ablations.read(folder) for folder in ablation_folders],
     )
 
@@ -68,10 +68,18 @@ def document(material: Material, *, when: str) -> Document:
     )
 
 
-def _speed_name(folder: Path) -> str:
-    """The run's name for its own measurement, the folder's for any other."""
-    resolved = folder.resolve()
-    return (resolved.parent if resolved.name == "speed" else resolved).name
+def _speed_names(folders: Sequence[Path]) -> list[str]:
+    """A run's name for its own measurement, the folder's for any other; where those repeat, with
+    as much of the path as tells them apart."""
+    resolved = [folder.resolve() for folder in folders]
+    shown = [one.parent if one.name == "speed" else one for one in resolved]
+    names = [one.name for one in shown]
+    for parts in range(2, max((len(one.parts) for one in shown), default=0) + 1):
+        names = [
+            "/".join(one.parts[-parts:]) if names.count(name) > 1 else name
+            for one, name in zip(shown, names, strict=True)
+        ]
+    return names
 
 
 def _title(material: Material) -> str:

@@ -12,9 +12,9 @@ from distil_jax.data import loader, manifest
 from distil_jax.data import prepare as preparation
 from distil_jax.data.corpus import find as find_text
 from distil_jax.data.heldout import check_share
-from distil_jax.data.store import Split, open_split
+from distil_jax.data.store import Split, is_prepared, open_split
 from distil_jax.errors import UserError
-from distil_jax.storage.address import is_url, last, parent
+from distil_jax.storage.address import last, parent
 from distil_jax.storage.folder import opened
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
@@ -40,13 +40,13 @@ def find(config: Config, models: Models) -> Rows:
     if not train:
         raise UserError("config.data.train is empty; set it to a prepared folder or to text")
     found = Rows(
-        _open_train(config, models, train) if _is_prepared(train) else None,
+        _open_train(config, models, train) if is_prepared(train) else None,
         _open_held_out(config, models, held_out or train)
-        if _is_prepared(held_out or train)
+        if is_prepared(held_out or train)
         else None,
     )
     for name in filter(None, (train, held_out)):
-        if not _is_prepared(name):
+        if not is_prepared(name):
             assemble.check_length(models, config.batch.length, "config.batch.length is")
             find_text(name, document=config.data.document)
     return found
@@ -91,12 +91,6 @@ def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldo
         )
     except UserError as error:
         raise UserError(f"config.data.{key}={text}: {error}") from error
-
-
-def _is_prepared(name: str) -> bool:
-    if is_url(name) and "," in name:
-        return False  # several texts
-    return any(opened(folder).has(manifest.FILE) for folder in (name, parent(name)))
 
 
 def _open_train(config: Config, models: Models, folder: str) -> Split:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.sizing.known_shapes import shape_of
+from distil_jax.storage.address import is_url
+from distil_jax.tokenizer import load, resolve, special_ids
 from distil_jax.training import assemble
 from distil_jax.training.config import Config
 
@@ -28,11 +30,19 @@ def pair_of(config: Config) -> Pair:
     return Pair(teacher, student)
 
 
+def _from_nothing(config: Config) -> EncoderConfig:
+    """With the tokens of the tokenizer where that is here, else as many as BERT's has."""
+    if config.tokenizer and not is_url(config.tokenizer) and resolve(config.tokenizer).is_dir():
+        opened = load(config.tokenizer)
+        return assemble.architecture(config, len(opened), pad_token=special_ids(opened).pad)
+    return assemble.architecture(config, BERT_VOCABULARY, pad_token=0)
+
+
 def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
     if config.student.folder:
         return shape_of(config.student.folder)
     if teacher is None:
-        return assemble.architecture(config, BERT_VOCABULARY, pad_token=0)
+        return _from_nothing(config)
     try:
         layers = assemble.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:

@@ -1,9 +1,7 @@
 """How many rows of which length a config trains on, where its data are here and where not."""
 
-from distil_jax.data import manifest
-from distil_jax.data.store import open_split
+from distil_jax.data.store import is_prepared, open_split
 from distil_jax.sizing.plan import Work
-from distil_jax.storage.folder import opened
 from distil_jax.training.config import Config
 
 PAPER_TOKENS = 4.2e9
@@ -17,7 +15,7 @@ def work_of(config: Config, corpus_tokens: float | None) -> Work:
     """
     length, rows = config.batch.length, None
     folder = config.data.train
-    if corpus_tokens is None and opened(folder).has(manifest.FILE):
+    if corpus_tokens is None and is_prepared(folder):
         split = open_split(folder, "train")
         length, rows = split.length, split.rows
     if rows is None:

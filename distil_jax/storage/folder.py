@@ -1,5 +1,6 @@
 """A folder that may be in a bucket: the few things that are done with either kind."""
 
+import os
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -65,4 +66,4 @@ def opened(name: str | Path) -> Folder:
 
     Raises UserError for a URL whose store is unknown or whose library is not installed.
     """
-    return Bucket(str(name)) if is_url(name) else Here(Path(name))
+    return Bucket(str(name)) if is_url(name) else Here(Path(os.path.expanduser(name)))

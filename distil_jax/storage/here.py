@@ -23,7 +23,8 @@ class Here:
         return self.path.exists() and not self.path.is_dir()
 
     def is_empty(self) -> bool:
-        return not self.path.is_dir() or not any(self.path.iterdir())
+        names = (Path(name).name for name in self.sizes())
+        return all(name.startswith(atomic.MARK) for name in names)
 
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()

@@ -1,6 +1,7 @@
 """Opening and saving tokenizer folders in the Hugging Face layout."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def resolve(name: str | Path) -> Path:
         return Path(__file__).parents[1] / "builtin_teacher"
     if str(name).startswith("builtin:"):
         raise UserError(f"there is no model {name}; did you mean {BUILTIN_TEACHER}?")
-    return Path(name)
+    return Path(os.path.expanduser(name))
 
 
 def load(folder: str | Path) -> "PreTrainedTokenizerFast":
@@ -107,7 +108,8 @@ def _from_vocabulary(path: Path) -> "PreTrainedTokenizerFast":
     """Build a BERT tokenizer from vocab.txt (transformers 5 may make five tokens out of it)."""
     from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
 
-    pieces = (path / "vocab.txt").read_text("utf-8").splitlines()
+    # Lines as BERT counts them: U+2028 and others are pieces.
+    pieces = (path / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
     missing = [token for token in SPECIAL_TOKENS if token not in pieces]
     if missing:
         raise UserError(f"{path / 'vocab.txt'} lacks {' '.join(missing)}; is it a BERT vocabulary?")

@@ -60,9 +60,12 @@ def train_wordpiece(
     tokenizer.train_from_iterator(_batches(texts()), trainer)
     vocabulary = tokenizer.get_vocab()
     if len(vocabulary) < size:
+        # A size that leaves less room for characters would again not be filled.
+        found = len(vocabulary)
+        enough = found >= SMALLEST_SIZE and _alphabet_size(found) >= len(alphabet)
         raise UserError(
-            f"the text yields only {len(vocabulary)} word pieces, {size} were asked for; "
-            f"give more text or --size={len(vocabulary)}"
+            f"the text yields only {found} word pieces, {size} were asked for; "
+            f"give more text{f' or --size={found}' if enough else ''}"
         )
     return bert_tokenizer(vocabulary, lowercase=lowercase)
 

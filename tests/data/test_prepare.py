@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -15,10 +17,13 @@ import pytest
 
 from distil_jax import tokenizer
 from distil_jax.data import documentation, manifest, store
+from distil_jax.data import prepare as preparation
 from distil_jax.data.heldout import is_heldout
 from distil_jax.data.prepare import prepare
+from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
+from distil_jax.storage.folder import opened
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
 
@@ -283,6 +288,43 @@ def test_bad_text_leaves_no_trace(
     with pytest.raises(UserError, match=message):
         prepare(str(tmp_path / name), tmp_path / "deep" / "output", word_pieces, **SETTINGS)
     assert tree(tmp_path) == before
+
+
+def test_shares_that_start_at_one_moment_all_begin(tmp_path: Path):
+    settings = {"inputs": [{"name": "text"}]}
+    for attempt in range(20):
+        together = threading.Barrier(4)
+
+        def begin(output: Path, together: threading.Barrier = together) -> None:
+            workspace = Workspace(opened(output), shared=True)
+            together.wait()
+            workspace.check(settings)
+            workspace.begin(settings)
+
+        with ThreadPoolExecutor(4) as pool:
+            started = [pool.submit(begin, tmp_path / str(attempt)) for _ in range(4)]
+        for one in started:
+            one.result()
+
+
+def test_a_share_that_fails_leaves_the_others_their_settings(
+    corpus_file: Path, word_pieces, tmp_path: Path, monkeypatch
+):
+    """Share 0 came first; share 1 is done when it fails, and then it is started again."""
+    output, given = tmp_path / "output", (str(corpus_file), tmp_path / "output", word_pieces)
+    made = preparation.make_parts
+
+    def fail(*_: object, **__: object) -> None:
+        monkeypatch.setattr(preparation, "make_parts", made)
+        prepare(*given, **SETTINGS, shard_index=1, shard_count=2)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(preparation, "make_parts", fail)
+    with pytest.raises(UserError, match="No space left"):
+        prepare(*given, **SETTINGS, shard_index=0, shard_count=2)
+    assert prepare(*given, **SETTINGS, shard_index=0, shard_count=2) is not None
+    prepare(str(corpus_file), tmp_path / "alone", word_pieces, **SETTINGS)
+    assert tree(output) == tree(tmp_path / "alone")
 
 
 def test_bad_text_keeps_what_an_earlier_run_made(

@@ -16,6 +16,8 @@ from distil_jax.sizing import sentences
         ("a.jsonl", json.dumps({"sentence1": "a", "sentence2": "b\U0001f600"}) + "\n",
          [("a", "b\U0001f600")]),
         ("a.tsv", 'idx\tsentence\n0\ta "quote\n1\tb\n', [('a "quote',), ("b",)]),
+        ("b.tsv", "\ttext\tlabel\n0\tone\t1\n1\ttwo\t0\n", [("one",), ("two",)]),
+        ("b.csv", 'text,label\n"one,\ntwo",1\n', [("one,\ntwo",)]),
         ("a.csv", 'text,label\n"one, two",1\n', [("one, two",)]),
     ],
 )  # fmt: skip
@@ -38,6 +40,7 @@ def test_no_more_than_asked(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n{"te\n', "line 2 is not JSON"),
         ("a.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("a.jsonl", '{"words": "x"}\n', "columns words"),
+        ("a.md", "text\n", "of no known kind"),
     ],
 )
 def test_others_are_named(tmp_path: Path, name: str, content: str, told: str) -> None:

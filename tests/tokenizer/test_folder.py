@@ -57,6 +57,12 @@ def test_one_file_is_enough(bert, tmp_path: Path, kept: str):
     assert loaded.tokenize("The old RIVER") == bert.tokenize("The old RIVER")
 
 
+def test_pieces_that_other_readers_take_for_line_ends(tmp_path: Path):
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "\u2028", "\x85", "b"]
+    (tmp_path / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), "utf-8")
+    assert tokenizer.load(tmp_path).convert_ids_to_tokens(range(9)) == pieces
+
+
 def test_vocabulary_file_beside_a_model_configuration(bert, tmp_path: Path):
     tokenizer.save(tmp_path, bert)
     (tmp_path / "tokenizer.json").unlink()

@@ -1,4 +1,5 @@
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,17 @@ def test_punctuation_takes_no_inner_piece():
 def test_impossible_training_is_refused(texts: list[str], size: int, message: str):
     with pytest.raises(UserError, match=message):
         tokenizer.train_wordpiece(lambda: texts, size)
+
+
+def test_a_size_that_is_advised_can_be_had():
+    advised = 0
+    for texts in (TEXT, ["the old river is in the city"] * 3, ["a b c d e f g"] * 2):
+        with pytest.raises(UserError, match="yields only") as told:
+            tokenizer.train_wordpiece(lambda texts=texts: texts, 5000)
+        if found := re.search(r"or --size=(\d+)$", str(told.value)):
+            assert len(tokenizer.train_wordpiece(lambda texts=texts: texts, int(found[1]))) > 0
+            advised += 1
+    assert advised
 
 
 def test_opens_as_a_bert_tokenizer(tmp_path: Path):

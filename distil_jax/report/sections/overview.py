@@ -41,7 +41,13 @@ def _tiles(material: Material) -> list[Tile]:
 
 
 def _kept(material: Material) -> Tile | None:
-    found = [grade.retention for grade in grades.grades(material) if grade.retention]
+    found = [
+        grade.retention
+        for grade in grades.grades(material)
+        if grades.is_student(grade.score, material.runs[0])
+        and not grade.score.teacher
+        and grade.retention is not None
+    ]
     if not found:
         return None
     tasks = f"{len(found)} task{'s' if len(found) > 1 else ''}"
