@@ -22,7 +22,7 @@ def test_a_home_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert commandline.folder("~/runs") == commandline.place("~/runs") == tmp_path / "runs"
     assert tokenizer.resolve("~/model") == tmp_path / "model"
     assert opened("~/rows").address == str(tmp_path / "rows")
-    assert commandline.folder("~nobody/runs") == Path("~nobody/runs")
+    assert commandline.folder("~no-such-user/runs") == Path("~no-such-user/runs")
 
 
 def test_a_bucket_is_a_place() -> None:
