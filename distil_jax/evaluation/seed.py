@@ -229,6 +229,9 @@ def _epoch(
         state, values = machine.step(state, controls, plan.devices.split(batch))
         progress.step += 1
         pending.append(values)
+        # One step late, so that the device is at work on this one meanwhile: with many slow steps
+        # under way a stop would not be heard for minutes.
+        jax.block_until_ready(pending[-2:-1])
         now = time.monotonic()
         progress.seconds = before + now - began
         stop = machine.stopping()

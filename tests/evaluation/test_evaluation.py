@@ -7,13 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from distil_jax import pretrained
 from distil_jax.errors import UsageError, UserError
+from distil_jax.evaluation import evaluation
+from distil_jax.evaluation import seed as training
 
 from .conftest import WORDS, sentences, write
 
@@ -243,6 +248,35 @@ def test_a_stop_at_the_end_of_an_epoch_loses_no_score(
     seeds = [one["seeds"][0] for one in found]
     for name in ("score", "history", "epochs", "best_epoch"):
         assert seeds[0][name] == seeds[1][name], name
+
+
+def test_no_more_than_two_steps_are_under_way(
+    teacher_folder, sentiment, evaluate, tmp_path, monkeypatch
+):
+    """A stop is heard between steps; here each takes a while."""
+    waiting: list[int] = []
+    losses: list[jax.Array] = []
+    slow = jax.jit(lambda loss: jax.pure_callback(late, loss, loss))
+
+    def late(loss: np.ndarray) -> np.ndarray:
+        time.sleep(0.02)
+        return loss
+
+    def slowed(*given: object) -> training.Machine:
+        made = training.machine(*given)
+
+        def step(*inputs: object) -> tuple[object, dict[str, jax.Array]]:
+            waiting.append(sum(not loss.is_ready() for loss in losses))
+            state, values = made.step(*inputs)
+            losses.append(slow(values["loss"]))
+            return state, {**values, "loss": losses[-1]}
+
+        return replace(made, step=step)
+
+    monkeypatch.setattr(evaluation, "machine", slowed)
+    evaluate(teacher_folder, tmp_path / "o", task="sst2", data=sentiment, epochs=1)
+    assert len(waiting) == 12
+    assert max(waiting) == 1
 
 
 def test_fewer_seeds_than_are_finished_lose_none(
