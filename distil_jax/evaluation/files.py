@@ -29,13 +29,15 @@ def records(path: Path) -> Iterator[Record]:
 
     A text file's records have one column, `text`, and there is one for each line, empty ones too.
     """
+    if not path.is_file():
+        raise UserError(
+            f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give a file"
+        )
     reader = READERS.get(kind(path))
     if reader is None:
         raise UserError(
             f"{path} is of no known kind; give a {', '.join(READERS)} file, compressed or not"
         )
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; give a file")
     try:
         yield from reader(path)
     except UNREADABLE as error:
