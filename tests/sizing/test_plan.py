@@ -159,3 +159,25 @@ def test_work_without_rows_is_the_papers_corpus() -> None:
     assert work_of(config, None) == Work(512, round(3 * round(4.2e9 / 512) / 4096))
     stepped = config_source.read("tpu_v4", ["--config.total_steps=7"])
     assert work_of(stepped, None).total_steps == 7
+
+
+def test_a_model_made_from_nothing_has_the_tokens_of_a_tokenizer_that_is_here() -> None:
+    given = ["--config.tokenizer=builtin:teacher", "--config.student.folder="]
+    pair = pair_of(config_source.read("pretrain_builtin_teacher", given))
+    assert (pair.teacher, pair.student.vocabulary) == (None, 8192)
+    absent = pair_of(config_source.read("pretrain_builtin_teacher", ["--config.tokenizer=a/b"]))
+    assert absent.student.vocabulary == 30522
+
+
+def test_a_split_of_prepared_rows_is_planned_as_the_run_opens_it(
+    tiny_config: Callable[..., Config], rows_folder: Path
+) -> None:
+    config = tiny_config()
+    found = [
+        work_of(
+            dataclasses.replace(config, data=dataclasses.replace(config.data, train=name)), None
+        )
+        for name in (str(rows_folder), str(rows_folder / "train"))
+    ]
+    assert found[0] == found[1]
+    assert found[0].length == 32
