@@ -23,6 +23,7 @@ import transformers
 
 from distil_jax.evaluation import plan as planning
 from distil_jax.evaluation import seed as seeds
+from distil_jax.evaluation.initial import initial_params
 from distil_jax.evaluation.seed import Progress
 from distil_jax.evaluation.settings import Settings
 
@@ -55,7 +56,7 @@ def main() -> None:
 def ours(plan):
     """Yield after every round of steps."""
     machine = seeds.machine(plan, None, print, lambda: False)
-    state = machine.start(jax.tree.map(np.asarray, seeds.initial_params(plan, 0)))
+    state = machine.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
     state, progress, done, epoch = plan.devices.replicate(state), Progress(), 0, 0
     controls = plan.devices.replicate({"seed": np.uint32(0), "learning_rate": np.float32(RATE)})
     while True:

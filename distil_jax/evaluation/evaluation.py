@@ -10,16 +10,16 @@ from typing import Any
 from distil_jax.evaluation import plan as planning
 from distil_jax.evaluation import results
 from distil_jax.evaluation.identity import IDENTITY, check_identity
+from distil_jax.evaluation.initial import initial_params, rescaled
 from distil_jax.evaluation.plan import HEADS, Plan
 from distil_jax.evaluation.problem import HeldOut, Prediction
 from distil_jax.evaluation.scores import Metrics
 from distil_jax.evaluation.seed import (
     Machine,
+    Progress,
     Trained,
     describe,
-    initial_params,
     machine,
-    rescaled,
     score_main,
     train,
 )
@@ -145,7 +145,7 @@ def _seed(made: Machine, folder: Path, seed: int, rate: float, command: str) -> 
         if plan.epochs:
             trained = train(made, seed, rate, working)
         else:
-            trained = Trained(initial_params(plan, seed), _no_progress(), 0)
+            trained = Trained(initial_params(plan, seed), Progress(), 0)
         predict = made.predictor(trained.params)
         metrics, records = score_main(plan.problem, predict)
         made.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
@@ -182,12 +182,6 @@ def _write_split(folder: Path, split: HeldOut, records: list[Prediction], name: 
     if split.submission is not None:
         file, text = split.submission(records)
         write_text(folder / file, text)
-
-
-def _no_progress() -> Any:
-    from distil_jax.evaluation.seed import Progress
-
-    return Progress()
 
 
 def _model(plan: Plan, params: Params) -> Pretrained:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 import distil_jax
+from distil_jax.evaluation.initial import initial_params
 from distil_jax.evaluation.plan import Plan
 from distil_jax.evaluation.scores import DEFINITIONS
 
@@ -22,7 +23,7 @@ def gather(plan: Plan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]])
     scores = [seed["score"] for seed in seeds]
     best = max(seeds, key=lambda seed: seed["score"])
     padding = [seed["padding_share"] for seed in seeds if seed["padding_share"] is not None]
-    leaves = jax.tree.leaves({"encoder": plan.model.params["encoder"], "head": _head(plan)})
+    leaves = jax.tree.leaves(initial_params(plan, 0))
     return {
         "task": plan.settings.task,
         "model": plan.settings.model,
@@ -69,9 +70,3 @@ def environment(plan: Plan) -> dict[str, Any]:
         "machine": platform.machine(),
         "system": sys.platform,
     }
-
-
-def _head(plan: Plan) -> Any:
-    from distil_jax.evaluation.seed import initial_params
-
-    return initial_params(plan, 0)["head"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
 from distil_jax.evaluation.dealing import packed
-from distil_jax.evaluation.network import fresh_head
+from distil_jax.evaluation.initial import initial_params
 from distil_jax.evaluation.objectives import OBJECTIVES
 from distil_jax.evaluation.plan import Plan
 from distil_jax.evaluation.predictor import Packed, Predictor, stacked
@@ -120,30 +120,6 @@ def machine(
         say,
         stopping,
     )
-
-
-def initial_params(plan: Plan, seed: int) -> Params:
-    """The folder's encoder with its own head, or with a head drawn from the seed."""
-    if plan.head is not None:
-        head = rescaled(plan.head, plan.problem, inverse=True)
-    else:
-        head = fresh_head(plan.model.config, plan.problem.outputs, jax.random.key(seed))
-        if plan.pooler is not None and plan.problem.outputs:
-            head = {**head, "dense": plan.pooler}
-    return {"encoder": plan.model.params["encoder"], "head": head}
-
-
-def rescaled(head: Params, problem: Problem, *, inverse: bool = False) -> Params:
-    """A regression's head whose value is on the labels' own scale; `inverse`: the other way."""
-    mean, deviation = problem.scale
-    if (mean, deviation) == (0.0, 1.0):
-        return head
-    kernel, bias = head["classifier"]["kernel"], head["classifier"]["bias"]
-    if inverse:
-        changed = {"kernel": kernel / deviation, "bias": (bias - mean) / deviation}
-    else:
-        changed = {"kernel": kernel * deviation, "bias": bias * deviation + mean}
-    return {**head, "classifier": changed}
 
 
 def train(machine: Machine, seed: int, learning_rate: float, folder: Path) -> Trained:
