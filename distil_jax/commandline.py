@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -23,6 +24,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
 
     def error(self, message: str) -> Never:
+        # argparse names the function that could not read the value.
+        message = re.sub(r"invalid \w+ value: (.*)", r"\1 is not a number that it takes", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from distil_jax import commandline, tokenizer
+from distil_jax.errors import UsageError
 from distil_jax.storage.folder import opened
+
+
+def test_a_word_in_place_of_a_number_is_told_without_the_programs_own_names() -> None:
+    parser = commandline.Parser(prog="program")
+    parser.add_argument("--seeds", type=commandline.positive)
+    told = r"^argument --seeds: '1x' is not a number that it takes \(see program --help\)$"
+    with pytest.raises(UsageError, match=told):
+        parser.parse_args(["--seeds=1x"])
 
 
 def test_a_path_is_a_folder() -> None:
