@@ -1,6 +1,7 @@
 """processes: what several tell each other, over a store that is shared by threads here."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,23 +66,29 @@ def test_one_is_enough(who: set[int], expected: bool, together: Callable[..., li
     assert together(3, lambda index: any_process("x", index in who)) == [expected] * 3
 
 
+@pytest.mark.parametrize("slow", range(3))
 @pytest.mark.parametrize("asked_at", [{1: 1}, {0: 7}, {0: 5, 1: 6, 2: 5}, {2: 9, 0: 8}])
 def test_all_stop_after_the_same_step(
-    asked_at: dict[int, int], together: Callable[..., list[Any]]
+    asked_at: dict[int, int], slow: int, together: Callable[..., list[Any]]
 ) -> None:
-    """Each step needs all, as a sum does, and is fetched one step late, as the loop does."""
-    dispatched = [threading.Semaphore(0) for _ in range(3)]
+    """Each step needs all, as a sum does, and is fetched one step late, as the loop does.
+
+    One of them is slow to ask, so that the others get as far ahead as they can.
+    """
+    dispatched, changed = [0, 0, 0], threading.Condition()
 
     def work(index: int) -> int:
         done = 0
         agreement = Agreement(lambda: done >= asked_at.get(index, 1000))
         for step in range(1, 100):
-            for other in dispatched:
-                other.release()
-            if step > 1:
-                for _ in range(3):
-                    dispatched[index].acquire()
+            with changed:
+                dispatched[index] = step
+                changed.notify_all()
+                while min(dispatched) < step - 1:
+                    assert changed.wait(20)
             done = step
+            if index == slow:
+                time.sleep(0.01)
             if agreement.stops(step):
                 return step
         return -1
