@@ -19,10 +19,11 @@ from distil_jax import commandline, losses
 from distil_jax.models import MaskedLM
 from distil_jax.run import config_source
 from distil_jax.sizing import compiler, topologies
+from distil_jax.sizing.flops import config_flops
 from distil_jax.sizing.measure import Measured, measure
 from distil_jax.sizing.microbatch import largest
 from distil_jax.sizing.pair import pair_of
-from distil_jax.sizing.plan import Work, minimum_flops
+from distil_jax.sizing.plan import Work
 from distil_jax.sizing.step_program import step_program
 from distil_jax.training.config import Config
 from distil_jax.training.step import State, loss_counts, mask_batch, per_token, train_step
@@ -77,7 +78,8 @@ def variant(name: str, rematerialise: str, topology: topologies.Topology, *, sea
 
     known = {ROWS: compile_at(ROWS)}
     config = config_of(ROWS, rematerialise, topology.chips)
-    minimum = minimum_flops(config, pair_of(config), LENGTH) * ROWS * LENGTH
+    pair = pair_of(config)
+    minimum = config_flops(config, pair.teacher, pair.student, length=LENGTH).total * ROWS * LENGTH
     most = largest(512, known, compile_at, topology.chip.hbm_bytes) if search else None
     return Row(name, known[ROWS], known[ROWS].flops / minimum, most)
 

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--rounds", type=commandline.positive, default=5, help="passes over them; the median counts"
     )
-    add("--length", type=commandline.positive, default=128, help="tokens beyond it are cut")
+    add("--length", type=commandline.length, default=128, help="tokens beyond it are cut")
     return parser
 
 

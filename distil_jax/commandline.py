@@ -31,9 +31,31 @@ class Parser(argparse.ArgumentParser):
 
 def positive(value: str) -> int:
     """A count on the command line: a whole number of at least 1."""
+    return _at_least(value, 1)
+
+
+def natural(value: str) -> int:
+    """A whole number of at least 0 on the command line."""
+    return _at_least(value, 0)
+
+
+def length(value: str) -> int:
+    """Tokens of a sequence on the command line: room for two sentences and their separators."""
+    return _at_least(value, 8)
+
+
+def columns(value: str) -> tuple[str, ...]:
+    """One column's name on the command line, or two with a comma."""
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(names) > 2:
+        raise argparse.ArgumentTypeError(f"{value!r} is not one column, or two with a comma")
+    return names
+
+
+def _at_least(value: str, least: int) -> int:
     number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{value} is not at least {least}")
     return number
 
 

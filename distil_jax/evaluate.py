@@ -120,15 +120,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--card", action="store_true", help="write an ONNX export's scores into its model card too")
     for split in ("train", "validation", "test"):
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
-    add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
+    add(
+        "--columns",
+        type=commandline.columns,
+        default=(),
+        help="column of the text, or the pair's: a,b",
+    )
     add("--label", default="", help="column of the label")
     add(
         "--seeds",
-        type=_count,
+        type=commandline.positive,
         default=5,
         help="how many, from 0; more are kept where more are finished",
     )
-    add("--epochs", type=_natural, help="0: score the model as it is; the task's own if left out")
+    add(
+        "--epochs",
+        type=commandline.natural,
+        help="0: score the model as it is; the task's own if left out",
+    )
     add(
         "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"
     )
@@ -136,54 +145,52 @@ def _parser() -> argparse.ArgumentParser:
     add("--warmup", type=_share, default=0.1, help="share of the steps")
     add("--weight-decay", type=_size, default=0.0, help="of AdamW")
     add("--clip", type=_size, default=1.0, help="largest norm of the gradient; 0: none")
-    add("--batch", type=_count, default=32, help="sequences of a step, over all devices")
-    add("--micro", type=_natural, default=0, help="sequences a device computes at a time; 0: all")
-    add("--length", type=_length, help="most tokens of a sequence; the task's if left out")
-    add("--stride", type=_natural, default=128, help="tokens that neighbouring windows share")
     add(
-        "--patience", type=_natural, default=0, help="early stopping: epochs without a better score"
+        "--batch",
+        type=commandline.positive,
+        default=32,
+        help="sequences of a step, over all devices",
+    )
+    add(
+        "--micro",
+        type=commandline.natural,
+        default=0,
+        help="sequences a device computes at a time; 0: all",
+    )
+    add(
+        "--length",
+        type=commandline.length,
+        help="most tokens of a sequence; the task's if left out",
+    )
+    add(
+        "--stride",
+        type=commandline.natural,
+        default=128,
+        help="tokens that neighbouring windows share",
+    )
+    add(
+        "--patience",
+        type=commandline.natural,
+        default=0,
+        help="early stopping: epochs without a better score",
     )
     add("--alpha", type=_share, default=0.5, help="weight of the teacher; the labels have the rest")
     add("--temperature", type=_positive, default=2.0, help="of the teacher's distributions")
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
     add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
-    add("--devices", type=_natural, default=0, help="how many; 0: all")
+    add("--devices", type=commandline.natural, default=0, help="how many; 0: all")
     add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
     mlm = parser.add_argument_group("for --task=mlm")
     mlm.add_argument("--document", choices=("line", "block"), default="line", help="of text files")
-    mlm.add_argument("--rows", type=_natural, default=0, help="most rows to predict; 0: all")
-    mlm.add_argument("--seed", type=_natural, default=0, help="of the masks")
+    mlm.add_argument(
+        "--rows", type=commandline.natural, default=0, help="most rows to predict; 0: all"
+    )
+    mlm.add_argument("--seed", type=commandline.natural, default=0, help="of the masks")
     return parser
-
-
-def _names(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names) or len(names) > 2:
-        raise argparse.ArgumentTypeError(f"{value!r} is not one column, or two with a comma")
-    return names
 
 
 def _rates(value: str) -> tuple[float, ...]:
     return tuple(_positive(rate) for rate in value.split(","))
-
-
-def _count(value: str) -> int:
-    return _at_least(value, 1)
-
-
-def _natural(value: str) -> int:
-    return _at_least(value, 0)
-
-
-def _length(value: str) -> int:
-    return _at_least(value, 8)
-
-
-def _at_least(value: str, least: int) -> int:
-    number = int(value)
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{value} is not at least {least}")
-    return number
 
 
 def _positive(value: str) -> float:

@@ -27,23 +27,18 @@ def _parser() -> argparse.ArgumentParser:
     kinds = ".txt (a text a line), .jsonl, .json, .csv, .tsv, .parquet, compressed or not"
     add("--input", required=True, help=f"{kinds}; - is standard input, a text a line")
     add("--output", type=commandline.folder, help=".jsonl or .csv; standard output if left out")
-    add("--columns", type=_names, default=(), help="column of the text, or the pair's: a,b")
-    add("--length", type=_length, help="most tokens of a sequence or window; longer ones are cut")
+    add(
+        "--columns",
+        type=commandline.columns,
+        default=(),
+        help="column of the text, or the pair's: a,b",
+    )
+    add(
+        "--length",
+        type=commandline.length,
+        help="most tokens of a sequence or window; longer ones are cut",
+    )
     return parser
-
-
-def _names(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names) or len(names) > 2:
-        raise argparse.ArgumentTypeError(f"{value!r} is not one column, or two with a comma")
-    return names
-
-
-def _length(value: str) -> int:
-    number = int(value)
-    if number < 8:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 8")
-    return number
 
 
 if __name__ == "__main__":

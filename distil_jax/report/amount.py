@@ -8,6 +8,11 @@ def count(value: float | int) -> str:
     return f"{value:,.0f}" if math.isfinite(value) else "-"
 
 
+def counted(value: float | int, noun: str) -> str:
+    """1 step, 1,200 steps."""
+    return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
+
+
 def short(value: float | int) -> str:
     """Three digits and a unit: 66.4 M, 8.3 B."""
     for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):

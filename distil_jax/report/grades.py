@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from distil_jax.report import paper
 from distil_jax.report.material import Material
@@ -10,6 +11,8 @@ from distil_jax.report.runs import Run
 from distil_jax.report.scores import Score
 
 SECOND = "second distillation"
+TEXT = "mlm"
+"""`evaluate`'s task of held-out text."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,43 @@ class Grade:
         if self.teacher is None or self.teacher.points <= 0:
             return None
         return self.score.points / self.teacher.points
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A model's mean score over tasks beside its teacher's."""
+
+    tasks: tuple[str, ...]
+    points: float
+    teacher: float
+
+    @property
+    def retention(self) -> float | None:
+        """The share of the teacher's mean score."""
+        return self.points / self.teacher if self.teacher > 0 else None
+
+
+def over_tasks(found: Sequence[Grade]) -> Mean | None:
+    """The mean over the tasks of a model's grades, of those whose teacher was measured.
+
+    Of the paper's tasks where there is one; a task that was scored more than once counts once, with
+    the mean. Held-out text is no task.
+    """
+    held = [grade for grade in found if grade.teacher is not None and grade.score.task != TEXT]
+    of_paper = [grade for grade in held if grade.score.task in paper.TASKS]
+    by_task: dict[str, list[Grade]] = {}
+    for grade in of_paper or held:
+        by_task.setdefault(grade.score.task, []).append(grade)
+    if not by_task:
+        return None
+    return Mean(
+        tuple(by_task),
+        mean(mean(grade.score.points for grade in same) for same in by_task.values()),
+        mean(
+            mean(grade.teacher.points for grade in same if grade.teacher)
+            for same in by_task.values()
+        ),
+    )
 
 
 def grades(material: Material) -> list[Grade]:
@@ -57,7 +97,7 @@ def is_teacher(score: Score, material: Material) -> bool:
 def _label(score: Score, material: Material) -> str:
     suffix = f", {SECOND}" if score.teacher else ""
     for run in material.runs:
-        if is_student(score, run):
+        if is_student(score.model, run):
             return material.of(run, "student") + suffix
     if is_teacher(score, material):
         return "teacher"
@@ -68,7 +108,7 @@ def _teacher_of(score: Score, here: Sequence[Score], material: Material) -> Scor
     """The score of the run's teacher; without a run, that of a larger model, the largest."""
     if is_teacher(score, material):
         return None
-    owners = [run for run in material.runs if is_student(score, run)]
+    owners = [run for run in material.runs if is_student(score.model, run)]
     for run in owners or material.runs:
         for other in here:
             if run.teacher and _same(other.model, run.teacher):
@@ -79,11 +119,11 @@ def _teacher_of(score: Score, here: Sequence[Score], material: Material) -> Scor
     return largest if largest.parameters > score.parameters else None
 
 
-def is_student(score: Score, run: Run) -> bool:
-    """Whether the score is of the run's student."""
+def is_student(model: str, run: Run) -> bool:
+    """Whether a model is the run's student."""
     folder = Path(run.folder)
-    named = Path(score.model)
-    return _same(score.model, str(folder / "student")) or (
+    named = Path(model)
+    return _same(model, str(folder / "student")) or (
         # Measured from another folder or on another machine.
         named.parts[-2:] == (folder.resolve().name, "student") and not named.exists()
     )

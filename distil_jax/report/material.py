@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distil_jax.report import names
 from distil_jax.report.runs import Run
 from distil_jax.report.scores import Score
 from distil_jax.report.speed import Speed
@@ -25,9 +26,9 @@ class Material:
     ablations: Sequence[Mapping[str, Any]] = ()
 
     def called(self, run: Run) -> str:
-        """The run's name, with its folder's parent where two runs have the same."""
-        same = sum(run.name == other.name for other in self.runs) > 1
-        return f"{Path(run.folder).resolve().parent.name}/{run.name}" if same else run.name
+        """The run's name, with as much of its folder's path as tells it from the other runs."""
+        shown = names.apart([Path(other.folder).resolve() for other in self.runs])
+        return next(name for name, other in zip(shown, self.runs, strict=True) if other is run)
 
     def of(self, run: Run, what: str) -> str:
         """What a run's teacher or student is called in this report."""

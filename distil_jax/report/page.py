@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from distil_jax.errors import UsageError
-from distil_jax.report import ablations, runs, scores, speed
+from distil_jax.report import ablations, names, runs, scores, speed
 from distil_jax.report.document import Document, Missing, Section
 from distil_jax.report.material import Material
 from distil_jax.report.sections import ablations as ablation_section
@@ -45,8 +45,8 @@ def gather(
             raise UsageError(f"--run={folder} is given twice")
     found = [runs.read(folder) for folder in run_folders]
     own_scores = [score for folder in run_folders for score in scores.in_run(folder)]
-    named = {folder.resolve(): folder for folder in score_folders}.values()
-    given = [score for score in scores.find(named) if score not in own_scores]
+    different = {folder.resolve(): folder for folder in score_folders}.values()
+    given = [score for score in scores.find(different) if score not in own_scores]
     own_speeds = [folder / "speed" for folder in run_folders]
     speeds = [*(folder for folder in own_speeds if (folder / speed.FILE).is_file()), *speed_folders]
     return Material(
@@ -69,17 +69,9 @@ def document(material: Material, *, when: str) -> Document:
 
 
 def _speed_names(folders: Sequence[Path]) -> list[str]:
-    """A run's name for its own measurement, the folder's for any other; where those repeat, with
-    as much of the path as tells them apart."""
+    """A run's name for its own measurement, the folder's for any other."""
     resolved = [folder.resolve() for folder in folders]
-    shown = [one.parent if one.name == "speed" else one for one in resolved]
-    names = [one.name for one in shown]
-    for parts in range(2, max((len(one.parts) for one in shown), default=0) + 1):
-        names = [
-            "/".join(one.parts[-parts:]) if names.count(name) > 1 else name
-            for one, name in zip(shown, names, strict=True)
-        ]
-    return names
+    return names.apart([one.parent if one.name == "speed" else one for one in resolved])
 
 
 def _title(material: Material) -> str:

@@ -17,7 +17,8 @@ class Score:
 
     Attributes:
       model: the folder or id that was fine-tuned.
-      teacher: that of a second distillation; empty if there was none.
+      teacher: that of a second distillation; empty if there was none. One that a model was only
+        compared with is none.
       spread: min, max and standard deviation over the seeds.
       metrics: all figures of the task, medians too.
     """
@@ -64,11 +65,13 @@ def read(path: Path) -> Score:
     if not files.is_number(points):
         raise files.damaged(path, "its score is not a number")
     metrics = content.get("metrics") or {}
+    model = files.part(content, "model", str, path)
+    fine_tuned = content.get("best_model", model) != model
     environment = content.get("environment") or {}
     return Score(
         task=files.part(content, "task", str, path),
-        model=files.part(content, "model", str, path),
-        teacher=str(content.get("teacher") or ""),
+        model=model,
+        teacher=str(content.get("teacher") or "") if fine_tuned else "",
         metric=files.part(content, "metric", str, path),
         definition=str(content.get("metric_definition") or content["metric"]),
         points=float(points),  # type: ignore[arg-type]

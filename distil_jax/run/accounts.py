@@ -2,6 +2,8 @@
 
 import os
 import platform
+import resource
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +13,7 @@ import jax
 
 from distil_jax import __version__
 from distil_jax.run.setup import Setup
-from distil_jax.sizing.flops import TrainingFlops, training_flops
+from distil_jax.sizing.flops import config_flops
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "transformers", "numpy")
 
@@ -37,43 +39,39 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
 
     A line holds the tokens of its own step and the rate since the line before, so that a run which
     was stopped and started again is counted whole; the steps in between are taken to hold as many
-    tokens, which packed rows do within a percent.
+    tokens, which packed rows do within a percent. Each line tells on how many devices it ran.
     """
-    tokens = seconds = 0.0
+    tokens = seconds = device_seconds = 0.0
     before = 0
     for line in lines:
         here = (line["step"] - before) * line["tokens"]
-        tokens, seconds, before = tokens + here, seconds + here / _rate(line), line["step"]
-    flops = _flops(setup)
-    computed = before * setup.config.batch.sequences * setup.train_data.length
+        took = here / max(line["tokens_per_second"], 1e-9)
+        tokens, seconds, before = tokens + here, seconds + took, line["step"]
+        device_seconds += took * line.get("devices", setup.devices.count)
+    teacher = setup.models.teacher
+    flops = config_flops(
+        setup.config,
+        None if teacher is None else teacher.config,
+        setup.models.student,
+        length=setup.train_data.length,
+        recomputed=setup.config.parallel.rematerialise,  # type: ignore[arg-type]
+    )
+    rows = setup.position.after(before, setup.config.batch.sequences)
     return {
         "devices": setup.devices.count,
-        "device_hours": seconds * setup.devices.count / 3600,
+        "device_hours": device_seconds / 3600,
         "tokens": round(tokens),
         "tokens_per_second": tokens / seconds if seconds else 0.0,
         "flops_per_token": flops.total,
-        "flops": flops.total * computed,
+        "flops": flops.total * rows * setup.train_data.length,
         "teacher_share": flops.teacher_share,
     }
 
 
-def _rate(line: Mapping[str, Any]) -> float:
-    return max(line["tokens_per_second"], 1e-9)
-
-
-def _flops(setup: Setup) -> TrainingFlops:
-    config, teacher = setup.config, setup.models.teacher
-    masked = config.masking.percent / 100
-    everywhere = config.loss.positions == "all" and config.loss.soft_target > 0
-    return training_flops(
-        None if teacher is None else teacher.config,
-        setup.models.student,
-        length=setup.train_data.length,
-        soft_target=config.loss.soft_target > 0,
-        cosine=config.loss.cosine > 0,
-        decoded_share=1.0 if everywhere else masked,
-        recomputed=config.parallel.rematerialise,  # type: ignore[arg-type]
-    )
+def peak_bytes() -> int:
+    """The most memory that this process ever held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _version(name: str) -> str | None:

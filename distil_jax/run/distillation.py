@@ -217,6 +217,7 @@ def _record(
         display,
         partial(_see, setup.workdir, watched, display),
         goodput,
+        devices=setup.devices.count,
         restart_step=first_step,
         tensorboard=setup.config.log.tensorboard,
     )

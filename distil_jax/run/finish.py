@@ -1,7 +1,6 @@
 """What a finished run leaves: the student's folder, curves, figures, and the table it prints."""
 
 import json
-import resource
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,8 +59,7 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
     display.console.print(table.terminal(scores))
     if TEACHER in scores:
         display.say(_gap(scores))
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    display.say(f"peak memory of this process: {peak_bytes / 1e9:.1f} GB")
+    display.say(f"peak memory of this process: {accounts.peak_bytes() / 1e9:.1f} GB")
     display.say(health.summary(setup.place))
     display.say(f"loss curves: {setup.place.inside(CURVES)}")
     display.say(f"report: {setup.place.inside(HTML)}")

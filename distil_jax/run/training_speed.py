@@ -1,7 +1,6 @@
 """Training speed of a config here: its own step on its own rows, without a run around it."""
 
 import os
-import resource
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,9 @@ import jax
 
 from distil_jax.data import loader
 from distil_jax.models.stacking import stack, unstack
-from distil_jax.run import rows
+from distil_jax.run import accounts, rows
 from distil_jax.sizing import ceiling, chips
-from distil_jax.sizing.pair import Pair
-from distil_jax.sizing.plan import minimum_flops
+from distil_jax.sizing.flops import config_flops
 from distil_jax.sizing.step_timing import StepTiming, time_steps
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
@@ -36,7 +34,8 @@ def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
     batches = loader.training_batches(data, batch=shares.rows, seed=config.seed)
     timing = _time(config, models, data, shares, devices, batches, steps)
     batches.close()
-    flops = minimum_flops(config, _pair(models), data.length)
+    teacher = None if models.teacher is None else models.teacher.config
+    flops = config_flops(config, teacher, models.student, length=data.length).total
     places = shares.rows * data.length * steps
     return {
         "teacher": config.teacher,
@@ -83,10 +82,6 @@ def _time(
     )
 
 
-def _pair(models: Models) -> Pair:
-    return Pair(None if models.teacher is None else models.teacher.config, models.student)
-
-
 def _utilisation(
     config: Config, devices: Devices, flops: float, places_per_second: float
 ) -> dict[str, Any]:
@@ -115,5 +110,4 @@ def _memory(devices: Devices) -> dict[str, Any]:
             "memory_of": "the fullest device",
             "peak_bytes": max(stats["peak_bytes_in_use"] for stats in told),
         }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"memory_of": "the process", "peak_bytes": peak}
+    return {"memory_of": "the process", "peak_bytes": accounts.peak_bytes()}

@@ -23,10 +23,13 @@ SOURCES = (
     "data/masking.py",
     *(
         f"sizing/{name}.py"
-        for name in ("compiler", "hlo", "measure", "step_program", "topologies", "traffic")
+        for name in (
+            *("chips", "compiler", "flops", "hlo", "measure", "plan", "step_program"),
+            *("topologies", "traffic"),
+        )
     ),
 )
-"""The code that makes a step's program and reads it."""
+"""The code that makes a step's program and reads it, or counts what it would do."""
 
 WITHOUT_EFFECT = ("data", "checkpoint", "eval", "log", "teacher", "tokenizer")
 """Sections of a config that the step's program does not depend on."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distil_jax.models import EncoderConfig
+from distil_jax.training.config import Config
 
 Recomputed = Literal["none", "attention", "layer"]
 
@@ -24,23 +25,54 @@ class TrainingFlops:
         return self.teacher / self.total
 
 
+def config_flops(
+    config: Config,
+    teacher: EncoderConfig | None,
+    student: EncoderConfig,
+    *,
+    length: int,
+    recomputed: Recomputed = "none",
+) -> TrainingFlops:
+    """FLOPs per token of a config's step over rows of `length` tokens, as `training_flops`.
+
+    A loss whose weight is scheduled is computed at every step, whatever its weight there.
+    """
+    loss = config.loss
+    logits = loss.uses("soft_target") or loss.uses("logit_mse")
+    everywhere = loss.positions == "all" and logits
+    return training_flops(
+        teacher,
+        student,
+        length=length,
+        teacher_logits=logits,
+        cosine=loss.uses("cosine"),
+        decoded_share=1.0 if everywhere else config.masking.percent / 100,
+        recomputed=recomputed,
+        frozen_embeddings=config.student.freeze == "embeddings",
+    )
+
+
 def training_flops(
     teacher: EncoderConfig | None,
     student: EncoderConfig,
     *,
     length: int,
-    soft_target: bool,
+    teacher_logits: bool,
     cosine: bool,
     decoded_share: float,
     recomputed: Recomputed = "none",
+    frozen_embeddings: bool = False,
 ) -> TrainingFlops:
     """FLOPs per token of one optimizer step over rows of `length` tokens.
 
     Counted are matrix products alone: lookups, LayerNorms, activations and the optimizer are a few
     percent beside them. The student runs forward and backward, a backward pass costing two
-    forward ones; the teacher runs forward where a loss needs it. `decoded_share` of the tokens
-    pass the head and the product with the vocabulary: 1 where soft targets count at all tokens,
-    the masked share elsewhere. `recomputed` is config.parallel.rematerialise.
+    forward ones; the teacher runs forward where a loss needs it, with its head where
+    `teacher_logits` (soft targets, the squared error of logits). `decoded_share` of the tokens
+    pass the head and the product with the vocabulary: 1 where the teacher's logits count at all
+    tokens, the masked share elsewhere. `recomputed` is config.parallel.rematerialise. Embeddings
+    that are frozen have no gradient: neither as the decoder's table, where it is theirs, nor as
+    what the first layer's queries, keys and values are made from.
     """
     forward = encoder_flops(student, length=length)
     again = {
@@ -49,9 +81,14 @@ def training_flops(
         "attention": student.layers * _scores(student, length) / 2,
         "layer": forward,
     }[recomputed]
+    decoder = 3 * decoder_flops(student)
+    backward = 2 * forward
+    if frozen_embeddings:
+        backward -= 3 * 2 * student.width**2
+        decoder -= 2 * student.width * student.vocabulary if student.tied else 0
     return TrainingFlops(
-        teacher=_teacher(teacher, length, soft_target, cosine, decoded_share),
-        student=3 * forward + again + 3 * decoded_share * decoder_flops(student),
+        teacher=_teacher(teacher, length, teacher_logits, cosine, decoded_share),
+        student=forward + backward + again + decoded_share * decoder,
     )
 
 
@@ -77,11 +114,11 @@ def _scores(config: EncoderConfig, length: int) -> float:
 def _teacher(
     config: EncoderConfig | None,
     length: int,
-    soft_target: bool,
+    logits: bool,
     cosine: bool,
     decoded_share: float,
 ) -> float:
-    if config is None or not (soft_target or cosine):
+    if config is None or not (logits or cosine):
         return 0.0
-    decoded = decoded_share * decoder_flops(config) if soft_target else 0.0
+    decoded = decoded_share * decoder_flops(config) if logits else 0.0
     return encoder_flops(config, length=length) + decoded

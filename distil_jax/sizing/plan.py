@@ -4,9 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from distil_jax.models.types import Rematerialise
+import jax
+
 from distil_jax.sizing import cache, compiler, measure
-from distil_jax.sizing.flops import training_flops
+from distil_jax.sizing.flops import config_flops
 from distil_jax.sizing.measure import Measured
 from distil_jax.sizing.microbatch import largest
 from distil_jax.sizing.pair import Pair
@@ -31,7 +32,8 @@ class Plan:
     """A config on a topology.
 
     Attributes:
-      compiled: False where figures come from shapes alone, as for a GPU.
+      compiled: False where figures come from shapes alone, as for a GPU, and nothing is known of
+        the traffic between memory and chip.
       largest_micro_rows: that fit one chip; 0: none; None: not searched.
       minimum_flops: of one chip's step, counted from shapes without recomputation.
       network_bytes: that a chip sends in one step.
@@ -76,10 +78,12 @@ class Plan:
             | {"total": self.measured.memory.total, "available": self.topology.chip.hbm_bytes},
             "flops": self.measured.flops,
             "minimum_flops": self.minimum_flops,
-            "traffic_bytes": self.measured.traffic_bytes,
+            "traffic_bytes": self.measured.traffic_bytes if self.compiled else None,
             "network_bytes": self.network_bytes,
             "collectives": [dataclasses.asdict(one) for one in self.measured.collectives],
-            "seconds": dataclasses.asdict(times) | {"step": times.step, "limit": times.limit},
+            "seconds": dataclasses.asdict(times)
+            | ({} if self.compiled else {"memory": None})
+            | {"step": times.step, "limit": times.limit},
             "network_batch": times.network_batch(self.shares.rows),
             "compile_seconds": self.measured.compile_seconds,
         }
@@ -101,8 +105,9 @@ def plan(config: Config, pair: Pair, topology: Topology, work: Work, *, search: 
     most = None
     if search:
         most = largest(divided.device_rows, known, compile_at, topology.chip.hbm_bytes)
-    summed = summed_bytes(measured.collectives, topology.slice_chips)
-    minimum = minimum_flops(config, pair, work.length) * divided.device_rows * work.length
+    summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
+    a_token = config_flops(config, pair.teacher, pair.student, length=work.length).total
+    minimum = a_token * divided.device_rows * work.length
     return Plan(
         config,
         pair,
@@ -117,9 +122,9 @@ def plan(config: Config, pair: Pair, topology: Topology, work: Work, *, search: 
             topology,
             flops=measured.flops or minimum,
             traffic_bytes=measured.traffic_bytes,
-            summed_bytes=summed or gradient_bytes(measured),
+            summed_bytes=summed,
         ),
-        sent_bytes(topology.slice_chips, summed or gradient_bytes(measured)),
+        sum(sent_bytes(topology, summed)),
     )
 
 
@@ -149,13 +154,19 @@ def _estimate(config: Config, pair: Pair, topology: Topology, work: Work) -> Mea
     alone = dataclasses.replace(
         config, batch=dataclasses.replace(config.batch, sequences=divided.device_rows)
     )
-    one = parallel.Devices("jit", parallel.devices(config.parallel).devices[:1])
+    one = parallel.Devices("jit", tuple(jax.devices()[:1]))
     memory = measure.memory_by_kind(program(alone, pair, one, work), None)
-    flops = minimum_flops(config, pair, work.length, recomputed=config.parallel.rematerialise)  # type: ignore[arg-type]
+    a_token = config_flops(
+        config,
+        pair.teacher,
+        pair.student,
+        length=work.length,
+        recomputed=config.parallel.rematerialise,  # type: ignore[arg-type]
+    ).total
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,
         memory=memory,
-        flops=flops * divided.device_rows * work.length,
+        flops=a_token * divided.device_rows * work.length,
         traffic_bytes=0.0,
         collectives=(),
         program_bytes=memory.activations + memory.temporaries + memory.gradients,
@@ -165,19 +176,3 @@ def _estimate(config: Config, pair: Pair, topology: Topology, work: Work) -> Mea
 
 def gradient_bytes(measured: Measured) -> float:
     return measured.memory.gradients
-
-
-def minimum_flops(
-    config: Config, pair: Pair, length: int, *, recomputed: Rematerialise = "none"
-) -> float:
-    """FLOPs per token of the products that nothing can save."""
-    everywhere = config.loss.positions == "all" and config.loss.uses("soft_target")
-    return training_flops(
-        pair.teacher,
-        pair.student,
-        length=length,
-        soft_target=config.loss.uses("soft_target"),
-        cosine=config.loss.uses("cosine"),
-        decoded_share=1.0 if everywhere else config.masking.percent / 100,
-        recomputed=recomputed,
-    ).total

@@ -104,18 +104,26 @@ def _time(plan: Plan) -> list[str]:
             f"compute: {measured.flops / 1e12:.2f} TFLOP, {more:.3f} of the counted minimum",
             times.compute,
         ),
-        (f"memory: {measured.traffic_bytes / GB:.0f} GB at most", times.memory),
+        *(
+            [(f"memory: {measured.traffic_bytes / GB:.0f} GB at most", times.memory)]
+            * plan.compiled
+        ),
         (f"network: {plan.network_bytes / GB:.3f} GB sent by a chip", times.network),
         (f"step, at the peaks; {times.limit} takes the longest", times.step),
     ]
-    return ["one optimizer step, ms", *_aligned([(text, f"{s * 1e3:.1f}") for text, s in rows])]
+    unknown = [] if plan.compiled else ["memory: not known without the chip's compiler"]
+    shown = _aligned([(text, f"{s * 1e3:.1f}") for text, s in rows])
+    return ["one optimizer step, ms", *shown, *(f"  {line}" for line in unknown)]
 
 
 def _network(plan: Plan) -> list[str]:
     found = plan.measured.collectives
     if not found:
         return [f"network takes over below {_network_batch(plan)} rows a step"]
-    rows = [(_told(same), f"{sum(one.bytes for one in same) / 1e6:.3f}") for same in _alike(found)]
+    rows = [
+        (_told(same), f"{sum(one.bytes * one.times for one in same) / 1e6:.3f}")
+        for same in _alike(found)
+    ]
     return [
         "collectives of one step, MB",
         *_aligned(rows),

@@ -52,18 +52,23 @@ def roofline(
 
 
 def network_seconds(topology: Topology, summed_bytes: float) -> float:
-    """An all-reduce: 2 (n - 1) / n of the bytes leave each chip of a slice (Patarasuk, Yuan 2009).
+    """An all-reduce of so many bytes, inside the groups and then between them."""
+    inside, between = sent_bytes(topology, summed_bytes)
+    return inside / topology.ring_bandwidth + between / topology.chip.network_bandwidth
 
-    Over several slices each chip then sums its share, 1 / n, with its like in the other slices.
+
+def sent_bytes(topology: Topology, summed_bytes: float) -> tuple[float, float]:
+    """Bytes that a chip sends in an all-reduce: inside its slice or node, and to the other ones.
+
+    Of n chips in a ring each sends 2 (n - 1) / n of the bytes (Patarasuk, Yuan 2009). Then each
+    sums its share, 1 / n, with its like in the other slices or nodes.
     """
-    chips, slices = topology.slice_chips, topology.slices
-    inside = sent_bytes(chips, summed_bytes) / topology.ring_bandwidth
-    between = sent_bytes(slices, summed_bytes / chips) / topology.chip.network_bandwidth
-    return inside + between
+    chips = topology.group_chips
+    groups = topology.chips // chips
+    return _ring(chips, summed_bytes), _ring(groups, summed_bytes / chips)
 
 
-def sent_bytes(count: int, summed_bytes: float) -> float:
-    """Bytes that each of `count` members of a ring sends in one all-reduce."""
+def _ring(count: int, summed_bytes: float) -> float:
     return 2 * (count - 1) / count * summed_bytes
 
 

@@ -40,22 +40,22 @@ def measure(
     A model folder is measured as this package's encoder, an export with its head, in onnxruntime.
 
     Every round is a pass over all sentences by every model in turn, one sentence a call in their
-    order, then 32 a call sorted by length; medians over the rounds. Tokens beyond `length`, or a
-    model's positions, are cut. Tokenizing is done before.
+    order, then 32 a call sorted by length, in the last call what is left; medians over the rounds.
+    Tokens beyond `length`, or a model's positions, are cut. Tokenizing is done before.
     """
     passes: dict[str, Callable[[], object]] = {}
     encoded = {}
     for role, (_, model) in models.items():
-        encoded[role] = tokens(model, sentences, length)
-        run = onnx_forward(model) if isinstance(model, OnnxModel) else forward(model)
         if model.tokenizer is None:
             raise UserError(f"the {role} has no tokenizer, so no sentence can be encoded")
+        encoded[role] = tokens(model, sentences, length)
+        run = onnx_forward(model) if isinstance(model, OnnxModel) else forward(model)
         pad = special_ids(model.tokenizer).pad
         bucket = 1 if isinstance(model, OnnxModel) else BUCKET
         single = [rows([sentence], 1, pad, bucket) for sentence in encoded[role]]
         by_length = sorted(encoded[role], key=len)
         parts = [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
-        batched = [rows(part, BATCH, pad, bucket) for part in parts]
+        batched = [rows(part, len(part), pad, bucket) for part in parts]
         passes |= {f"{role} 1": _pass(run, single), f"{role} 32": _pass(run, batched)}
     seconds = alternate(passes, rounds=rounds)
     content: dict[str, Any] = {

@@ -32,6 +32,8 @@ SQUARES: dict[int, tuple[int, ...]] = {
     256: (16, 16),
 }
 NODE_GPUS = 8
+"""GPUs of a machine, which NVLink connects; beyond it there is the network."""
+
 ALIASES = {"v5litepod": "v5e", "v5lite": "v5e", "v6": "v6e", "trillium": "v6e"}
 GRIDS: dict[str, dict[int, tuple[int, ...]]] = {
     "v4": CUBES,
@@ -73,15 +75,19 @@ class Topology:
         return one if self.slices == 1 else f"{self.slices}x{one}"
 
     @property
+    def group_chips(self) -> int:
+        """Chips that are connected by more than the data centre's network: a slice, a GPU node."""
+        return self.slice_chips if self.chip.is_tpu else min(self.slice_chips, NODE_GPUS)
+
+    @property
     def ring_bandwidth(self) -> float:
-        """Bytes/s that leave a chip at one time when all chips of a slice sum an array.
+        """Bytes/s that leave a chip at one time when all chips of a group sum an array.
 
         One link for each axis, two where the axis closes to a ring: cubes of 4 on v4 and v5p, 16
-        chips on v5e and v6e. A GPU's is NVLink inside a node and the network beyond it.
+        chips on v5e and v6e. A GPU's is NVLink.
         """
         if not self.chip.is_tpu:
-            inside = self.slice_chips <= NODE_GPUS
-            return self.chip.link_bandwidth if inside else self.chip.network_bandwidth
+            return self.chip.link_bandwidth
         links = sum((2 if self._closes(size) else 1) for size in self.grid if size > 1)
         return max(links, 1) * self.chip.link_bandwidth
 

@@ -18,13 +18,20 @@ FREE = frozenset(
         "iota",
         "partition-id",
         "copy-done",
+        "all-gather-done",
         "all-reduce-done",
+        "collective-permute-done",
+        "recv-done",
+        "send-done",
         "slice-done",
         "async-done",
         "opt-barrier",
     )
 )
 """Operations that move nothing themselves, or whose start was counted."""
+
+ALIASING = ("all-gather-start", "collective-permute-start", "copy-start")
+"""Their results are the operands again, which nothing writes, and where it all goes to."""
 
 SLICES = ("dynamic-slice", "slice", "gather")
 
@@ -59,7 +66,8 @@ def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) ->
         for place, name in enumerate(one.operands)
         if name in results and one.operation not in SLICES
     )
-    written = _written(one, body)
+    operands = sum(_off_chip(results[name]) for name in one.operands if name in results)
+    written = _written(one, body, operands)
     return float(read + (2 * written if one.operation in SLICES else written))
 
 
@@ -113,10 +121,12 @@ def _touches_a_part(user: Instruction, name: str) -> bool:
     return user.operation == "dynamic-update-slice" and user.operands[0] == name
 
 
-def _written(one: Instruction, body: Sequence[Instruction]) -> float:
+def _written(one: Instruction, body: Sequence[Instruction], operands: float) -> float:
     """The result's bytes; of an update in place, those of the update."""
     by_name = {inner.name: inner for inner in body}
     root = next((inner for inner in body if inner.is_root), one)
+    if root.operation in ALIASING:
+        return _off_chip(one) - operands
     if root.operation != "tuple":
         return _result(root, by_name, _off_chip(one))
     sizes = [0.0 if shape.on_chip else float(shape.bytes) for shape in one.result]

@@ -47,7 +47,9 @@ class Goodput:
         self._seconds = {kind: own[kind] + earlier[kind] for kind in KINDS}
         self._kind = "restart"
         self._restarts = int(told[-1]["restarts"]) + 1
-        self._lost_steps = int(told[-1]["lost_steps"] + told[-1]["step"]) - restart_step
+        # A stop saves at once, mostly between two logged steps.
+        lost_steps = max(0, int(told[-1]["step"]) - restart_step)
+        self._lost_steps = int(told[-1]["lost_steps"]) + lost_steps
 
     @contextmanager
     def spending(self, kind: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from distil_jax.training.progress import Display
 class Record:
     """Writes one line per logged step; seconds spent outside of steps do not count in tokens/s.
 
-    `watch` gets each line after it was written.
+    `watch` gets each line after it was written; `devices` is how many compute a step.
     """
 
     def __init__(
@@ -25,12 +25,14 @@ class Record:
         watch: Callable[[Mapping[str, float | int]], None],
         goodput: Goodput,
         *,
+        devices: int,
         restart_step: int,
         tensorboard: bool,
     ) -> None:
         self.display = display
         self._watch = watch
         self._goodput = goodput
+        self._devices = devices
         goodput.after(read(workdir / "metrics.jsonl"), restart_step)
         self._file = MetricsFile(workdir / "metrics.jsonl", restart_step=restart_step)
         self._board = None
@@ -69,7 +71,7 @@ class Record:
         self.pause()
         rate = self._tokens / max(self._seconds, 1e-9)
         line = {"step": step, **values, "tokens_per_second": round(rate, 1)}
-        line |= self._goodput.figures()
+        line |= {"devices": self._devices, **self._goodput.figures()}
         self._file.append(line)
         self.display.step(step, line)
         self._watch(line)

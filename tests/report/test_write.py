@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distil_jax.errors import UsageError, UserError
-from distil_jax.report import page, write
+from distil_jax.report import grades, page, write
 
 EVIL = '<script>alert("x")</script> $a_b$ | `c` & é'
 
@@ -127,6 +127,18 @@ def test_scores_stand_beside_the_papers_with_their_share(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_a_teacher_that_a_model_was_compared_with_distilled_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", teacher="big")
+    student = str(run / "student")
+    folders = (
+        score(tmp_path / "text", student, 40.0, task="mlm", teacher="big"),
+        score(tmp_path / "tuned", student, 80.0, teacher="big", best_model="seed-0/model"),
+        score(tmp_path / "as-it-is", student, 70.0, teacher="big", best_model=student),
+    )
+    found = {one.score.points: one.label for one in grades.grades(page.gather([run], folders))}
+    assert found == {40.0: "student", 80.0: "student, second distillation", 70.0: "student"}
+
+
 def test_several_runs_are_told_apart_and_their_settings_compared(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a" / "run", teacher="x"), make_run(tmp_path / "b" / "run")]
     html = made(*runs)[write.HTML]
@@ -195,4 +207,4 @@ def test_where_the_time_went(tmp_path: Path) -> None:
     told = made(run)[write.MARKDOWN]
     assert "Where the time went" in told
     assert re.search(r"training steps +\| +60\.0 +\| +60(\.0)? ?%", told), told
-    assert "1 restarts, 4 steps done twice" in told
+    assert "1 restart, 4 steps done twice" in told

@@ -1,9 +1,12 @@
 """flops: the counts worked out by hand for BERT-base and DistilBERT."""
 
+import dataclasses
+
 import pytest
 
 from distil_jax.models import EncoderConfig
-from distil_jax.sizing.flops import encoder_flops, training_flops
+from distil_jax.run import config_source
+from distil_jax.sizing.flops import config_flops, encoder_flops, training_flops
 
 
 def shape(layers: int) -> EncoderConfig:
@@ -28,7 +31,7 @@ def test_bert_base_has_the_known_forward_flops() -> None:
 
 def test_distillation_costs_what_was_counted_by_hand() -> None:
     flops = training_flops(
-        shape(12), shape(6), length=0, soft_target=True, cosine=True, decoded_share=1.0
+        shape(12), shape(6), length=0, teacher_logits=True, cosine=True, decoded_share=1.0
     )
     vocabulary = 2 * 768 * 30522 + 2 * 768**2
     assert flops.teacher == pytest.approx(0.1699e9 + vocabulary, rel=1e-3)
@@ -38,16 +41,60 @@ def test_distillation_costs_what_was_counted_by_hand() -> None:
 
 def test_a_teacher_that_no_loss_needs_costs_nothing() -> None:
     flops = training_flops(
-        shape(12), shape(6), length=128, soft_target=False, cosine=False, decoded_share=0.15
+        shape(12), shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.15
     )
     assert flops.teacher == 0
     assert flops.teacher_share == 0
 
 
+def test_frozen_embeddings_have_no_gradient() -> None:
+    def student(tied: bool, frozen: bool) -> float:
+        return training_flops(
+            None, dataclasses.replace(shape(6), tied=tied), length=128, teacher_logits=False,
+            cosine=False, decoded_share=0.5, frozen_embeddings=frozen,
+        ).student  # fmt: skip
+
+    # Neither for what the first layer's queries, keys and values are made of, nor, tied, the table.
+    first_layer = 3 * 2 * 768**2
+    assert student(False, False) - student(False, True) == pytest.approx(first_layer)
+    table = 0.5 * 2 * 768 * 30522
+    assert student(True, False) - student(True, True) == pytest.approx(first_layer + table)
+
+
+@pytest.mark.parametrize(
+    ("flags", "logits", "cosine"),
+    [
+        ([], True, True),
+        (["loss.soft_target=0"], False, True),
+        (["loss.soft_target=0", "loss.logit_mse=1"], True, True),
+        (["loss.soft_target=0", "loss.logit_mse=1", "loss.cosine=0"], True, False),
+        (
+            ["loss.soft_target=0", "loss.cosine=0", "loss.schedules.soft_target=0:5,1:1"],
+            True,
+            False,
+        ),
+        (["loss.schedules.soft_target=0:0,1:0"], False, True),
+    ],
+)
+def test_a_config_is_counted_with_what_its_losses_need(
+    flags: list[str], logits: bool, cosine: bool
+) -> None:
+    config = config_source.read("base", [f"--config.{flag}" for flag in flags])
+    expected = training_flops(
+        shape(12),
+        shape(6),
+        length=128,
+        teacher_logits=logits,
+        cosine=cosine,
+        decoded_share=1.0 if logits else 0.15,
+    )
+    assert config_flops(config, shape(12), shape(6), length=128) == expected
+
+
 def test_recomputed_layers_cost_one_forward_pass_more() -> None:
     def student(recomputed: str) -> float:
         return training_flops(
-            None, shape(6), length=128, soft_target=False, cosine=False, decoded_share=0.0,
+            None, shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.0,
             recomputed=recomputed,  # type: ignore[arg-type]
         ).student  # fmt: skip
 

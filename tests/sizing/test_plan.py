@@ -45,6 +45,25 @@ def test_a_small_model_fits_whole(made: Callable[..., Plan]) -> None:
     assert "3,200" not in text  # rows in all are given as tokens
 
 
+def test_what_is_not_known_of_a_gpu_is_not_given(made: Callable[..., Plan]) -> None:
+    found = made()
+    text = "\n".join(lines(found, utilisation=0.5))
+    assert "memory: not known without the chip's compiler" in text
+    assert "at most" not in text
+    values = found.as_dict()
+    assert (values["traffic_bytes"], values["seconds"]["memory"]) == (None, None)
+
+
+def test_devices_of_this_machine_are_not_asked_for(made: Callable[..., Plan]) -> None:
+    assert made(**{"parallel.devices": 64}).shares == made().shares
+
+
+def test_what_goes_between_slices_is_counted(made: Callable[..., Plan]) -> None:
+    one, two = made("h100-8"), made("2xh100-8")
+    assert two.network_bytes > one.network_bytes
+    assert made("h100-16").network_bytes == two.network_bytes
+
+
 def test_hours_follow_from_the_compute_peak(made: Callable[..., Plan]) -> None:
     found = made()
     seconds = 100 * (found.measured.flops / 989e12 / 0.5 + found.roofline.network)

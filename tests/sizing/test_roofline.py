@@ -8,8 +8,17 @@ from distil_jax.sizing.topologies import find
 
 
 def test_a_ring_sends_everything_twice_but_its_own_share() -> None:
-    assert sent_bytes(4, 1000.0) == 1500.0
-    assert sent_bytes(1, 1000.0) == 0.0
+    assert sent_bytes(find("v5e-4"), 1000.0) == (1500.0, 0.0)
+    assert sent_bytes(find("v5e-1"), 1000.0) == (0.0, 0.0)
+    # Between two slices: 2 x 1/2 of a chip's share; between four chips that are slices, all of it.
+    assert sent_bytes(find("2xv5e-4"), 1000.0) == (1500.0, 250.0)
+    assert sent_bytes(find("4xv5e-1"), 1000.0) == (0.0, 1500.0)
+
+
+def test_gpus_of_several_nodes_are_one_thing_however_they_are_written() -> None:
+    assert sent_bytes(find("h100-16"), 800.0) == sent_bytes(find("2xh100-8"), 800.0)
+    assert network_seconds(find("h100-16"), 1e9) == network_seconds(find("2xh100-8"), 1e9)
+    assert network_seconds(find("h100-16"), 1e9) > network_seconds(find("h100-8"), 1e9)
 
 
 def test_one_slice_by_hand() -> None:

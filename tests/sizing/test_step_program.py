@@ -25,7 +25,7 @@ def parsed(tiny_program: Callable[..., StepProgram]) -> tuple[StepProgram, hlo.P
 def said_flops(program: StepProgram, pair: Pair, **changes) -> float:
     """Of one device's step, counted from the shapes."""
     tokens = program.batch["tokens"]
-    figures = {"soft_target": True, "cosine": True, "decoded_share": 1.0} | changes
+    figures = {"teacher_logits": True, "cosine": True, "decoded_share": 1.0} | changes
     counted = training_flops(pair.teacher, pair.student, length=tokens.shape[1], **figures)
     return counted.total * (tokens.size // program.devices.count)
 
@@ -64,6 +64,21 @@ def test_the_gradient_is_summed_once_and_outside_of_every_loop(parsed) -> None:
 def test_products_are_the_counted_minimum(parsed, tiny_pair) -> None:
     program, compiled = parsed
     assert hlo.product_flops(compiled) == pytest.approx(said_flops(program, tiny_pair), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"student.freeze": "embeddings"}, {"frozen_embeddings": True}),
+        ({"loss.soft_target": 0, "loss.cosine": 0, "loss.logit_mse": 1}, {"cosine": False}),
+    ],
+)
+def test_other_losses_and_frozen_embeddings_cost_what_is_said_of_them(
+    changes, said, tiny_program: Callable[..., StepProgram], tiny_pair
+) -> None:
+    program = tiny_program(**changes)
+    counted = hlo.product_flops(hlo.parse(program.lower().compile().as_text()))
+    assert counted == pytest.approx(said_flops(program, tiny_pair, **said), rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["attention", "layer"])

@@ -62,4 +62,4 @@ def test_a_ring_uses_both_ways_of_an_axis_that_closes() -> None:
     assert find("v4-8").ring_bandwidth == 2 * link
     assert find("v4-128").ring_bandwidth == 6 * link
     assert find("v5e-256").ring_bandwidth == 4 * find("v5e-256").chip.link_bandwidth
-    assert find("h100-16").ring_bandwidth == find("h100-16").chip.network_bandwidth
+    assert find("h100-16").ring_bandwidth == find("h100-16").chip.link_bandwidth

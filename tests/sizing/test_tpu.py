@@ -9,8 +9,9 @@ import pytest
 
 from distil_jax.run import config_source
 from distil_jax.sizing import cache, compiler, hlo
+from distil_jax.sizing.flops import config_flops
 from distil_jax.sizing.pair import pair_of
-from distil_jax.sizing.plan import minimum_flops, plan
+from distil_jax.sizing.plan import plan
 from distil_jax.sizing.topologies import find
 from distil_jax.sizing.work import work_of
 
@@ -80,9 +81,9 @@ def _is_table(shape: hlo.Shape, width: int) -> bool:
 def test_the_minimum_counts_no_recomputation(made) -> None:
     config = made.config
     assert config.parallel.rematerialise == "attention"
-    assert minimum_flops(config, made.pair, 512) < minimum_flops(
-        config, made.pair, 512, recomputed="attention"
-    )
+    rows = made.shares.device_rows * made.work.length
+    counted = config_flops(config, made.pair.teacher, made.pair.student, length=made.work.length)
+    assert made.minimum_flops == counted.total * rows
 
 
 def test_the_figures_are_kept(made) -> None:

@@ -67,3 +67,27 @@ ENTRY %main (x: f32[64,1024], y: f32[1,1024], i: s32[]) -> (f32[64,1024], f32[1,
 def test_an_update_in_place_moves_what_it_updates() -> None:
     # y and i are read; the updated row and the second result are written.
     assert moved(UPDATE) == pytest.approx(3 * 4096 + 4)
+
+
+STARTED = """HloModule m
+ENTRY %main (x: f32[1024,256]) -> f32[1024,256] {
+  %x = f32[1024,256]{1,0} parameter(0)
+  %start = (f32[1024,256]{1,0:S(1)}, f32[1024,256]{1,0}, u32[]{:S(2)}) copy-start(%x)
+  %near = f32[1024,256]{1,0:S(1)} copy-done(%start)
+  ROOT %far = f32[1024,256]{1,0} cosine(%near)
+}
+"""
+
+GATHERED = """HloModule m
+ENTRY %main (x: f32[1024,256]) -> f32[4096,256] {
+  %x = f32[1024,256]{1,0} parameter(0)
+  %start = (f32[1024,256]{1,0}, f32[4096,256]{1,0}) all-gather-start(%x), dimensions={0}
+  ROOT %done = f32[4096,256]{1,0} all-gather-done(%start)
+}
+"""
+
+
+def test_what_was_started_writes_its_result_once_and_its_operand_never() -> None:
+    # On to the chip and, as the cosine, away from it again.
+    assert moved(STARTED) == 2 * MEGABYTE
+    assert moved(GATHERED) == (1 + 4) * MEGABYTE

@@ -78,6 +78,12 @@ def test_a_second_restart_keeps_what_the_first_one_lost(clock: list[float]) -> N
     assert (figures["restart_seconds"], figures["restarts"], figures["lost_steps"]) == (9, 2, 2)
 
 
+def test_a_stop_between_two_logged_steps_loses_none(clock: list[float]) -> None:
+    goodput = Goodput()
+    goodput.after([line(1000, steps=40, restarts=1, lost_steps=7)], 1003)
+    assert goodput.figures()["lost_steps"] == 7
+
+
 def test_without_a_checkpoint_everything_was_lost(clock: list[float]) -> None:
     goodput = Goodput()
     goodput.after([line(3, steps=30, start=4)], 0)

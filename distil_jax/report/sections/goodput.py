@@ -28,8 +28,8 @@ def section(material: Material) -> Section | Missing | None:
     head = ["what", *(label for run in runs for label in _head(material, run))]
     told = [
         f"{material.of(run, 'goodput')} {amount.percent(run.lines[-1]['goodput'])}, "
-        f"{run.lines[-1].get('restarts', 0)} restarts, "
-        f"{run.lines[-1].get('lost_steps', 0)} steps done twice"
+        f"{amount.counted(run.lines[-1].get('restarts', 0), 'restart')}, "
+        f"{amount.counted(run.lines[-1].get('lost_steps', 0), 'step')} done twice"
         for run in runs
     ]
     note = (

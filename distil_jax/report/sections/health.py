@@ -49,7 +49,8 @@ def _warnings(material: Material, run: Run) -> list[Notes | Text]:
         return []
     warnings = run.health.get("warnings", [])
     if not warnings:
-        return [Text(f"{material.of(run, 'no')} warnings.".capitalize())]
+        alone = len(material.runs) == 1
+        return [Text("No warnings." if alone else f"{material.of(run, 'no')} warnings.")]
     told = [
         f"{material.of(run, 'step')} {amount.anything(warning.get('step'))}: {warning['message']}"
         for warning in warnings[:SHOWN_WARNINGS]

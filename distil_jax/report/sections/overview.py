@@ -41,17 +41,17 @@ def _tiles(material: Material) -> list[Tile]:
 
 
 def _kept(material: Material) -> Tile | None:
-    found = [
-        grade.retention
-        for grade in grades.grades(material)
-        if grades.is_student(grade.score, material.runs[0])
-        and not grade.score.teacher
-        and grade.retention is not None
-    ]
-    if not found:
+    mean = grades.over_tasks(
+        [
+            grade
+            for grade in grades.grades(material)
+            if grades.is_student(grade.score.model, material.runs[0]) and not grade.score.teacher
+        ]
+    )
+    if mean is None or mean.retention is None:
         return None
-    tasks = f"{len(found)} task{'s' if len(found) > 1 else ''}"
-    return Tile(amount.percent(sum(found) / len(found)), "of the teacher's score", f"over {tasks}")
+    tasks = amount.counted(len(mean.tasks), "task")
+    return Tile(amount.percent(mean.retention), "of the teacher's score", f"mean of {tasks}")
 
 
 def _size(run: Run) -> Tile | None:
@@ -65,13 +65,13 @@ def _size(run: Run) -> Tile | None:
 def _speed(material: Material) -> Tile | None:
     run = material.runs[0]
     for speed in material.speeds.values():
-        if ratio := speed.ratios.get("batch_1_speed"):
+        ratio = speed.ratios.get("batch_1_speed")
+        if ratio and grades.is_student(speed.names["student"], run):
             return Tile(f"{ratio:.2f} times", "as fast as the teacher", "one sentence at a time")
     rates = [figures.get("sentences_per_second") for figures in (run.student, run.models[TEACHER])]
     if rates[0] and rates[1]:
-        return Tile(
-            f"{rates[0] / rates[1]:.2f} times", "as fast as the teacher", "64 sentences at a time"
-        )
+        ratio = rates[0] / rates[1]
+        return Tile(f"{ratio:.2f} times", "as fast as the teacher", "many sentences at a time")
     return None
 
 

@@ -37,7 +37,8 @@ def section(material: Material) -> Section | Missing | None:
     rows = [row for grade in found for row in _rows(grade)]
     rows += [row for label in _labels(found) for row in _mean(label, found)]
     caption = (
-        "Points of 100 on the development sets, IMDb on its test set; medians over the seeds. "
+        "Points of 100, the paper's tasks on their development sets, IMDb on its test set; "
+        "medians over the seeds. "
         "“Kept” is the model's score over its teacher's."
     )
     names = [grade.score.task for grade in found]
@@ -134,25 +135,19 @@ def _published(row: paper.Published) -> list[str]:
 
 
 def _mean(label: str, found: Sequence[Grade]) -> list[list[str]]:
-    """The mean over the tasks that both sides have, if there are several."""
-    mine = {
-        grade.score.task: grade
-        for grade in found
-        if grade.label == label and grade.teacher and grade.score.task in paper.TASKS
-    }
-    if len(mine) < 2:
+    """The mean over the paper's tasks that both sides have, if there are several."""
+    here = grades.over_tasks([grade for grade in found if grade.label == label])
+    if here is None or len(here.tasks) < 2 or here.tasks[0] not in paper.TASKS:
         return []
-    theirs = [paper.TASKS[task] for task in mine]
+    theirs = [paper.TASKS[task] for task in here.tasks]
     published = paper.Published(
         "",
         "",
         mean(row.bert_base for row in theirs),
         mean(row.distilbert for row in theirs),
     )
-    own = mean(grade.score.points for grade in mine.values())
-    teacher = mean(grade.teacher.points for grade in mine.values() if grade.teacher)
-    figures = [*_kept(teacher, own), *_published(published)]
-    return [[f"mean of {len(mine)} tasks", label, *figures, "-", "-", "of the scores above"]]
+    figures = [*_kept(here.teacher, here.points), *_published(published)]
+    return [[f"mean of {len(here.tasks)} tasks", label, *figures, "-", "-", "of the scores above"]]
 
 
 def _draw(found: Sequence[Grade]) -> Figure:

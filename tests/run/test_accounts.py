@@ -1,0 +1,58 @@
+"""accounts: what a run took, over changes of its batch and its devices."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from distil_jax.models import EncoderConfig, student_shape
+from distil_jax.run import accounts, config_source
+from distil_jax.run.position import START, Position
+from distil_jax.sizing.flops import config_flops
+
+LENGTH = 32
+TEACHER = EncoderConfig(
+    "bert", vocabulary=97, width=32, layers=4, heads=4, inner_width=64, positions=64
+)
+
+
+def cost(position: Position, lines: list[dict[str, Any]]) -> tuple[dict[str, float | int], float]:
+    """`accounts.cost` of a run of 512 rows a step on 4 devices, and the FLOPs of a token."""
+    student = student_shape(TEACHER, 2)
+    config = config_source.read("base", ["--config.batch.sequences=512"])
+
+    setup: Any = SimpleNamespace(  # as far as it is asked
+        config=config,
+        position=position,
+        models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student),
+        devices=SimpleNamespace(count=4),
+        train_data=SimpleNamespace(length=LENGTH),
+    )
+    found = getattr(accounts.cost, "__wrapped__", accounts.cost)(setup, lines)
+    return found, config_flops(config, TEACHER, student, length=LENGTH).total
+
+
+def line(step: int, tokens: int, rate: float, **more: int) -> dict[str, Any]:
+    return {"step": step, "tokens": tokens, "tokens_per_second": rate, **more}
+
+
+def test_rows_of_an_earlier_batch_are_counted_as_they_were() -> None:
+    lines = [line(1000, 256 * LENGTH, 1e4), line(1500, 512 * LENGTH, 1e4)]
+    found, a_token = cost(Position(step=1000, row=256_000), lines)
+    assert found["tokens"] == (256_000 + 256_000) * LENGTH
+    assert found["flops"] == pytest.approx(a_token * 512_000 * LENGTH)
+
+
+def test_each_line_counts_with_the_devices_it_ran_on() -> None:
+    lines = [
+        line(10, 3_600_000, 1e6, devices=8),  # 36 s
+        line(30, 3_600_000, 1e6, devices=4),  # 72 s
+    ]
+    found, _ = cost(START, lines)
+    assert found["device_hours"] == pytest.approx((8 * 36 + 4 * 72) / 3600)
+    assert found["tokens_per_second"] == pytest.approx(1e6)
+
+
+def test_lines_of_earlier_versions_ran_on_the_devices_there_are() -> None:
+    found, _ = cost(START, [line(10, 3_600_000, 1e6)])
+    assert found["device_hours"] == pytest.approx(4 * 36 / 3600)
