@@ -73,7 +73,9 @@ def export_all(model: Pretrained, flags: argparse.Namespace, kinds: Any, prefix:
 def opened(folder: Path) -> dict[str, OnnxModel]:
     """The exports by name, the float32 one first."""
     found = {path.name: open_onnx(path) for path in sorted(folder.iterdir()) if is_onnx(path)}
-    first = next(name for name in found if name.endswith("none"))
+    first = next((name for name in found if name.endswith("none")), None)
+    if first is None:
+        raise SystemExit(f"{folder} has no float32 export, a folder whose name ends in none")
     return {first: found[first]} | found
 
 

@@ -95,21 +95,29 @@ def main() -> None:
     settings = {"original": allocator, "distil_jax": huge_pages.settings(os.environ)}
     sides = {name: Side(name, settings[name]) for name in flags.sides.split(",")}
     print("; ".join(sorted({side.told for side in sides.values()})))
-    rates: dict[str, list[float]] = {name: [] for name in sides}
+    taken: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
     for number in range(flags.rounds + 1):
-        for name, measured in rates.items():
+        for name, steps in taken.items():
             began = time.perf_counter()
             tokens = sides[name].step()
             if number:
-                measured.append(tokens / (time.perf_counter() - began))
+                steps.append((tokens, time.perf_counter() - began))
     for side in sides.values():
         side.process.kill()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    for name, values in rates.items():
-        print(f"{name}: {medians[name]:.1f} tokens/s ({min(values):.1f} to {max(values):.1f})")
-    if len(medians) == 2:
-        print(f"distil_jax / original {medians['distil_jax'] / medians['original']:.2f}")
+    rates = {name: rate(steps, alike=flags.text is None) for name, steps in taken.items()}
+    for name, steps in taken.items():
+        every = [tokens / seconds for tokens, seconds in steps]
+        print(f"{name}: {rates[name]:.1f} tokens/s ({min(every):.1f} to {max(every):.1f})")
+    if len(rates) == 2:
+        print(f"distil_jax / original {rates['distil_jax'] / rates['original']:.2f}")
     print(f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")
+
+
+def rate(steps: list[tuple[int, float]], *, alike: bool) -> float:
+    """Tokens per second: the median of steps that are alike, else of all of them together."""
+    if alike:
+        return statistics.median(tokens / seconds for tokens, seconds in steps)
+    return sum(tokens for tokens, _ in steps) / sum(seconds for _, seconds in steps)
 
 
 def serve(flags: argparse.Namespace) -> None:

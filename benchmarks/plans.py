@@ -1,6 +1,6 @@
 """Plan every shipped config that names a TPU; `--write` puts the results into their headers.
 
-    python benchmarks/plans.py [--write]       # needs `pip install 'distil_jax[tpu]'`, no TPU
+    python benchmarks/plans.py [--write]       # needs `pip install -e '.[tpu]'`, no TPU
 
 Ends with exit status 1 where a config does not compile or fit, or where its header says something
 else. Compiled figures are kept in the user's cache folder: only what changed is compiled again.

@@ -10,7 +10,7 @@ cutting, packing, writing, flushing, the manifest. Both use the library's own th
 either does in MB of text a second, and the median of the pairs' ratios.
 
 With --megabytes the text is repeated until it has each of these sizes, and `distil_jax.prepare` run
-on it as a process of its own: prints the most memory that it and its children ever held.
+on it as a process of its own: prints the most memory that it or one of its children held.
 """
 
 import argparse
@@ -102,7 +102,8 @@ def print_memory(flags: argparse.Namespace, megabytes: int) -> None:
         if status:
             raise SystemExit(f"prepare ended with status {status}")
         seconds = time.perf_counter() - began
-        print(f"{megabytes} MB of text: {usage.ru_maxrss / 1e6:.2f} GB at most, {seconds:.0f} s")
+        most = usage.ru_maxrss * 1024 / 1e9
+        print(f"{megabytes} MB of text: {most:.2f} GB at most, {seconds:.0f} s")
 
 
 def raw(backend: Tokenizer, batches: list[list[str]]) -> None:

@@ -1,6 +1,6 @@
 """What the TPU compiler makes of the training step: memory, products, collectives, compile time.
 
-    python benchmarks/tpu_program.py                 # needs `pip install 'distil_jax[tpu]'`, no TPU
+    python benchmarks/tpu_program.py                 # needs `pip install -e '.[tpu]'`, no TPU
     python benchmarks/tpu_program.py --topology=v4-8 --search
 
 BERT-base to DistilBERT in bfloat16, 16 rows of 512 tokens a chip, the paper's dropout. `plain` is

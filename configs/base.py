@@ -22,8 +22,8 @@ def get_config() -> ConfigDict:
 
     config.student = ConfigDict()
     # Which teacher layers the student starts from: every_other (0, 2, 4, ...), original (0, 2, 4,
-    # 7, 9, 11, twelve layers only), first, last, a number of layers spread evenly ("4"), or a list
-    # ("0,3,5"). Their number is the student's depth.
+    # 7, 9, 11, twelve layers only), evenly_spaced, first, last, a number of layers spread evenly
+    # ("4"), or a list ("0,3,5"). Their number is the student's depth.
     config.student.layers = "every_other"
     # teacher: weights from the teacher's layers; random: BERT's initialisation at the same shape.
     config.student.initialize = "teacher"
@@ -94,7 +94,7 @@ def get_config() -> ConfigDict:
     config.masking.frequency_power = 0.0
 
     config.batch = ConfigDict()
-    # Rows of one optimizer step over all devices: the only batch size written anywhere.
+    # Rows of one optimizer step over all devices; each device's share follows from their number.
     config.batch.sequences = 256
     # Tokens of a row, where text is prepared here.
     config.batch.length = 128

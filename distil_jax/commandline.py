@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Never
 
-from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError
+from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError, to_install
 from distil_jax.storage.address import is_url
 
 NO_BACKEND = "Unable to initialize backend"
@@ -144,8 +144,8 @@ def _no_device(error: BaseException) -> str:
     where = f" for JAX_PLATFORMS={asked}" if asked else ""
     said = f" ({' '.join(str(error).split())})" if str(error) else ""
     return (
-        f"JAX finds no device{where}{said}; GPUs need a driver that shows them and "
-        "distil_jax[cuda], TPUs distil_jax[tpu]; or set JAX_PLATFORMS=cpu"
+        f"JAX finds no device{where}{said}; GPUs need a driver that shows them and the extra cuda, "
+        f"TPUs the extra tpu: {to_install('cuda')}; or set JAX_PLATFORMS=cpu"
     )
 
 

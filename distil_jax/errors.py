@@ -28,3 +28,8 @@ EXIT_STATUS: dict[type[BaseException], int] = {
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the operating system says of a disk that takes no more."""
+
+
+def to_install(extra: str) -> str:
+    """What to type for one of this package's extras, which setup.cfg lists."""
+    return f"in distil_jax's checkout type: pip install -e '.[{extra}]'"

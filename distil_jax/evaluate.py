@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     mlm = parser.add_argument_group("for --task=mlm")
     mlm.add_argument("--document", choices=("line", "block"), default="line", help="of text files")
     mlm.add_argument(
-        "--rows", type=commandline.natural, default=0, help="most rows to predict; 0: all"
+        "--rows", type=commandline.natural, default=0, help="about how many rows to predict; 0: all"
     )
     mlm.add_argument("--seed", type=commandline.natural, default=0, help="of the masks")
     return parser

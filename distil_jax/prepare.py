@@ -45,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
     add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
     add("--output", type=commandline.place, required=True, help="folder of the prepared rows")
-    add("--tokenizer", required=True, help="folder of a fast tokenizer, or builtin:teacher")
+    add(
+        "--tokenizer",
+        required=True,
+        help="folder, hub id or URL with a fast tokenizer, or builtin:teacher",
+    )
     document = "in text files a document is a line, or a block of lines up to a blank one"
     add("--document", default="line", choices=("line", "block"), help=document)
     add("--column", default="text", help="text column of records")

@@ -74,4 +74,4 @@ def test_a_platform_without_a_device_is_one_line(door: str, platform: str, tmp_p
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: JAX finds no device for JAX_PLATFORMS={platform}")
-    assert "distil_jax[cuda]" in done.stderr
+    assert "pip install -e '.[cuda]'" in done.stderr

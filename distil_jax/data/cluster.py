@@ -17,7 +17,7 @@ from distil_jax.data.corpus import File
 from distil_jax.data.job import Engine, Job, make_parts
 from distil_jax.data.progress import Progress
 from distil_jax.data.workspace import Workspace
-from distil_jax.errors import UserError
+from distil_jax.errors import UserError, to_install
 from distil_jax.storage.address import is_url
 from distil_jax.storage.folder import opened
 
@@ -40,7 +40,7 @@ def engine(address: str = "", *, shares: int = 0) -> Engine:
     except ImportError as error:
         raise UserError(
             f"--engine=ray needs Ray, which is not installed ({error}): "
-            "pip install 'distil_jax[ray]', here and on the cluster's machines"
+            f"{to_install('ray')}, here and on the cluster's machines"
         ) from error
     return partial(_make, ray, address or os.environ.get("RAY_ADDRESS") or "auto", shares)
 
@@ -164,7 +164,7 @@ def _explained(error: Any) -> BaseException:
     told = " ".join(str(cause if cause is not None else error).split())[-300:]
     if "No module named" in told:
         return UserError(
-            f"the cluster's machines lack what a share needs ({told}); pip install "
-            "'distil_jax[ray]' on each of them"
+            f"the cluster's machines lack what a share needs ({told}); on each of them "
+            f"{to_install('ray')}"
         )
     return UserError(f"a share failed: {told}") if isinstance(cause, OSError) else error

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from distil_jax.errors import UserError
+from distil_jax.errors import UserError, to_install
 
 
 def need(name: str) -> Any:
@@ -12,6 +12,4 @@ def need(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise UserError(
-            f"{package} cannot be imported ({error}); pip install distil_jax[edge]"
-        ) from error
+        raise UserError(f"{package} cannot be imported ({error}); {to_install('edge')}") from error

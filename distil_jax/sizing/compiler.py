@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.experimental import topologies as jax_topologies
 
-from distil_jax.errors import UserError
+from distil_jax.errors import UserError, to_install
 from distil_jax.sizing.topologies import CORES, Topology
 from distil_jax.training.parallel import Devices
 
@@ -33,7 +33,7 @@ def devices(topology: Topology, mode: str) -> Devices:
     if not is_installed():
         raise UserError(
             f"the TPU compiler is not installed, so nothing can be compiled for {topology.name}; "
-            "type: pip install 'distil_jax[tpu]'"
+            f"{to_install('tpu')}"
         )
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
@@ -45,7 +45,7 @@ def devices(topology: Topology, mode: str) -> Devices:
         raise UserError(
             f"the installed TPU compiler sees {len(ordered)} devices in {topology.name}, not "
             f"{topology.chips}; install the libtpu that jax {jax.__version__} asks for: "
-            "pip install 'distil_jax[tpu]'"
+            f"{to_install('tpu')}"
         )
     return Devices(mode, tuple(ordered))
 

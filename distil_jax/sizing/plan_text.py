@@ -49,6 +49,7 @@ def parameters(shape: EncoderConfig) -> float:
 def _head(plan: Plan) -> list[str]:
     topology, config, divided = plan.topology, plan.config, plan.shares
     slices = f", {topology.slices} slices" if topology.slices > 1 else ""
+    chips = "chip" if topology.chips == 1 else "chips"
     grid = "x".join(map(str, topology.grid))
     teacher = "none" if plan.pair.teacher is None else _model(plan.pair.teacher)
     source = (
@@ -57,7 +58,7 @@ def _head(plan: Plan) -> list[str]:
         else "from shapes alone: this jax has no compiler for the chip without the chip"
     )
     return [
-        f"topology   {topology.name}: {topology.chips} chips ({grid}{slices})",
+        f"topology   {topology.name}: {topology.chips} {chips} ({grid}{slices})",
         f"teacher    {teacher}, {config.precision.teacher}, replicated",
         f"student    {_model(plan.pair.student)}, {config.precision.parameters} parameters, "
         f"{config.precision.compute} products",

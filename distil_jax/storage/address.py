@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from distil_jax.errors import UserError
+from distil_jax.errors import UserError, to_install
 
-EXTRAS = {"gs": "pip install 'distil_jax[gcs]'", "gcs": "pip install 'distil_jax[gcs]'"}
+EXTRAS = {"gs": "gcs", "gcs": "gcs"}
+"""The extras of this package that install a file system."""
+
 LOGIN = {
     "gs": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -57,8 +59,9 @@ def refusal(url: str, error: BaseException) -> str:
     scheme, bucket = urlsplit(url)[:2]
     told = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, ImportError):
-        extra = EXTRAS.get(scheme, f"pip install the file system that fsspec names: {told}")
-        return f"{url} needs a library that is not installed ({told}); {extra}"
+        extra = EXTRAS.get(scheme)
+        advice = to_install(extra) if extra else "install the file system that fsspec names"
+        return f"{url} needs a library that is not installed ({told}); {advice}"
     if isinstance(error, ValueError) and "rotocol" in told:
         return f"{url} is a URL of no known kind ({told}); use gs://BUCKET/FOLDER or a folder here"
     if _code(error) == 401 or "redentials" in told or "Unauthorized" in told:

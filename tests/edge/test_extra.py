@@ -14,5 +14,5 @@ def test_a_library_that_is_there():
 
 def test_a_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(UserError, match=r"onnx cannot be imported.*pip install distil_jax\[edge\]"):
+    with pytest.raises(UserError, match=r"onnx cannot be imported.*pip install -e '\.\[edge\]'"):
         need("onnx")

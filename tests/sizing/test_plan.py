@@ -106,7 +106,7 @@ def test_a_batch_that_does_not_divide_is_refused(made: Callable[..., Plan]) -> N
 
 def test_without_the_compiler_it_says_what_to_type(made, monkeypatch) -> None:
     monkeypatch.setattr(compiler, "is_installed", lambda: False)
-    with pytest.raises(UserError, match=r"pip install 'distil_jax\[tpu\]'"):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[tpu\]'"):
         made("v4-8")
 
 

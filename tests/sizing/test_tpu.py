@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         not compiler.is_installed(),
-        reason="the TPU compiler is not installed (pip install 'distil_jax[tpu]')",
+        reason="the TPU compiler is not installed (pip install -e '.[tpu]')",
     ),
 ]
 TOPOLOGY = "v5e-4"

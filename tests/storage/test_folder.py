@@ -96,7 +96,7 @@ def test_refusals_say_what_to_do(refusing: Callable[[int], None], status: int, t
     [
         ("gs://", "names no bucket; write gs://BUCKET/FOLDER"),
         ("nosuch://a/b", "URL of no known kind"),
-        ("gs://b/x", r"not installed .*pip install 'distil_jax\[gcs\]'"),
+        ("gs://b/x", r"not installed .*pip install -e '\.\[gcs\]'"),
     ],
 )
 def test_urls_that_cannot_be_opened(url: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
