@@ -43,18 +43,26 @@ fi
 printf 'gpu_node: %d GPUs\n' "$gpus"
 
 child=
-trap '[[ -z $child ]] || kill -TERM "$child"' TERM
-# What bash starts in the background ignores SIGINT.
-trap '[[ -z $child ]] || kill -TERM "$child"' INT
+stopping=
+stop() {
+    stopping=yes
+    [[ -z $child ]] || kill -TERM "$child" 2>/dev/null || true
+}
+# What bash starts in the background ignores SIGINT: it gets SIGTERM.
+trap stop TERM INT
 for ((attempt = 0; ; attempt++)); do
     JAX_PLATFORMS=cuda "${run[@]}" &
     child=$!
+    [[ -z $stopping ]] || stop # asked just before
     status=0
     { wait "$child"; } 2>/dev/null || status=$?
     while kill -0 "$child" 2>/dev/null; do # a signal ended the wait, not the run
         status=0
         { wait "$child"; } 2>/dev/null || status=$?
     done
+    again=0 # the run may have ended just after a signal had ended the wait
+    { wait "$child"; } 2>/dev/null || again=$?
+    ((again == 127 || again < 0)) || status=$again
     # Killed by a signal that was not ours: out of memory, a driver's fault.
     if ((status <= 128 || status == 143 || status == 130 || attempt == ${RESTARTS:-3})); then
         exit "$status"

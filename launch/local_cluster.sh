@@ -35,17 +35,23 @@ if [[ -z ${JAX_COORDINATOR_ADDRESS:-} ]]; then
 fi
 
 processes=()
+stopping=
 tell_all() {
     kill -s "$1" "${processes[@]}" 2>/dev/null || true
 }
-trap 'tell_all TERM' TERM
-trap 'tell_all INT' INT
+stop() {
+    stopping=yes
+    tell_all TERM
+}
+# What bash starts in the background ignores SIGINT: it gets SIGTERM.
+trap stop TERM INT
 trap 'tell_all KILL' EXIT
 
 for ((index = 0; index < count; index++)); do
     JAX_PROCESS_ID=$index "$python" -m distil_jax.main "$@" </dev/null &
     processes+=($!)
 done
+[[ -z $stopping ]] || stop # asked while they were started
 
 worst=0
 deadline=

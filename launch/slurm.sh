@@ -51,13 +51,19 @@ submit=(sbatch --parsable "--job-name=$name" "--nodes=$nodes" "--ntasks-per-node
 
 # Its shell passes SIGTERM on; 143 means saved, so the job goes back into the queue.
 script="#!/usr/bin/env bash
+step=
+stopping=
+trap 'stopping=yes; [[ -z \$step ]] || kill -TERM \$step' TERM
 srun --label --kill-on-bad-exit=0 $command &
 step=\$!
-trap 'kill -TERM \$step' TERM
+[[ -z \$stopping ]] || kill -TERM \$step
 status=0
 wait \$step || status=\$?
 # A signal ends the first wait before the step has ended.
 while kill -0 \$step 2>/dev/null; do status=0; wait \$step || status=\$?; done
+again=0 # or just before it ended
+wait \$step || again=\$?
+((again == 127 || again < 0)) || status=\$again
 if [[ \$status == 143 ]]; then scontrol requeue \"\$SLURM_JOB_ID\"; fi
 exit \$status
 "

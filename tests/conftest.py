@@ -7,6 +7,7 @@ os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 )
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 import atexit
 import json
@@ -26,9 +27,23 @@ from pathlib import Path
 
 import portpicker
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 install_import_hook("distil_jax", "beartype.beartype")
+
+# What the one who tests has set for programs of their own.
+for name in ("COLUMNS", "FORCE_COLOR", "PYTHONWARNINGS", "RAY_ADDRESS", "TTY_COMPATIBLE"):
+    os.environ.pop(name, None)
+
+# However slow this machine is at the moment; and the same examples each time, unless asked for.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize="DISTIL_JAX_FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("tests")
 
 # Many tests compile the same programs: once for this process and those it starts.
 CACHE = tempfile.mkdtemp(prefix="distil_jax_test_")
@@ -178,19 +193,22 @@ def fake_gcs() -> Iterator[str]:
         patched.setenv("NO_GCE_CHECK", "true")
         patched.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         patched.setenv("GCSFS_DEFAULT_PROJECT", "test")
-        _wait_until_it_answers(url)
-        yield url
-        server.terminate()
-
-
-def _wait_until_it_answers(url: str) -> None:
-    for _ in range(200):
         try:
-            urllib.request.urlopen(f"{url}/storage/v1/b").close()
+            _wait_until_it_answers(url, server)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/storage/v1/b", timeout=5).close()
             return
         except OSError:
             time.sleep(0.05)
-    pytest.fail(f"fake-gcs-server does not answer at {url}")
+    pytest.fail(f"fake-gcs-server does not answer at {url}; its status: {server.poll()}")
 
 
 @pytest.fixture

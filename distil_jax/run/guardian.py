@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import IO, Never
 
-from distil_jax.errors import EXIT_STATUS, UserError
+from distil_jax.errors import EXIT_STATUS, Stopped, UserError
 from distil_jax.training.stamps import prefix
 
 VARIABLE = "DISTIL_JAX_WATCHED"
@@ -39,6 +39,9 @@ def watch(module: str, arguments: Sequence[str], *, address: str) -> Never:
 
     `address` is where the processes were to meet, for the error if they do not.
     """
+    early: list[int] = []
+    for number in PASSED_ON:
+        signal.signal(number, lambda number, _: early.append(number))
     heard, told = os.pipe()
     with subprocess.Popen(
         [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", module, *arguments],
@@ -54,6 +57,8 @@ def watch(module: str, arguments: Sequence[str], *, address: str) -> Never:
 
         for number in PASSED_ON:
             signal.signal(number, pass_on)
+        for heard_before in early:
+            child.send_signal(heard_before)
         where: deque[str] = deque([NOT_JOINED], maxlen=1)
         listener = threading.Thread(target=_listen, args=(heard, where), daemon=True)
         listener.start()
@@ -66,7 +71,8 @@ def watch(module: str, arguments: Sequence[str], *, address: str) -> Never:
         met = where[0] != NOT_JOINED
         line = " ".join(_last_words(-status, native, met=met, address=address).split())
         print(f"{prefix(where[0])}error: {line}", file=sys.stderr, flush=True)
-        sys.exit(EXIT_STATUS[UserError])
+        # Stopped before it could hear of it: as good as after saving, nothing is lost.
+        sys.exit(EXIT_STATUS[Stopped if status == -signal.SIGTERM else UserError])
     sys.exit(status)
 
 
@@ -96,6 +102,8 @@ def _last_words(number: int, native: Sequence[str], *, met: bool, address: str) 
         return f"this process did not meet the others ({address}); {TOGETHER}"
     if number == signal.SIGABRT and "coordination service" in said:
         return f"{_who(said)}; its own last line says why; {ADVICE}"
+    if number == signal.SIGTERM:
+        return "stopped by SIGTERM before its first step; the same command goes on"
     if number == signal.SIGKILL:
         return f"killed (SIGKILL), by hand or for want of memory; {ADVICE}"
     last = next((line for line in reversed(native) if line.startswith("F")), "")

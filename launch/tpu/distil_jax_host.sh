@@ -72,7 +72,7 @@ start() {
 
 # The run itself, away from any connection.
 work() {
-    local child status=0
+    local child status=0 again=0
     cd "$checkout"
     trap : TERM # it comes to the whole group, by stop or by the host's shutdown
     # Without it JAX would go on on the CPU where it finds no chip.
@@ -83,6 +83,8 @@ work() {
         status=0
         wait "$child" || status=$?
     done
+    wait "$child" || again=$? # the run may have ended just after a signal had ended the wait
+    ((again == 127 || again < 0)) || status=$again
     echo "$status" >"$place/ended"
 }
 

@@ -147,6 +147,6 @@ def test_a_program_ends_with_a_loader_still_open(split: store.Split):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(Path(split.folder))],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "(4,)\n", "")

@@ -144,7 +144,7 @@ finish = workspace.Workspace.finish
 def slow(self, key, record):
     finish(self, key, record)
     print("finished", flush=True)
-    time.sleep(0.2)
+    time.sleep(float(os.environ.get("REST_SECONDS", "0.2")))
 workspace.Workspace.finish = slow
 index, count = map(int, sys.argv[4:] or (0, 1))
 prepare(sys.argv[1], sys.argv[2], tokenizer.load(sys.argv[3]), shard_index=index,
@@ -186,12 +186,14 @@ def test_separate_processes_one_of_them_killed_and_started_again_write_the_same_
     tokenizer.save(tmp_path / "tokenizer", word_pieces)
     shared = tmp_path / "shared"
 
-    def start(index: int) -> subprocess.Popen:
+    def start(index: int, rest: str = "0.2") -> subprocess.Popen:
         arguments = [corpus_file, shared, tmp_path / "tokenizer", index, 3]
         command = [sys.executable, "-c", KILLED, *map(str, arguments)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE)
+        environment = os.environ | {"REST_SECONDS": rest}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
 
-    processes = [start(index) for index in (2, 0, 1)]
+    # The one that is killed stays at its first part.
+    processes = [start(2), start(0, rest="600"), start(1)]
     assert processes[1].stdout.readline()
     processes[1].kill()
     assert [process.communicate() and process.returncode for process in processes] == [0, -9, 0]

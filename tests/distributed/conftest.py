@@ -2,13 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import portpicker
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ class Cluster:
 
     def end(self) -> tuple[int, str, str]:
         """Exit status, all of the output, and the errors."""
-        out, err = self.process.communicate(timeout=120)
+        out, err = self.process.communicate(timeout=600)
         return self.process.returncode, "".join(self.seen) + out, err
 
 
@@ -85,6 +85,4 @@ def cluster() -> Iterator[Callable[..., Cluster]]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
+    return portpicker.pick_unused_port()

@@ -24,7 +24,7 @@ JAX_PROCESS_ID=0 ip netns exec a {host} 10.77.0.1 {command} \\
     > {place}/0.out 2> {place}/0.err & first=$!
 JAX_PROCESS_ID=1 ip netns exec b {host} 10.77.0.2 {command} \\
     > {place}/1.out 2> {place}/1.err & second=$!
-for _ in $(seq 900); do
+for _ in $(seq 6000); do
     grep -q ' step 5/' {place}/0.out && {kept} | grep -q . && break
     sleep 0.1
 done

@@ -49,7 +49,7 @@ def test_four_processes_then_two_then_one_go_through_like_one_alone(
     os.kill(four.parent(2), signal.SIGTERM)
     status, out, err = four.end()
     assert status == 143
-    (saved,) = steps(workdir)
+    saved = steps(workdir)[-1]
     stopped = rf"error: stopped by SIGTERM after step {saved} of 60, which is saved"
     for index in range(4):
         assert len(re.findall(STAMPED.format(index, 4) + stopped, err)) == 1, err
@@ -58,11 +58,11 @@ def test_four_processes_then_two_then_one_go_through_like_one_alone(
 
     two = cluster(2, flags(workdir, **LONG), devices=2)
     two.until(f"resuming from the checkpoint of step {saved}")
-    two.until(f"step {saved + 15}/60")
+    two.until(f"step {saved // 10 * 10 + 15}/60")  # between two checkpoints
     os.kill(two.worker(1), signal.SIGKILL)
     began = time.monotonic()
     status, _, err = two.end()
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 120
     assert status == 1
     assert err.count("\n") == 2
     assert re.search(STAMPED.format(0, 2) + "error: .*gone.*start all processes again", err)
@@ -115,7 +115,7 @@ def test_processes_with_different_workdirs_are_told_to_share_one(
     tmp_path: Path, flags: Flags, free_port: int
 ) -> None:
     both = [start(index, 2, free_port, flags(tmp_path / str(index), **STILL)) for index in range(2)]
-    ends = [process.communicate(timeout=120) for process in both]
+    ends = [process.communicate(timeout=600) for process in both]
     assert [process.returncode for process in both] == [1, 1]
     assert "all processes need the same --workdir" in ends[1][1]
     assert ends[1][1].count("\n") == 1
@@ -128,7 +128,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
 ) -> None:
     changes = STILL | {"batch.sequences": 7}
     both = [start(index, 2, free_port, flags(tmp_path / "run", **changes)) for index in range(2)]
-    ends = [process.communicate(timeout=120) for process in both]
+    ends = [process.communicate(timeout=600) for process in both]
     assert 1 in [process.returncode for process in both]
     assert any("config.batch.sequences=7 does not divide by 2 devices" in err for _, err in ends)
     assert not (tmp_path / "run").exists()
@@ -177,7 +177,7 @@ def test_a_coordinator_that_does_not_answer_is_one_line(
     tmp_path: Path, flags: Flags, free_port: int
 ) -> None:
     process = start(1, 2, free_port, flags(tmp_path / "run", **{"processes.join_seconds": 2}))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert err.count("\n") == 1
     assert f"localhost:{free_port}" in err

@@ -20,7 +20,7 @@ from distil_jax.errors import UsageError, UserError
 from distil_jax.evaluation import evaluation
 from distil_jax.evaluation import seed as training
 
-from .conftest import WORDS, sentences, write
+from .conftest import sentences, write
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -455,7 +455,3 @@ def test_a_loss_that_is_not_finite_ends_with_diverged(
         evaluate(
             teacher_folder, tmp_path / "o", task="sst2", data=sentiment, **{"learning-rate": 1e38}
         )
-
-
-def test_words_are_those_of_the_tiny_teacher():
-    assert {"river", "city"} <= set(WORDS)

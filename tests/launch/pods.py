@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ V5E = ("--topology=v5e-16", "--zone=us-west4-a")
 V4 = ("--topology=v4-16", "--zone=us-central2-b")
 FLAGS = ("--config=tpu_v5e", "--workdir=gs://bucket/run")
 RUN = """#!/usr/bin/env bash
-printf '%s\\0' "$@" > "$HOME/arguments"
+printf '%s\\0' "$@" > "$HOME/arguments.new"
+mv "$HOME/arguments.new" "$HOME/arguments"
 echo "$JAX_PLATFORMS: step 1"
 trap 'echo saved; exit 143' TERM
 for _ in $(seq 2400); do [[ -e $PLACE/stay ]] || exit "${STATUS:-0}"; sleep 0.05; done
@@ -32,7 +34,11 @@ class Pod:
         return self.place / "hosts" / node / str(worker)
 
     def arguments(self, worker: int = 0, node: str = "distil-jax") -> list[str]:
-        return (self.home(worker, node) / "arguments").read_text().split("\0")[2:-1]
+        """What a host's run was given; only that of worker 0 has surely begun."""
+        path, until = self.home(worker, node) / "arguments", time.monotonic() + 60
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        return path.read_text().split("\0")[2:-1]
 
     def faults(self, **faults: Any) -> None:
         (self.place / "faults.json").write_text(json.dumps(faults))

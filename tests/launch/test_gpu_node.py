@@ -72,7 +72,8 @@ def test_ctrl_c_reaches_a_run_that_bash_put_in_the_background(node: Any) -> None
     variables = {"PATH": f"{node.folder}:{os.environ['PATH']}"}
     variables |= {"DISTIL_JAX_PYTHON": str(node.folder / "python")}
     with subprocess.Popen(
-        [str(LAUNCH / "gpu_node.sh"), "--workdir=w"],
+        # Whoever started the tests may have had SIGINT ignored, which bash could not trap then.
+        ["env", "--default-signal=INT", str(LAUNCH / "gpu_node.sh"), "--workdir=w"],
         env=os.environ | variables,
         stdout=subprocess.PIPE,
         text=True,

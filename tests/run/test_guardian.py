@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,11 @@ The tasks have crashed. Check the task logs for an earlier error.
 GONE = "F1124 client.h:80] UNAVAILABLE: coordination service: Socket closed\n"
 
 
-def start(folder: Path, body: str) -> subprocess.Popen[str]:
+def start(folder: Path, body: str, before: str = "") -> subprocess.Popen[str]:
     (folder / "child.py").write_text(f"import os, signal, sys, time\n{body}")
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{Path(__file__).parents[2]}"}
     return subprocess.Popen(
-        [sys.executable, "-c", WATCH],
+        [sys.executable, "-c", before + WATCH],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,6 +84,32 @@ time.sleep(60)
     assert process.returncode == 143
 
 
+@pytest.mark.parametrize("early", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_child_listens_is_not_lost(early: int, tmp_path: Path) -> None:
+    """It comes while the child is started; the child does not hear SIGTERM yet."""
+    body = """
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+time.sleep(60)
+"""
+    arrives = f"""
+import os, subprocess
+started = subprocess.Popen.__init__
+def start(*arguments, **keywords):
+    os.kill(os.getpid(), {int(early)})
+    started(*arguments, **keywords)
+    {"import time; time.sleep(5)" if early == signal.SIGINT else ""}
+subprocess.Popen.__init__ = start
+"""
+    process = start(tmp_path, body, before=arrives)
+    _, err = process.communicate(timeout=60)
+    if early == signal.SIGINT:
+        assert (process.returncode, err) == (130, "")
+    else:
+        assert process.returncode == 143
+        assert "error: stopped by SIGTERM before its first step" in err
+        assert err.count("\n") == 1
+
+
 def test_a_killed_child_is_told(tmp_path: Path) -> None:
     process = start(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
     _, err = process.communicate()
@@ -101,10 +126,7 @@ time.sleep(60)
 """
     process = start(tmp_path, body)
     assert process.stdout is not None
-    child = int(process.stdout.readline())
+    assert int(process.stdout.readline()) != process.pid
     process.send_signal(signal.SIGKILL)
-    until = time.monotonic() + 20
-    while Path(f"/proc/{child}").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
-    process.communicate()
+    # The child has the other end of standard output: that it closes is its end.
+    process.communicate(timeout=40)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import portpicker
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
@@ -235,7 +235,7 @@ def test_another_kind_of_state_is_an_error(
 
 
 PROGRAM = """
-import os, pathlib, resource, signal, sys
+import os, pathlib, resource, signal, sys, time
 import jax, jax.numpy as jnp
 from distil_jax.storage import digests
 from distil_jax.training import checkpoint
@@ -246,6 +246,8 @@ with checkpoint.Checkpoints(folder) as checkpoints:
     die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     if event == "kill before digests":
         digests.write = die
+    if event == "kill while writing":
+        digests.write = lambda *_: time.sleep(60)
     if event == "kill before rename":
         os.replace = lambda old, new: die() if str(new).endswith("/2") else os.rename(old, new)
     if event == "disk full":
@@ -324,9 +326,7 @@ print(step, checkpoints.steps())
 
 
 def test_two_processes_write_one_checkpoint_that_one_process_reads(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
+    port = str(portpicker.pick_unused_port())
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     both = [
         subprocess.Popen(
@@ -338,7 +338,7 @@ def test_two_processes_write_one_checkpoint_that_one_process_reads(tmp_path: Pat
         )
         for process in range(2)
     ]
-    outputs = [process.communicate(timeout=120) for process in both]
+    outputs = [process.communicate(timeout=600) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert [out.splitlines()[-1] for out, _ in outputs] == ["2 [2]", "2 [2]"]
     with Checkpoints(tmp_path) as checkpoints:

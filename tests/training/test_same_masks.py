@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import portpicker
 import pytest
 
 from distil_jax.data import loader, store
@@ -91,9 +91,7 @@ print(len(jax.devices()), *found)
 def test_on_four_processes_of_two_devices_each(
     start_step: int, rows_folder: Path, expected: list[str]
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
+    port = str(portpicker.pick_unused_port())
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     every = [
         subprocess.Popen(
@@ -103,7 +101,7 @@ def test_on_four_processes_of_two_devices_each(
         )
         for process in range(4)
     ]  # fmt: skip
-    outputs = [process.communicate(timeout=120) for process in every]
+    outputs = [process.communicate(timeout=600) for process in every]
     assert [process.returncode for process in every] == [0] * 4, outputs
     for out, _ in outputs:
         assert out.splitlines()[-1].split() == ["8", *expected[start_step:]]
