@@ -99,6 +99,15 @@ def test_what_does_not_fit_is_told_with_what_to_change(made: Callable[..., Plan]
     assert all("\n" not in verdict(squeezed(found, room, 0)) for room in (1.0, memory.fixed))
 
 
+def test_a_gpu_that_would_be_nearly_full_needs_a_setting(made: Callable[..., Plan]) -> None:
+    found = made()
+    assert "MEM_FRACTION" not in verdict(found)
+    room = found.measured.memory.total / 0.8
+    full = dataclasses.replace(squeezed(found, room, 4), measured=found.measured)
+    assert "more than the 75% which JAX takes" in verdict(full)
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION=.95" in verdict(full)
+
+
 def test_a_batch_that_does_not_divide_is_refused(made: Callable[..., Plan]) -> None:
     with pytest.raises(UserError, match=r"config\.batch\.sequences=36 does not divide by 8"):
         made(**{"batch.sequences": 36})
