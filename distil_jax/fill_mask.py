@@ -59,10 +59,18 @@ def _lines_from_stdin() -> list[str]:
 def _print_json(text: str, filled: Mapping[str, "Filled"]) -> None:
     from distil_jax.pretrained.fill import agreement
 
-    answers: dict[str, object] = {role: asdict(answer) for role, answer in filled.items()}
+    answers: dict[str, object] = {role: _plain(answer) for role, answer in filled.items()}
     if "teacher" in filled:
         answers["agreement"] = [asdict(mask) for mask in agreement(**filled)]
     print(json.dumps({"text": text, **answers}, ensure_ascii=False))
+
+
+def _plain(answer: "Filled") -> dict[str, object]:
+    masks = [
+        [{"token": one.token, "probability": one.probability} for one in mask]
+        for mask in answer.masks
+    ]
+    return {"masks": masks, "milliseconds": answer.milliseconds}
 
 
 def _print_tables(text: str, filled: Mapping[str, "Filled"]) -> None:
@@ -82,14 +90,14 @@ def _table(filled: Mapping[str, "Filled"], columns: Iterable[tuple["Candidate", 
     from rich.text import Text
 
     columns = list(columns)
-    shared = set.intersection(*({one.token for one in column} for column in columns))
+    shared = set.intersection(*({one.piece for one in column} for column in columns))
     marked = shared if len(columns) > 1 else set()
     table = Table(box=None, pad_edge=False)
     for role, answer in filled.items():
         told = f", {len(marked)} shared" if role == "model" and len(columns) > 1 else ""
         table.add_column(f"{role} ({answer.milliseconds:.1f} ms){told}", no_wrap=True)
     for line in zip_longest(*columns):
-        table.add_row(*(Text(_bar(one, one.token in marked)) if one else "" for one in line))
+        table.add_row(*(Text(_bar(one, one.piece in marked)) if one else "" for one in line))
     return table
 
 

@@ -26,6 +26,7 @@ def mask_filler(name: str | Path, *, count: int) -> Callable[[str], Filled]:
 
 def onnx_mask_filler(model: OnnxModel, *, count: int) -> Callable[[str], Filled]:
     """As `pretrained.fill.mask_filler`, by an exported graph."""
+    fill.check_vocabulary(model.tokenizer, model.config)
 
     def filled(text: str) -> Filled:
         ids, places = fill.masked_places(model.tokenizer, model.config.positions, text)

@@ -21,7 +21,7 @@ from distil_jax.edge.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
 from distil_jax.edge.predictor import TOGETHER, predictor
 from distil_jax.errors import UserError
 from distil_jax.evaluation import held_out, plan
-from distil_jax.evaluation.encoding import check_length
+from distil_jax.evaluation.encoding import check_length, check_vocabulary
 from distil_jax.evaluation.held_out import HeldOutSettings
 from distil_jax.evaluation.identity import check_identity
 from distil_jax.evaluation.problem import Prediction
@@ -48,7 +48,10 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     if teacher is not None:
         _check_head(teacher, settings.teacher, kind)
         _check_tokenizer(model, teacher, settings.teacher)
+    check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, task.length, model.config)
+    if teacher is not None:
+        check_length(length, length, teacher.config)
     source = plan.source_of(settings, task)
     problem, _ = plan.read_problem(
         settings, task, model.tokenizer, source, model.labels, length, training=False
@@ -59,11 +62,9 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     metrics, records = score_main(problem, predictor(model))
     if teacher is not None:
         scored, others = score_main(problem, predictor(teacher))
-        metrics = {
-            **metrics,
-            "agreement": agreement(records, others),
-            f"{OF_TEACHER}{task.score}": scored[task.score],
-        }
+        # Values are alike or less so, never the same: their correlations say how much.
+        alike = {} if task.kind == "regression" else {"agreement": agreement(records, others)}
+        metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": scored[task.score]}
     identity = replace(settings, length=length, epochs=0).as_json()
     found = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
     found |= {
@@ -82,7 +83,10 @@ def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[st
     if teacher is not None:
         _check_head(teacher, settings.teacher, "masked_lm")
         _check_tokenizer(model, teacher, settings.teacher)
+    check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, held_out.USUAL_LENGTH, model.config)
+    if teacher is not None:
+        check_length(length, length, teacher.config)
     tokens, segments = held_out.packed_rows(settings, model.tokenizer, length)
     masked, labels = mask_rows(
         held_out.masking(model.tokenizer),
@@ -148,8 +152,14 @@ def _check_tokenizer(model: OnnxModel, teacher: OnnxModel, name: str) -> None:
 
 
 def _check_labels(model: OnnxModel, name: str, task: str, labels: Sequence[str]) -> None:
+    kind = TASKS[task].kind
+    if kind == "regression" and len(model.labels) != 1:
+        raise UserError(
+            f"{name} tells apart {', '.join(model.labels)}, the task asks for one value; export a "
+            "model fine-tuned on it"
+        )
     same = [one.casefold() for one in model.labels] == [one.casefold() for one in labels]
-    if not same and TASKS[task].kind == "classification":
+    if not same and kind == "classification":
         raise UserError(
             f"{name} tells apart {', '.join(model.labels)}, the task "
             f"{', '.join(labels)}; export a model fine-tuned on it"

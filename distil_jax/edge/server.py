@@ -51,6 +51,7 @@ def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
         "mask": mask,
         "mask_id": int(model.tokenizer.mask_token_id),  # type: ignore[arg-type]
         "positions": model.config.positions,
+        "tokens": len(model.tokenizer),
         "example": f"The {mask} of the file is read first.",
     }
 

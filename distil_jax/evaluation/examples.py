@@ -1,5 +1,6 @@
 """Texts and labels out of records, checked."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +12,17 @@ from distil_jax.evaluation.files import Record
 
 UNLABELLED = -1
 GUESSES = (
-    ("text",),
-    ("sentence",),
     ("sentence1", "sentence2"),
     ("question1", "question2"),
     ("premise", "hypothesis"),
     ("question", "sentence"),
+    ("text",),
+    ("sentence",),
     ("review",),
     ("content",),
 )
-LABEL_GUESSES = ("label", "labels", "score", "target", "class")
+LABEL = "label"
+LABEL_GUESSES = (LABEL, "labels", "score", "target", "class")
 MOST_CLASSES = 1000
 
 
@@ -56,7 +58,7 @@ def read(
 
     Args:
       columns: of the text or the two texts; empty: guessed from the first record.
-      label: column of the label.
+      label: column of the label; "label" where there is none of that name: one of the usual ones.
       labelled: whether there must be labels; without, a missing column or -1 throughout means none.
     """
     ids: list[str] = []
@@ -65,6 +67,8 @@ def read(
     for number, row in enumerate(rows):
         if not number:
             columns = check_columns(row, place, columns)
+            if label == LABEL:
+                label = next((name for name in LABEL_GUESSES if name in row), label)
             if labelled and label not in row:
                 raise UserError(
                     f"{place} has no label column {label}; it has {', '.join(row)} (--label)"
@@ -72,13 +76,18 @@ def read(
         texts.append(row_texts(row, columns, place, number))
         ids.append(str(row.get("idx", row.get("id", number))))
         labels.append(row.get(label))
-        if labelled and labels[-1] in (None, ""):
+        if isinstance(labels[-1], list | dict):
+            raise UserError(
+                f"{place} row {number}: the label {label} holds {type(labels[-1]).__name__}; "
+                "a text has one label"
+            )
+        if labelled and is_missing(labels[-1]):
             raise UserError(f"{place} row {number} has no label; give it one, or leave it out")
     if not texts:
         raise UserError(f"{place} has no rows; give a table with some")
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
-    missing = all(value in (None, "", UNLABELLED, str(UNLABELLED)) for value in labels)
+    missing = all(is_missing(value) or value in (UNLABELLED, str(UNLABELLED)) for value in labels)
     if labelled and missing:
         raise UserError(
             f"{place} has no labels: {label} is {UNLABELLED} in all of its rows, as in the test "
@@ -107,7 +116,7 @@ def row_texts(row: Record, columns: Sequence[str], place: str, number: int) -> t
     """The record's text or texts; raises `UserError` for what is no text, or has none at all."""
     texts = []
     for column in columns:
-        value = row.get(column)
+        value = None if is_missing(row.get(column)) else row.get(column)
         if value is not None and not isinstance(value, str | int | float):
             raise UserError(
                 f"{place} row {number}: column {column} holds {type(value).__name__}, not text"
@@ -176,6 +185,11 @@ def check_varied(labels: np.ndarray, names: Sequence[str], place: str) -> None:
         return
     only = names[int(labels[0])] if names else labels[0]
     raise UserError(f"{place} has one label only, {only}; there is nothing to tell apart")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is empty; a NaN is what pandas writes there."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _name(value: Any) -> str:

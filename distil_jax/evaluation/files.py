@@ -1,5 +1,6 @@
 """Records out of the user's files, one by one: JSONL, JSON, CSV, TSV, Parquet, text, compressed."""
 
+import codecs
 import csv
 import io
 import json
@@ -66,9 +67,10 @@ def _text(path: Path, newline: str = "\n") -> Iterator[io.TextIOWrapper]:
     """The text of a file, without a byte order mark, invalid UTF-8 replaced."""
     opener = OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
     with opener(path) as raw:
-        yield io.TextIOWrapper(
-            io.BufferedReader(raw), encoding="utf-8-sig", errors="replace", newline=newline
-        )
+        content = io.BufferedReader(raw)
+        if content.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise UserError(f"{path} is in UTF-16; save it in UTF-8")
+        yield io.TextIOWrapper(content, encoding="utf-8-sig", errors="replace", newline=newline)
 
 
 def _json_lines(path: Path) -> Iterator[Record]:
@@ -94,8 +96,10 @@ def _json(path: Path) -> Iterator[Record]:
 
 def _table(path: Path, **dialect: Any) -> Iterator[Record]:
     with _text(path, newline="") as text:
-        reader = csv.DictReader(text, **dialect)
+        reader = csv.DictReader(text, strict=True, **dialect)
         names = reader.fieldnames or []
+        if twice := [name for name in names if list(names).count(name) > 1]:
+            raise UserError(f"{path} has two columns {twice[0]}; give each a name of its own")
         for record in reader:
             if None in record or None in record.values():
                 raise UserError(

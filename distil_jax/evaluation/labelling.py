@@ -1,6 +1,7 @@
 """Labels for the user's own text: a fine-tuned folder, a file in, predictions out, in order."""
 
 import csv
+import io
 import json
 import os
 import sys
@@ -70,11 +71,14 @@ def _load(model: str) -> Pretrained:
             f"{model} has no head to label text with; fine-tune it first: "
             "python -m distil_jax.evaluate --task=..."
         )
+    text_problem.check_one_label(pretrained, model)
     return pretrained
 
 
 def _records(source: str) -> Iterator[Record]:
     if source == STANDARD_INPUT:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace", newline="\n")
         return ({"text": line.rstrip("\r\n")} for line in sys.stdin)
     path = Path(source)
     if path.is_dir():
@@ -112,7 +116,7 @@ def _labeller(pretrained: Pretrained, source: str, columns: Sequence[str], lengt
 def _texts(row: Record, columns: Sequence[str], source: str, number: int) -> tuple[str, ...] | None:
     """The texts of a row; None where they are empty."""
     examples.check_columns(row, f"{source} row {number}", columns)
-    if all(row[column] is None or not str(row[column]).strip() for column in columns):
+    if all(examples.is_missing(row[column]) or not str(row[column]).strip() for column in columns):
         return None
     return examples.row_texts(row, columns, source, number)
 

@@ -93,7 +93,9 @@ def make(settings: Settings) -> Plan:
     problem, tables = read_problem(
         settings, task, model.tokenizer, source, known, length, training=epochs > 0
     )
-    head = _own_head(model, problem, kind)
+    if not epochs:
+        text_problem.check_one_label(model, settings.model)
+    head = _own_head(model, problem, kind, as_it_is=not epochs)
     if not epochs and head is None:
         raise UserError(
             f"{settings.model} tells apart {', '.join(model.labels)}, the task "
@@ -158,14 +160,22 @@ def source_of(settings: Settings, task: Task) -> Source:
     return Source("", None, settings.given)
 
 
-def _own_head(model: Pretrained, problem: Problem, kind: Head) -> Params | None:
-    """The folder's head if it was made for these labels."""
+def _own_head(model: Pretrained, problem: Problem, kind: Head, *, as_it_is: bool) -> Params | None:
+    """The folder's head if it was made for these labels, its classes in the task's order.
+
+    Without names its classes are taken for the task's only where it is scored `as_it_is`.
+    """
     if model.head != kind:
         return None
-    if problem.kind == "regression" and len(model.labels) == 1:
-        return model.params["head"]
-    same = [name.casefold() for name in model.labels] == [n.casefold() for n in problem.labels]
-    return model.params["head"] if same else None
+    head = model.params["head"]
+    if kind == "span" or (problem.kind == "regression" and len(model.labels) == 1):
+        return head
+    order = text_problem.label_order(model.labels, problem.labels)
+    named = sorted(map(str.casefold, model.labels)) == sorted(map(str.casefold, problem.labels))
+    if order is None or not (named or as_it_is):
+        return None
+    classifier = {name: leaf[..., list(order)] for name, leaf in head["classifier"].items()}
+    return {**head, "classifier": classifier}
 
 
 def _network(settings: Settings, model: Pretrained, problem: Problem) -> Network:

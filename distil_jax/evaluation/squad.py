@@ -130,7 +130,8 @@ def _answers(record: Record, where: str) -> tuple[tuple[str, int], ...]:
         raise UserError(
             f"{where} has answers without a text and an answer_start; give both"
         ) from error
-    return tuple(pair for pair in pairs if pair[0])
+    stripped = [(text.strip(), start + len(text) - len(text.lstrip())) for text, start in pairs]
+    return tuple(pair for pair in stripped if pair[0])
 
 
 def cut(
@@ -147,7 +148,13 @@ def cut(
     """
     asked, truncated = _shortened(questions, tokenizer, length // 3)
     backend = bare_backend(tokenizer)
-    overlap = min(stride, (length - length // 3) // 2)
+    special = backend.num_special_tokens_to_add(is_pair=True)
+    room = length - length // 3 - special
+    if room < 1:
+        raise UserError(
+            f"--length={length} leaves no token for the context of a question; give more"
+        )
+    overlap = min(stride, (length - length // 3) // 2, room - 1)
     backend.enable_truncation(length, stride=overlap, strategy="only_second")
     tokens, types, numbers, offsets, strided = [], [], [], [], 0
     for start in range(0, len(asked), QUESTIONS_AT_ONCE):
@@ -188,17 +195,36 @@ def _context_offsets(window: Any) -> np.ndarray:
 
 
 def places(windows: Windows, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
-    """First and last token of each window's answer; the first token where it is not all there."""
+    """First and last token of each window's answer; the first token where it is not all there.
+
+    Characters that belong to no token, as a tokenizer drops some, may begin or end an answer.
+    """
     starts, ends = np.zeros((2, len(windows.question)), np.int32)
-    for window, (number, offsets) in enumerate(zip(windows.question, windows.offsets, strict=True)):
+    reach = _reach(windows)
+    every = zip(windows.question.tolist(), windows.offsets, strict=True)
+    for window, (number, offsets) in enumerate(every):
         text, first = questions.answers[number][0]
         last = first + len(text)
-        inside = offsets[:, 0] >= 0
-        begin = np.flatnonzero(inside & (offsets[:, 0] <= first) & (offsets[:, 1] > first))
-        end = np.flatnonzero(inside & (offsets[:, 0] < last) & (offsets[:, 1] >= last))
-        if len(begin) and len(end):
-            starts[window], ends[window] = begin[-1], end[0]
+        inside = np.flatnonzero(offsets[:, 0] >= 0)
+        touched = inside[(offsets[inside, 1] > first) & (offsets[inside, 0] < last)]
+        if not len(touched):
+            continue
+        begin, end = offsets[inside[0], 0], offsets[inside[-1], 1]
+        least, most = reach[number]
+        if (begin <= first or begin == least) and (end >= last or end == most):
+            starts[window], ends[window] = touched[0], touched[-1]
     return starts, ends
+
+
+def _reach(windows: Windows) -> dict[int, tuple[int, int]]:
+    """The first and last character (exclusive) that a token of each question's context has."""
+    found: dict[int, tuple[int, int]] = {}
+    for number, offsets in zip(windows.question.tolist(), windows.offsets, strict=True):
+        inside = offsets[offsets[:, 0] >= 0]
+        if len(inside):
+            begin, end = found.get(number, (int(inside[0, 0]), int(inside[-1, 1])))
+            found[number] = (min(begin, int(inside[0, 0])), max(end, int(inside[-1, 1])))
+    return found
 
 
 @dataclass(frozen=True)

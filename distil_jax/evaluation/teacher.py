@@ -11,7 +11,7 @@ from distil_jax.evaluation.encoding import Encoded, check_vocabulary, encode
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.predictor import Packed
 from distil_jax.evaluation.problem import Outputs, Problem
-from distil_jax.evaluation.text_problem import Tables
+from distil_jax.evaluation.text_problem import Tables, check_one_label, label_order
 from distil_jax.pretrained import Head, Pretrained, load
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
@@ -71,6 +71,7 @@ def open_teacher(
     if problem.training is None:
         raise UserError("--teacher needs a training split and --epochs=1 or more")
     check_vocabulary(model.tokenizer, model.config, folder)
+    check_one_label(model, folder)
     same = fingerprint(model.tokenizer) == fingerprint(student.tokenizer)
     if same and model.config.positions >= problem.length:
         encoded = problem.training.encoded
@@ -89,17 +90,15 @@ def open_teacher(
 
 def _order(folder: str, labels: Sequence[str], problem: Problem) -> tuple[int, ...]:
     """Where each of the task's classes stands among the teacher's."""
-    own = [name.casefold() for name in labels]
-    wanted = [name.casefold() for name in problem.labels]
-    unnamed = own == [f"label_{number}" for number in range(len(own))]
-    if len(own) == len(wanted) and (unnamed or problem.kind == "regression"):
-        return tuple(range(len(own)))
-    if sorted(own) != sorted(wanted):
+    if problem.kind == "regression" and len(labels) == 1:
+        return (0,)
+    order = label_order(labels, problem.labels)
+    if order is None:
         raise UserError(
             f"teacher {folder} tells apart {', '.join(labels)}, the data "
             f"{', '.join(problem.labels)}; use a teacher fine-tuned on the same labels"
         )
-    return tuple(own.index(name) for name in wanted)
+    return order
 
 
 def _write(file: Path, outputs: Outputs) -> None:

@@ -16,6 +16,7 @@ from distil_jax.evaluation.problem import HeldOut, Outputs, Prediction, Problem,
 from distil_jax.evaluation.scores import SCORES, Metrics
 from distil_jax.evaluation.sources import Source
 from distil_jax.evaluation.tasks import RAW_VALUES, SUBMITTED_AS_NAMES, Task
+from distil_jax.pretrained.model import Pretrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -70,6 +71,32 @@ def label_names(task: Task, found: Tables, known: Sequence[str]) -> tuple[str, .
     if found.training is not None:
         return tables.class_names(found.training)
     return tuple(known)
+
+
+def check_one_label(model: Pretrained, folder: str) -> None:
+    """Refuse a classifier that gives one text several labels, or several values."""
+    several = model.problem_type == "multi_label_classification" or (
+        model.problem_type == "regression" and len(model.labels) > 1
+    )
+    if model.head == "classification" and several:
+        raise UserError(
+            f"{folder} gives each text several labels or values (problem_type is "
+            f"{model.problem_type} in its config.json); here a text has one of them"
+        )
+
+
+def label_order(own: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...] | None:
+    """Where each wanted class stands among a model's, None if they are others.
+
+    Hugging Face's LABEL_0, LABEL_1, ... are the classes in their order.
+    """
+    ours, theirs = ([name.casefold() for name in names] for names in (own, wanted))
+    unnamed = ours == [f"label_{number}" for number in range(len(ours))]
+    if unnamed and len(ours) == len(theirs):
+        return tuple(range(len(ours)))
+    if sorted(ours) != sorted(theirs) or len(set(ours)) < len(ours):
+        return None
+    return tuple(ours.index(name) for name in theirs)
 
 
 def build(

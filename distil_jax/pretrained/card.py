@@ -27,22 +27,23 @@ def model_card(
     command: str,
     title: str = "Student made with distil_jax",
     summary: str = SUMMARY,
-    license: str = "apache-2.0",
+    license: str | None = None,
     base_model: str | None = None,
     head: str | None = "masked_lm",
     tags: Sequence[str] = (),
     datasets: Sequence[str] = (),
-    language: Sequence[str] = ("en",),
+    language: Sequence[str] = (),
     library: str = "transformers",
 ) -> str:
     """A card in Markdown: header, one paragraph, recipe, data, scores and command.
 
     `base_model` and `datasets` are hub ids; leave them out for a local teacher or corpus, whose
-    names the hub cannot link. Floats appear with four digits, all else as given.
+    names the hub cannot link. What `license` and `language` are is the teacher's and the corpus's
+    business: without them the card says nothing. Floats appear with four digits, all else as given.
     """
     header: dict[str, object] = {
-        "license": license,
-        "language": list(language),
+        **({"license": license} if license else {}),
+        **({"language": list(language)} if language else {}),
         "library_name": library,
         "pipeline_tag": PIPELINES.get(head or "", "feature-extraction"),
         "tags": ["distillation", "jax", "distil_jax", *tags],

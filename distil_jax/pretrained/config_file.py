@@ -105,10 +105,17 @@ def write_config(
 
 
 def read_labels(content: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Class names in order of their numbers; Hugging Face's LABEL_0, ... where there are none."""
+    """Class names in order of their numbers; Hugging Face's LABEL_0, ... where there are none.
+
+    A name that several classes have gets the class's number behind it.
+    """
     named = content.get("id2label")
     if isinstance(named, dict) and sorted(named) == sorted(map(str, range(count))):
-        return tuple(str(named[str(number)]) for number in range(count))
+        names = [str(named[str(number)]) for number in range(count)]
+        return tuple(
+            f"{name} ({number})" if names.count(name) > 1 else name
+            for number, name in enumerate(names)
+        )
     return tuple(f"LABEL_{number}" for number in range(count))
 
 

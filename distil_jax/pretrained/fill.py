@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from distil_jax.errors import UserError
-from distil_jax.models import MaskedLM, output_table
+from distil_jax.models import EncoderConfig, MaskedLM, output_table
 from distil_jax.models.types import Batch, Params
 from distil_jax.pretrained.model import Pretrained
 
@@ -21,10 +21,11 @@ TIMED_CALLS = 5
 
 @dataclass(frozen=True)
 class Candidate:
-    """A token for a mask, with its probability."""
+    """A token for a mask as text and as the vocabulary writes it, with its probability."""
 
     token: str
     probability: float
+    piece: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
     """
     model, tokenizer = MaskedLM(pretrained.config), pretrained.tokenizer
     assert tokenizer is not None
-    count = min(count, pretrained.config.vocabulary)
+    check_vocabulary(tokenizer, pretrained.config)
+    count = min(count, len(tokenizer))
 
     @jax.jit
     def best(
@@ -73,6 +75,15 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
         return Filled(candidates(tokenizer, tokens, probabilities), seconds)
 
     return fill
+
+
+def check_vocabulary(tokenizer: Any, config: EncoderConfig) -> None:
+    """Refuse a tokenizer that knows more tokens than the model."""
+    if len(tokenizer) > config.vocabulary:
+        raise UserError(
+            f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary}; the two "
+            "belong to different models"
+        )
 
 
 def masked_places(tokenizer: Any, positions: int, text: str) -> tuple[list[int], list[int]]:
@@ -97,7 +108,11 @@ def candidates(
     """Token ids as text, with their probabilities, for each mask."""
     return tuple(
         tuple(
-            Candidate(_readable(tokenizer, int(token)), float(probability))
+            Candidate(
+                _readable(tokenizer, int(token)),
+                float(probability),
+                tokenizer.convert_ids_to_tokens(int(token)),
+            )
             for token, probability in zip(*row, strict=True)
         )
         for row in zip(tokens, probabilities, strict=True)
@@ -118,8 +133,8 @@ def agreement(teacher: Filled, model: Filled) -> list[Agreement]:
     """For each mask, what the two have in common."""
     return [
         Agreement(
-            first=first[0].token == second[0].token,
-            shared=len({one.token for one in first} & {one.token for one in second}),
+            first=first[0].piece == second[0].piece,
+            shared=len({one.piece for one in first} & {one.piece for one in second}),
         )
         for first, second in zip(teacher.masks, model.masks, strict=False)
     ]

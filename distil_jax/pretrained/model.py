@@ -17,7 +17,8 @@ class Pretrained:
     """A model with its tokenizer: float32 parameters, and the names of the classes it tells apart.
 
     `params` has "encoder" and, unless `head` is None, "head"; `labels` is empty without a
-    classification head. `tokenizer` may be None when saving a model without one.
+    classification head. `tokenizer` may be None when saving a model without one. `problem_type` is
+    what config.json says of a classifier: several labels of one text, or values; mostly nothing.
     """
 
     config: EncoderConfig
@@ -25,3 +26,4 @@ class Pretrained:
     head: Head | None
     labels: tuple[str, ...]
     tokenizer: "PreTrainedTokenizerFast | None"
+    problem_type: str = ""

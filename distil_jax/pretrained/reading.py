@@ -38,7 +38,9 @@ def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretr
     """
     folder = locate(folder_or_id)
     config, params, head, labels = load_weights(folder, require_head=require_head)
-    return Pretrained(config, params, head, labels, load_tokenizer(folder))
+    _, content = read_config(folder)
+    problem_type = str(content.get("problem_type") or "")
+    return Pretrained(config, params, head, labels, load_tokenizer(folder), problem_type)
 
 
 def load_weights(

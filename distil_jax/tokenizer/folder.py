@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PROBE = "The year 1905, naïve, 中文 and 🙂."
+PROBES = (PROBE, " THE Fox ate  Crème brûlée, ½ ﬁne; mañana 日本")
+NORMALISATION = {"add_prefix_space", "do_lower_case", "strip_accents", "tokenize_chinese_chars"}
+"""Settings of tokenizer_config.json that say what becomes of a text's characters."""
+
 BUILTIN_TEACHER = "builtin:teacher"
 # In the order in which they are trusted: one file with everything, or a vocabulary to build from.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
@@ -72,7 +76,8 @@ def _check(tokenizer: "PreTrainedTokenizerFast") -> None:
     if largest >= len(tokenizer):
         raise UserError(
             f"the tokenizer {tokenizer.name_or_path} has {len(tokenizer)} tokens but numbers up to "
-            f"{largest}; its files are damaged, or belong to different tokenizers"
+            f"{largest}; its files are damaged (a vocab.txt with a line twice?), or belong to "
+            "different tokenizers"
         )
 
 
@@ -85,6 +90,8 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
     tokenizer: Any
     configured = any((path / name).is_file() for name in ("tokenizer_config.json", "config.json"))
     try:
+        if configured and present[0] == "vocab.txt" and not _names_its_class(path):
+            return _from_vocabulary(path)
         if configured:
             tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
         elif present[0] == "tokenizer.json":
@@ -101,7 +108,41 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
         raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
     if present[0] == "vocab.txt" and tokenizer.vocab_size < _lines(path / "vocab.txt"):
         return _from_vocabulary(path)
-    return tokenizer
+    return _as_written(path, tokenizer) if present[0] == "tokenizer.json" else tokenizer
+
+
+def _as_written(path: Path, opened: Any) -> Any:
+    """What tokenizer.json says, where AutoTokenizer made something else of it.
+
+    For some classes transformers builds a tokenizer anew from the vocabulary alone, with the
+    class's usual normalisation: a cased or accented vocabulary would be read in lower case. What
+    tokenizer_config.json says of it is meant, and stays.
+    """
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    file = path / "tokenizer.json"
+    own, made = Tokenizer.from_file(str(file)), getattr(opened, "backend_tokenizer", None)
+    if made is None or all(
+        own.encode(text, add_special_tokens=False).ids
+        == made.encode(text, add_special_tokens=False).ids
+        for text in PROBES
+    ):
+        return opened
+    settings = path / "tokenizer_config.json"
+    said = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
+    if NORMALISATION & said.keys():
+        return opened
+    named = {
+        name: str(token)
+        for name, token in opened.special_tokens_map.items()
+        if isinstance(token, str) and own.token_to_id(token) is not None
+    }
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(file),
+        model_max_length=opened.model_max_length,
+        **{**named, **_named_by_content(file)},
+    )
 
 
 def _from_vocabulary(path: Path) -> "PreTrainedTokenizerFast":
@@ -116,7 +157,19 @@ def _from_vocabulary(path: Path) -> "PreTrainedTokenizerFast":
     settings = path / "tokenizer_config.json"
     configured = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    return bert_tokenizer(vocabulary, lowercase=bool(configured.get("do_lower_case", True)))
+    return bert_tokenizer(
+        vocabulary,
+        lowercase=bool(configured.get("do_lower_case", True)),
+        strip_accents=configured.get("strip_accents"),
+        chinese_characters=bool(configured.get("tokenize_chinese_chars", True)),
+    )
+
+
+def _names_its_class(path: Path) -> bool:
+    """Whether the folder says which tokenizer its vocabulary is for, as AutoTokenizer must know."""
+    files = (path / "tokenizer_config.json", path / "config.json")
+    read = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
+    return any(content.get(key) for content in read for key in ("tokenizer_class", "model_type"))
 
 
 def _from_hub(name: str) -> "PreTrainedTokenizerFast":

@@ -70,20 +70,41 @@ def train_wordpiece(
     return bert_tokenizer(vocabulary, lowercase=lowercase)
 
 
-def bert_tokenizer(vocabulary: dict[str, int], *, lowercase: bool) -> "PreTrainedTokenizerFast":
-    """A BERT fast tokenizer over a vocabulary that holds the five special tokens."""
+def bert_tokenizer(
+    vocabulary: dict[str, int],
+    *,
+    lowercase: bool,
+    strip_accents: bool | None = None,
+    chinese_characters: bool = True,
+) -> "PreTrainedTokenizerFast":
+    """A BERT fast tokenizer over a vocabulary that holds the five special tokens.
+
+    Accents are stripped as `strip_accents` says, None: where text is lowercased; Chinese characters
+    are words of their own unless told otherwise.
+    """
     from transformers import BertTokenizer
 
     return BertTokenizer(
-        tokenizer_object=_backend(vocabulary, lowercase),
+        tokenizer_object=_backend(vocabulary, lowercase, strip_accents, chinese_characters),
         do_lower_case=lowercase,
+        strip_accents=strip_accents,
+        tokenize_chinese_chars=chinese_characters,
         model_max_length=MODEL_MAX_LENGTH,
     )
 
 
-def _backend(vocabulary: dict[str, int], lowercase: bool) -> Tokenizer:
+def _backend(
+    vocabulary: dict[str, int],
+    lowercase: bool,
+    strip_accents: bool | None = None,
+    chinese_characters: bool = True,
+) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        handle_chinese_chars=chinese_characters,
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##")
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))

@@ -159,3 +159,26 @@ def test_what_cannot_be_scored_is_said(exported, text, tmp_path, capfd, flags, s
     assert told in err
     assert err.count("\n") == 1
     assert not output.exists()
+
+
+def test_values_are_asked_of_an_export_of_one_value(make, tmp_path, capfd):
+    rows = [json.dumps({"text": " ".join(WORDS[: n + 2]), "label": float(n)}) for n in range(6)]
+    (tmp_path / "v.jsonl").write_text("\n".join(rows))
+    flags = ("--task=regression", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
+    classes = make("bert", "classification")
+    export_onnx(classes, tmp_path / "classes", SETTINGS)
+    status, _, err = run(
+        capfd, f"--model={tmp_path / 'classes'}", *flags, f"--output={tmp_path / 'r'}"
+    )
+    assert (status, err.count("\n"), "the task asks for one value" in err) == (1, 1, True)
+
+    head = classes.params["head"]
+    last = {name: leaf[..., :1] for name, leaf in head["classifier"].items()}
+    params = {**classes.params, "head": {**head, "classifier": last}}
+    export_onnx(replace(classes, params=params, labels=("v",)), tmp_path / "value", SETTINGS)
+    given = (f"--model={tmp_path / 'value'}", f"--teacher={tmp_path / 'value'}")
+    status, _, err = run(capfd, *given, *flags, f"--output={tmp_path / 's'}")
+    assert (status, err) == (0, "")
+    metrics = json.loads((tmp_path / "s" / "results.json").read_text())["metrics"]
+    assert "agreement" not in metrics
+    assert metrics["teacher_pearson_spearman"] == metrics["pearson_spearman"]

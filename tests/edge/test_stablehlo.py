@@ -56,7 +56,9 @@ def test_what_the_card_says_runs_without_this_package(make, tmp_path, model_type
 
 def test_the_file_format_needs_flatbuffers(make, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "flatbuffers", None)
-    with pytest.raises(UserError, match=r"flatbuffers cannot be imported.*distil_jax\[edge\]"):
+    with pytest.raises(
+        UserError, match=r"flatbuffers cannot be imported.*pip install -e '\.\[edge\]'"
+    ):
         export_stablehlo(make("bert"), tmp_path / "out", "here", "command")
     assert not list(tmp_path.iterdir())
 

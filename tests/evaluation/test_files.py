@@ -53,6 +53,9 @@ def test_text_has_a_record_for_every_line_and_other_separators_are_text(tmp_path
         ("a.parquet", b"no parquet", "cannot be read to its end"),
         ("a.json", b"{", "cannot be read as JSON"),
         ("a.doc", b"", "of no known kind"),
+        ("a.csv", b'text,label\n"a,1\nb,0\n"c",1\n', "cannot be read to its end"),
+        ("a.csv", b"text,text,label\na,b,1\n", "has two columns text"),
+        ("a.csv", "text,label\na,1\n".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
     ],
 )
 def test_damage_is_named(tmp_path, name, content, message):

@@ -80,3 +80,39 @@ def test_flattening_keeps_every_question():
     found = list(squad.flatten({"data": [{"paragraphs": [paragraph, paragraph]}]}, "f"))
     assert [row["id"] for row in found] == ["1", "2", "1", "2"]
     assert all(row["context"] == "c" for row in found)
+
+
+@pytest.mark.parametrize("answer", ["river ", " river", "\u00adriver", "river\u200b", " river \n"])
+def test_an_answer_may_begin_and_end_in_characters_of_no_token(tiny, answer):
+    context = f"the old {answer} was"
+    asked = record(context=context, answer=answer)
+    questions = squad.read([asked], "test")
+    windows = squad.cut(questions.questions, questions.contexts, tiny, length=32, stride=8)
+    (start,), (end,) = squad.places(windows, questions)
+    tokens = [windows.encoded.tokens[0][place] for place in (start, end)]
+    assert start == end > 0
+    assert tiny.convert_ids_to_tokens([int(token) for token in tokens]) == ["river"] * 2
+
+
+def test_an_answer_that_a_window_cuts_is_not_in_it(tiny):
+    words = "old river was in the city and the city is old the river of the city " * 3
+    first = words.index("city is old the river")
+    asked = record(context=words, answer="city is old the river")
+    asked["answers"]["answer_start"] = [first]
+    questions = squad.read([asked], "test")
+    windows = squad.cut(questions.questions, questions.contexts, tiny, length=20, stride=8)
+    starts, ends = squad.places(windows, questions)
+    for start, end, offsets in zip(starts, ends, windows.offsets, strict=True):
+        inside = offsets[offsets[:, 0] >= 0]
+        whole = inside[0, 0] <= first and inside[-1, 1] >= first + len("city is old the river")
+        assert (start > 0) == whole
+        if whole:
+            assert words[offsets[start, 0] : offsets[end, 1]] == "city is old the river"
+
+
+@pytest.mark.parametrize("length", [8, 9, 12])
+def test_the_shortest_windows_hold_some_context(tiny, length):
+    questions = squad.read([record()], "test")
+    windows = squad.cut(questions.questions, questions.contexts, tiny, length=length, stride=128)
+    assert max(windows.encoded.lengths) <= length
+    assert all((offsets[:, 0] >= 0).any() for offsets in windows.offsets)

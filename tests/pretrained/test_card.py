@@ -13,10 +13,10 @@ PARTS = {
 
 
 def test_the_hub_reads_the_header():
-    card = ModelCard(
-        model_card(**PARTS, base_model="bert-base: 'odd'\nname", datasets=["wikitext"], tags=["no"])
-    )
-    assert card.data.license == "apache-2.0"
+    named = {"base_model": "bert-base: 'odd'\nname", "license": "cc-by-nc-4.0"}
+    lists = {"datasets": ["wikitext"], "tags": ["no"], "language": ["en"]}
+    card = ModelCard(model_card(**PARTS, **named, **lists))
+    assert card.data.license == "cc-by-nc-4.0"
     assert card.data.base_model == "bert-base: 'odd'\nname"
     assert card.data.datasets == ["wikitext"]
     assert card.data.pipeline_tag == "fill-mask"
@@ -28,6 +28,8 @@ def test_without_a_hub_name_there_is_no_base_model():
     card = ModelCard(model_card(**PARTS))
     assert card.data.base_model is None
     assert card.data.datasets is None
+    # What the weights and the text allow, and which language they know, it cannot tell.
+    assert (card.data.license, card.data.language) == (None, None)
 
 
 def test_recipe_data_scores_and_command_are_there():

@@ -95,6 +95,7 @@ def test_a_missing_file_is_named(tmp_path):
     ("names", "expected"),
     [
         ({"1": "yes", "0": "no"}, ("no", "yes")),
+        ({"0": "A", "1": "A"}, ("A (0)", "A (1)")),
         ({"0": "only"}, ("LABEL_0", "LABEL_1")),
         (None, ("LABEL_0", "LABEL_1")),
     ],

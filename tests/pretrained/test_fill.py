@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,7 +49,25 @@ def test_no_more_candidates_than_there_are_tokens(teacher):
 
 def test_agreement_counts_the_first_and_the_shared():
     def filled(*masks: str) -> Filled:
-        return Filled(tuple(tuple(Candidate(token, 0.1) for token in mask) for mask in masks), 1.0)
+        return Filled(
+            tuple(tuple(Candidate(token, 0.1, token) for token in mask) for mask in masks), 1.0
+        )
 
     found = agreement(filled("abc", "abc"), filled("acd", "dba"))
     assert [(mask.first, mask.shared) for mask in found] == [(True, 2), (False, 2)]
+
+
+def test_a_tokenizer_that_knows_more_than_the_model_is_refused(teacher):
+    fewer = dataclasses.replace(
+        teacher, config=dataclasses.replace(teacher.config, vocabulary=len(teacher.tokenizer) - 1)
+    )
+    with pytest.raises(UserError, match="the two belong to different models"):
+        mask_filler(fewer, count=1)
+
+
+def test_pieces_that_read_alike_are_not_the_same_token():
+    first, second = (
+        Filled(((Candidate("the", 0.5, piece),),), 1.0) for piece in ("the", "\u0120the")
+    )
+    (found,) = agreement(first, second)
+    assert (found.first, found.shared) == (False, 0)

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
+from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
 
 TEXT = [inspect.getdoc(thing) for thing in (open, sorted, str.split, dict.update)]
 
@@ -123,3 +124,36 @@ def test_tokenizer_without_a_mask_is_refused(tmp_path: Path):
 def test_another_built_in_name_is_told_the_one_there_is():
     with pytest.raises(UserError, match="no model builtin:techer; did you mean builtin:teacher"):
         tokenizer.resolve("builtin:techer")
+
+
+@pytest.mark.parametrize("beside", [{"model_type": "bert"}, {"model_type": "roberta"}])
+def test_a_file_is_read_as_it_is_written_whatever_lies_beside_it(tmp_path: Path, beside):
+    """AutoTokenizer would build a lower-casing one from the vocabulary alone."""
+    pieces = [*SPECIAL_TOKENS, "The", "the", "year", "Cr", "##\u00e8me", "creme", "fox"]
+    cased = bert_tokenizer({piece: number for number, piece in enumerate(pieces)}, lowercase=False)
+    cased.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text(json.dumps(beside | {"vocab_size": len(pieces)}))
+    found = tokenizer.load(tmp_path)
+    assert found.tokenize("The Cr\u00e8me") == ["The", "Cr", "##\u00e8me"]
+    assert tokenizer.special_ids(found).mask == pieces.index("[MASK]")
+    tokenizer.save(tmp_path / "again", found)
+    assert tokenizer.load(tmp_path / "again").tokenize("The year") == ["The", "year"]
+
+
+def test_what_the_settings_say_of_a_file_is_meant(tmp_path: Path):
+    pieces = [*SPECIAL_TOKENS, "The", "the"]
+    cased = bert_tokenizer({piece: number for number, piece in enumerate(pieces)}, lowercase=False)
+    cased.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+    )
+    assert tokenizer.load(tmp_path).tokenize("The") == ["the"]
+
+
+def test_a_vocabulary_with_settings_but_no_class_is_berts(tmp_path: Path):
+    pieces = [*SPECIAL_TOKENS, "the", "caf\u00e9", "cafe", "\u4e2d\u6587", "\u4e2d", "\u6587"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces), "utf-8")
+    settings = {"do_lower_case": True, "strip_accents": False, "tokenize_chinese_chars": False}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    found = tokenizer.load(tmp_path)
+    assert found.tokenize("THE caf\u00e9 \u4e2d\u6587") == ["the", "caf\u00e9", "\u4e2d\u6587"]

@@ -60,7 +60,8 @@ export async function fill(text) {
   const { logits } = await session.run(inputs);
   const milliseconds = performance.now() - start;
   const width = logits.dims[2];
-  const masks = places.map((at) => best(logits.data.subarray(at * width, (at + 1) * width)));
+  // Rows of the table beyond the tokenizer's tokens only pad it.
+  const masks = places.map((at) => best(logits.data.subarray(at * width, at * width + about.tokens)));
   return { masks, milliseconds };
 }
 
