@@ -1,6 +1,7 @@
 """Sweep: each loss removed, random initialisation (the paper's Table 4), and choices of layers."""
 
 import argparse
+import shlex
 
 from distil_jax import commandline, huge_pages
 from distil_jax.run import config_source
@@ -11,7 +12,7 @@ def main(arguments: list[str]) -> None:
     parser = _parser()
     flags, overrides = parser.parse_known_args(arguments)
     config = config_source.read(flags.config, overrides)
-    command = " ".join(["python -m distil_jax.ablate", *arguments])
+    command = f"python -m distil_jax.ablate {shlex.join(arguments)}"
 
     # JAX starts only once the command line is right.
     from distil_jax.run import ablations

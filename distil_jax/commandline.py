@@ -111,6 +111,8 @@ def report(error: BaseException) -> int:
         told, status = "interrupted", 130
     elif isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         told, status = f"{error.filename or 'the disk'}: {error.strerror}", EXIT_STATUS[UserError]
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        told, status = _no_memory(error), EXIT_STATUS[UserError]
     elif _found_no_device(error):
         told, status = _no_device(error), EXIT_STATUS[UserError]
     else:
@@ -137,6 +139,15 @@ def _found_no_device(error: BaseException) -> bool:
     except RuntimeError:
         return False
     return False
+
+
+def _no_memory(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:200]
+    return (
+        f"memory is not enough{f' ({said})' if said else ''}; compute fewer rows at one time "
+        "(config.batch.micro, or --micro), see parallel.rematerialise and loss.chunk in "
+        "configs/base.py, and try settings with distil_jax.plan"
+    )
 
 
 def _no_device(error: BaseException) -> str:

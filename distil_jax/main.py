@@ -1,5 +1,7 @@
 """Distil: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]`."""
 
+import shlex
+
 from distil_jax import commandline, huge_pages
 from distil_jax.run import config_source, guardian
 from distil_jax.run.meeting import find_meeting
@@ -15,7 +17,7 @@ def main(arguments: list[str]) -> None:
     )
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)
-    command = " ".join(["python -m distil_jax.main", *arguments])
+    command = f"python -m distil_jax.main {shlex.join(arguments)}"
     meeting = find_meeting(config.processes)
     if meeting and not guardian.is_child():
         guardian.watch("distil_jax.main", arguments, address=meeting.address)

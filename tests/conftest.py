@@ -52,10 +52,28 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
+LONG_FILES = (
+    "test_main.py",
+    "distributed/test_several_processes.py",
+    "training/test_step.py",
+    "evaluation/test_evaluation.py",
+    "test_elastic.py",
+    "evaluation/test_step.py",
+    "sizing/test_step_program.py",
+    "test_other_teachers.py",
+    "run/test_health.py",
+    "models/test_encoder.py",
+    "training/test_original_recipe.py",
+    "launch/test_colab.py",
+)
+"""Those that take minutes, by `./launch/test.sh --durations=0`."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no process is left alone with a long one at the end."""
+    """Long files first, so that no process is left alone with one at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: (place.get(item.path, len(place)), -slow[item.path]))
 
 
 WORDS = ["the", "of", "and", "in", "to", "is", "river", "city", "old", "was"]

@@ -75,3 +75,18 @@ def test_a_platform_without_a_device_is_one_line(door: str, platform: str, tmp_p
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: JAX finds no device for JAX_PLATFORMS={platform}")
     assert "pip install -e '.[cuda]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.\nmore"),
+    ],
+)
+def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, capsys) -> None:
+    assert commandline.report(error) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: memory is not enough")
+    assert "config.batch.micro" in told
+    assert told.count("\n") == 1

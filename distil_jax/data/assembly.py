@@ -95,8 +95,13 @@ def _add_up(found: Records) -> SplitSummary:
 
 
 def _empty(splits: dict[str, SplitSummary], recipe: Recipe, kind: str) -> UserError:
-    documents = sum(split.documents for split in splits.values())
+    documents, short, unknown = (
+        sum(getattr(split, name) for split in splits.values())
+        for name in ("documents", "short_sequences_dropped", "unknown_sequences_dropped")
+    )
+    dropped = f" ({short} are shorter, {unknown} mostly unknown to the tokenizer)"
     return UserError(
         f"the corpus is empty: its {documents} documents leave no {kind} sequence of "
-        f"{recipe.rule.shortest_tokens} tokens or more; check --input, --document and --heldout"
+        f"{recipe.rule.shortest_tokens} tokens or more{dropped if short or unknown else ''}; check "
+        "--input, --document and --heldout"
     )

@@ -4,8 +4,10 @@ A source yields documents (texts whose lines are its paragraphs) and never holds
 stretch of the corpus in memory.
 """
 
+import codecs
 import glob
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,20 @@ from distil_jax.storage.bucket import Bucket, is_glob, matching
 BUILTIN_DOCS = "builtin:docs"
 RECORD_READERS = {".jsonl": records.read_json_lines, ".parquet": records.read_parquet}
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
+OF_TEXT = ".txt, .jsonl or .parquet files"
+_ARCHIVE = "an archive of files"
+NO_TEXT = {
+    ".json": "one JSON value",
+    ".csv": "a table",
+    ".tsv": "a table",
+    ".arrow": "a table",
+    ".pdf": "a PDF",
+    ".docx": "an office document",
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), _ARCHIVE),
+    ".lz4": "compressed in a way that is not read here (gz, xz, bz2 and zst are)",
+}
+"""Kinds of files whose bytes would be taken for text otherwise."""
+
 DOCUMENT_KINDS = tuple(text.SEPARATORS)
 _SAMPLE_BYTES = 1 << 16
 
@@ -39,8 +55,7 @@ class File:
     @property
     def kind(self) -> str:
         """The suffix that says how to read it, without the one of a compression."""
-        inner = self.path.with_suffix("") if self.path.suffix in text.OPENERS else self.path
-        return inner.suffix
+        return _kind(self.path)
 
     @property
     def size(self) -> int:
@@ -49,7 +64,7 @@ class File:
 
     @property
     def text_bytes(self) -> int | None:
-        compressed = self.path.suffix in text.OPENERS or self.kind in RECORD_READERS
+        compressed = self.path.suffix.lower() in text.OPENERS or self.kind in RECORD_READERS
         return None if compressed else self.size
 
     def on_disk(self) -> Path:
@@ -173,12 +188,14 @@ def _sources(name: str, document: str, column: str) -> list[Source]:
     if path.is_dir():
         if records.is_saved_dataset(path):
             return [HubDataset(str(path), column)]
-        files = [file for file in sorted(path.rglob("*")) if _readable(file)]
+        files = _inside(path)
     elif path.is_file():
         files = [path]
     else:
         files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         files = [file for file in files if file.is_file()]
+    for file in files:
+        _check_kind(file)
     if files:
         return [File(file, document, column) for file in files]
     if path.exists() or _looks_like_a_path(name):
@@ -192,20 +209,49 @@ def _in_bucket(url: str, document: str, column: str) -> list[Source]:
         found = {name: size for name, size in found.items() if _has_text(Path(name))}
     if not found:
         raise UserError(f"input {url} matches no text file; check the URL")
+    for name in found:
+        _check_name(name)
     return [
         BucketFile(Path(last(name)), document, column, str(parent(name)), size)
         for name, size in found.items()
     ]
 
 
-def _readable(file: Path) -> bool:
-    return file.is_file() and _has_text(file)
+def _inside(folder: Path) -> list[Path]:
+    """The text files of a folder and of those in it, linked ones too; nothing that is hidden."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
+        found += [Path(place, name) for name in names if real not in seen]
+        seen.add(real)
+    return sorted(file for file in found if file.is_file() and _has_text(file))
 
 
 def _has_text(file: Path) -> bool:
-    known = (*TEXT_SUFFIXES, *RECORD_READERS)
-    inner = file.with_suffix("") if file.suffix in text.OPENERS else file
-    return inner.suffix in known and not file.name.startswith(".")
+    return _kind(file) in (*TEXT_SUFFIXES, *RECORD_READERS) and not file.name.startswith(".")
+
+
+def _kind(file: Path) -> str:
+    """The suffix that says how to read a file, without the one of a compression."""
+    inner = file.with_suffix("") if file.suffix.lower() in text.OPENERS else file
+    return inner.suffix.lower()
+
+
+def _check_name(name: str) -> None:
+    """Refuse what is known to be no text, whatever would come out of its bytes."""
+    kind = _kind(Path(name))
+    if kind in NO_TEXT:
+        raise UserError(f"input {name} is {NO_TEXT[kind]}, not text; give {OF_TEXT}")
+
+
+def _check_kind(file: Path) -> None:
+    """Refuse by its name, or its first bytes, a file that is no text in UTF-8."""
+    _check_name(str(file))
+    with file.open("rb") as opened:
+        start = opened.read(4)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        raise UserError(f"input {file} is in UTF-16 or UTF-32; save it in UTF-8")
 
 
 def _looks_like_a_path(name: str) -> bool:

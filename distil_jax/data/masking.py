@@ -88,7 +88,9 @@ def _choose(masking: Masking, key: Array, tokens: Int[Array, " length"], ordinar
     wanted = (masking.percent * count + 99) // 100
     score: Float[Array, " length"] = jax.random.gumbel(key, tokens.shape)
     if masking.weights is not None:
-        score = score + jnp.log(jnp.asarray(masking.weights, jnp.float32))[tokens]
+        # In float64: a weight of a frequent token may be too small for float32.
+        logarithms = np.log(np.asarray(masking.weights, np.float64)).astype(np.float32)
+        score = score + jnp.asarray(logarithms)[tokens]
     order = jnp.argsort(jnp.where(ordinary, -score, jnp.inf))
     rank = jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
     return (rank < wanted) & ordinary

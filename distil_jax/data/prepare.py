@@ -78,6 +78,11 @@ def prepare(
     except UserError:
         workspace.roll_back()
         raise
+    except FileNotFoundError:
+        if not workspace.is_complete:
+            raise
+        # Another process prepared the very same in the same folder, and has ended.
+        made = manifest.load(workspace.address)
     except OSError as error:
         workspace.roll_back()
         raise UserError(_refusal(workspace.address, error)) from error

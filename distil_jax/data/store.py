@@ -101,7 +101,8 @@ def is_prepared(name: str) -> bool:
     """Whether a name is that of a prepared folder, or of one of its splits."""
     if address.is_url(name) and "," in name:
         return False  # several texts
-    return any(opened(folder).has(manifest.FILE) for folder in (name, address.parent(name)))
+    folders = [name, address.parent(name)] if address.last(name) in SPLITS else [name]
+    return any(opened(folder).has(manifest.FILE) for folder in folders)
 
 
 def open_split(folder: str | Path, split: str = "train") -> Split:

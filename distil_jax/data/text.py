@@ -42,7 +42,7 @@ class Damage:
 
 def read_blocks(path: Path) -> Iterator[bytes]:
     """The decompressed bytes of a file. Raises UserError if it cannot be read to its end."""
-    opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
+    opener = OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
     try:
         with opener(path) as file:
             while block := file.read(READ_BYTES):
@@ -90,7 +90,7 @@ def _boundary(file: BinaryIO, position: int, separator: re.Pattern[bytes]) -> in
         return 0
     file.seek(position)
     ahead = b""
-    while len(ahead) < LONGEST_DOCUMENT_BYTES:
+    while len(ahead) <= LONGEST_DOCUMENT_BYTES:
         block = file.read(READ_BYTES)
         ahead += block
         found = separator.search(ahead)
@@ -112,4 +112,10 @@ def decode(raw: bytes, damage: Damage) -> str:
 
 
 def _last_space(held: bytes, limit: int) -> int:
-    return max(held.rfind(b" ", 0, limit), held.rfind(b"\n", 0, limit)) + 1 or limit
+    """Behind the last white space below a limit; without any the limit, at a character's start."""
+    if space := max(held.rfind(b" ", 0, limit), held.rfind(b"\n", 0, limit)) + 1:
+        return space
+    start = limit
+    while start > limit - 4 and start < len(held) and 0x80 <= held[start] < 0xC0:
+        start -= 1
+    return start

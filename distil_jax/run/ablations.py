@@ -69,8 +69,8 @@ def sweep(
     chosen = variants(config, depth, layers)
     found = rows.find(config, models)
     with Sigterm(), claim(output):
-        train, _ = rows.prepare(config, named(output), models, found)
-        belongs = identity.with_data(identity.of(config, models), train)
+        both = rows.prepare(config, named(output), models, found)
+        belongs = identity.with_data(identity.of(config, models), *both)
         shared = Sweep(
             _with_rows(config, output, found),
             output,
@@ -134,7 +134,7 @@ def _is_finished(shared: Sweep, config: Config, workdir: Path) -> bool:
     if not (workdir / "results.json").is_file():
         return False
     saved = read_object(workdir / identity.FILE)
-    wanted = {"run": as_dict(config), **shared.belongs}
+    wanted = identity.comparable(saved, {"run": as_dict(config), **shared.belongs})
     return not difference(
         {name: saved.get(name) for name in wanted}, wanted, ignore=identity.FREE_TO_CHANGE
     )

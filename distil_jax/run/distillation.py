@@ -65,7 +65,7 @@ def run(
             train_data, held_out = rows.prepare(config, home, models, found)
             saved = None if latest is None else checkpoints.config(latest)
             place = position.resume(saved, latest or 0, config, train_data)
-            belongs = identity.with_data(belongs, train_data, place)
+            belongs = identity.with_data(belongs, train_data, held_out, place)
             if saved is not None:
                 identity.check(home.address, saved, belongs)
             setup = Setup(

@@ -18,7 +18,7 @@ from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.config import Config, from_mapping
 from distil_jax.training.metrics_file import parse as parse_metrics
 from distil_jax.training.place import CHECKPOINTS
-from distil_jax.training.step import State
+from distil_jax.training.step import State, initial
 
 METRICS = "metrics.jsonl"
 
@@ -83,8 +83,6 @@ def _abstract_state(shape: EncoderConfig, config: Config) -> Any:
     def make(key: jax.Array) -> State:
         params = cast(initialize(shape, key), config.precision.parameters)
         # The schedule's length changes no shape.
-        made = optimizer.make(config.optimizer, total_steps=1)
-        zero = jax.numpy.zeros((), jax.numpy.int32)
-        return State(zero, params, made.init(params), zero)
+        return initial(optimizer.make(config.optimizer, total_steps=1), params)
 
     return jax.eval_shape(make, jax.random.key(0))

@@ -37,7 +37,16 @@ FREE_TO_CHANGE = (
 """Keys that a resumed run may change: they change no number, or what they name is compared."""
 
 BATCH = ("run.batch.sequences", "run.batch.length")
-DIGESTS = {"teacher": "the teacher's weights differ", "data": "the training rows differ"}
+DIGESTS = {
+    "teacher": "the teacher's weights differ",
+    "start": "the weights in config.student.folder differ",
+    "data": "the training rows differ",
+    "held_out": "the held-out rows differ",
+}
+ROWS = ("data", "held_out")
+NEWER = ("start", "held_out")
+"""What checkpoints of earlier versions do not tell."""
+
 FILE = "config.json"
 MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
 
@@ -49,21 +58,26 @@ def of(config: Config, models: Models) -> dict[str, Any]:
         "model": dataclasses.asdict(models.student),
         "layers": list(models.layers),
         "teacher": None if models.teacher is None else _digest(models.teacher.params),
+        "start": _digest(models.params) if config.student.folder else None,
     }
 
 
-def with_data(identity: dict[str, Any], data: Split, position: Position = START) -> dict[str, Any]:
-    """Adds the rows that are trained on, and where in them the run's batch was chosen."""
+def with_data(
+    identity: dict[str, Any], data: Split, held_out: Split, position: Position = START
+) -> dict[str, Any]:
+    """Adds the rows of both sides, and where in them the run's batch was chosen."""
     return {
         **identity,
         "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest(),
+        "held_out": hashlib.sha256(held_out.manifest.to_bytes()).hexdigest(),
         **described(position, data),
     }
 
 
 def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
     """Raise a `UserError` that says what differs, in what `current` knows already."""
-    batch = (*BATCH, "data") if _other_length(saved, current) else BATCH
+    batch = (*BATCH, *ROWS) if _other_length(saved, current) else BATCH
+    current = comparable(saved, current)
     compared = {key: saved.get(key) for key in current}
     free: tuple[str, ...] = FREE_TO_CHANGE
     if current["run"].get("checkpoint", {}).get("allow_batch_change"):
@@ -88,7 +102,7 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
     """Write what the workdir belongs to; first goes what an earlier run of another kind left."""
     path = workdir / FILE
     saved = json.loads(path.read_text()) if path.exists() else {}
-    if difference(saved, identity, ignore=FREE_TO_CHANGE):
+    if difference(saved, comparable(saved, identity), ignore=FREE_TO_CHANGE):
         for name in MADE_ONCE:
             shutil.rmtree(workdir / name, ignore_errors=True)
             if (workdir / name).is_file():
@@ -96,6 +110,11 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
     if saved != identity:
         with writing(path):
             write_text(path, json.dumps(identity, indent=2) + "\n")
+
+
+def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+    """What of the current identity an earlier version, too, would have saved."""
+    return {key: value for key, value in current.items() if key in saved or key not in NEWER}
 
 
 def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:

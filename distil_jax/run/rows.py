@@ -59,23 +59,29 @@ def prepare(config: Config, place: Place, models: Models, found: Rows) -> tuple[
     """
     train, held_out = found.train, found.held_out
     rows, held_out_rows = str(place.inside(ROWS)), str(place.inside(HELD_OUT_ROWS))
-    with _removed_on_error(rows), _removed_on_error(held_out_rows):
-        told_by_primary("prepared", partial(_prepare_missing, config, place, models, found))
+    own = bool(config.data.validation)
+    with _removed_on_error(rows):
         if train is None:
+            told_by_primary("train prepared", partial(_prepare_train, config, place, models))
             train = _open_train(config, models, rows)
-        if held_out is None and config.data.validation:
-            held_out = _open_held_out(config, models, held_out_rows)
-        if held_out is None:
+        if held_out is None and not own:
             held_out = _open_held_out(config, models, rows)
+    if held_out is None:
+        with _removed_on_error(held_out_rows):
+            told_by_primary("held out prepared", partial(_prepare_held_out, config, place, models))
+            held_out = _open_held_out(config, models, held_out_rows)
     return train, held_out
 
 
-def _prepare_missing(config: Config, place: Place, models: Models, found: Rows) -> None:
-    if found.train is None:
-        check_share(config.data.heldout)
-        _prepare("train", place.inside(ROWS), config, models, config.data.heldout)
-    if found.held_out is None and config.data.validation:
-        _prepare("validation", place.inside(HELD_OUT_ROWS), config, models, 1.0)
+def _prepare_train(config: Config, place: Place, models: Models) -> None:
+    """Nothing is held out of it where there is held-out text of its own."""
+    check_share(config.data.heldout)
+    share = 0.0 if config.data.validation else config.data.heldout
+    _prepare("train", place.inside(ROWS), config, models, share)
+
+
+def _prepare_held_out(config: Config, place: Place, models: Models) -> None:
+    _prepare("validation", place.inside(HELD_OUT_ROWS), config, models, 1.0)
 
 
 def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldout: float) -> None:
@@ -95,6 +101,11 @@ def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldo
 
 def _open_train(config: Config, models: Models, folder: str) -> Split:
     split = open_split(folder, "train")
+    if split.name != "train":
+        raise UserError(
+            f"config.data.train={config.data.train} are held-out rows; name the prepared folder, "
+            f"{parent(folder)}"
+        )
     if split.rows == 0:
         raise UserError(f"config.data.train={config.data.train} holds no rows; prepare more text")
     assemble.check_data(config, models, split, "train")
@@ -104,6 +115,11 @@ def _open_train(config: Config, models: Models, folder: str) -> Split:
 
 def _open_held_out(config: Config, models: Models, folder: str) -> Split:
     if last(folder) == "train" and not opened(folder).has(manifest.FILE):
+        if config.data.validation:
+            raise UserError(
+                f"config.data.validation={config.data.validation} are training rows; name the "
+                f"prepared folder for its held-out ones, {parent(folder)}"
+            )
         folder = str(parent(folder))
     split = open_split(folder, "validation")
     if split.rows == 0:

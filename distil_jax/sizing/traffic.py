@@ -66,7 +66,7 @@ def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) ->
         for place, name in enumerate(one.operands)
         if name in results and one.operation not in SLICES
     )
-    operands = sum(_off_chip(results[name]) for name in one.operands if name in results)
+    operands = 0.0 + sum(_off_chip(results[name]) for name in one.operands if name in results)
     written = _written(one, body, operands)
     return float(read + (2 * written if one.operation in SLICES else written))
 

@@ -63,7 +63,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self.console.print(text)
+        self.console.print(text, markup=False, emoji=False)
 
 
 def _clock(seconds: float) -> str:

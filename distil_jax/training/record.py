@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from tensorboardX import SummaryWriter
 
@@ -46,7 +47,7 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        if self._board is not None:
+        if self._board is not None and _writes(self._board):
             self._board.close()
 
     def resume(self) -> None:
@@ -76,14 +77,34 @@ class Record:
         self.display.step(step, line)
         self._watch(line)
         if self._board is not None:
-            for name, value in line.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, step)
+            self._draw(self._board, step, line)
         self._tokens, self._seconds = 0, 0.0
 
     def sync(self) -> None:
         """Make what was written last."""
         self._file.sync()
+
+    def _draw(self, board: SummaryWriter, step: int, line: Mapping[str, float | int]) -> None:
+        """Pass a line on to TensorBoard, as long as the thread that writes for it lives.
+
+        A disk that was full for a moment ends it, and nobody would then empty its queue.
+        """
+        for name, value in line.items():
+            if name == "step":
+                continue
+            if not _writes(board):
+                self._board = None
+                self.display.warn(
+                    f"TensorBoard's file cannot be written any more, from step {step} on it has "
+                    "nothing; metrics.jsonl goes on"
+                )
+                return
+            board.add_scalar(name, value, step)
+
+
+def _writes(board: SummaryWriter) -> bool:
+    writer: Any = board.file_writer
+    return writer is None or writer.event_writer._worker.is_alive()
 
 
 class SilentRecord(Record):

@@ -81,9 +81,16 @@ class Distillation:
 
 def start(run: Distillation, params: Params) -> State:
     """The state before the first step."""
+    return initial(run.optimizer, params)
+
+
+def initial(optimizer: optax.GradientTransformation, params: Params) -> State:
+    """The state of parameters that no step has changed."""
     # Two arrays: a donated buffer can be given away only once.
     step, clipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
-    return State(step, params, run.optimizer.init(params), clipped)
+    # Gradients are float32 whatever the parameters are, and so is what the optimizer keeps of them.
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), params)
+    return State(step, params, optimizer.init(zeros), clipped)
 
 
 def train_step(

@@ -56,7 +56,8 @@ def validator(
 
     They are loss (weighted with the constants of the config), soft_target, masked_lm, cosine in
     nats, perplexity, accuracy of the masked tokens (`predictions` of them), and agreement with the
-    teacher (left out without one). Compiled once.
+    teacher. What cannot be compared is left out: all of it without a teacher, the cosine where its
+    width is another, soft targets and agreement where its vocabulary is. Compiled once.
     """
 
     def body(
@@ -93,15 +94,26 @@ def figures(run: Distillation, scores: Scores) -> dict[str, float]:
         "accuracy": _value(scores.accuracy),
         "predictions": int(scores.accuracy.count),
     }
-    if run.teacher is not None:
+    if _same_vocabulary(run):
         values |= {
             "soft_target": terms["soft_target"],
-            "cosine": terms["cosine"],
             "agreement": _value(scores.agreement),
         }
         if run.loss.uses("logit_mse"):
             values["logit_mse"] = terms["logit_mse"]
+    if _same_width(run):
+        values["cosine"] = terms["cosine"]
     return values
+
+
+def _same_vocabulary(run: Distillation) -> bool:
+    if run.teacher is None:
+        return False
+    return run.teacher.config.vocabulary == run.student.config.vocabulary
+
+
+def _same_width(run: Distillation) -> bool:
+    return run.teacher is not None and run.teacher.config.width == run.student.config.width
 
 
 def _value(mean: Mean) -> float:
@@ -125,13 +137,17 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
     hidden = run.student.apply({"params": params}, masked, method="encode")
     student = {"params": params}
     ordinary = masked["segments"] > 0
-    if run.teacher is None:
+    cosine, teacher_hidden = _nothing(), None
+    if run.teacher is not None and (_same_vocabulary(run) or _same_width(run)):
+        teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
+        if _same_width(run):
+            cosine = losses.cosine(hidden, teacher_hidden, ordinary)
+    if run.teacher is None or teacher_hidden is None or not _same_vocabulary(run):
         places = labelled_places(run.masking, masked["labels"])
         features = run.student.apply(student, gather_rows(hidden, places), method="transform")
         labels = gather_rows(masked["labels"], places)
-        return _chunked(run, lambda part: _pretraining(params, *part), (features, labels))
-    teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
-    cosine = losses.cosine(hidden, teacher_hidden, ordinary)
+        scores = _chunked(run, lambda part: _pretraining(params, *part), (features, labels))
+        return dataclasses.replace(scores, losses=dataclasses.replace(scores.losses, cosine=cosine))
     columns = (
         run.student.apply(student, hidden, method="transform"),
         run.teacher.apply({"params": teacher_params}, teacher_hidden, method="transform"),

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,39 @@ def test_unknown_kind_of_document(folder: Path):
 def test_other_names_are_data_set_ids():
     (source,) = corpus.find("owner/name", column="body")
     assert source == corpus.HubDataset("owner/name", "body")
+
+
+def test_a_folder_is_read_with_links_and_without_what_is_hidden(folder: Path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "E.TXT").write_text("e one\n")
+    (other / "back").symlink_to(folder)
+    (folder / "link").symlink_to(other)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "d.txt").write_text("hidden\n")
+    found = texts(str(folder))
+    assert found == [
+        "a one \ufffd", "a two", "b one", "b two", "b three", "c one\nc two", "e one",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.json", b"[]", "is one JSON value, not text; give .txt, .jsonl or .parquet files"),
+        ("a.CSV", b"a,b", "is a table, not text"),
+        ("a.tar.gz", b"", "is an archive of files, not text"),
+        ("a.zip", b"PK", "is an archive of files, not text"),
+        ("a.log", "x".encode("utf-16"), "is in UTF-16 or UTF-32; save it in UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_not_read_as_such(tmp_path: Path, name: str, content: bytes, told: str):
+    (tmp_path / name).write_bytes(content)
+    for given in (str(tmp_path / name), f"{tmp_path}/a*"):
+        with pytest.raises(UserError, match=told):
+            corpus.find(given)
+
+
+def test_the_kind_of_a_file_is_the_same_in_capitals(tmp_path: Path):
+    (tmp_path / "a.JSONL").write_text('{"text": "one two"}\n')
+    (tmp_path / "b.TXT.GZ").write_bytes(gzip.compress(b"three\n"))
+    assert texts([str(tmp_path / "a.JSONL"), str(tmp_path / "b.TXT.GZ")]) == ["one two", "three"]

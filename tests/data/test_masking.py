@@ -1,3 +1,5 @@
+import dataclasses
+
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
@@ -97,3 +99,13 @@ def test_uniform_draw_chooses_each_place_equally_often() -> None:
     )  # fmt: skip
     share = (np.asarray(labels) != IGNORE).mean(0)
     assert share == pytest.approx(np.full(20, 0.15), abs=0.02)
+
+
+def test_a_large_power_still_masks_frequent_tokens() -> None:
+    """count ** -8 of a million is nothing in float32."""
+    weights = frequency_weights(np.full(97, 1_000_000), 8.0)
+    masking = dataclasses.replace(MASKING, weights=weights)
+    _, _, _, labels = masked(20, masking=masking)
+    plain = masked(20)[3]
+    assert ((labels != IGNORE).sum(axis=1) == (plain != IGNORE).sum(axis=1)).all()
+    assert (labels != IGNORE).any()

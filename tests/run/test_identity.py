@@ -83,3 +83,19 @@ def test_rows_of_another_length_are_another_batch() -> None:
     with pytest.raises(UserError, match=r"batch: the training rows differ; .*allow_batch_change"):
         identity.check(Path("w"), saved, {**SAVED, **longer})
     identity.check(Path("w"), saved, {**changed(checkpoint=ALLOWED), **longer})
+
+
+def test_other_held_out_rows_or_first_weights_are_another_run(tmp_path: Path) -> None:
+    saved = {**SAVED, "held_out": "a", "start": "b"}
+    with pytest.raises(UserError, match="the held-out rows differ; use"):
+        identity.check(Path("w"), saved, {**saved, "held_out": "x"})
+    with pytest.raises(UserError, match=r"the weights in config\.student\.folder differ; use"):
+        identity.check(Path("w"), saved, {**saved, "start": "x"})
+    identity.settle(tmp_path, saved)
+    (tmp_path / "baseline.json").touch()
+    identity.settle(tmp_path, {**saved, "held_out": "x"})
+    assert not (tmp_path / "baseline.json").exists()
+
+
+def test_checkpoints_of_earlier_versions_go_on() -> None:
+    identity.check(Path("w"), SAVED, {**SAVED, "held_out": "a", "start": None})

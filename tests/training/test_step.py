@@ -294,3 +294,17 @@ def test_the_share_of_clipped_steps_is_counted() -> None:
     clipped = np.cumsum([norm > bound for norm in norms]) / np.arange(1, 5)
     assert [v["clipped_share"] for v in run_steps(run, 4)[1]] == pytest.approx(clipped, rel=1e-6)
     assert clipped[-1] == 0.5
+
+
+def test_the_state_keeps_its_types_whatever_the_parameters_are() -> None:
+    """Else a checkpoint of bfloat16 parameters could not be restored."""
+    halves = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), STUDENT)
+    adam = optimizer.make(Optimizer(1e-3, "linear", 0.0, 0.9, 0.98, 1e-6, 0.1, 0.0), 10)
+    run = distillation(student=MaskedLM(STUDENT_SHAPE, dtype=jnp.bfloat16), optimizer=adam)
+    where = Devices("jit", tuple(jax.devices()[:1]))
+    before = step.start(run, halves)
+    compiled = where.map(partial(train_step, run))
+    after, _ = jax.eval_shape(compiled, before, TEACHER, where.split(batch()))
+    told = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (before, after)]
+    assert told[0] == told[1]
+    assert {leaf.dtype for leaf in jax.tree.leaves(after.params)} == {jnp.dtype("bfloat16")}

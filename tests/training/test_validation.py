@@ -102,3 +102,27 @@ def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
     assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy", "predictions"}
     assert found["masked_lm"] == pytest.approx(WHOLE["masked_lm"], rel=1e-6)
     assert found["accuracy"] == WHOLE["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"width": 32}, {"cosine"}),
+        ({"vocabulary": 104}, {"soft_target", "agreement"}),
+        ({"width": 32, "vocabulary": 104}, {"cosine", "soft_target", "agreement"}),
+    ],
+)
+def test_what_cannot_be_held_against_the_teacher_is_left_out(
+    changes: dict[str, int], missing: set[str]
+) -> None:
+    shape = dataclasses.replace(STUDENT_SHAPE, **changes)  # type: ignore[arg-type]
+    weightless = dataclasses.replace(LOSS, soft_target=0.0, cosine=0.0)
+    run = dataclasses.replace(RUN, student=MaskedLM(shape), loss=weightless)
+    where = Devices("jit", tuple(jax.devices()[:1]))
+    params = initialize(shape, jax.random.key(2))
+    found = validator(run, where, TEACHER, lambda: batches(5))(params)
+    assert WHOLE.keys() - found.keys() == missing
+    alone = dataclasses.replace(run, teacher=None)
+    expected = validator(alone, where, {}, lambda: batches(5))(params)
+    for name in ("masked_lm", "accuracy", "loss"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-6)
