@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from distil_jax.data.corpus import File
+from distil_jax.data.corpus import File, HubDataset, Source
 from distil_jax.data.job import Engine, Job, make_parts
 from distil_jax.data.progress import Progress
+from distil_jax.data.records import is_saved_dataset
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError, to_install
 from distil_jax.storage.address import is_url
@@ -96,11 +98,16 @@ def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[st
 
 def _everywhere(job: Job, output: str) -> tuple[Job, str]:
     """The same with whole paths: a task runs in a folder of its own."""
-    sources = tuple(
-        replace(source, path=source.path.absolute()) if type(source) is File else source
-        for source in job.sources
-    )
+    sources = tuple(map(_whole, job.sources))
     return replace(job, sources=sources), output if is_url(output) else os.path.abspath(output)
+
+
+def _whole(source: Source) -> Source:
+    if type(source) is File:
+        return replace(source, path=source.path.absolute())
+    if isinstance(source, HubDataset) and is_saved_dataset(Path(source.name)):
+        return replace(source, name=os.path.abspath(source.name))
+    return source
 
 
 class _Silent(Progress):
@@ -119,7 +126,7 @@ def _check_seen(job: Job, workspace: Workspace) -> None:
             raise UserError(
                 f"{host} of the cluster does not see {source.name} ({error.strerror}); {SHARED}"
             ) from error
-        if found != expected:
+        if {**found, "name": expected["name"]} != expected:
             raise UserError(f"{source.name} is another on {host} of the cluster; {SHARED}")
 
 

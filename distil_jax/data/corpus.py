@@ -162,12 +162,19 @@ def find(
     if document not in DOCUMENT_KINDS:
         raise UsageError(f"document={document} is not one of {', '.join(DOCUMENT_KINDS)}")
     given = [inputs] if isinstance(inputs, str) else list(inputs)
-    names = [name.strip() for entry in given for name in str(entry).split(",") if name.strip()]
+    names = [name for entry in given for name in _names(str(entry))]
     if not names:
         raise UserError("no input was given; name text files, a folder, a data set or builtin:docs")
     found = [source for name in names for source in _sources(name, document, column)]
     unique = {source.name: source for source in found}
     return list(unique.values())
+
+
+def _names(entry: str) -> list[str]:
+    """The inputs that an entry names, with commas between them; a file's name may have one too."""
+    if entry.strip() and os.path.exists(os.path.expanduser(entry)):
+        return [entry]
+    return [name.strip() for name in entry.split(",") if name.strip()]
 
 
 def documents(sources: Iterable[Source], damage: Damage | None = None) -> Iterator[str]:

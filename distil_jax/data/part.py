@@ -72,7 +72,7 @@ def divide(part: Part, heldout: float) -> dict[str, list[str]]:
 
 def tokenise(part: Part, divided: dict[str, list[str]], recipe: Recipe) -> Tokenised:
     """The sequences of both sides."""
-    text_bytes = sum(map(len, part.documents))
+    text_bytes = sum(len(document.encode("utf-8", "replace")) for document in part.documents)
     sides = {split: _side(documents, recipe) for split, documents in divided.items()}
     return Tokenised(part.key, text_bytes, part.invalid, sides)
 

@@ -126,6 +126,11 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
+        if len(line) >= LONGEST_LINE_BYTES // 4:  # characters, of up to four bytes
+            limit = LONGEST_LINE_BYTES >> 20
+            raise UserError(
+                f"{place} is not JSON, or longer than the {limit} MiB that a line may have: {error}"
+            ) from error
         raise UserError(f"{place} is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise UserError(f"{place} is not a JSON object")

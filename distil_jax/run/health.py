@@ -41,9 +41,10 @@ def summary(place: Place) -> str:
     """One line of what health.json says."""
     found: dict[str, Any] = json.loads((place.folder / FILE).read_text())
     seen, warnings = found["seen"], found["warnings"]
-    told = (
-        f"gradient norm {seen['gradient_norm']:.2f}, {seen['clipped_share']:.0%} of steps clipped"
-    )
+    told = "no step is on record"  # metrics.jsonl was removed
+    if "gradient_norm" in seen:
+        clipped = f"{seen['clipped_share']:.0%} of steps clipped"
+        told = f"gradient norm {seen['gradient_norm']:.2f}, {clipped}"
     number = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warning"
     return f"health: {told}, {number} ({place.inside(FILE)})"
 

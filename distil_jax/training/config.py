@@ -63,6 +63,11 @@ class Loss:
         points = parse(getattr(self.schedules, term))
         return any(value for _, value in points) if points else bool(getattr(self, term))
 
+    def at_last(self, term: str) -> float:
+        """A term's weight at the end of a run: the last one of its schedule, else the constant."""
+        points = parse(getattr(self.schedules, term))
+        return points[-1][1] if points else getattr(self, term)
+
 
 @dataclass(frozen=True)
 class Data:

@@ -54,10 +54,10 @@ def validator(
 ) -> Validate:
     """A function from a student's parameters to its held-out figures over all `batches`.
 
-    They are loss (weighted with the constants of the config), soft_target, masked_lm, cosine in
-    nats, perplexity, accuracy of the masked tokens (`predictions` of them), and agreement with the
-    teacher. What cannot be compared is left out: all of it without a teacher, the cosine where its
-    width is another, soft targets and agreement where its vocabulary is. Compiled once.
+    They are loss (weighted as at the end of the run, at every step alike), soft_target, masked_lm,
+    cosine in nats, perplexity, accuracy of the masked tokens (`predictions` of them), and agreement
+    with the teacher. What cannot be compared is left out: all of it without a teacher, the cosine
+    where its width is another, soft targets and agreement where its vocabulary is. Compiled once.
     """
 
     def body(
@@ -88,7 +88,7 @@ def figures(run: Distillation, scores: Scores) -> dict[str, float]:
     means = scores.losses
     terms = {name: _value(getattr(means, name)) for name in TERMS}
     values = {
-        "loss": sum(getattr(run.loss, name) * value for name, value in terms.items()),
+        "loss": sum(run.loss.at_last(name) * value for name, value in terms.items()),
         "masked_lm": terms["masked_lm"],
         "perplexity": math.exp(min(terms["masked_lm"], 700.0)),
         "accuracy": _value(scores.accuracy),

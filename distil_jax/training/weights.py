@@ -29,12 +29,6 @@ class Weights:
 WeightsByStep = Callable[[Array], Weights]
 
 
-def constant(loss: Loss) -> Weights:
-    """The config's weights outside of any schedule; held-out losses are weighted with them."""
-    names = (*TERMS, "temperature")
-    return Weights(**{name: jnp.asarray(getattr(loss, name), jnp.float32) for name in names})
-
-
 def by_step(loss: Loss, total_steps: int) -> WeightsByStep:
     """Each weight and the temperature as an optax schedule over the steps of the run."""
     schedules = {

@@ -118,3 +118,10 @@ def test_the_kind_of_a_file_is_the_same_in_capitals(tmp_path: Path):
     (tmp_path / "a.JSONL").write_text('{"text": "one two"}\n')
     (tmp_path / "b.TXT.GZ").write_bytes(gzip.compress(b"three\n"))
     assert texts([str(tmp_path / "a.JSONL"), str(tmp_path / "b.TXT.GZ")]) == ["one two", "three"]
+
+
+def test_a_name_with_a_comma_is_a_file_where_there_is_one(tmp_path: Path):
+    (tmp_path / "a,b.txt").write_text("one\n")
+    (tmp_path / "c.txt").write_text("two\n")
+    assert texts(f"{tmp_path}/a,b.txt") == ["one"]
+    assert texts([f"{tmp_path}/a,b.txt", f"{tmp_path}/c.txt,{tmp_path}/c.txt"]) == ["one", "two"]

@@ -69,7 +69,7 @@ def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float
         product_dtype="float32",
     )
     batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
-    scales = per_token(weights.constant(loss), loss_counts(loss, batch))
+    scales = per_token(weights.by_step(loss, 1)(jnp.zeros((), jnp.int32)), loss_counts(loss, batch))
     return jax.jit(
         lambda params: accumulate(run, params, TEACHER, batch, scales, jax.random.key(0))
     )(params)

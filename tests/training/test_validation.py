@@ -126,3 +126,10 @@ def test_what_cannot_be_held_against_the_teacher_is_left_out(
     expected = validator(alone, where, {}, lambda: batches(5))(params)
     for name in ("masked_lm", "accuracy", "loss"):
         assert found[name] == pytest.approx(expected[name], rel=1e-6)
+
+
+def test_scheduled_losses_are_weighted_as_at_the_end() -> None:
+    schedules = LossSchedules("0:1,1:5", "0:2,1:0", "", "", "")
+    loss = dataclasses.replace(LOSS, soft_target=0.0, schedules=schedules)
+    found = figures(5, run=dataclasses.replace(RUN, loss=loss))
+    assert found["loss"] == pytest.approx(5 * found["soft_target"] + found["cosine"])
