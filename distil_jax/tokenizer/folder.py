@@ -122,8 +122,16 @@ def _as_written(path: Path, opened: Any) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     file = path / "tokenizer.json"
-    own, made = Tokenizer.from_file(str(file)), getattr(opened, "backend_tokenizer", None)
-    if made is None or all(
+    if not getattr(opened, "is_fast", False):
+        return opened
+    own, made = (
+        Tokenizer.from_file(str(file)),
+        Tokenizer.from_str(opened.backend_tokenizer.to_str()),
+    )
+    for each in (own, made):  # a file may cut and fill as well
+        each.no_padding()
+        each.no_truncation()
+    if all(
         own.encode(text, add_special_tokens=False).ids
         == made.encode(text, add_special_tokens=False).ids
         for text in PROBES

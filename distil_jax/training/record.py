@@ -47,7 +47,7 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        if self._board is not None and _writes(self._board):
+        if self._board is not None and _takes_more(self._board):
             self._board.close()
 
     def resume(self) -> None:
@@ -92,7 +92,7 @@ class Record:
         for name, value in line.items():
             if name == "step":
                 continue
-            if not _writes(board):
+            if not _takes_more(board):
                 self._board = None
                 self.display.warn(
                     f"TensorBoard's file cannot be written any more, from step {step} on it has "
@@ -102,9 +102,18 @@ class Record:
             board.add_scalar(name, value, step)
 
 
-def _writes(board: SummaryWriter) -> bool:
-    writer: Any = board.file_writer
-    return writer is None or writer.event_writer._worker.is_alive()
+def _takes_more(board: SummaryWriter) -> bool:
+    """Whether one more value can be given to it without waiting for ever.
+
+    Only this thread fills the queue: where there is room now, there is room a moment later.
+    """
+    writer: Any = board.file_writer.event_writer  # type: ignore[union-attr]
+    while writer._worker.is_alive():
+        if not writer._event_queue.full():
+            return True
+        time.sleep(0.001)
+    writer._event_queue.cancel_join_thread()  # nor is it waited for at the end
+    return False
 
 
 class SilentRecord(Record):

@@ -157,3 +157,17 @@ def test_a_vocabulary_with_settings_but_no_class_is_berts(tmp_path: Path):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     found = tokenizer.load(tmp_path)
     assert found.tokenize("THE caf\u00e9 \u4e2d\u6587") == ["the", "caf\u00e9", "\u4e2d\u6587"]
+
+
+def test_a_file_that_fills_and_cuts_is_opened_as_before(tmp_path: Path):
+    pieces = [*SPECIAL_TOKENS, "the"]
+    made = bert_tokenizer({piece: number for number, piece in enumerate(pieces)}, lowercase=True)
+    made.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    backend = Tokenizer.from_file(str(path))
+    backend.enable_padding(length=16)
+    backend.enable_truncation(3)
+    backend.save(str(path))
+    found = tokenizer.load(tmp_path)
+    assert type(found).__name__ == "BertTokenizer"
+    assert found.tokenize("the the the the the") == ["the"] * 5
