@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distil_jax import commandline, huge_pages
+from distil_jax.commandline import columns, length, natural, positive
 from distil_jax.errors import UsageError
 
 if TYPE_CHECKING:
@@ -120,24 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--card", action="store_true", help="write an ONNX export's scores into its model card too")
     for split in ("train", "validation", "test"):
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
-    add(
-        "--columns",
-        type=commandline.columns,
-        default=(),
-        help="column of the text, or the pair's: a,b",
-    )
+    add("--columns", type=columns, default=(), help="column of the text, or the pair's: a,b")
     add("--label", default="", help="column of the label")
     add(
         "--seeds",
-        type=commandline.positive,
+        type=positive,
         default=5,
         help="how many, from 0; more are kept where more are finished",
     )
-    add(
-        "--epochs",
-        type=commandline.natural,
-        help="0: score the model as it is; the task's own if left out",
-    )
+    add("--epochs", type=natural, help="0: score the model as it is; the task's own if left out")
     add(
         "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"
     )
@@ -145,47 +137,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--warmup", type=_share, default=0.1, help="share of the steps")
     add("--weight-decay", type=_size, default=0.0, help="of AdamW")
     add("--clip", type=_size, default=1.0, help="largest norm of the gradient; 0: none")
-    add(
-        "--batch",
-        type=commandline.positive,
-        default=32,
-        help="sequences of a step, over all devices",
-    )
-    add(
-        "--micro",
-        type=commandline.natural,
-        default=0,
-        help="sequences a device computes at a time; 0: all",
-    )
-    add(
-        "--length",
-        type=commandline.length,
-        help="most tokens of a sequence; the task's if left out",
-    )
-    add(
-        "--stride",
-        type=commandline.natural,
-        default=128,
-        help="tokens that neighbouring windows share",
-    )
-    add(
-        "--patience",
-        type=commandline.natural,
-        default=0,
-        help="early stopping: epochs without a better score",
-    )
+    add("--batch", type=positive, default=32, help="sequences of a step, over all devices")
+    add("--micro", type=natural, default=0, help="sequences a device computes at a time; 0: all")
+    add("--length", type=length, help="most tokens of a sequence; the task's if left out")
+    add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
+    add("--patience", type=natural, default=0, help="early stopping: epochs without a better score")
     add("--alpha", type=_share, default=0.5, help="weight of the teacher; the labels have the rest")
     add("--temperature", type=_positive, default=2.0, help="of the teacher's distributions")
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
     add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
-    add("--devices", type=commandline.natural, default=0, help="how many; 0: all")
+    add("--devices", type=natural, default=0, help="how many; 0: all")
     add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
     mlm = parser.add_argument_group("for --task=mlm")
     mlm.add_argument("--document", choices=("line", "block"), default="line", help="of text files")
     mlm.add_argument(
-        "--rows", type=commandline.natural, default=0, help="about how many rows to predict; 0: all"
+        "--rows", type=natural, default=0, help="about how many rows to predict; 0: all"
     )
-    mlm.add_argument("--seed", type=commandline.natural, default=0, help="of the masks")
+    mlm.add_argument("--seed", type=natural, default=0, help="of the masks")
     return parser
 
 
