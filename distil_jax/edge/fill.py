@@ -9,6 +9,7 @@ from distil_jax.edge.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
 from distil_jax.errors import UserError
 from distil_jax.pretrained import fill, load
 from distil_jax.pretrained.fill import Filled
+from distil_jax.pretrained.model import check_vocabulary
 
 
 def mask_filler(name: str | Path, *, count: int) -> Callable[[str], Filled]:
@@ -26,7 +27,7 @@ def mask_filler(name: str | Path, *, count: int) -> Callable[[str], Filled]:
 
 def onnx_mask_filler(model: OnnxModel, *, count: int) -> Callable[[str], Filled]:
     """As `pretrained.fill.mask_filler`, by an exported graph."""
-    fill.check_vocabulary(model.tokenizer, model.config)
+    check_vocabulary(model.tokenizer, model.config)
 
     def filled(text: str) -> Filled:
         ids, places = fill.masked_places(model.tokenizer, model.config.positions, text)

@@ -21,7 +21,7 @@ from distil_jax.edge.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
 from distil_jax.edge.predictor import TOGETHER, predictor
 from distil_jax.errors import UserError
 from distil_jax.evaluation import held_out, plan
-from distil_jax.evaluation.encoding import check_length, check_vocabulary
+from distil_jax.evaluation.encoding import check_length
 from distil_jax.evaluation.held_out import HeldOutSettings
 from distil_jax.evaluation.identity import check_identity
 from distil_jax.evaluation.problem import Prediction
@@ -30,6 +30,7 @@ from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
 from distil_jax.evaluation.tasks import TASKS
 from distil_jax.losses import IGNORE
+from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import claim, write_text, writing

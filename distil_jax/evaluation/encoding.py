@@ -77,14 +77,3 @@ def check_length(length: int | None, usual: int, config: EncoderConfig) -> int:
             f"give at most --length={config.positions}"
         )
     return length
-
-
-def check_vocabulary(
-    tokenizer: "PreTrainedTokenizerFast", config: EncoderConfig, folder: str
-) -> None:
-    """Refuse a tokenizer that knows more tokens than the model."""
-    if len(tokenizer) > config.vocabulary:
-        raise UserError(
-            f"{folder}: the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary}; "
-            "the two belong to different models"
-        )

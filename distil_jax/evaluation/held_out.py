@@ -20,10 +20,11 @@ from distil_jax.data.packing import pack
 from distil_jax.data.sequences import Dropped, Rule, bare_backend, make
 from distil_jax.errors import UserError
 from distil_jax.evaluation.agreement import BANDS, Pair, Totals, compare
-from distil_jax.evaluation.encoding import check_length, check_vocabulary
+from distil_jax.evaluation.encoding import check_length
 from distil_jax.evaluation.identity import check_identity
 from distil_jax.metrics import linear_cka
 from distil_jax.pretrained import Pretrained, load
+from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import claim, write_text, writing

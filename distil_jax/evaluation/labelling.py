@@ -15,11 +15,12 @@ import jax
 
 from distil_jax.errors import UserError
 from distil_jax.evaluation import examples, files, squad, text_problem
-from distil_jax.evaluation.encoding import check_length, check_vocabulary, encode
+from distil_jax.evaluation.encoding import check_length, encode
 from distil_jax.evaluation.files import Record
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.predictor import Packed, Predictor
 from distil_jax.pretrained import Pretrained, load
+from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.training.parallel import Devices
 from distil_jax.training.workdir import writing
 

@@ -14,7 +14,7 @@ import numpy as np
 from distil_jax.errors import UserError
 from distil_jax.evaluation import span_problem, text_problem
 from distil_jax.evaluation.dealing import Dealing, choose_shape
-from distil_jax.evaluation.encoding import check_length, check_vocabulary
+from distil_jax.evaluation.encoding import check_length
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.problem import Problem
 from distil_jax.evaluation.rows import Shape
@@ -24,6 +24,7 @@ from distil_jax.evaluation.tasks import TASKS, Task
 from distil_jax.evaluation.teacher import Teacher, open_teacher
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained, load, load_pooler, locate
+from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.training.parallel import Devices
 
 if TYPE_CHECKING:

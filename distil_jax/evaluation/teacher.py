@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from distil_jax.errors import UserError
-from distil_jax.evaluation.encoding import Encoded, check_vocabulary, encode
+from distil_jax.evaluation.encoding import Encoded, encode
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.predictor import Packed
 from distil_jax.evaluation.problem import Outputs, Problem
 from distil_jax.evaluation.text_problem import Tables, check_one_label, label_order
 from distil_jax.pretrained import Head, Pretrained, load
+from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, MaskedLM, output_table
+from distil_jax.models import MaskedLM, output_table
 from distil_jax.models.types import Batch, Params
-from distil_jax.pretrained.model import Pretrained
+from distil_jax.pretrained.model import Pretrained, check_vocabulary
 
 LENGTH_STEP = 32  # rows are padded to a multiple, so that few lengths are compiled
 TIMED_CALLS = 5
@@ -75,15 +75,6 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
         return Filled(candidates(tokenizer, tokens, probabilities), seconds)
 
     return fill
-
-
-def check_vocabulary(tokenizer: Any, config: EncoderConfig) -> None:
-    """Refuse a tokenizer that knows more tokens than the model."""
-    if len(tokenizer) > config.vocabulary:
-        raise UserError(
-            f"the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary}; the two "
-            "belong to different models"
-        )
 
 
 def masked_places(tokenizer: Any, positions: int, text: str) -> tuple[list[int], list[int]]:

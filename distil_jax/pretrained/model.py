@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 
@@ -27,3 +28,15 @@ class Pretrained:
     labels: tuple[str, ...]
     tokenizer: "PreTrainedTokenizerFast | None"
     problem_type: str = ""
+
+
+def check_vocabulary(
+    tokenizer: "PreTrainedTokenizerFast", config: EncoderConfig, folder: str = ""
+) -> None:
+    """Refuse a tokenizer that knows more tokens than the model; raises `UserError`."""
+    if len(tokenizer) > config.vocabulary:
+        where = f"{folder}: " if folder else ""
+        raise UserError(
+            f"{where}the tokenizer has {len(tokenizer)} tokens, the model {config.vocabulary}; "
+            "the two belong to different models"
+        )
