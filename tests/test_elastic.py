@@ -58,7 +58,7 @@ def test_eight_then_four_then_sixteen_devices_give_the_losses_of_one(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "resuming from the checkpoint of step 7" in done.stdout
-    assert "(1 a device, in 1 micro-batches of 1) on 16 x" in done.stdout
+    assert "(1 a device, in 1 micro-batch of 1) on 16 x" in done.stdout
     for ours, expected in zip(lines(run), lines(tmp_path / "whole"), strict=True):
         for name in ("loss", "soft_target", "masked_lm", "cosine", "tokens"):
             # A copy's first soft target is next to nothing: rounding is the whole loss's.

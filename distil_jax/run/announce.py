@@ -18,8 +18,9 @@ def announce(setup: Setup, display: Display) -> None:
         f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
         f"{data.summary.tokens:,} tokens; held out {setup.held_out.rows:,} rows"
     )
+    parts = "micro-batch" if shares.micro_batches == 1 else "micro-batches"
     display.say(
         f"steps: {setup.total_steps} of {shares.rows} rows ({shares.device_rows} a device, in "
-        f"{shares.micro_batches} micro-batches of {shares.micro_rows}) on "
+        f"{shares.micro_batches} {parts} of {shares.micro_rows}) on "
         f"{devices.count} x {devices.devices[0].device_kind} ({devices.mode})"
     )
