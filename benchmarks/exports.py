@@ -21,16 +21,16 @@ from typing import Any
 import jax
 
 from distil_jax import evaluate, models
-from distil_jax.edge import processor
-from distil_jax.edge.export import OnnxSettings, export_onnx
-from distil_jax.edge.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call, timed
-from distil_jax.edge.onnx_folder import OnnxModel, is_onnx, open_onnx
-from distil_jax.edge.quantise import QUANTISATIONS
+from distil_jax.exporting import processor
+from distil_jax.exporting.export import OnnxSettings, export_onnx
+from distil_jax.exporting.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call, timed
+from distil_jax.exporting.onnx_folder import OnnxModel, is_onnx, open_onnx
+from distil_jax.exporting.quantise import QUANTISATIONS
 from distil_jax.models import EncoderConfig
+from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.model import Head
-from distil_jax.sizing import sentences
-from distil_jax.sizing.known_shapes import BERT_BASE
+from distil_jax.profiling import sentences
 
 SHAPES = [*((1, length) for length in LENGTHS), (BATCH, BATCH_LENGTH)]
 CALLS_OF_A_BATCH = 5

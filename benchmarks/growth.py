@@ -106,13 +106,13 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     import jax
     import numpy as np
 
+    from distil_jax.configuration import source as config_source
     from distil_jax.models import initialize
     from distil_jax.models.stacking import unstack
-    from distil_jax.run import config_source
+    from distil_jax.planning.pair import Pair, pair_of
+    from distil_jax.planning.step_program import step_program
+    from distil_jax.profiling.step_timing import time_steps
     from distil_jax.run.compilation import keep_compiled
-    from distil_jax.sizing.pair import Pair, pair_of
-    from distil_jax.sizing.step_program import step_program
-    from distil_jax.sizing.step_timing import time_steps
     from distil_jax.training import parallel
     from distil_jax.training.step import start, train_step
 

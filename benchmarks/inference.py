@@ -22,8 +22,8 @@ from transformers import AutoModel
 
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.pretrained import Pretrained, load, save
-from distil_jax.sizing import sentences
-from distil_jax.sizing.speed import forward, rows, tokens
+from distil_jax.profiling import sentences
+from distil_jax.profiling.speed import forward, rows, tokens
 
 SENTENCES, ROUNDS = 20, 5
 SHAPE = EncoderConfig(

@@ -15,10 +15,10 @@ import jax
 import numpy as np
 from jax import export
 
-from distil_jax.edge import processor
-from distil_jax.edge.encoder import input_names
-from distil_jax.edge.latency import timed
-from distil_jax.edge.stablehlo import outputs_of
+from distil_jax.exporting import processor
+from distil_jax.exporting.encoder import input_names
+from distil_jax.exporting.latency import timed
+from distil_jax.exporting.stablehlo import outputs_of
 from distil_jax.pretrained import load
 
 SIGNATURE, OUTPUT = "serving_default", "outputs"

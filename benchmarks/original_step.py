@@ -34,6 +34,7 @@ import transformers
 from torch.nn import functional
 
 from distil_jax import huge_pages, pretrained, tokenizer
+from distil_jax.configuration import source as config_source
 from distil_jax.data.loader import training_batches
 from distil_jax.data.masking import Masking
 from distil_jax.data.prepare import prepare
@@ -43,9 +44,8 @@ from distil_jax.models import initialize, student_from_teacher
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Params
+from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained
-from distil_jax.run import config_source
-from distil_jax.sizing.known_shapes import BERT_BASE
 from distil_jax.training import assemble
 from distil_jax.training.parallel import Devices, shares
 from distil_jax.training.step import start, train_step

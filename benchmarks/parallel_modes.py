@@ -12,14 +12,14 @@ from functools import partial
 import jax
 import numpy as np
 
+from distil_jax.configuration import source as config_source
 from distil_jax.data.masking import Masking
 from distil_jax.models import MaskedLM, student_from_teacher
 from distil_jax.pretrained import load
-from distil_jax.run import config_source
 from distil_jax.tokenizer import special_ids
 from distil_jax.training import optimizer, weights
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import Distillation, start, train_step
+from distil_jax.training.step import StepSpec, start, train_step
 
 ROWS, LENGTH, ROUNDS = 32, 128, 15
 
@@ -30,7 +30,7 @@ def main() -> None:
     shape, params = student_from_teacher(teacher.config, teacher.params, (0, 2, 4))
     special = special_ids(teacher.tokenizer)
     for count in sorted({1, jax.device_count()}):
-        run = Distillation(
+        run = StepSpec(
             student=MaskedLM(shape),
             teacher=MaskedLM(teacher.config),
             loss=config.loss,

@@ -12,13 +12,13 @@ import textwrap
 from pathlib import Path
 
 from distil_jax import commandline
+from distil_jax.configuration import source as config_source
 from distil_jax.errors import UserError
-from distil_jax.run import config_source
-from distil_jax.sizing import topologies
-from distil_jax.sizing.pair import pair_of
-from distil_jax.sizing.plan import plan
-from distil_jax.sizing.summary import HEADER, planned_topology, summary
-from distil_jax.sizing.work import work_of
+from distil_jax.planning import topologies
+from distil_jax.planning.pair import pair_of
+from distil_jax.planning.plan import plan
+from distil_jax.planning.summary import HEADER, planned_topology, summary
+from distil_jax.planning.work import work_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WIDTH = 100

@@ -16,17 +16,23 @@ import jax
 import optax
 
 from distil_jax import commandline, losses
+from distil_jax.configuration import source as config_source
+from distil_jax.configuration.schema import Config
 from distil_jax.models import MaskedLM
-from distil_jax.run import config_source
-from distil_jax.sizing import compiler, topologies
-from distil_jax.sizing.flops import config_flops
-from distil_jax.sizing.measure import Measured, measure
-from distil_jax.sizing.microbatch import largest
-from distil_jax.sizing.pair import pair_of
-from distil_jax.sizing.plan import Work
-from distil_jax.sizing.step_program import step_program
-from distil_jax.training.config import Config
-from distil_jax.training.step import State, loss_counts, mask_batch, per_token, train_step
+from distil_jax.planning import compiler, topologies
+from distil_jax.planning.flops import config_flops
+from distil_jax.planning.measure import Measured, measure
+from distil_jax.planning.microbatch import largest
+from distil_jax.planning.pair import pair_of
+from distil_jax.planning.plan import Work
+from distil_jax.planning.step_program import step_program
+from distil_jax.training.step import (
+    State,
+    loss_counts,
+    mask_batch,
+    normalize_by_global_count,
+    train_step,
+)
 
 ROWS, LENGTH = 16, 512
 VARIANTS = {
@@ -108,7 +114,9 @@ def compiled(config: Config, topology: topologies.Topology, body: Any) -> Measur
 def plain_step(run, state, teacher_params, batch, *, sum_over_devices, device):
     """The step as it is mostly written: whole logits, automatic differentiation."""
     masked = mask_batch(run.masking, run.seed, batch)
-    scales = per_token(run.weights(state.step), sum_over_devices(loss_counts(run.loss, masked)))
+    scales = normalize_by_global_count(
+        run.weights(state.step), sum_over_devices(loss_counts(run.loss, masked))
+    )
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(run.seed), state.step), device)
 
     def loss(params):

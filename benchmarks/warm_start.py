@@ -25,8 +25,8 @@ from distil_jax.errors import UserError
 from distil_jax.evaluation.held_out import masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import Encoder
-from distil_jax.models.first_head import first_head
-from distil_jax.models.narrowing import narrow
+from distil_jax.models.mlm_head_fit import fit_mlm_head
+from distil_jax.models.width_pruning import prune_width
 from distil_jax.pretrained import Pretrained, load, save
 
 ROWS, HEAD_ROWS = 256, 1024
@@ -47,7 +47,7 @@ def main(arguments):
     batch = masked_rows(flags.rows, masking(words), ROWS)
     if flags.width:
         shape = narrow_shape(flags, config)
-        config, encoder = narrow(config, encoder, batch, **shape)
+        config, encoder = prune_width(config, encoder, batch, **shape)
     more = masked_rows(flags.rows, masking(words), HEAD_ROWS)
     head = fitted_head(config, encoder, more, token_counts(flags.rows))
     params = {"encoder": encoder, "head": head}
@@ -124,7 +124,7 @@ def fitted_head(config, encoder, batch, counts):
         rows = {name: part[name] for name in ("tokens", "segments")}
         hidden.append(np.asarray(forward({"params": encoder}, rows))[chosen])
         labels.append(np.asarray(part["labels"])[chosen])
-    return first_head(
+    return fit_mlm_head(
         np.concatenate(hidden),
         np.concatenate(labels),
         np.asarray(encoder["embeddings"]["tokens"]),

@@ -4,7 +4,7 @@ import argparse
 import shlex
 
 from distil_jax import commandline, huge_pages
-from distil_jax.run import config_source
+from distil_jax.configuration import source as config_source
 
 
 def main(arguments: list[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax import commandline, huge_pages
+from distil_jax.configuration import source as config_source
 from distil_jax.errors import UsageError
-from distil_jax.run import config_source
 
 TRAINING = "training"
 """Where speed.json has the figures of --config; all else is of --model, and of one measurement."""
@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> None:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     config = config_source.read(flags.config, overrides) if flags.config else None
 
+    from distil_jax.profiling import speed_text
     from distil_jax.report import speed as report
     from distil_jax.run.compilation import keep_compiled
-    from distil_jax.sizing import speed_text
     from distil_jax.training.workdir import write_text, writing
 
     content = report.earlier(flags.output) if flags.output else {}
@@ -56,9 +56,9 @@ def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inference(flags: argparse.Namespace) -> dict[str, Any]:
-    from distil_jax.edge.onnx_folder import is_onnx, open_onnx
+    from distil_jax.exporting.onnx_folder import is_onnx, open_onnx
     from distil_jax.pretrained import load
-    from distil_jax.sizing import sentences, speed
+    from distil_jax.profiling import sentences, speed
 
     found = sentences.read(flags.input, most=flags.sentences)
     names = {"student": flags.model, "teacher": flags.teacher}

@@ -9,9 +9,9 @@ from distil_jax.errors import UserError
 def main(arguments: list[str]) -> None:
     """Parse the flags and serve until interrupted."""
     flags = _parser().parse_args(arguments)
-    from distil_jax.edge import server as serving
-    from distil_jax.edge.fill import mask_filler
-    from distil_jax.edge.onnx_folder import open_onnx
+    from distil_jax.exporting import server as serving
+    from distil_jax.exporting.fill import mask_filler
+    from distil_jax.exporting.onnx_folder import open_onnx
 
     model = open_onnx(flags.model)
     told = serving.about(model, flags.teacher)

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
     flags = _parser().parse_args(arguments)
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
-    from distil_jax.edge.onnx_folder import is_onnx
+    from distil_jax.exporting.onnx_folder import is_onnx
     from distil_jax.run.compilation import keep_compiled
 
     if is_onnx(flags.model):
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
 
 def _evaluate_export(flags: argparse.Namespace) -> None:
     """An export is scored as it is."""
-    from distil_jax.edge import scoring
+    from distil_jax.exporting import scoring
 
     if flags.epochs:
         raise UsageError("an ONNX export cannot be fine-tuned; leave --epochs out (see --help)")

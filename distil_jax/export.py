@@ -36,10 +36,10 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
     if flags.format == "stablehlo":
         _export_stablehlo(flags, command)
         return
-    from distil_jax.edge.draft import scores_before
-    from distil_jax.edge.export import OnnxSettings, export_onnx
+    from distil_jax.exporting.draft import scores_before
+    from distil_jax.exporting.export import OnnxSettings, export_onnx
     from distil_jax.pretrained import load
-    from distil_jax.sizing import sentences
+    from distil_jax.profiling import sentences
 
     texts = sentences.read(flags.calibration, most=flags.texts) if flags.calibration else []
     settings = OnnxSettings(
@@ -55,7 +55,7 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
 
 
 def _export_stablehlo(flags: argparse.Namespace, command: str) -> None:
-    from distil_jax.edge.stablehlo import FILE, export_stablehlo
+    from distil_jax.exporting.stablehlo import FILE, export_stablehlo
     from distil_jax.pretrained import load
 
     for name in OF_MODEL[1:]:

@@ -3,8 +3,9 @@
 import shlex
 
 from distil_jax import commandline, huge_pages
-from distil_jax.run import config_source, guardian
-from distil_jax.run.meeting import find_meeting
+from distil_jax.configuration import source as config_source
+from distil_jax.distributed import supervisor as supervisor
+from distil_jax.distributed.config import find_distributed_config
 
 
 def main(arguments: list[str]) -> None:
@@ -18,17 +19,17 @@ def main(arguments: list[str]) -> None:
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)
     command = f"python -m distil_jax.main {shlex.join(arguments)}"
-    meeting = find_meeting(config.processes)
-    if meeting and not guardian.is_child():
-        guardian.watch("distil_jax.main", arguments, address=meeting.address)
+    distributed = find_distributed_config(config.processes)
+    if distributed and not supervisor.is_child():
+        supervisor.run_supervised("distil_jax.main", arguments, address=distributed.address)
 
     # JAX starts only once the command line is right.
+    from distil_jax.distributed.session import distributed_session
     from distil_jax.run import distillation
     from distil_jax.run.compilation import keep_compiled
-    from distil_jax.run.joining import joined
 
     keep_compiled()
-    with joined(meeting, config.processes) as at_step:
+    with distributed_session(distributed, config.processes) as at_step:
         distillation.run(config, known.workdir, command, at_step)
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from distil_jax import commandline
-from distil_jax.run import config_source
+from distil_jax.configuration import source as config_source
 
 
 def main(arguments: list[str]) -> None:
@@ -14,10 +14,10 @@ def main(arguments: list[str]) -> None:
         overrides.append(f"--config.teacher={known.teacher}")
     config = config_source.read(known.config, overrides)
 
-    from distil_jax.sizing import plan_text, topologies
-    from distil_jax.sizing.pair import pair_of
-    from distil_jax.sizing.plan import plan
-    from distil_jax.sizing.work import work_of
+    from distil_jax.planning import plan_text, topologies
+    from distil_jax.planning.pair import pair_of
+    from distil_jax.planning.plan import plan
+    from distil_jax.planning.work import work_of
 
     topology = topologies.find(known.topology)
     pair, work = pair_of(config), work_of(config, known.corpus_tokens)

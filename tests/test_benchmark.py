@@ -8,11 +8,11 @@ import pytest
 
 from distil_jax import benchmark
 from distil_jax.errors import UsageError, UserError
+from distil_jax.planning.flops import training_flops
+from distil_jax.planning.known_shapes import shape_of
+from distil_jax.profiling import ceiling
 from distil_jax.report import page, write
 from distil_jax.report import speed as report
-from distil_jax.sizing import ceiling
-from distil_jax.sizing.flops import training_flops
-from distil_jax.sizing.known_shapes import shape_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

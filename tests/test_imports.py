@@ -8,10 +8,10 @@ import pytest
 DOORS = "main prepare vocabulary ablate demo evaluate predict export plan benchmark fill_mask"
 READING = """
 import distil_jax.{}
-from distil_jax.run.config_source import read
-from distil_jax.run.meeting import find_meeting
+from distil_jax.configuration.source import read
+from distil_jax.distributed.config import find_distributed_config
 
-find_meeting(read("quickstart", ["--config.loss.schedules.cosine=0:1,1:0"]).processes)
+find_distributed_config(read("quickstart", ["--config.loss.schedules.cosine=0:1,1:0"]).processes)
 """
 TRAINING = """
 from distil_jax import commandline

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distil_jax.data import corpus, part, parts
-from distil_jax.data.overlap import ahead, behind
+from distil_jax.data.prefetch import pipelined_map, prefetch
 from distil_jax.data.progress import Progress
 from distil_jax.data.workspace import Workspace
 
@@ -53,7 +53,7 @@ def make_parts(
     keys = []
     made = 0
     with progress.bar("preparing", total):
-        for key, is_new, record in behind(write, tokenised):
+        for key, is_new, record in pipelined_map(write, tokenised):
             keys.append(key)
             made += is_new
             progress.advance(record["text_bytes"], made=is_new)
@@ -71,5 +71,5 @@ def _tokenised(
         for key, found in parts.mine(job.sources, cut, lambda key: not workspace.has_record(key)):
             yield key, (found, part.divide(found, job.recipe.heldout)) if found else None
 
-    for key, found in ahead(read()):
+    for key, found in prefetch(read()):
         yield key, found and part.tokenise(*found, job.recipe)

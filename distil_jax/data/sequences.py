@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from distil_jax.data.overlap import behind
+from distil_jax.data.prefetch import pipelined_map
 from distil_jax.tokenizer import SpecialIds
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _tokenised(documents: Iterable[str], backend: Tokenizer) -> tuple[Array, Arr
         return backend.encode_batch_fast(pieces, add_special_tokens=False), are_last
 
     ids, lengths, ends = [np.zeros(0, np.int32)], list[int](), list[int]()
-    for encodings, are_last in behind(encode, batches(documents), count=BATCHES_AHEAD):
+    for encodings, are_last in pipelined_map(encode, batches(documents), count=BATCHES_AHEAD):
         ends += [len(lengths) + n for n, is_last in enumerate(are_last, 1) if is_last]
         here = list(map(len, encodings))
         lengths += here

@@ -15,7 +15,7 @@ from distil_jax.losses import IGNORE
 from distil_jax.metrics import Moments
 from distil_jax.models import EncoderConfig, MaskedLM, output_table
 from distil_jax.models.types import Params
-from distil_jax.training.step import gather_rows, labelled_places
+from distil_jax.training.step import gather_rows, masked_positions
 
 BANDS = ((1, 100), (101, 1000), (1001, 5000), (5001, None))
 """First and last rank of a band's tokens by how frequent they are in the text."""
@@ -93,7 +93,7 @@ def compare(
         pair.masking, key, batch["tokens"], segments, jnp.zeros_like(batch["row"]), batch["row"]
     )
     masked = {"tokens": tokens, "segments": segments}
-    places = labelled_places(pair.masking, labels)
+    places = masked_positions(pair.masking, labels)
     labels = gather_rows(labels, places)
     states, logits = _run(pair.student, params, masked, places)
     teacher_states: tuple[Array, ...] = ()

@@ -23,7 +23,7 @@ ENOUGH = 0.09
 
 
 @dataclass(frozen=True)
-class Dealing:
+class BatchPlan:
     """How an epoch's sequences become batches: `hands` of them make one."""
 
     lengths: np.ndarray
@@ -62,7 +62,7 @@ def _deal(lengths: np.ndarray, hands: int, random: np.random.Generator) -> list[
     return [column[column >= 0] for column in dealt.T]
 
 
-def choose_shape(dealing: Dealing, *, width: int) -> Shape:
+def choose_shape(dealing: BatchPlan, *, width: int) -> Shape:
     """Rows and their length for the hands of the first epoch: least padding, then least attention.
 
     `width` is the model's: attention costs a row's length against six times the width.
@@ -88,7 +88,7 @@ def choose_shape(dealing: Dealing, *, width: int) -> Shape:
 
 
 def packed(
-    dealing: Dealing, shape: Shape, epoch: int, *, first: int = 0
+    dealing: BatchPlan, shape: Shape, epoch: int, *, first: int = 0
 ) -> Iterator[list[list[list[int]]]]:
     """For each batch from `first` on, and each hand of it, the sequences of each row.
 

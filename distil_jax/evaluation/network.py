@@ -12,8 +12,8 @@ from distil_jax.evaluation.objectives import mask_window
 from distil_jax.models import (
     Encoder,
     EncoderConfig,
+    QuestionAnswering,
     SequenceClassification,
-    SpanAnswering,
     initialize_module,
 )
 from distil_jax.models.heads import ClassificationHead, SpanHead
@@ -79,7 +79,7 @@ class Network:
 def fresh_head(config: EncoderConfig, labels: int, key: Key[Array, ""]) -> Params:
     """A random head, as Hugging Face draws it; see `Network.labels`."""
     small = replace(config, vocabulary=1, layers=1)
-    module = SequenceClassification(small, labels) if labels else SpanAnswering(small)
+    module = SequenceClassification(small, labels) if labels else QuestionAnswering(small)
     return initialize_module(module, key)["head"]
 
 

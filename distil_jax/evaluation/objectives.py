@@ -12,9 +12,9 @@ import optax.losses
 from jaxtyping import Array, Bool, Float
 
 from distil_jax import losses
-from distil_jax.losses import Mean
+from distil_jax.losses import WeightedSum
 
-Objective = Callable[..., tuple[Mean, Mean]]
+Objective = Callable[..., tuple[WeightedSum, WeightedSum]]
 UNSEEN = -1e9
 
 
@@ -24,13 +24,13 @@ def classification(
     used: Bool[Array, " slots"],
     *,
     temperature: float,
-) -> tuple[Mean, Mean]:
+) -> tuple[WeightedSum, WeightedSum]:
     """Cross-entropy, and KL of the distributions at a temperature times its square, in nats."""
     entropy = _entropy(logits, jnp.where(used, piece["labels"], 0))
     if "soft" not in piece:
-        return Mean.of(entropy, used), nothing()
+        return WeightedSum.of(entropy, used), nothing()
     soft = losses.soft_target(logits, piece["soft"], used, temperature=temperature)
-    return Mean.of(entropy, used), soft
+    return WeightedSum.of(entropy, used), soft
 
 
 def regression(
@@ -39,13 +39,13 @@ def regression(
     used: Bool[Array, " slots"],
     *,
     temperature: float,
-) -> tuple[Mean, Mean]:
+) -> tuple[WeightedSum, WeightedSum]:
     """Squared errors to the label and to the teacher's value; there is nothing to soften."""
     value = outputs[:, 0]
-    error = Mean.of(jnp.square(value - piece["labels"]), used)
+    error = WeightedSum.of(jnp.square(value - piece["labels"]), used)
     if "soft" not in piece:
         return error, nothing()
-    return error, Mean.of(jnp.square(value - piece["soft"][:, 0]), used)
+    return error, WeightedSum.of(jnp.square(value - piece["soft"][:, 0]), used)
 
 
 def span(
@@ -54,7 +54,7 @@ def span(
     used: Bool[Array, " slots"],
     *,
     temperature: float,
-) -> tuple[Mean, Mean]:
+) -> tuple[WeightedSum, WeightedSum]:
     """Means over start and end of what `classification` does, over the tokens of each sequence."""
     hard, soft = [], []
     for column, name in enumerate(("start", "end")):
@@ -63,10 +63,10 @@ def span(
         if "soft" in piece:
             teacher = mask_window(piece["soft"][:, :, column], piece["lengths"])
             soft.append(losses.soft_target(scores, teacher, used, temperature=temperature))
-    mean = Mean.of((hard[0] + hard[1]) / 2, used)
+    mean = WeightedSum.of((hard[0] + hard[1]) / 2, used)
     if not soft:
         return mean, nothing()
-    return mean, Mean((soft[0].total + soft[1].total) / 2, soft[0].count)
+    return mean, WeightedSum((soft[0].total + soft[1].total) / 2, soft[0].count)
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -84,9 +84,9 @@ def mask_window(
     return jnp.where(inside, logits, UNSEEN)
 
 
-def nothing() -> Mean:
+def nothing() -> WeightedSum:
     """A loss that is not computed."""
-    return Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    return WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def _entropy(logits: Float[Array, "slots classes"], labels: Array) -> Float[Array, " slots"]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.evaluation import span_problem, text_problem
-from distil_jax.evaluation.dealing import Dealing, choose_shape
+from distil_jax.evaluation.dealing import BatchPlan, choose_shape
 from distil_jax.evaluation.encoding import check_length
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.problem import Problem
@@ -61,11 +61,11 @@ class Plan:
     epochs: int
     identity: Mapping[str, Any]
 
-    def dealing(self, seed: int) -> Dealing:
+    def dealing(self, seed: int) -> BatchPlan:
         """The batches of a seed."""
         assert self.problem.training is not None
         lengths = self.problem.training.encoded.lengths
-        return Dealing(lengths, self.settings.batch, self.hands, seed)
+        return BatchPlan(lengths, self.settings.batch, self.hands, seed)
 
     @property
     def hands(self) -> int:
@@ -214,7 +214,7 @@ def _shape(settings: Settings, problem: Problem, model: Pretrained, devices: Dev
     assert problem.training is not None
     share = settings.batch // devices.count
     hands = devices.count * (share // (settings.micro or share))
-    dealing = Dealing(problem.training.encoded.lengths, settings.batch, hands, 0)
+    dealing = BatchPlan(problem.training.encoded.lengths, settings.batch, hands, 0)
     return choose_shape(dealing, width=model.config.width)
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from distil_jax.configuration.schema import Optimizer
 from distil_jax.errors import Diverged, Stopped
 from distil_jax.evaluation.dealing import packed
 from distil_jax.evaluation.initial import initial_params
@@ -25,7 +26,6 @@ from distil_jax.evaluation.step import FineTuning, fine_tune_step
 from distil_jax.models.types import Params
 from distil_jax.training import optimizer
 from distil_jax.training.checkpoint import Checkpoints
-from distil_jax.training.config import Optimizer
 from distil_jax.training.step import State
 
 BETAS = (0.9, 0.999)

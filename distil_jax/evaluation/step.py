@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.objectives import Objective
-from distil_jax.losses import Mean
+from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Params
 from distil_jax.training.step import State, Sum
 
@@ -95,5 +95,5 @@ def piece_loss(
     return (_share(hard, count) * (1 - run.alpha)) + (_share(soft, count) * run.alpha)
 
 
-def _share(mean: Mean, count: Array) -> Array:
+def _share(mean: WeightedSum, count: Array) -> Array:
     return mean.total / jnp.maximum(count, 1)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from distil_jax.losses.mean import Mean
+from distil_jax.losses.weighted_sum import WeightedSum
 
 EPSILON = 1e-8
 """The least product of two norms that is divided by (torch adds 1e-12 to each squared norm)."""
@@ -13,7 +13,7 @@ def cosine(
     student_hidden: Float[Array, "*tokens width"],
     teacher_hidden: Float[Array, "*tokens width"],
     mask: Shaped[Array, "*tokens"],
-) -> Mean:
+) -> WeightedSum:
     """1 - cos(student, teacher) of the hidden states where `mask` is not 0 (DistilBERT, section 3).
 
     Computed in float32; a zero vector has cosine 0 and a finite gradient (optax's
@@ -24,4 +24,4 @@ def cosine(
     product = jnp.sum(student * teacher, axis=-1)
     squares = jnp.sum(student**2, axis=-1) * jnp.sum(teacher**2, axis=-1)
     norm = jnp.sqrt(jnp.maximum(squares, EPSILON**2))
-    return Mean.of(1.0 - product / norm, mask)
+    return WeightedSum.of(1.0 - product / norm, mask)

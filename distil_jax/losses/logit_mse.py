@@ -3,17 +3,17 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from distil_jax.losses.mean import Mean
+from distil_jax.losses.weighted_sum import WeightedSum
 
 
 def logit_mse(
     student_logits: Float[Array, "*tokens vocabulary"],
     teacher_logits: Float[Array, "*tokens vocabulary"],
     mask: Shaped[Array, "*tokens"],
-) -> Mean:
+) -> WeightedSum:
     """Squared difference of the logits, summed over the vocabulary, in float32.
 
     Averaged over the tokens where `mask` is not 0: the `alpha_mse` term of DistilBERT's scripts.
     """
     difference = student_logits.astype(jnp.float32) - teacher_logits.astype(jnp.float32)
-    return Mean.of(jnp.sum(difference**2, axis=-1), mask)
+    return WeightedSum.of(jnp.sum(difference**2, axis=-1), mask)

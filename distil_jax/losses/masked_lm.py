@@ -4,13 +4,15 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float, Int
 
-from distil_jax.losses.mean import Mean
+from distil_jax.losses.weighted_sum import WeightedSum
 
 IGNORE = -100
 """The label of a token that is not to be predicted, as in PyTorch and transformers."""
 
 
-def masked_lm(logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]) -> Mean:
+def masked_lm(
+    logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*tokens"]
+) -> WeightedSum:
     """Cross-entropy in nats, in float32, of the tokens that have a label (Devlin et al. 2018).
 
     `labels` are token ids, and `IGNORE` (-100) where nothing is to be predicted.
@@ -19,4 +21,4 @@ def masked_lm(logits: Float[Array, "*tokens vocabulary"], labels: Int[Array, "*t
     entropy = optax.losses.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), jnp.where(kept, labels, 0)
     )
-    return Mean.of(entropy, kept)
+    return WeightedSum.of(entropy, kept)

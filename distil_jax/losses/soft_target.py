@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float, Shaped
 
-from distil_jax.losses.mean import Mean
+from distil_jax.losses.weighted_sum import WeightedSum
 
 
 def soft_target(
@@ -14,7 +14,7 @@ def soft_target(
     mask: Shaped[Array, "*tokens"],
     *,
     temperature: float | Float[Array, ""],
-) -> Mean:
+) -> WeightedSum:
     """KL(teacher || student) of the distributions at `temperature`, times its square, in nats.
 
     Computed in float32 over the tokens where `mask` is not 0. Hinton et al. 2015, section 2; the
@@ -23,4 +23,4 @@ def soft_target(
     student = jax.nn.log_softmax(student_logits.astype(jnp.float32) / temperature)
     teacher = jax.nn.log_softmax(teacher_logits.astype(jnp.float32) / temperature)
     divergence = optax.losses.kl_divergence_with_log_targets(student, teacher)
-    return Mean.of(divergence * temperature**2, mask)
+    return WeightedSum.of(divergence * temperature**2, mask)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, Shaped
 
 from distil_jax.losses.masked_lm import IGNORE
-from distil_jax.losses.mean import Mean
+from distil_jax.losses.weighted_sum import WeightedSum
 
 
 @jax.tree_util.register_dataclass
@@ -24,9 +24,9 @@ from distil_jax.losses.mean import Mean
 class VocabularyMeans:
     """What `vocabulary_losses` measured; for logging, not for differentiation."""
 
-    soft_target: Mean
-    masked_lm: Mean
-    logit_mse: Mean
+    soft_target: WeightedSum
+    masked_lm: WeightedSum
+    logit_mse: WeightedSum
 
 
 class _Student(NamedTuple):
@@ -130,7 +130,9 @@ def _logits(side: _Student, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"
     return _product(side.hidden, side.table, (1, 1), dtype) + side.bias.astype(jnp.float32)
 
 
-def _soft_target(logits: Array, teacher: Array, mask: Array, scales: _Scales) -> tuple[Mean, Array]:
+def _soft_target(
+    logits: Array, teacher: Array, mask: Array, scales: _Scales
+) -> tuple[WeightedSum, Array]:
     """The soft-target sum of one chunk and its gradient with respect to the student's logits."""
     temperature = scales.temperature
     student_log = jax.nn.log_softmax(logits / temperature)
@@ -138,10 +140,12 @@ def _soft_target(logits: Array, teacher: Array, mask: Array, scales: _Scales) ->
     teacher_share = jnp.exp(teacher_log)
     divergence = jnp.sum(teacher_share * (teacher_log - student_log), axis=-1)
     gradient = temperature * (jnp.exp(student_log) - teacher_share)
-    return Mean.of(divergence * temperature**2, mask), jnp.where(mask[:, None] != 0, gradient, 0.0)
+    return WeightedSum.of(divergence * temperature**2, mask), jnp.where(
+        mask[:, None] != 0, gradient, 0.0
+    )
 
 
-def _masked_lm(logits: Array, labels: Array) -> tuple[Mean, Array]:
+def _masked_lm(logits: Array, labels: Array) -> tuple[WeightedSum, Array]:
     """The masked-LM sum of one chunk and its gradient with respect to the logits."""
     kept = labels != IGNORE
     log_share = jax.nn.log_softmax(logits)
@@ -149,14 +153,14 @@ def _masked_lm(logits: Array, labels: Array) -> tuple[Mean, Array]:
     entropy = -jnp.take_along_axis(log_share, label, axis=1)[:, 0]
     hit = jax.lax.broadcasted_iota(label.dtype, logits.shape, 1) == label
     gradient = jnp.exp(log_share) - hit.astype(jnp.float32)
-    return Mean.of(entropy, kept), jnp.where(kept[:, None], gradient, 0.0)
+    return WeightedSum.of(entropy, kept), jnp.where(kept[:, None], gradient, 0.0)
 
 
-def _logit_mse(logits: Array, teacher: Array, mask: Array) -> tuple[Mean, Array]:
+def _logit_mse(logits: Array, teacher: Array, mask: Array) -> tuple[WeightedSum, Array]:
     """The squared distance of one chunk's logits and its gradient."""
     difference = logits - teacher
     squared = jnp.sum(difference**2, axis=-1)
-    return Mean.of(squared, mask), jnp.where(mask[:, None] != 0, 2.0 * difference, 0.0)
+    return WeightedSum.of(squared, mask), jnp.where(mask[:, None] != 0, 2.0 * difference, 0.0)
 
 
 def _measure(
@@ -177,8 +181,8 @@ def _measure(
     return VocabularyMeans(soft, masked_lm, mse), gradient
 
 
-def _nothing() -> Mean:
-    return Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+def _nothing() -> WeightedSum:
+    return WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def _chunks(

@@ -2,7 +2,7 @@
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import Encoder
-from distil_jax.models.heads import SequenceClassification, SpanAnswering
+from distil_jax.models.heads import QuestionAnswering, SequenceClassification
 from distil_jax.models.initialize import initialize, initialize_module
 from distil_jax.models.layer_choice import choose_layers
 from distil_jax.models.masked_lm import MaskedLM, output_table
@@ -12,8 +12,8 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "MaskedLM",
+    "QuestionAnswering",
     "SequenceClassification",
-    "SpanAnswering",
     "choose_layers",
     "initialize",
     "initialize_module",

@@ -11,7 +11,7 @@ from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.types import Bias, Hidden
 
-MIXED = "mixed"
+ATTENTION_OUTPUT = "mixed"
 """The name of what attention hands to its output projection, for rematerialisation."""
 
 
@@ -30,17 +30,17 @@ def attend(
     the product with the values: length x head_width divisions instead of length x length.
     """
     scaled = query * query.shape[-1] ** -0.5
-    query, key, value = (apart(x.swapaxes(1, 2)) for x in (scaled, key, value))
+    query, key, value = (fusion_barrier(x.swapaxes(1, 2)) for x in (scaled, key, value))
     scores = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32) + bias
     largest = jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
-    exponents = apart(jnp.exp(scores - largest))
+    exponents = fusion_barrier(jnp.exp(scores - largest))
     total = jnp.sum(exponents, axis=-1, keepdims=True)
     kept = dropout(exponents.astype(value.dtype), rng, rate=dropout_rate)
     mixed = jnp.einsum("bhqk,bhkd->bhqd", kept, value, preferred_element_type=jnp.float32)
-    return (apart(mixed) / total).astype(value.dtype).swapaxes(1, 2)
+    return (fusion_barrier(mixed) / total).astype(value.dtype).swapaxes(1, 2)
 
 
-def apart(x: Array) -> Array:
+def fusion_barrier(x: Array) -> Array:
     """The same array; on a CPU, what makes it and what takes it are not fused into one kernel.
 
     XLA makes one kernel of a product, a softmax and a product there, and that kernel is five times
@@ -76,6 +76,6 @@ class Attention(nn.Module):
             rng,
             dropout_rate=config.attention_dropout,
         )
-        mixed = checkpoint_name(mixed, MIXED)
+        mixed = checkpoint_name(mixed, ATTENTION_OUTPUT)
         output = Dense(config.width, config.initializer_range, self.dtype, name="output")
         return output(mixed.reshape(hidden.shape))

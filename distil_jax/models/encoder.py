@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Key
 
-from distil_jax.models.attention import MIXED
+from distil_jax.models.attention import ATTENTION_OUTPUT
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Norm
 from distil_jax.models.dropout import dropout
@@ -19,7 +19,7 @@ from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 KEPT = {
     "attention": jax.checkpoint_policies.save_from_both_policies(
         jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-        jax.checkpoint_policies.save_only_these_names(MIXED),
+        jax.checkpoint_policies.save_only_these_names(ATTENTION_OUTPUT),
     ),
     "layer": jax.checkpoint_policies.nothing_saveable,
 }

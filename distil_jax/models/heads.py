@@ -77,7 +77,7 @@ class SequenceClassification(nn.Module):
         return self.head(self.encoder(batch, train), train)
 
 
-class SpanAnswering(nn.Module):
+class QuestionAnswering(nn.Module):
     """An encoder with a span head; attributes as in `Encoder`."""
 
     config: EncoderConfig

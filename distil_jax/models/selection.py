@@ -20,7 +20,9 @@ def choose_columns(
     column that explains most of the variance that is left, every pair of states and map having the
     same say.
     """
-    pairs = [_Left(state, kernel, count) for state, kernel in zip(states, maps, strict=True)]
+    pairs = [
+        ResidualCovariance(state, kernel, count) for state, kernel in zip(states, maps, strict=True)
+    ]
     chosen: list[int] = []
     for _ in range(count):
         gain = np.sum([pair.gain() for pair in pairs], axis=0)
@@ -32,7 +34,7 @@ def choose_columns(
     return np.sort(np.asarray(chosen))
 
 
-class _Left:
+class ResidualCovariance:
     """The covariance of columns and of columns with outputs that the chosen ones leave.
 
     It is own - factor factor^T and shared - factor weight, as in a pivoted Cholesky factorisation,

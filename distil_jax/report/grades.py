@@ -32,7 +32,7 @@ class Grade:
 
 
 @dataclass(frozen=True)
-class Mean:
+class WeightedSum:
     """A model's mean score over tasks beside its teacher's."""
 
     tasks: tuple[str, ...]
@@ -45,7 +45,7 @@ class Mean:
         return self.points / self.teacher if self.teacher > 0 else None
 
 
-def over_tasks(found: Sequence[Grade]) -> Mean | None:
+def over_tasks(found: Sequence[Grade]) -> WeightedSum | None:
     """The mean over the tasks of a model's grades, of those whose teacher was measured.
 
     Of the paper's tasks where there is one; a task that was scored more than once counts once, with
@@ -58,7 +58,7 @@ def over_tasks(found: Sequence[Grade]) -> Mean | None:
         by_task.setdefault(grade.score.task, []).append(grade)
     if not by_task:
         return None
-    return Mean(
+    return WeightedSum(
         tuple(by_task),
         mean(mean(grade.score.points for grade in same) for same in by_task.values()),
         mean(

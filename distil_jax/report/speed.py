@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.errors import UserError
+from distil_jax.profiling.speed_text import training_rows
 from distil_jax.report import files
-from distil_jax.sizing.speed_text import training_rows
 
 FILE = "speed.json"
 ROLES = ("teacher", "student")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from distil_jax.configuration.difference import difference
+from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.errors import Diverged
 from distil_jax.report import ablations as page
 from distil_jax.report.files import read_object
@@ -17,8 +19,6 @@ from distil_jax.run.scores import DISTILLED
 from distil_jax.run.variants import ALL, Variant, variants
 from distil_jax.storage import atomic
 from distil_jax.training import assemble
-from distil_jax.training.config import Config, as_dict
-from distil_jax.training.difference import difference
 from distil_jax.training.place import named
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 
 from distil_jax import __version__
+from distil_jax.planning.flops import config_flops
 from distil_jax.run.setup import Setup
-from distil_jax.sizing.flops import config_flops
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "transformers", "numpy")
 

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from distil_jax.configuration.schema import Config
 from distil_jax.pretrained.card import model_card
 from distil_jax.storage.address import is_url, last
-from distil_jax.training.config import Config
 
 
 def card(

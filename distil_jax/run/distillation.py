@@ -8,6 +8,13 @@ from typing import Any
 
 import jax
 
+from distil_jax.configuration.schema import CheckpointConfig, Config
+from distil_jax.distributed.coordination import (
+    StopConsensus,
+    any_process,
+    broadcast_from_primary,
+    is_primary,
+)
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.run import health, identity, position, rows, scores
 from distil_jax.run.announce import announce
@@ -17,17 +24,10 @@ from distil_jax.run.setup import Setup
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
-from distil_jax.training.config import CheckpointConfig, Config
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.place import CHECKPOINTS, Place, claimed, named
-from distil_jax.training.processes import (
-    Agreement,
-    any_process,
-    is_primary,
-    told_by_primary,
-)
 from distil_jax.training.progress import Display
 from distil_jax.training.record import Record, SilentRecord
 from distil_jax.training.step import State, start, train_step
@@ -97,7 +97,9 @@ def _go_on(
     if is_primary():
         identity.settle(setup.workdir, setup.identity)
     finished = latest == setup.total_steps
-    results = told_by_primary("results", lambda: earlier_results(setup) if finished else None)
+    results = broadcast_from_primary(
+        "results", lambda: earlier_results(setup) if finished else None
+    )
     if results is None:
         announce(setup, display)
         if setup.position.step == latest:
@@ -194,7 +196,7 @@ def _train(
             validate=validate,
             save=partial(_save, checkpoints, setup),
             last_saved=partial(_last_saved, checkpoints),
-            stopping=Agreement(sigterm.arrived).stops,
+            stopping=StopConsensus(sigterm.arrived).stops,
             record=record,
             cadence=Cadence(
                 total_steps,
@@ -234,7 +236,7 @@ def _trace(setup: Setup) -> Trace:
 def _claim(workdir: str | Path) -> Iterator[Place]:
     """Process 0 holds the workdir for all; the others see that it is theirs, too."""
     with claimed(workdir) if is_primary() else nullcontext(named(workdir)) as place:
-        holder = told_by_primary("holder", place.holder)
+        holder = broadcast_from_primary("holder", place.holder)
         if not is_primary():
             place.check_held_by(holder)
         yield place

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import jax
 
+from distil_jax.configuration.schema import Config, from_mapping
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.pretrained import Pretrained, save
@@ -15,7 +16,6 @@ from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.checkpoint import Checkpoints
-from distil_jax.training.config import Config, from_mapping
 from distil_jax.training.metrics_file import parse as parse_metrics
 from distil_jax.training.place import CHECKPOINTS
 from distil_jax.training.step import State, initial

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
 from distil_jax.run.scores import INITIALISED, TEACHER, Scores
 from distil_jax.run.setup import Setup
-from distil_jax.training.config import Config
 from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.place import Place

@@ -9,12 +9,12 @@ from typing import Any
 
 import jax
 
+from distil_jax.configuration.difference import difference
+from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.run.position import START, Position, described
 from distil_jax.training.assemble import Models
-from distil_jax.training.config import Config, as_dict
-from distil_jax.training.difference import difference
 from distil_jax.training.workdir import write_text, writing
 
 FREE_TO_CHANGE = (

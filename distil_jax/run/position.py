@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data.store import Split
 from distil_jax.training import assemble
-from distil_jax.training.config import Config
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data import loader, manifest
 from distil_jax.data import prepare as preparation
 from distil_jax.data.corpus import find as find_text
 from distil_jax.data.heldout import check_share
 from distil_jax.data.store import Split, is_prepared, open_split
+from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.errors import UserError
 from distil_jax.storage.address import last, parent
 from distil_jax.storage.folder import opened
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
-from distil_jax.training.config import Config
 from distil_jax.training.place import HELD_OUT_ROWS, ROWS, Place
-from distil_jax.training.processes import is_primary, told_by_primary
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,15 @@ def prepare(config: Config, place: Place, models: Models, found: Rows) -> tuple[
     own = bool(config.data.validation)
     with _removed_on_error(rows):
         if train is None:
-            told_by_primary("train prepared", partial(_prepare_train, config, place, models))
+            broadcast_from_primary("train prepared", partial(_prepare_train, config, place, models))
             train = _open_train(config, models, rows)
         if held_out is None and not own:
             held_out = _open_held_out(config, models, rows)
     if held_out is None:
         with _removed_on_error(held_out_rows):
-            told_by_primary("held out prepared", partial(_prepare_held_out, config, place, models))
+            broadcast_from_primary(
+                "held out prepared", partial(_prepare_held_out, config, place, models)
+            )
             held_out = _open_held_out(config, models, held_out_rows)
     return train, held_out
 

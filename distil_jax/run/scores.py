@@ -7,14 +7,14 @@ from typing import Any
 
 import jax
 
+from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
+from distil_jax.profiling.inference import one_sentence_a_row, sentences_per_second
 from distil_jax.run.batches import held_out_batches
 from distil_jax.run.setup import Setup
-from distil_jax.sizing.inference import one_sentence_a_row, sentences_per_second
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import module
-from distil_jax.training.processes import is_primary, told_by_primary
 from distil_jax.training.validation import Validate, validator
 from distil_jax.training.workdir import write_text, writing
 
@@ -32,7 +32,7 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
     def earlier() -> Scores | None:
         return json.loads(path.read_text()) if path.exists() else None
 
-    if (found := told_by_primary("baseline", earlier)) is not None:
+    if (found := broadcast_from_primary("baseline", earlier)) is not None:
         return found
     scores = {INITIALISED: validate(params)}
     run = setup.distillation

@@ -5,15 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data.store import Split
 from distil_jax.run import position
 from distil_jax.run.position import Position
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
-from distil_jax.training.config import Config
 from distil_jax.training.parallel import Devices, Shares
 from distil_jax.training.place import Place
-from distil_jax.training.step import Distillation
+from distil_jax.training.step import StepSpec
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Setup:
         return position.total_steps(self.position, self.config, self.train_data)
 
     @cached_property
-    def distillation(self) -> Distillation:
+    def distillation(self) -> StepSpec:
         return assemble.distillation(
             self.config,
             self.models,

@@ -8,15 +8,16 @@ from typing import Any
 
 import jax
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
 from distil_jax.models.stacking import stack, unstack
+from distil_jax.planning import chips
+from distil_jax.planning.flops import config_flops
+from distil_jax.profiling import ceiling
+from distil_jax.profiling.step_timing import StepTiming, time_steps
 from distil_jax.run import accounts, rows
-from distil_jax.sizing import ceiling, chips
-from distil_jax.sizing.flops import config_flops
-from distil_jax.sizing.step_timing import StepTiming, time_steps
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
-from distil_jax.training.config import Config
 from distil_jax.training.parallel import Devices
 from distil_jax.training.place import named
 from distil_jax.training.step import start, train_step

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from distil_jax.configuration.schema import Config, as_dict, from_mapping
 from distil_jax.errors import UsageError, UserError
 from distil_jax.training.assemble import parse_layers
-from distil_jax.training.config import Config, as_dict, from_mapping
 
 ALL = "all losses"
 REMOVED = {

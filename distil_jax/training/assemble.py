@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
@@ -24,9 +25,8 @@ from distil_jax.pretrained import Pretrained, load
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer, weights
-from distil_jax.training.config import Config
 from distil_jax.training.parallel import Shares
-from distil_jax.training.step import Distillation
+from distil_jax.training.step import StepSpec
 
 PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
 """Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
@@ -78,7 +78,7 @@ def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
 
 def distillation(
     config: Config, made: Models, data: Split, shares: Shares, *, total_steps: int | None = None
-) -> Distillation:
+) -> StepSpec:
     """The compiled step's constants; the config's own number of steps unless another is given."""
     return constants(
         config,
@@ -99,9 +99,9 @@ def constants(
     total_steps: int,
     shares: Shares,
     accelerator: bool | None = None,
-) -> Distillation:
+) -> StepSpec:
     """The step's constants from shapes alone: no weights, no rows, no device need be there."""
-    return Distillation(
+    return StepSpec(
         student=module(config, student, config.precision.compute, accelerator=accelerator),
         teacher=None
         if teacher is None

@@ -21,14 +21,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from distil_jax.configuration.difference import difference
+from distil_jax.distributed.coordination import is_primary
 from distil_jax.errors import Diverged, Stopped, UserError
 from distil_jax.storage.address import is_url
 from distil_jax.storage.address import refusal as store_refusal
 from distil_jax.training import checkpoint_steps
 from distil_jax.training.checkpoint_bucket import BucketSteps
 from distil_jax.training.checkpoint_folder import FolderSteps
-from distil_jax.training.difference import difference
-from distil_jax.training.processes import is_primary
 from distil_jax.training.workdir import refusal
 
 CLIENTS = ("gcsfs", "google", "aiohttp", "requests")

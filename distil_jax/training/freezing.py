@@ -24,7 +24,7 @@ def is_frozen(freeze: str, path: Sequence[Any]) -> bool:
     return found == "/".join(prefix)
 
 
-def hold(freeze: str, params: Params) -> Params:
+def stop_frozen_gradients(freeze: str, params: Params) -> Params:
     """The parameters, without a gradient where they are frozen."""
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: jax.lax.stop_gradient(leaf) if is_frozen(freeze, path) else leaf, params

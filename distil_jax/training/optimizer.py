@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import optax
 
-from distil_jax.training.config import Optimizer
+from distil_jax.configuration.schema import Optimizer
 from distil_jax.training.freezing import is_frozen
 
 

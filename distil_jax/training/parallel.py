@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from distil_jax.configuration.schema import Parallel
 from distil_jax.errors import UserError
-from distil_jax.training.config import Parallel
 
 AXIS = "data"
 

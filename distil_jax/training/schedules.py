@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from distil_jax.training.schedule_text import parse
+from distil_jax.configuration.schedule_text import parse
 
 
 def schedule(value: float, text: str, total_steps: int) -> optax.Schedule:

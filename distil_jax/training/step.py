@@ -14,13 +14,13 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from distil_jax import losses
+from distil_jax.configuration.schema import Loss
 from distil_jax.data.masking import Masking, mask_rows
-from distil_jax.losses import Mean
+from distil_jax.losses import WeightedSum
 from distil_jax.models import MaskedLM, output_table
 from distil_jax.models.types import Params
-from distil_jax.training.config import Loss
-from distil_jax.training.freezing import hold
-from distil_jax.training.weights import Weights, WeightsByStep, weighted
+from distil_jax.training.freezing import stop_frozen_gradients
+from distil_jax.training.weights import LossWeights, WeightsByStep, weighted
 
 Batch = Mapping[str, Array]
 Sum = Callable[[Any], Any]
@@ -47,14 +47,14 @@ class State:
 class Means:
     """The losses, not divided yet."""
 
-    soft_target: Mean
-    masked_lm: Mean
-    cosine: Mean
-    logit_mse: Mean
+    soft_target: WeightedSum
+    masked_lm: WeightedSum
+    cosine: WeightedSum
+    logit_mse: WeightedSum
 
 
 @dataclass(frozen=True)
-class Distillation:
+class StepSpec:
     """What stays the same for all steps of a run. Without a teacher it is pretraining.
 
     Attributes:
@@ -79,7 +79,7 @@ class Distillation:
     product_dtype: str
 
 
-def start(run: Distillation, params: Params) -> State:
+def start(run: StepSpec, params: Params) -> State:
     """The state before the first step."""
     return initial(run.optimizer, params)
 
@@ -94,7 +94,7 @@ def initial(optimizer: optax.GradientTransformation, params: Params) -> State:
 
 
 def train_step(
-    run: Distillation,
+    run: StepSpec,
     state: State,
     teacher_params: Params,
     batch: Batch,
@@ -111,7 +111,7 @@ def train_step(
     """
     masked = mask_batch(run.masking, run.seed, batch)
     weights = run.weights(state.step)
-    scales = per_token(weights, sum_over_devices(loss_counts(run.loss, masked)))
+    scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(run.loss, masked)))
     dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(run.seed), state.step), device)
     gradient, means = sum_over_devices(
         accumulate(run, state.params, teacher_params, masked, scales, dropout)
@@ -149,27 +149,28 @@ def loss_counts(loss: Loss, masked: Batch) -> dict[str, Array]:
     return {"soft_target": soft, "masked_lm": labelled, "cosine": ordinary, "logit_mse": soft}
 
 
-def per_token(weights: Weights, counts: Mapping[str, Array]) -> Weights:
+def normalize_by_global_count(weights: LossWeights, counts: Mapping[str, Array]) -> LossWeights:
     """The weights divided by the global counts: what one token's loss is multiplied with."""
     scales = {
         name: getattr(weights, name) / jnp.maximum(count, 1).astype(jnp.float32)
         for name, count in counts.items()
     }
-    return Weights(**scales, temperature=weights.temperature)
+    return LossWeights(**scales, temperature=weights.temperature)
 
 
 def accumulate(
-    run: Distillation,
+    run: StepSpec,
     params: Params,
     teacher_params: Params,
     masked: Batch,
-    scales: Weights,
+    scales: LossWeights,
     dropout: Array,
 ) -> tuple[Params, Means]:
     """The gradient and the means of all micro-batches of this device.
 
-    `scales` are divided by the counts of the whole global batch (`per_token`), so the sum equals
-    the gradient of the undivided batch although the token counts of micro-batches differ.
+    `scales` are divided by the counts of the whole global batch (`normalize_by_global_count`), so
+    the sum equals the gradient of the undivided batch although the token counts of micro-batches
+    differ.
     """
     rows = masked["tokens"].shape[0]
     parts = rows // run.micro_rows
@@ -188,7 +189,7 @@ def accumulate(
         return jax.tree.map(jnp.add, carry, one(params, *xs)), None
 
     split = {k: v.reshape(parts, run.micro_rows, *v.shape[1:]) for k, v in masked.items()}
-    zero = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    zero = WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
     nothing = (
         jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params),
         Means(zero, zero, zero, zero),
@@ -197,15 +198,15 @@ def accumulate(
 
 
 def distillation_loss(
-    run: Distillation,
+    run: StepSpec,
     params: Params,
     teacher_params: Params,
     masked: Batch,
-    scales: Weights,
+    scales: LossWeights,
     dropout: Array,
 ) -> tuple[Float[Array, ""], Means]:
     """This micro-batch's share of the weighted loss of the whole global batch, and its means."""
-    params = hold(run.freeze, params)
+    params = stop_frozen_gradients(run.freeze, params)
     hidden = run.student.apply(
         {"params": params}, masked, train=True, rngs={"dropout": dropout}, method="encode"
     )
@@ -215,14 +216,16 @@ def distillation_loss(
     loss, vocabulary = _vocabulary_losses(
         run, params, teacher_params, hidden, teacher_hidden, masked, scales
     )
-    cosine = Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    cosine = WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
     if teacher_hidden is not None and run.loss.uses("cosine"):
         cosine = losses.cosine(hidden, teacher_hidden, masked["segments"])
         loss = loss + scales.cosine * cosine.total
     return loss, Means(vocabulary.soft_target, vocabulary.masked_lm, cosine, vocabulary.logit_mse)
 
 
-def labelled_places(masking: Masking, labels: Int[Array, "rows length"]) -> Int[Array, "rows most"]:
+def masked_positions(
+    masking: Masking, labels: Int[Array, "rows length"]
+) -> Int[Array, "rows most"]:
     """Where each row's labelled tokens are, a static number of places, others filling it up."""
     unlabelled = labels == losses.IGNORE
     return jnp.argsort(unlabelled, axis=-1, stable=True)[:, : masking.most(labels.shape[-1])]
@@ -234,13 +237,13 @@ def gather_rows(array: Array, places: Int[Array, "rows most"]) -> Array:
 
 
 def _vocabulary_losses(
-    run: Distillation,
+    run: StepSpec,
     params: Params,
     teacher_params: Params,
     hidden: Array,
     teacher_hidden: Array | None,
     masked: Batch,
-    scales: Weights,
+    scales: LossWeights,
 ) -> tuple[Array, losses.VocabularyMeans]:
     labels = masked["labels"]
     mask = masked["segments"] > 0
@@ -249,7 +252,7 @@ def _vocabulary_losses(
         teacher_hidden = None
     if run.loss.positions == "masked" or teacher_hidden is None:
         # Only what is masked reaches the head: a static number of places of each row.
-        places = labelled_places(run.masking, labels)
+        places = masked_positions(run.masking, labels)
         hidden, labels = gather_rows(hidden, places), gather_rows(labels, places)
         mask = labels != losses.IGNORE
         if teacher_hidden is not None:
@@ -280,7 +283,7 @@ def _vocabulary_losses(
     )
 
 
-def _terms(loss: Loss, weights: Weights, means: Means) -> dict[str, Array]:
+def _terms(loss: Loss, weights: LossWeights, means: Means) -> dict[str, Array]:
     """The values of the terms, the optional one where it is used, and whatever is scheduled."""
     names = ["soft_target", "masked_lm", "cosine"]
     names += ["logit_mse"] if loss.uses("logit_mse") else []

@@ -11,18 +11,18 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from distil_jax import losses, metrics
-from distil_jax.losses import Mean
+from distil_jax.losses import WeightedSum
 from distil_jax.models import output_table
 from distil_jax.models.types import Params
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
     Batch,
-    Distillation,
     Means,
+    StepSpec,
     Sum,
     gather_rows,
-    labelled_places,
     mask_batch,
+    masked_positions,
 )
 from distil_jax.training.weights import TERMS
 
@@ -39,15 +39,15 @@ class Scores:
     """
 
     losses: Means
-    accuracy: Mean
-    agreement: Mean
+    accuracy: WeightedSum
+    agreement: WeightedSum
 
 
 Validate = Callable[[Params], dict[str, float]]
 
 
 def validator(
-    run: Distillation,
+    run: StepSpec,
     devices: Devices,
     teacher_params: Params,
     batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
@@ -83,7 +83,7 @@ def validator(
     return validate
 
 
-def figures(run: Distillation, scores: Scores) -> dict[str, float]:
+def figures(run: StepSpec, scores: Scores) -> dict[str, float]:
     """The values of summed scores that were fetched to the host."""
     means = scores.losses
     terms = {name: _value(getattr(means, name)) for name in TERMS}
@@ -106,21 +106,21 @@ def figures(run: Distillation, scores: Scores) -> dict[str, float]:
     return values
 
 
-def _same_vocabulary(run: Distillation) -> bool:
+def _same_vocabulary(run: StepSpec) -> bool:
     if run.teacher is None:
         return False
     return run.teacher.config.vocabulary == run.student.config.vocabulary
 
 
-def _same_width(run: Distillation) -> bool:
+def _same_width(run: StepSpec) -> bool:
     return run.teacher is not None and run.teacher.config.width == run.student.config.width
 
 
-def _value(mean: Mean) -> float:
+def _value(mean: WeightedSum) -> float:
     return float(mean.total) / max(int(mean.count), 1)
 
 
-def score_batch(run: Distillation, params: Params, teacher_params: Params, batch: Batch) -> Scores:
+def score_batch(run: StepSpec, params: Params, teacher_params: Params, batch: Batch) -> Scores:
     """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
     masked = mask_batch(run.masking, VALIDATION_SEED, batch)
     rows = masked["tokens"].shape[0]
@@ -133,7 +133,7 @@ def score_batch(run: Distillation, params: Params, teacher_params: Params, batch
     return jax.tree.map(lambda leaf: leaf.sum(0), jax.lax.map(one, split))
 
 
-def _score(run: Distillation, params: Params, teacher_params: Params, masked: Batch) -> Scores:
+def _score(run: StepSpec, params: Params, teacher_params: Params, masked: Batch) -> Scores:
     hidden = run.student.apply({"params": params}, masked, method="encode")
     student = {"params": params}
     ordinary = masked["segments"] > 0
@@ -143,7 +143,7 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
         if _same_width(run):
             cosine = losses.cosine(hidden, teacher_hidden, ordinary)
     if run.teacher is None or teacher_hidden is None or not _same_vocabulary(run):
-        places = labelled_places(run.masking, masked["labels"])
+        places = masked_positions(run.masking, masked["labels"])
         features = run.student.apply(student, gather_rows(hidden, places), method="transform")
         labels = gather_rows(masked["labels"], places)
         scores = _chunked(run, lambda part: _pretraining(params, *part), (features, labels))
@@ -162,7 +162,7 @@ def _score(run: Distillation, params: Params, teacher_params: Params, masked: Ba
     )
 
 
-def _chunked(run: Distillation, score: Callable[..., Scores], columns: tuple[Array, ...]) -> Scores:
+def _chunked(run: StepSpec, score: Callable[..., Scores], columns: tuple[Array, ...]) -> Scores:
     tokens = columns[0].shape[0] * columns[0].shape[1]
     chunk = min(run.loss.chunk, tokens)
 
@@ -194,7 +194,7 @@ def _pretraining(params: Params, features: Array, labels: Int[Array, " chunk"]) 
 
 
 def _distillation(
-    run: Distillation,
+    run: StepSpec,
     params: Params,
     teacher_params: Params,
     features: Array,
@@ -217,9 +217,9 @@ def _distillation(
     )
 
 
-def _mean(counted: tuple[Array, Array]) -> Mean:
-    return Mean(counted[0].astype(jnp.float32), counted[1].astype(jnp.int32))
+def _mean(counted: tuple[Array, Array]) -> WeightedSum:
+    return WeightedSum(counted[0].astype(jnp.float32), counted[1].astype(jnp.int32))
 
 
-def _nothing() -> Mean:
-    return Mean(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+def _nothing() -> WeightedSum:
+    return WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from distil_jax.training.config import Loss
+from distil_jax.configuration.schema import Loss
 from distil_jax.training.schedules import schedule
 
 TERMS = ("soft_target", "masked_lm", "cosine", "logit_mse")
@@ -16,7 +16,7 @@ TERMS = ("soft_target", "masked_lm", "cosine", "logit_mse")
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """What the means of one step are multiplied with, and the soft target's temperature."""
 
     soft_target: Any
@@ -26,7 +26,7 @@ class Weights:
     temperature: Any
 
 
-WeightsByStep = Callable[[Array], Weights]
+WeightsByStep = Callable[[Array], LossWeights]
 
 
 def by_step(loss: Loss, total_steps: int) -> WeightsByStep:
@@ -35,12 +35,12 @@ def by_step(loss: Loss, total_steps: int) -> WeightsByStep:
         name: schedule(getattr(loss, name), getattr(loss.schedules, name), total_steps)
         for name in (*TERMS, "temperature")
     }
-    return lambda step: Weights(
+    return lambda step: LossWeights(
         **{name: jnp.asarray(at(step), jnp.float32) for name, at in schedules.items()}
     )
 
 
-def weighted(weights: Weights, means: Any) -> Float[Array, ""]:
+def weighted(weights: LossWeights, means: Any) -> Float[Array, ""]:
     """The sum of the means of the terms under their weights."""
     terms = [getattr(weights, name) * getattr(means, name).value() for name in TERMS]
     return jnp.sum(jnp.stack(terms))

@@ -18,7 +18,7 @@ import yaml
 
 from distil_jax import commandline
 from distil_jax.errors import UsageError
-from distil_jax.sizing import topologies
+from distil_jax.planning import topologies
 
 HERE = Path(__file__).parent
 ACCELERATORS = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax.configuration import source as config_source
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load, save
-from distil_jax.run import config_source
 from distil_jax.storage.atomic import write
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -95,9 +95,9 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
 
     study.main(arguments(study, tmp_path, size, "builtin:teacher" if has_head else headless))
 
-    first_head = set() if has_head else {"warm_start"}
+    fit_mlm_head = set() if has_head else {"warm_start"}
     doors = {"prepare", "main", "evaluate", "benchmark", "ablate"}
-    assert set(programs.doors) == doors | first_head
+    assert set(programs.doors) == doors | fit_mlm_head
     runs = programs.configs
     assert ("teacher" in runs) is not has_head
     steps = study.SIZES[size].steps

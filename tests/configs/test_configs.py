@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from distil_jax.run import config_source
+from distil_jax.configuration import source as config_source
 
 CONFIGS = sorted(Path(__file__).parents[2].glob("configs/[!_]*.py"))
 

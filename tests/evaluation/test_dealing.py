@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distil_jax.evaluation.dealing import Dealing, choose_shape, packed
+from distil_jax.evaluation.dealing import BatchPlan, choose_shape, packed
 
 
 def skewed(count: int = 3000) -> np.ndarray:
@@ -15,7 +15,7 @@ def skewed(count: int = 3000) -> np.ndarray:
     ("count", "batch", "hands"), [(3000, 32, 1), (77, 8, 4), (5, 8, 2), (1, 4, 1)]
 )
 def test_an_epoch_holds_every_sequence_once(count, batch, hands):
-    dealing = Dealing(skewed(count), batch, hands, 0)
+    dealing = BatchPlan(skewed(count), batch, hands, 0)
     shape = choose_shape(dealing, width=64)
     every = list(packed(dealing, shape, 0))
     assert len(every) == dealing.batches == -(-count // batch)
@@ -29,7 +29,7 @@ def test_an_epoch_holds_every_sequence_once(count, batch, hands):
 
 
 def test_less_than_a_tenth_is_padding():
-    dealing = Dealing(skewed(), 32, 1, 0)
+    dealing = BatchPlan(skewed(), 32, 1, 0)
     shape = choose_shape(dealing, width=64)
     for epoch in range(3):
         every = list(packed(dealing, shape, epoch))
@@ -39,15 +39,15 @@ def test_less_than_a_tenth_is_padding():
 
 def test_epochs_and_seeds_differ_and_repeat():
     lengths = skewed(300)
-    first = [hand.tolist() for batch in Dealing(lengths, 8, 1, 0).epoch(0) for hand in batch]
-    again = [hand.tolist() for batch in Dealing(lengths, 8, 1, 0).epoch(0) for hand in batch]
-    later = [hand.tolist() for batch in Dealing(lengths, 8, 1, 0).epoch(1) for hand in batch]
-    other = [hand.tolist() for batch in Dealing(lengths, 8, 1, 1).epoch(0) for hand in batch]
+    first = [hand.tolist() for batch in BatchPlan(lengths, 8, 1, 0).epoch(0) for hand in batch]
+    again = [hand.tolist() for batch in BatchPlan(lengths, 8, 1, 0).epoch(0) for hand in batch]
+    later = [hand.tolist() for batch in BatchPlan(lengths, 8, 1, 0).epoch(1) for hand in batch]
+    other = [hand.tolist() for batch in BatchPlan(lengths, 8, 1, 1).epoch(0) for hand in batch]
     assert first == again
     assert first not in (later, other)
 
 
 def test_an_epoch_can_be_entered_in_its_middle():
-    dealing = Dealing(skewed(100), 8, 2, 3)
+    dealing = BatchPlan(skewed(100), 8, 2, 3)
     shape = choose_shape(dealing, width=64)
     assert list(packed(dealing, shape, 1, first=5)) == list(packed(dealing, shape, 1))[5:]

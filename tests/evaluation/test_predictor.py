@@ -39,7 +39,9 @@ def test_order_length_and_company_do_not_matter(labels, devices):
         Encoded(tokens, types, 0)
     )
     model = (
-        models.SequenceClassification(CONFIG, labels) if labels else models.SpanAnswering(CONFIG)
+        models.SequenceClassification(CONFIG, labels)
+        if labels
+        else models.QuestionAnswering(CONFIG)
     )
     for own, kinds, outputs in zip(tokens, types, found, strict=True):
         batch = {"tokens": own[None], "token_types": kinds[None], "segments": own[None] * 0 + 1}

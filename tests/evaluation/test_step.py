@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from distil_jax.configuration.schema import Optimizer
 from distil_jax.evaluation.encoding import Encoded
 from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.objectives import OBJECTIVES
@@ -14,7 +15,6 @@ from distil_jax.evaluation.step import FineTuning, fine_tune_step
 from distil_jax.models import heads
 from distil_jax.pretrained import load_weights
 from distil_jax.training import optimizer
-from distil_jax.training.config import Optimizer
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import State
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from distil_jax import losses
-from distil_jax.losses import IGNORE, Mean, triple
+from distil_jax.losses import IGNORE, WeightedSum
 
 RANDOM = np.random.default_rng(0)
 STUDENT = RANDOM.normal(size=(3, 5, 11)).astype(np.float32)
@@ -96,11 +96,13 @@ def test_means_add_up_and_means_of_means_do_not() -> None:
 
 
 def test_a_mean_of_nothing_is_zero() -> None:
-    assert float(Mean(jnp.zeros(()), jnp.zeros((), jnp.int32)).value()) == 0.0
+    assert float(WeightedSum(jnp.zeros(()), jnp.zeros((), jnp.int32)).value()) == 0.0
 
 
 def test_triple_weighs_the_three() -> None:
-    means = [Mean(jnp.float32(total), jnp.int32(2)) for total in (2.0, 4.0, 6.0)]
-    assert float(triple(*means)) == 5 * 1 + 2 * 2 + 1 * 3
-    weighted = triple(*means, soft_target_weight=1.0, masked_lm_weight=0.0, cosine_weight=2.0)
+    means = [WeightedSum(jnp.float32(total), jnp.int32(2)) for total in (2.0, 4.0, 6.0)]
+    assert float(distilbert_loss(*means)) == 5 * 1 + 2 * 2 + 1 * 3
+    weighted = distilbert_loss(
+        *means, soft_target_weight=1.0, masked_lm_weight=0.0, cosine_weight=2.0
+    )
     assert float(weighted) == 1 + 2 * 3

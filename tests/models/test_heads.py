@@ -37,7 +37,7 @@ def test_heads_drop_out_in_training_where_their_originals_do(config, model_type)
 
 
 def test_span_logits_are_one_dense_map(config, batch):
-    model = models.SpanAnswering(config)
+    model = models.QuestionAnswering(config)
     params = models.initialize_module(model, jax.random.key(0))
     hidden = jax.jit(models.Encoder(config).apply)({"params": params["encoder"]}, batch)
     outputs = params["head"]["outputs"]

@@ -84,7 +84,7 @@ def test_span(hugging_face, rows, tmp_path, model_type):
     def apply(loaded, batch):
         config, params, head, _ = loaded
         assert head == "span"
-        module = models.SpanAnswering(config, scan=True)
+        module = models.QuestionAnswering(config, scan=True)
         return jax.jit(module.apply)({"params": params}, batch)
 
     theirs, ours = both(model, rows, apply, tmp_path)

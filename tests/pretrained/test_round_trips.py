@@ -18,7 +18,7 @@ from distil_jax.pretrained.writing import expressible, named_tensors
 MODULES = {
     "masked_lm": models.MaskedLM,
     "classification": lambda config: models.SequenceClassification(config, labels=3),
-    "span": models.SpanAnswering,
+    "span": models.QuestionAnswering,
 }
 
 

@@ -20,7 +20,7 @@ CONFIG = models.EncoderConfig(
 MODULES = {
     "masked_lm": models.MaskedLM,
     "classification": lambda config: models.SequenceClassification(config, labels=5),
-    "span": models.SpanAnswering,
+    "span": models.QuestionAnswering,
 }
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from distil_jax.configuration import source as config_source
 from distil_jax.models import EncoderConfig, student_shape
-from distil_jax.run import accounts, config_source
+from distil_jax.planning.flops import config_flops
+from distil_jax.run import accounts
 from distil_jax.run.position import START, Position
-from distil_jax.sizing.flops import config_flops
 
 LENGTH = 32
 TEACHER = EncoderConfig(

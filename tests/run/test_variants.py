@@ -2,8 +2,8 @@
 
 import pytest
 
+from distil_jax.configuration import source as config_source
 from distil_jax.errors import UsageError
-from distil_jax.run import config_source
 from distil_jax.run.variants import variants
 
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from distil_jax.configuration.schema import Parallel
 from distil_jax.errors import Diverged, Stopped
-from distil_jax.training.config import Parallel
 from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.parallel import devices
 from distil_jax.training.progress import Display

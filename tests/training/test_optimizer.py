@@ -3,8 +3,8 @@ import numpy as np
 import optax
 import pytest
 
+from distil_jax.configuration.schema import Optimizer
 from distil_jax.training import optimizer
-from distil_jax.training.config import Optimizer
 
 CONFIG = Optimizer(1e-3, "linear", 0.1, 0.9, 0.98, 1e-6, 0.0, 0.0)
 

@@ -11,14 +11,14 @@ import torch
 from transformers import BertForMaskedLM, DistilBertForMaskedLM
 
 from distil_jax import pretrained
+from distil_jax.configuration.schema import Loss, LossSchedules
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.writing import named_tensors
 from distil_jax.training import weights
-from distil_jax.training.config import Loss, LossSchedules
-from distil_jax.training.step import Distillation, accumulate, loss_counts, per_token
+from distil_jax.training.step import StepSpec, accumulate, loss_counts, normalize_by_global_count
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=211, width=32, layers=4, heads=4, inner_width=64, positions=40,
@@ -54,7 +54,7 @@ def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float
         positions=positions,
         chunk=32,
     )
-    run = Distillation(
+    run = StepSpec(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),
         loss=loss,
@@ -69,7 +69,9 @@ def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float
         product_dtype="float32",
     )
     batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
-    scales = per_token(weights.by_step(loss, 1)(jnp.zeros((), jnp.int32)), loss_counts(loss, batch))
+    scales = normalize_by_global_count(
+        weights.by_step(loss, 1)(jnp.zeros((), jnp.int32)), loss_counts(loss, batch)
+    )
     return jax.jit(
         lambda params: accumulate(run, params, TEACHER, batch, scales, jax.random.key(0))
     )(params)

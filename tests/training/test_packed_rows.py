@@ -12,18 +12,18 @@ import optax
 import pytest
 from hypothesis import given, settings
 
+from distil_jax.configuration.schema import Loss, LossSchedules
 from distil_jax.data import packing
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import weights
-from distil_jax.training.config import Loss, LossSchedules
 from distil_jax.training.step import (
-    Distillation,
+    StepSpec,
     accumulate,
     loss_counts,
     mask_batch,
-    per_token,
+    normalize_by_global_count,
 )
 
 LENGTH = 24
@@ -82,7 +82,7 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     teacher = initialize(shape, jax.random.key(1))
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
     loss = dataclasses.replace(LOSS, **changes)
-    run = Distillation(
+    run = StepSpec(
         student=MaskedLM(student_shape, scan=True),
         teacher=MaskedLM(shape, scan=True),
         loss=loss,
@@ -100,7 +100,7 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
 
     @jax.jit
     def both(params: Any, batch: Any) -> Any:
-        scales = per_token(run.weights(jnp.int32(0)), loss_counts(loss, batch))
+        scales = normalize_by_global_count(run.weights(jnp.int32(0)), loss_counts(loss, batch))
         return accumulate(run, params, teacher, batch, scales, jax.random.key(0))
 
     return jax.device_get(both(student, {k: jnp.asarray(v) for k, v in rows.items()}))

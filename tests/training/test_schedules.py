@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import optax
 import pytest
 
+from distil_jax.configuration.schedule_text import parse
 from distil_jax.errors import UsageError
-from distil_jax.training.schedule_text import parse
 from distil_jax.training.schedules import schedule
 
 

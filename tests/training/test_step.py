@@ -9,18 +9,17 @@ import numpy as np
 import optax
 import pytest
 
+from distil_jax.configuration.schema import Loss, LossSchedules, Optimizer
 from distil_jax.data.masking import Masking
-from distil_jax.losses import Mean
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import optimizer, step, weights
-from distil_jax.training.config import Loss, LossSchedules, Optimizer
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
-    Distillation,
+    StepSpec,
     accumulate,
     loss_counts,
     mask_batch,
-    per_token,
+    normalize_by_global_count,
     train_step,
 )
 
@@ -49,9 +48,9 @@ def batch() -> dict[str, np.ndarray]:
     }
 
 
-def distillation(**changes: object) -> Distillation:
+def distillation(**changes: object) -> StepSpec:
     loss = changes.setdefault("loss", LOSS)
-    run = Distillation(
+    run = StepSpec(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),
         loss=LOSS,
@@ -68,11 +67,11 @@ def distillation(**changes: object) -> Distillation:
     return dataclasses.replace(run, **changes)
 
 
-def scales(run: Distillation, counts) -> weights.Weights:
-    return per_token(run.weights(jnp.int32(0)), counts)
+def scales(run: StepSpec, counts) -> weights.LossWeights:
+    return normalize_by_global_count(run.weights(jnp.int32(0)), counts)
 
 
-def gradient_on(devices: int, mode: str, run: Distillation):
+def gradient_on(devices: int, mode: str, run: StepSpec):
     """The summed gradient and means, as the step computes them before the optimizer."""
 
     def body(params, teacher_params, batch, *, sum_over_devices, device):
@@ -145,7 +144,7 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
     teacher_hidden = run.teacher.apply({"params": TEACHER}, masked, method="encode")
     ordinary = masked["segments"] > 0
     selected = ordinary if positions == "all" else masked["labels"] != losses.IGNORE
-    expected = losses.triple(
+    expected = losses.distilbert_loss(
         losses.soft_target(logits, teacher_logits, selected, temperature=2.0),
         losses.masked_lm(logits, masked["labels"]),
         losses.cosine(hidden, teacher_hidden, ordinary),
@@ -238,7 +237,7 @@ def test_means_have_the_counts_that_were_known_before() -> None:
         assert int(mean.count) == int(count)
 
 
-def run_steps(run: Distillation, number: int) -> tuple[step.State, list[dict]]:
+def run_steps(run: StepSpec, number: int) -> tuple[step.State, list[dict]]:
     where = Devices("jit", tuple(jax.devices()[:1]))
     compiled, state, seen = where.map(partial(train_step, run)), step.start(run, STUDENT), []
     for _ in range(number):

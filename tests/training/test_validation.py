@@ -9,12 +9,12 @@ import optax
 import pytest
 
 from distil_jax import losses
+from distil_jax.configuration.schema import Loss, LossSchedules
 from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import weights
-from distil_jax.training.config import Loss, LossSchedules
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import Distillation, mask_batch
+from distil_jax.training.step import StepSpec, mask_batch
 from distil_jax.training.validation import VALIDATION_SEED, validator
 
 SHAPE = EncoderConfig(
@@ -25,7 +25,7 @@ TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (1,))
 ROWS, LENGTH = 10, 24
 LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 32)
-RUN = Distillation(
+RUN = StepSpec(
     student=MaskedLM(STUDENT_SHAPE),
     teacher=MaskedLM(SHAPE),
     loss=LOSS,

@@ -1,0 +1,112 @@
+"""An ONNX graph, node by node: a method for each operator that the encoders need."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.exporting.extra import need
+
+Weights = Literal["float32", "float16"]
+
+
+class Graph:
+    """Nodes and constants in the making; values are known by their names.
+
+    With float16 `weights` every array of two dimensions or more is stored in 16 bits and widened
+    where it is used: the run-time does that once, when it loads the graph.
+    """
+
+    def __init__(self, weights: Weights = "float32") -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.weights = weights
+        self._helper = need("onnx.helper")
+        self._numpy_helper = need("onnx.numpy_helper")
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """A stored array under its own name."""
+        self.constants[name] = self._numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def whole(self, *values: int) -> str:
+        """A small vector of int64, shared by all that need the same one."""
+        name = "int64_" + "_".join(map(str, values)).replace("-", "minus")
+        return self.constant(name, np.asarray(values, np.int64))
+
+    def real(self, value: float) -> str:
+        """A float32 scalar, shared likewise."""
+        return self.constant(f"float32_{value!r}", np.asarray(value, np.float32))
+
+    def weight(self, name: str, value: Any) -> str:
+        """A float32 array of the model, stored in as many bits as `weights` says."""
+        array = np.asarray(value, np.float32)
+        if self.weights == "float32" or array.ndim < 2:
+            return self.constant(name, array)
+        with np.errstate(over="ignore"):
+            narrow = array.astype(np.float16)
+        if not np.isfinite(narrow).all():
+            raise UserError(f"{name} does not fit float16; export it with --quantize=none or int8")
+        return self.node("Cast", self.constant(name, narrow), name=f"{name}/wide", to=1)
+
+    def node(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """A node with one output, which bears the node's name."""
+        self.nodes.append(
+            self._helper.make_node(operator, list(inputs), [name], name=name, **attributes)
+        )
+        return name
+
+    def split(self, value: str, names: Sequence[str], *, axis: int) -> Sequence[str]:
+        """Equal parts along an axis."""
+        self.nodes.append(
+            self._helper.make_node(
+                "Split",
+                [value],
+                list(names),
+                name=f"{names[0]}/split",
+                axis=axis,
+                num_outputs=len(names),
+            )
+        )
+        return names
+
+    def quantise(self, value: str, names: Sequence[str]) -> None:
+        """The value as uint8, its scale and its zero point, under these three names."""
+        self.nodes.append(
+            self._helper.make_node(
+                "DynamicQuantizeLinear", [value], list(names), name=f"{names[0]}/quantise"
+            )
+        )
+
+    def dense(self, value: str, params: Any, name: str) -> str:
+        """The value times a kernel [in, out], plus a bias."""
+        kernel = self.weight(f"{name}/kernel", params["kernel"])
+        product = self.node("MatMul", value, kernel, name=f"{name}/product")
+        bias = self.weight(f"{name}/bias", params["bias"])
+        return self.node("Add", product, bias, name=name)
+
+    def norm(self, value: str, params: Any, name: str, epsilon: float) -> str:
+        """LayerNorm over the last axis."""
+        scale = self.weight(f"{name}/scale", params["scale"])
+        bias = self.weight(f"{name}/bias", params["bias"])
+        return self.node(
+            "LayerNormalization", value, scale, bias, name=name, axis=-1, epsilon=epsilon
+        )
+
+    def activation(self, value: str, kind: str, name: str) -> str:
+        """The function that `distil_jax.models.activation` calls `kind`."""
+        if kind in ("silu", "swish"):
+            gate = self.node("Sigmoid", value, name=f"{name}/gate")
+            return self.node("Mul", value, gate, name=name)
+        operator, attributes = ACTIVATIONS[kind]
+        return self.node(operator, value, name=name, **attributes)
+
+
+ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "gelu": ("Gelu", {"approximate": "none"}),
+    "gelu_new": ("Gelu", {"approximate": "tanh"}),
+    "gelu_pytorch_tanh": ("Gelu", {"approximate": "tanh"}),
+    "relu": ("Relu", {}),
+    "tanh": ("Tanh", {}),
+}

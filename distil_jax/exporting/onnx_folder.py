@@ -1,0 +1,120 @@
+"""An exported ONNX folder, opened in onnxruntime."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from distil_jax.errors import UserError
+from distil_jax.exporting.encoder import IDS, MASK, TYPES
+from distil_jax.exporting.extra import need
+from distil_jax.models import EncoderConfig
+from distil_jax.pretrained.config_file import read_config, read_labels
+from distil_jax.pretrained.model import Head
+from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.tokenizer import resolve
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+FILE = "model.onnx"
+FATAL = 4
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A graph in its session, with what belongs to it.
+
+    Attributes:
+      session: of onnxruntime.
+      quantisation: as `export` was told; "unknown" for a graph that another program made.
+      bytes: of the graph and its weights on disk.
+    """
+
+    folder: Path
+    config: EncoderConfig
+    head: Head
+    labels: tuple[str, ...]
+    tokenizer: "PreTrainedTokenizerFast"
+    session: Any
+    quantisation: str
+    bytes: int
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The graph's outputs; inputs that it does not have are left out."""
+        known = {put.name for put in self.session.get_inputs()}
+        return self.session.run(None, {name: inputs[name] for name in inputs if name in known})
+
+
+def is_onnx(name: str | Path) -> bool:
+    """Whether this names an ONNX file, or a folder with one and without safetensors."""
+    path = resolve(name)
+    return path.suffix == ".onnx" or (
+        (path / FILE).is_file() and not any(path.glob("*.safetensors"))
+    )
+
+
+def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
+    """Open a folder that `export --format=onnx` wrote, or the .onnx file in it.
+
+    `threads` 0 leaves their number to onnxruntime. Raises `UserError` naming the file.
+    """
+    path = resolve(name)
+    file = path if path.suffix == ".onnx" else path / FILE
+    folder = file.parent
+    if not file.is_file():
+        raise UserError(
+            f"{file} does not exist; write it first: python -m distil_jax.export "
+            "--model=MODEL --format=onnx --output=FOLDER"
+        )
+    config, content = read_config(folder)
+    session = _session(file, threads)
+    about = session.get_modelmeta().custom_metadata_map
+    head = about.get("head")
+    if head not in ("masked_lm", "classification", "span"):
+        raise UserError(f"{file} does not name its head; export it with distil_jax.export")
+    count = session.get_outputs()[0].shape[-1] if head == "classification" else 0
+    return OnnxModel(
+        folder=folder,
+        config=config,
+        head=head,
+        labels=read_labels(content, count),
+        tokenizer=load_tokenizer(folder),
+        session=session,
+        quantisation=about.get("quantisation", "unknown"),
+        bytes=sum(part.stat().st_size for part in folder.glob(f"{file.name}*")),
+    )
+
+
+def inputs_of(
+    sequences: Sequence[Sequence[int] | np.ndarray],
+    *,
+    pad: int,
+    token_types: Sequence[Sequence[int] | np.ndarray] | None = None,
+) -> dict[str, Int[np.ndarray, "batch length"]]:
+    """Sequences as int64 rows, padded behind to the longest, with their mask and token types."""
+    shape = (len(sequences), max(map(len, sequences), default=0))
+    ids, mask = np.full(shape, pad, np.int64), np.zeros(shape, np.int64)
+    types = np.zeros(shape, np.int64)
+    for row, tokens in enumerate(sequences):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+        if token_types is not None:
+            types[row, : len(tokens)] = token_types[row]
+    return {IDS: ids, MASK: mask, TYPES: types}
+
+
+def _session(file: Path, threads: int) -> Any:
+    runtime = need("onnxruntime")
+    runtime.set_default_logger_severity(FATAL)
+    options = runtime.SessionOptions()
+    options.log_severity_level = FATAL
+    options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{file} cannot be run ({reason}); export it again") from error

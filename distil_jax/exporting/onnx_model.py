@@ -1,0 +1,122 @@
+"""A model as an ONNX graph, built node by node from the encoder's configuration.
+
+Built with onnx's own helpers and not traced (jax2onnx): the graph is the handful of operators of
+edge/encoder.py, each kernel a plain MatMul that onnxruntime's tools quantise, a tied token table
+is stored once, and neither a change in JAX's traced operations nor a tracer's releases can break
+it. The price is a second description of the encoder; the tests hold it to the JAX model's outputs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.exporting.encoder import hidden_states, input_names
+from distil_jax.exporting.extra import need
+from distil_jax.exporting.graph import Graph, Weights
+from distil_jax.exporting.table import Table, float_table, int8_table
+from distil_jax.models import EncoderConfig
+from distil_jax.pretrained import Pretrained
+
+OPSET = 20
+"""The first with Gelu; onnxruntime 1.17 (2024) and later run it."""
+IR_VERSION = 9
+OUTPUTS = {
+    "masked_lm": ("logits",),
+    "classification": ("logits",),
+    "span": ("start_logits", "end_logits"),
+}
+
+
+def onnx_model(
+    model: Pretrained, *, weights: Weights = "float32", table_largest: int | None = None
+) -> Any:
+    """The ONNX `ModelProto` of a model: int64 inputs [batch, length], float32 outputs.
+
+    With `table_largest` the token table is stored in int8 numbers up to it. Raises `UserError` for
+    a model without a head.
+    """
+    if model.head is None:
+        raise UserError(
+            "the model has no head; an export needs a masked-LM, classification or span head"
+        )
+    params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
+    graph = Graph(weights)
+
+    def place(name: str, values: Any) -> Table:
+        if table_largest is None:
+            return float_table(graph, name, values)
+        return int8_table(graph, name, values, largest=table_largest)
+
+    table = place("tokens", params["encoder"]["embeddings"]["tokens"])
+    hidden = hidden_states(graph, model.config, params["encoder"], table)
+    HEADS[model.head](graph, model.config, params["head"], hidden, table, place)
+    return _proto(graph, model)
+
+
+Place = Callable[[str, Any], Table]
+
+
+def _masked_lm(
+    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
+) -> None:
+    dense = graph.dense(hidden, head["dense"], "head/dense")
+    active = graph.activation(dense, config.head_activation, "head/active")
+    features = graph.norm(active, head["norm"], "head/norm", config.norm_epsilon)
+    decoder = place("decoder", head["table"]) if "table" in head else table
+    product = decoder.decode(graph, features, "head/product")
+    graph.node("Add", product, graph.weight("head/bias", head["bias"]), name="logits")
+
+
+def _classification(
+    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
+) -> None:
+    first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
+    flat = graph.node("Squeeze", first, graph.whole(1), name="head/flat")
+    dense = graph.dense(flat, head["dense"], "head/dense")
+    active = "relu" if config.model_type == "distilbert" else "tanh"
+    pooled = graph.activation(dense, active, "head/pooled")
+    graph.dense(pooled, head["classifier"], "logits")
+
+
+def _span(
+    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
+) -> None:
+    both = graph.dense(hidden, head["outputs"], "head/outputs")
+    ends = graph.split(both, ["head/start", "head/end"], axis=-1)
+    for end, name in zip(ends, OUTPUTS["span"], strict=True):
+        graph.node("Squeeze", end, graph.whole(-1), name=name)
+
+
+HEADS = {"masked_lm": _masked_lm, "classification": _classification, "span": _span}
+
+
+def _proto(graph: Graph, model: Pretrained) -> Any:
+    helper, protos = need("onnx.helper"), need("onnx").TensorProto
+    assert model.head is not None
+    axes: dict[str, list[str | int]] = {
+        "masked_lm": ["batch", "length", model.config.vocabulary],
+        "classification": ["batch", len(model.labels)],
+        "span": ["batch", "length"],
+    }
+    inputs = [
+        helper.make_tensor_value_info(name, protos.INT64, ["batch", "length"])
+        for name in input_names(model.config)
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, protos.FLOAT, axes[model.head])
+        for name in OUTPUTS[model.head]
+    ]
+    body = helper.make_graph(
+        graph.nodes, "distil_jax", inputs, outputs, list(graph.constants.values())
+    )
+    proto = helper.make_model(
+        body,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="distil_jax",
+    )
+    helper.set_model_props(proto, {"head": model.head})
+    return proto

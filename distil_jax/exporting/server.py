@@ -1,0 +1,130 @@
+"""The browser demo's server: the page, the exported graph, and the teacher's answers.
+
+It serves a fixed list of files and nothing else, to this machine alone unless told otherwise.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from distil_jax.errors import UserError
+from distil_jax.exporting import vendor
+from distil_jax.exporting.onnx_folder import FILE, OnnxModel
+from distil_jax.pretrained.fill import Filled
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".wasm": "application/wasm",
+    ".onnx": "application/octet-stream",
+}
+PAGE = ("index.html", "style.css", "app.mjs")
+LARGEST_QUESTION_BYTES = 100_000
+
+Fill = Callable[[str], Filled]
+
+
+def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
+    """What the page says of the model; raises `UserError` for one that fills no masks."""
+    if model.head != "masked_lm":
+        raise UserError(
+            f"{model.folder} has a {model.head} head; the page needs an export of a masked LM"
+        )
+    external = [part.name for part in model.folder.glob(f"{FILE}*") if part.name != FILE]
+    if external:
+        raise UserError(
+            f"{model.folder} keeps its weights in {external[0]}, too large for a browser; "
+            "export a smaller model, or --quantize=int8"
+        )
+    mask = str(model.tokenizer.mask_token)
+    return {
+        "name": model.folder.resolve().name,
+        "bytes": model.bytes,
+        "quantisation": "float32" if model.quantisation == "none" else model.quantisation,
+        "teacher": teacher,
+        "mask": mask,
+        "mask_id": int(model.tokenizer.mask_token_id),  # type: ignore[arg-type]
+        "positions": model.config.positions,
+        "tokens": len(model.tokenizer),
+        "example": f"The {mask} of the file is read first.",
+    }
+
+
+def server(
+    files: Mapping[str, Path],
+    told: Mapping[str, Any],
+    teacher: Fill | None,
+    *,
+    host: str,
+    port: int,
+) -> ThreadingHTTPServer:
+    """A server of `page_files` that is bound but does not serve yet; port 0 is any free one.
+
+    Raises `OSError` for an address that it cannot have.
+    """
+    content = json.dumps(told).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        """One request."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            """A file of the list."""
+            path = self.path.partition("?")[0]
+            if path == "/about.json":
+                self._answer(HTTPStatus.OK, ".json", content)
+            elif path in files:
+                file = files[path]
+                self._answer(HTTPStatus.OK, file.suffix, file.read_bytes())
+            else:
+                self._say(HTTPStatus.NOT_FOUND, {"error": f"{path} does not exist"})
+
+        def do_POST(self) -> None:
+            """A text for the teacher."""
+            size = int(self.headers.get("Content-Length") or 0)
+            if self.path != "/teacher" or teacher is None or size > LARGEST_QUESTION_BYTES:
+                self.close_connection = True
+                self._say(HTTPStatus.NOT_FOUND, {"error": f"{self.path} answers nothing"})
+                return
+            try:
+                question = json.loads(self.rfile.read(size))
+                self._say(HTTPStatus.OK, asdict(teacher(str(question["text"]))))
+            except UserError as error:
+                self._say(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(error)})
+            except (ValueError, KeyError, TypeError) as error:
+                self._say(HTTPStatus.BAD_REQUEST, {"error": f"not a question: {error}"})
+
+        def _say(self, status: HTTPStatus, what: Mapping[str, Any]) -> None:
+            self._answer(status, ".json", json.dumps(what).encode())
+
+        def _answer(self, status: HTTPStatus, suffix: str, body: bytes) -> None:
+            """Isolated from other origins, a page may use threads."""
+            self.send_response(status)
+            self.send_header("Content-Type", TYPES[suffix])
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+            self.send_header("Cache-Control", "no-cache")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """The terminal is for the address."""
+
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+def page_files(model: OnnxModel) -> dict[str, Path]:
+    """What is served, by its path: the page, the browser's libraries, and the model."""
+    page = {f"/{name}": vendor.WEB / name for name in PAGE}
+    page["/"] = vendor.WEB / PAGE[0]
+    libraries = {f"/vendor/{name}": path for name, path in vendor.libraries().items()}
+    names = (FILE, "tokenizer.json", "tokenizer_config.json")
+    return page | libraries | {f"/model/{name}": model.folder / name for name in names}

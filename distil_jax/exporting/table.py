@@ -1,0 +1,80 @@
+"""The token table in a graph: looked up by the embeddings, and multiplied by a tied decoder.
+
+It is stored once, as float32, float16 or int8. In int8 each token has a scale of its own, which the
+looked-up row is multiplied by, and, in the decoder, the token's column of the product.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from distil_jax.exporting.graph import Graph
+
+
+@dataclass(frozen=True)
+class FloatTable:
+    """Stored in the graph's own weights."""
+
+    stored: str
+
+    def look_up(self, graph: Graph, indices: str, name: str) -> str:
+        """The rows of these indices."""
+        return graph.node("Gather", self.stored, indices, name=name, axis=0)
+
+    def decode(self, graph: Graph, features: str, name: str) -> str:
+        """The product with the table, transposed by the run-time when it loads the graph."""
+        turned = graph.node("Transpose", self.stored, name=f"{self.stored}/turned", perm=[1, 0])
+        return graph.node("MatMul", features, turned, name=name)
+
+
+@dataclass(frozen=True)
+class Int8Table:
+    """Stored as int8 with a float32 scale for each token."""
+
+    stored: str
+    scales: str
+
+    def look_up(self, graph: Graph, indices: str, name: str) -> str:
+        """The rows of these indices, in float32."""
+        rows = graph.node("Gather", self.stored, indices, name=f"{name}/int8", axis=0)
+        scales = graph.node("Gather", self.scales, indices, name=f"{name}/scale", axis=0)
+        column = graph.node("Unsqueeze", scales, graph.whole(-1), name=f"{name}/column")
+        wide = graph.node("Cast", rows, name=f"{name}/float32", to=1)
+        return graph.node("Mul", wide, column, name=name)
+
+    def decode(self, graph: Graph, features: str, name: str) -> str:
+        """An integer product; the features' range is taken at run time."""
+        turned = graph.node("Transpose", self.stored, name=f"{self.stored}/turned", perm=[1, 0])
+        parts = [f"{name}/uint8", f"{name}/feature_scale", f"{name}/feature_zero"]
+        graph.quantise(features, parts)
+        product = graph.node("MatMulInteger", parts[0], turned, parts[2], name=f"{name}/integer")
+        wide = graph.node("Cast", product, name=f"{name}/float32", to=1)
+        scale = graph.node("Mul", parts[1], self.scales, name=f"{name}/scale")
+        return graph.node("Mul", wide, scale, name=name)
+
+
+Table = FloatTable | Int8Table
+
+
+def float_table(graph: Graph, name: str, values: Float[np.ndarray, "rows width"]) -> Table:
+    """Put a table into the graph as it is."""
+    return FloatTable(graph.weight(name, values))
+
+
+def int8_table(
+    graph: Graph, name: str, values: Float[np.ndarray, "rows width"], *, largest: int
+) -> Table:
+    """Put a table into the graph as int8 numbers up to `largest`."""
+    numbers, scales = quantised_rows(values, largest)
+    return Int8Table(graph.constant(name, numbers), graph.constant(f"{name}/scales", scales))
+
+
+def quantised_rows(
+    values: Float[np.ndarray, "rows width"], largest: int
+) -> tuple[Int8[np.ndarray, "rows width"], Float[np.ndarray, " rows"]]:
+    """Each row as whole numbers from -largest to largest, times its scale."""
+    scales = np.maximum(np.abs(values).max(axis=1), np.finfo(np.float32).tiny) / largest
+    scales = scales.astype(np.float32)
+    numbers = np.rint(values / scales[:, None]).clip(-largest, largest)
+    return numbers.astype(np.int8), scales

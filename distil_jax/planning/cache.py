@@ -1,0 +1,107 @@
+"""Measured programs are kept on disk: a compilation takes half a minute, its figures a kilobyte."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from distil_jax.configuration.schema import Config, as_dict
+from distil_jax.planning.hlo import Collective
+from distil_jax.planning.measure import Measured, Memory
+from distil_jax.planning.pair import Pair
+from distil_jax.training.workdir import write_text
+
+VARIABLE = "DISTIL_JAX_CACHE"
+SOURCES = (
+    "losses",
+    "models",
+    "training",
+    "data/masking.py",
+    *(
+        f"sizing/{name}.py"
+        for name in (
+            *("chips", "compiler", "flops", "hlo", "measure", "plan", "step_program"),
+            *("topologies", "traffic"),
+        )
+    ),
+)
+"""The code that makes a step's program and reads it, or counts what it would do."""
+
+WITHOUT_EFFECT = ("data", "checkpoint", "eval", "log", "teacher", "tokenizer")
+"""Sections of a config that the step's program does not depend on."""
+
+
+def key_of(config: Config, pair: Pair, topology: str, length: int) -> str:
+    """What decides a program: config, shapes, chips, this package's code, jax and the compiler."""
+    values = as_dict(config)
+    kept = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    parts = {
+        "config": kept,
+        "pair": dataclasses.asdict(pair),
+        "topology": topology,
+        "length": length,
+        "code": _code_digest(),
+        "versions": [_version(name) for name in ("jax", "jaxlib", "libtpu", "flax", "optax")],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def remembered(key: str, measure: Callable[[], Measured]) -> Measured:
+    """The figures kept under `key`, or those of `measure()`, which are then kept.
+
+    In $DISTIL_JAX_CACHE, else ~/.cache/distil_jax; empty: nowhere. A damaged or unwritable file is
+    only a lost minute.
+    """
+    root = os.environ.get(VARIABLE, "~/.cache/distil_jax")
+    if not root:
+        return measure()
+    path = Path(root).expanduser() / "plans" / f"{key}.json"
+    found = _read(path)
+    if found is None:
+        found = measure()
+        _write(path, found)
+    return found
+
+
+def _read(path: Path) -> Measured | None:
+    try:
+        return measured_from(json.loads(path.read_text("utf8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def measured_from(values: Mapping[str, Any]) -> Measured:
+    """The inverse of `dataclasses.asdict`."""
+    memory = Memory(**values["memory"])
+    collectives = tuple(Collective(**one) for one in values["collectives"])
+    return Measured(**{**values, "memory": memory, "collectives": collectives})
+
+
+def _write(path: Path, measured: Measured) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(dataclasses.asdict(measured)) + "\n")
+    except OSError:
+        return
+
+
+def _code_digest() -> str:
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        path = package / source
+        for file in [path] if path.is_file() else sorted(path.glob("*.py")):
+            digest.update(file.relative_to(package).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"

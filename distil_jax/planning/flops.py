@@ -1,0 +1,124 @@
+"""Floating-point operations of a training step, counted from shapes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from distil_jax.configuration.schema import Config
+from distil_jax.models import EncoderConfig
+
+Recomputed = Literal["none", "attention", "layer"]
+
+
+@dataclass(frozen=True)
+class TrainingFlops:
+    """FLOPs per token of a packed row, a multiplication and an addition counted as two."""
+
+    teacher: float
+    student: float
+
+    @property
+    def total(self) -> float:
+        return self.teacher + self.student
+
+    @property
+    def teacher_share(self) -> float:
+        return self.teacher / self.total
+
+
+def config_flops(
+    config: Config,
+    teacher: EncoderConfig | None,
+    student: EncoderConfig,
+    *,
+    length: int,
+    recomputed: Recomputed = "none",
+) -> TrainingFlops:
+    """FLOPs per token of a config's step over rows of `length` tokens, as `training_flops`.
+
+    A loss whose weight is scheduled is computed at every step, whatever its weight there.
+    """
+    loss = config.loss
+    logits = loss.uses("soft_target") or loss.uses("logit_mse")
+    everywhere = loss.positions == "all" and logits
+    return training_flops(
+        teacher,
+        student,
+        length=length,
+        teacher_logits=logits,
+        cosine=loss.uses("cosine"),
+        decoded_share=1.0 if everywhere else config.masking.percent / 100,
+        recomputed=recomputed,
+        frozen_embeddings=config.student.freeze == "embeddings",
+    )
+
+
+def training_flops(
+    teacher: EncoderConfig | None,
+    student: EncoderConfig,
+    *,
+    length: int,
+    teacher_logits: bool,
+    cosine: bool,
+    decoded_share: float,
+    recomputed: Recomputed = "none",
+    frozen_embeddings: bool = False,
+) -> TrainingFlops:
+    """FLOPs per token of one optimizer step over rows of `length` tokens.
+
+    Counted are matrix products alone: lookups, LayerNorms, activations and the optimizer are a few
+    percent beside them. The student runs forward and backward, a backward pass costing two
+    forward ones; the teacher runs forward where a loss needs it, with its head where
+    `teacher_logits` (soft targets, the squared error of logits). `decoded_share` of the tokens
+    pass the head and the product with the vocabulary: 1 where the teacher's logits count at all
+    tokens, the masked share elsewhere. `recomputed` is config.parallel.rematerialise. Embeddings
+    that are frozen have no gradient: neither as the decoder's table, where it is theirs, nor as
+    what the first layer's queries, keys and values are made from.
+    """
+    forward = encoder_flops(student, length=length)
+    again = {
+        "none": 0.0,
+        # The scores, not the mixing: what attention hands on is kept.
+        "attention": student.layers * _scores(student, length) / 2,
+        "layer": forward,
+    }[recomputed]
+    decoder = 3 * decoder_flops(student)
+    backward = 2 * forward
+    if frozen_embeddings:
+        backward -= 3 * 2 * student.width**2
+        decoder -= 2 * student.width * student.vocabulary if student.tied else 0
+    return TrainingFlops(
+        teacher=_teacher(teacher, length, teacher_logits, cosine, decoded_share),
+        student=forward + backward + again + decoded_share * decoder,
+    )
+
+
+def encoder_flops(config: EncoderConfig, *, length: int) -> float:
+    """Forward FLOPs per token: per layer four square products, two of the block inside, attention.
+
+    2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
+    of the feed-forward block; scores and mixing over a whole row, masked pairs computed too.
+    """
+    products = 2 * (4 * config.width**2 + 2 * config.width * config.inner_width)
+    return float(config.layers * (products + _scores(config, length)))
+
+
+def decoder_flops(config: EncoderConfig) -> float:
+    """Forward FLOPs per decoded token: the transform and the product with the vocabulary."""
+    return float(2 * config.width**2 + 2 * config.width * config.vocabulary)
+
+
+def _scores(config: EncoderConfig, length: int) -> float:
+    return 4.0 * length * config.width
+
+
+def _teacher(
+    config: EncoderConfig | None,
+    length: int,
+    logits: bool,
+    cosine: bool,
+    decoded_share: float,
+) -> float:
+    if config is None or not (logits or cosine):
+        return 0.0
+    decoded = decoded_share * decoder_flops(config) if logits else 0.0
+    return encoder_flops(config, length=length) + decoded

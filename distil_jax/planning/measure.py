@@ -1,0 +1,173 @@
+"""What the compiler says of one step program: memory by kind, products, traffic, collectives."""
+
+import dataclasses
+import math
+import re
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from distil_jax.planning import hlo
+from distil_jax.planning.step_program import StepProgram
+from distil_jax.planning.traffic import memory_bytes
+from distil_jax.training.step import distillation_loss
+from distil_jax.training.weights import LossWeights
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+FULL = "RESOURCE_EXHAUSTED"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one chip's memory by what holds them.
+
+    Attributes:
+      gradients: the float32 sums of a step.
+      activations: what the forward pass of a micro-batch keeps for its backward pass.
+      temporaries: all else that the compiler allocates, its program included.
+    """
+
+    teacher: float
+    student: float
+    optimizer: float
+    batch: float
+    gradients: float
+    activations: float
+    temporaries: float
+
+    @property
+    def total(self) -> float:
+        return sum(dataclasses.astuple(self))
+
+    @property
+    def fixed(self) -> float:
+        """What no smaller micro-batch saves."""
+        return self.teacher + self.student + self.optimizer + self.batch + self.gradients
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One compiled step on one chip.
+
+    Attributes:
+      fits: into a chip's memory.
+      flops: of its matrix products; this and all below are 0 where the compiler refused.
+      traffic_bytes: between memory and chip, an upper estimate.
+      program_bytes: temporaries as the compiler counts them, activations and gradients included.
+    """
+
+    fits: bool
+    memory: Memory
+    flops: float
+    traffic_bytes: float
+    collectives: tuple[hlo.Collective, ...]
+    program_bytes: float
+    compile_seconds: float
+
+
+def measure(program: StepProgram, room: float) -> Measured:
+    """Compile `program` for chips of `room` bytes and read what the compiler reports.
+
+    The compiler refuses a program for its temporaries alone, so all is compared with the room here.
+    """
+    started = time.perf_counter()
+    try:
+        compiled = program.lower().compile()
+    except jax.errors.JaxRuntimeError as error:
+        if FULL not in str(error):
+            raise
+        return _too_large(program, str(error), time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    stats = compiled.memory_analysis()
+    parsed = hlo.parse(compiled.as_text())
+    temporaries = float(stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
+    memory = memory_by_kind(program, temporaries)
+    return Measured(
+        fits=memory.total <= room,
+        memory=memory,
+        flops=hlo.product_flops(parsed),
+        traffic_bytes=memory_bytes(parsed),
+        collectives=hlo.collectives(parsed),
+        program_bytes=float(stats.temp_size_in_bytes),
+        compile_seconds=seconds,
+    )
+
+
+def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
+    """The compiler's `temporaries` divided by kind; None: what the shapes alone let expect."""
+    gradients = 4.0 * sum(leaf.size for leaf in jax.tree.leaves(program.state.params))
+    kept = kept_bytes(program)
+    known = gradients + kept
+    if temporaries is None:
+        temporaries = known + chunk_bytes(program)
+    gradients = min(gradients, temporaries)
+    activations = min(kept, temporaries - gradients)
+    return Memory(
+        teacher=tree_bytes(program.teacher_params),
+        student=tree_bytes(program.state.params),
+        optimizer=tree_bytes(program.state.optimizer_state),
+        batch=tree_bytes(program.batch) / program.devices.count,
+        gradients=gradients,
+        activations=activations,
+        temporaries=temporaries - gradients - activations,
+    )
+
+
+def kept_bytes(program: StepProgram) -> float:
+    """Bytes that a micro-batch's forward pass hands to its backward pass, by JAX's own account."""
+    run = program.run
+    rows, length = run.micro_rows, program.batch["tokens"].shape[1]
+    part = {
+        name: jax.ShapeDtypeStruct((rows, length), jnp.int32)
+        for name in ("tokens", "segments", "labels")
+    }
+    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+    scales = LossWeights(scalar, scalar, scalar, scalar, scalar)
+    key = jax.eval_shape(partial(jax.random.key, 0))
+
+    def backward(params: Any, teacher: Any, part: Any, scales: Any, key: Any) -> Any:
+        def loss(params: Any) -> Any:
+            return distillation_loss(run, params, teacher, part, scales, key)[0]
+
+        return jax.vjp(loss, params)[1]
+
+    kept = jax.eval_shape(backward, program.state.params, program.teacher_params, part, scales, key)
+    # Parameters, their casts and the gradient of a table are among what is kept, not activations.
+    weights = {
+        leaf.shape for leaf in jax.tree.leaves((program.state.params, program.teacher_params))
+    }
+    return float(sum(_bytes(leaf) for leaf in jax.tree.leaves(kept) if leaf.shape not in weights))
+
+
+def chunk_bytes(program: StepProgram) -> float:
+    """Logits of student and teacher and their gradient for one chunk, and an attention matrix."""
+    run = program.run
+    rows, length = run.micro_rows, program.batch["tokens"].shape[1]
+    shapes = [module.config for module in (run.student, run.teacher) if module is not None]
+    logits = 12.0 * min(run.loss.chunk, rows * length) * run.student.config.vocabulary
+    return logits + max(8.0 * rows * shape.heads * length**2 for shape in shapes)
+
+
+def tree_bytes(tree: Any) -> float:
+    return float(sum(map(_bytes, jax.tree.leaves(tree))))
+
+
+def _bytes(leaf: Any) -> int:
+    return math.prod(leaf.shape) * leaf.dtype.itemsize
+
+
+def read_refusal(message: str) -> float | None:
+    """The bytes that the compiler says it would have needed."""
+    found = re.search(r"\(([\d.]+)([KMGTP]?)\) exceeds", message) or re.search(
+        r"Used ([\d.]+)([KMGTP]?) of", message
+    )
+    return float(found.group(1)) * UNITS[found.group(2)] if found else None
+
+
+def _too_large(program: StepProgram, message: str, seconds: float) -> Measured:
+    memory = memory_by_kind(program, read_refusal(message))
+    return Measured(False, memory, 0.0, 0.0, (), memory.total, seconds)

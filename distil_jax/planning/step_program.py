@@ -1,0 +1,116 @@
+"""The very step of a config, lowered for devices that need not be there.
+
+`assemble.constants` and `train_step` are what a run uses; state, teacher and batch are shapes only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from distil_jax.configuration.schema import Config
+from distil_jax.data.masking import Masking, frequency_weights
+from distil_jax.models import EncoderConfig, initialize
+from distil_jax.planning.pair import Pair
+from distil_jax.training import assemble
+from distil_jax.training.parallel import AXIS, Devices, shares
+from distil_jax.training.step import StepSpec, start, train_step
+
+SPECIAL = 5
+"""Special tokens of BERT and RoBERTa alike; which ids they have changes no cost."""
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """One optimizer step without values.
+
+    Attributes:
+      run: the step's constants.
+      body: the step itself; only a comparison has another than `train_step`.
+      state, teacher_params, batch: trees of `jax.ShapeDtypeStruct`, placed on `devices`.
+    """
+
+    run: StepSpec
+    devices: Devices
+    state: Any
+    teacher_params: Any
+    batch: Any
+    body: Callable[..., Any] = train_step
+
+    def lower(self) -> Any:
+        """The `jax.stages.Lowered` of exactly what `main` calls in its loop."""
+        step: Any = self.devices.map(partial(self.body, self.run), donate=True)
+        return step.lower(self.state, self.teacher_params, self.batch)
+
+
+def step_program(
+    config: Config, pair: Pair, devices: Devices, *, length: int, total_steps: int
+) -> StepProgram:
+    """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
+    divided = shares(config.batch.sequences, config.batch.micro, devices.count)
+    run = assemble.constants(
+        config,
+        student=assemble.with_dropout(config, pair.student),
+        teacher=pair.teacher,
+        masking=_masking(config, pair.student.vocabulary),
+        total_steps=total_steps,
+        shares=divided,
+        accelerator=devices.devices[0].platform != "cpu",
+    )
+    params = params_of(pair.student, config.precision.parameters)
+    teacher = {} if pair.teacher is None else params_of(pair.teacher, config.precision.teacher)
+    return StepProgram(
+        run,
+        devices,
+        state=_placed(jax.eval_shape(partial(start, run), params), devices.replicated),
+        teacher_params=_placed(teacher, devices.replicated),
+        batch=_batch(config.batch.sequences, length, devices),
+    )
+
+
+def params_of(shape: EncoderConfig, dtype: str) -> Any:
+    """A model's parameters as shapes."""
+    made = jax.eval_shape(partial(initialize, shape), jax.random.key(0))
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), made)
+
+
+def _masking(config: Config, vocabulary: int) -> Masking:
+    """The run's masking with a made-up tokenizer, and token counts that fall like 1 / rank."""
+    weights = None
+    if config.masking.frequency_power:
+        counts = 1e6 / np.arange(1, vocabulary + 1)
+        weights = frequency_weights(counts, config.masking.frequency_power)
+    return Masking(
+        vocabulary=vocabulary,
+        special=tuple(range(SPECIAL)),
+        mask_token=SPECIAL - 1,
+        percent=config.masking.percent,
+        mask_percent=config.masking.mask_percent,
+        random_percent=config.masking.random_percent,
+        weights=weights,
+    )
+
+
+def _batch(rows: int, length: int, devices: Devices) -> dict[str, jax.ShapeDtypeStruct]:
+    sharding = NamedSharding(devices.mesh, PartitionSpec(AXIS))
+    shapes = {
+        "tokens": (rows, length),
+        "segments": (rows, length),
+        "epoch": (rows,),
+        "row": (rows,),
+    }
+    return {
+        name: jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
+        for name, shape in shapes.items()
+    }
+
+
+def _placed(tree: Any, sharding: NamedSharding) -> Any:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )

@@ -1,0 +1,148 @@
+"""Bytes that a compiled program moves between memory and the chip, from its text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from distil_jax.planning.hlo import Instruction, Program
+
+FREE = frozenset(
+    (
+        "parameter",
+        "constant",
+        "tuple",
+        "get-tuple-element",
+        "bitcast",
+        "while",
+        "conditional",
+        "call",
+        "after-all",
+        "iota",
+        "partition-id",
+        "copy-done",
+        "all-gather-done",
+        "all-reduce-done",
+        "collective-permute-done",
+        "recv-done",
+        "send-done",
+        "slice-done",
+        "async-done",
+        "opt-barrier",
+    )
+)
+"""Operations that move nothing themselves, or whose start was counted."""
+
+ALIASING = ("all-gather-start", "collective-permute-start", "copy-start")
+"""Their results are the operands again, which nothing writes, and where it all goes to."""
+
+SLICES = ("dynamic-slice", "slice", "gather")
+
+
+def memory_bytes(program: Program) -> float:
+    """Bytes read and written by all fusions and other operations, loops counted by their turns.
+
+    An upper estimate: an array that the compiler keeps on the chip (memory space above 0) counts
+    nothing, a sliced one its slice, and everything else is read once by each that uses it.
+    """
+    fused = {
+        name
+        for instructions in program.computations.values()
+        for instruction in instructions
+        if instruction.operation not in ("while", "conditional", "call")
+        for name in instruction.called
+    }
+    return 0.0 + sum(
+        times * sum(_moved(program, one, instructions) for one in instructions)
+        for name, instructions in program.computations.items()
+        if name not in fused and (times := program.times[name])
+    )
+
+
+def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) -> float:
+    if one.operation in FREE or one.operation.startswith("async"):
+        return 0.0
+    results = {instruction.name: instruction for instruction in around}
+    body = _body(program, one)
+    read = sum(
+        _read(program, results[name], place, body)
+        for place, name in enumerate(one.operands)
+        if name in results and one.operation not in SLICES
+    )
+    operands = 0.0 + sum(_off_chip(results[name]) for name in one.operands if name in results)
+    written = _written(one, body, operands)
+    return float(read + (2 * written if one.operation in SLICES else written))
+
+
+def _body(program: Program, one: Instruction) -> Sequence[Instruction]:
+    if one.operation != "fusion":
+        return ()
+    return program.computations.get(one.called[0], ())
+
+
+def _read(program: Program, operand: Instruction, place: int, body: Sequence[Instruction]) -> float:
+    """The operand's bytes, or those of its slices where a fusion reads nothing else of it."""
+    whole = _off_chip(operand)
+    users = list(_users_of_parameter(program, place, body))
+    if users and all(_touches_a_part(user, name) for user, name in users):
+        parts = sum(
+            shape.bytes for user, _ in users for shape in user.result if user.operation in SLICES
+        )
+        return float(min(whole, parts))
+    return whole
+
+
+def _users_of_parameter(
+    program: Program, place: int, body: Sequence[Instruction]
+) -> Iterator[tuple[Instruction, str]]:
+    for one in body:
+        if one.operation == "parameter" and one.attributes == str(place):
+            yield from _users(program, one.name, body)
+
+
+def _users(
+    program: Program, name: str, body: Sequence[Instruction]
+) -> Iterator[tuple[Instruction, str]]:
+    """Who uses an array, and by which name: bitcasts and inner fusions are looked through."""
+    for one in body:
+        if name not in one.operands:
+            continue
+        if one.operation == "bitcast":
+            yield from _users(program, one.name, body)
+        elif inner := _body(program, one):
+            for place, operand in enumerate(one.operands):
+                if operand == name:
+                    yield from _users_of_parameter(program, place, inner)
+        else:
+            yield one, name
+
+
+def _touches_a_part(user: Instruction, name: str) -> bool:
+    """A slice of the array, or an update of a part of it in place."""
+    if user.operation in SLICES:
+        return True
+    return user.operation == "dynamic-update-slice" and user.operands[0] == name
+
+
+def _written(one: Instruction, body: Sequence[Instruction], operands: float) -> float:
+    """The result's bytes; of an update in place, those of the update."""
+    by_name = {inner.name: inner for inner in body}
+    root = next((inner for inner in body if inner.is_root), one)
+    if root.operation in ALIASING:
+        return _off_chip(one) - operands
+    if root.operation != "tuple":
+        return _result(root, by_name, _off_chip(one))
+    sizes = [0.0 if shape.on_chip else float(shape.bytes) for shape in one.result]
+    return sum(
+        _result(by_name[name], by_name, size) if name in by_name else size
+        for name, size in zip(root.operands, sizes, strict=True)
+    )
+
+
+def _result(root: Instruction, by_name: Mapping[str, Instruction], whole: float) -> float:
+    while root.operation == "bitcast" and root.operands[0] in by_name:
+        root = by_name[root.operands[0]]
+    if root.operation != "dynamic-update-slice" or root.operands[1] not in by_name:
+        return whole
+    return float(min(whole, sum(shape.bytes for shape in by_name[root.operands[1]].result)))
+
+
+def _off_chip(one: Instruction) -> float:
+    return float(sum(shape.bytes for shape in one.result if not shape.on_chip))

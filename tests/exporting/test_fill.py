@@ -1,0 +1,44 @@
+"""fill: a graph fills masks as its model folder does."""
+
+import pytest
+
+from distil_jax import pretrained
+from distil_jax.errors import UserError
+from distil_jax.exporting.export import OnnxSettings, export_onnx
+from distil_jax.exporting.fill import mask_filler
+
+SETTINGS = OnnxSettings("here", "none", False, (), {}, "command")
+
+
+@pytest.fixture(scope="module")
+def exported(teacher_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx") / "out"
+    export_onnx(pretrained.load(teacher_folder), folder, SETTINGS)
+    return folder
+
+
+def test_candidates_are_the_model_folders(exported, teacher_folder):
+    text = "the [MASK] of the [MASK] 🙂"
+    expected = mask_filler(teacher_folder, count=5)(text)
+    for name in (exported, exported / "model.onnx", str(exported)):
+        found = mask_filler(name, count=5)(text)
+        assert found.milliseconds > 0
+        assert len(found.masks) == 2
+        for ours, theirs in zip(found.masks, expected.masks, strict=True):
+            assert [one.token for one in ours] == [one.token for one in theirs]
+            for one, other in zip(ours, theirs, strict=True):
+                assert one.probability == pytest.approx(other.probability, abs=1e-5)
+
+
+def test_no_mask_and_too_much_text_are_said(exported):
+    fill = mask_filler(exported, count=5)
+    with pytest.raises(UserError, match=r"has no \[MASK\]"):
+        fill("no mask here")
+    with pytest.raises(UserError, match="has 103 tokens, but the model has 64 positions"):
+        fill("[MASK] " + "the " * 100)
+
+
+def test_another_head_is_refused(make, tmp_path):
+    export_onnx(make("bert", "span"), tmp_path / "out", SETTINGS)
+    with pytest.raises(UserError, match=r"no masked-language-model head .it has span."):
+        mask_filler(tmp_path / "out", count=5)

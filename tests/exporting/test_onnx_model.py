@@ -1,0 +1,115 @@
+"""onnx_model: what onnxruntime computes is what the JAX model computes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from distil_jax import models
+from distil_jax.errors import UserError
+from distil_jax.exporting.onnx_model import OPSET, onnx_model
+
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
+TOLERANCE = 1e-4
+
+
+def in_jax(model, tokens, mask, types=None):
+    """The outputs of the Flax module."""
+    module = {
+        "masked_lm": models.MaskedLM(model.config),
+        "classification": models.SequenceClassification(model.config, len(model.labels)),
+        "span": models.QuestionAnswering(model.config),
+    }[model.head]
+    batch = {"tokens": jnp.asarray(tokens, jnp.int32), "segments": jnp.asarray(mask, jnp.int32)}
+    if types is not None:
+        batch["token_types"] = jnp.asarray(types, jnp.int32)
+    params = jax.tree.map(jnp.asarray, dict(model.params))
+    outputs = np.asarray(module.apply({"params": params}, batch))
+    return (outputs[..., 0], outputs[..., 1]) if model.head == "span" else (outputs,)
+
+
+def in_onnx(proto, tokens, mask, types=None):
+    """The outputs of the graph."""
+    onnx.checker.check_model(proto, full_check=True)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    inputs = {"input_ids": tokens, "attention_mask": mask.astype(np.int64)}
+    if any(put.name == "token_type_ids" for put in session.get_inputs()):
+        inputs["token_type_ids"] = np.zeros_like(tokens) if types is None else types
+    return session.run(None, inputs)
+
+
+@pytest.mark.parametrize("head", ["masked_lm", "classification", "span"])
+@pytest.mark.parametrize("model_type", TYPES)
+def test_outputs_are_the_jax_models(make, rows, model_type, head):
+    model, (tokens, mask) = make(model_type, head), rows
+    proto = onnx_model(model)
+    assert [entry.version for entry in proto.opset_import] == [OPSET]
+    theirs, ours = in_jax(model, tokens, mask), in_onnx(proto, tokens, mask)
+    kept = slice(None) if head == "classification" else mask
+    for expected, found in zip(theirs, ours, strict=True):
+        assert np.ptp(expected) > 0.1
+        np.testing.assert_allclose(found[kept], expected[kept], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh"])
+def test_every_activation(make, rows, activation):
+    model, (tokens, mask) = make("bert", activation=activation), rows
+    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
+
+
+def test_token_types_and_no_token_types(make, rows):
+    tokens, mask = rows
+    types = (np.arange(14)[None] > 6).astype(np.int64) * np.ones_like(tokens)
+    model = make("bert")
+    (expected,) = in_jax(model, tokens, mask, types)
+    (found,) = in_onnx(onnx_model(model), tokens, mask, types)
+    np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
+    bare = make("bert", token_types=0)
+    (expected,), (found,) = in_jax(bare, tokens, mask), in_onnx(onnx_model(bare), tokens, mask)
+    np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
+
+
+def test_an_untied_decoder_is_its_own_table(make, rows):
+    model, (tokens, mask) = make("bert", tied=False), rows
+    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (2, 20)])
+def test_batch_and_length_are_free(make, shape):
+    model = make("distilbert")
+    tokens = np.random.default_rng(0).integers(5, 60, shape)
+    mask = np.ones(shape, bool)
+    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("stored", [{}, {"weights": "float16"}, {"table_largest": 127}])
+def test_a_tied_table_is_stored_once(make, stored):
+    model = make("distilbert", width=64)
+    graph = onnx_model(model, **stored).graph
+    shape = [model.config.vocabulary, 64]
+    assert sum(sorted(tensor.dims) == sorted(shape) for tensor in graph.initializer) == 1
+
+
+def test_float16_weights_are_half_the_bytes_and_nearly_the_outputs(make, rows):
+    model, (tokens, mask) = make("bert", width=64, inner_width=128), rows
+    whole, half = onnx_model(model), onnx_model(model, weights="float16")
+    assert half.ByteSize() < 0.65 * whole.ByteSize()
+    (expected,), (found,) = in_onnx(whole, tokens, mask), in_onnx(half, tokens, mask)
+    assert 0 < np.abs(found - expected)[mask].max() < 0.01 * np.ptp(expected)
+
+
+def test_weights_beyond_float16_are_refused_by_name(make):
+    model = make("bert")
+    model.params["encoder"]["embeddings"]["tokens"][3, 3] = 1e6
+    with pytest.raises(UserError, match=r"tokens does not fit float16.*int8"):
+        onnx_model(model, weights="float16")
+
+
+def test_a_model_without_a_head_is_refused(make):
+    with pytest.raises(UserError, match="has no head"):
+        onnx_model(make("bert", None))

@@ -1,0 +1,180 @@
+"""server and the page: what is served, what is refused, and what a browser shows."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from distil_jax import commandline, demo, pretrained
+from distil_jax.errors import UserError
+from distil_jax.exporting import server, vendor
+from distil_jax.exporting.export import OnnxSettings, export_onnx
+from distil_jax.exporting.fill import mask_filler
+
+TEXT = "the [MASK] of the file is [MASK]."
+BROWSER = Path(__file__).parent / "browser"
+
+
+@pytest.fixture(scope="module")
+def exported(teacher_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "student"
+    settings = OnnxSettings("here", "int8", True, (), {}, "command")
+    return export_onnx(pretrained.load(teacher_folder), folder, settings)
+
+
+@pytest.fixture
+def serve():
+    """A function that serves a model and returns the address; it ends with the test."""
+    made = []
+
+    def serve(model, teacher=None):
+        told = server.about(model, "teacher" if teacher else "")
+        one = server.server(server.page_files(model), told, teacher, host="127.0.0.1", port=0)
+        made.append(one)
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{one.server_address[1]}"
+
+    yield serve
+    for one in made:
+        one.shutdown()
+        one.server_close()
+
+
+def answer(address, path, body=None):
+    request = urllib.request.Request(address + path, data=body)
+    try:
+        with urllib.request.urlopen(request) as got:
+            return got.status, got.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_the_page_and_the_model_and_nothing_else(serve, exported, monkeypatch):
+    monkeypatch.setattr(vendor, "libraries", dict)
+    address = serve(exported)
+    assert b"<title>" in answer(address, "/")[1]
+    status, body = answer(address, "/model/model.onnx")
+    assert (status, len(body)) == (200, exported.bytes)
+    assert json.loads(answer(address, "/about.json")[1])["bytes"] == exported.bytes
+    for path in ("/model/README.md", "/../server.py", "/%2e%2e/server.py", "/package.json"):
+        assert answer(address, path)[0] == 404, path
+    assert answer(address, "/teacher", b"{}")[0] == 404
+
+
+def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, monkeypatch):
+    monkeypatch.setattr(vendor, "libraries", dict)
+    fill = mask_filler(teacher_folder, count=5)
+    address = serve(exported, fill)
+    status, body = answer(address, "/teacher", json.dumps({"text": TEXT}).encode())
+    expected = [[one.token for one in mask] for mask in fill(TEXT).masks]
+    assert status == 200
+    assert [[one["token"] for one in mask] for mask in json.loads(body)["masks"]] == expected
+    status, body = answer(address, "/teacher", json.dumps({"text": "no mask"}).encode())
+    assert (status, "has no [MASK]" in json.loads(body)["error"]) == (422, True)
+    assert answer(address, "/teacher", b"not json")[0] == 400
+
+
+def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(vendor, "libraries", dict)
+    settings = OnnxSettings("here", "none", False, (), {}, "command")
+    with pytest.raises(UserError, match="has a span head"):
+        server.about(export_onnx(make("bert", "span"), tmp_path / "span", settings), "")
+    with server.server(server.page_files(exported), {}, None, host="127.0.0.1", port=0) as taken:
+        port = taken.server_address[1]
+        with pytest.raises(SystemExit) as stop:
+            commandline.run(demo.main, [f"--model={exported.folder}", f"--port={port}"])
+    out, err = capfd.readouterr()
+    assert (stop.value.code, out) == (1, "")
+    assert "choose another --port" in err
+
+
+def test_what_is_no_matter_of_the_address_is_not_blamed_on_it(
+    exported, tmp_path, capfd, monkeypatch
+):
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(SystemExit) as stop:
+        commandline.run(demo.main, [f"--model={exported.folder}", "--port=0"])
+    err = capfd.readouterr().err
+    assert (stop.value.code, err.count("\n")) == (1, 1)
+    assert "cache" in err
+    assert "--port" not in err
+
+
+def test_without_npm_the_error_names_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="npm is missing"):
+        vendor.libraries()
+
+
+@pytest.fixture(scope="session")
+def puppeteer(tmp_path_factory):
+    """A folder in which node finds a driver and, unless CHROME names one, a headless Chromium.
+
+    Only a machine without Node.js does without this test; whatever fails after that is a failure.
+    """
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("the page's test in a browser needs Node.js")
+    folder = tmp_path_factory.mktemp("browser")
+    for file in BROWSER.iterdir():
+        shutil.copy(file, folder)
+    ran(["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], folder)
+    return folder
+
+
+def ran(command, folder):
+    """The standard output of a command that must succeed."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_browser_types_and_reads_what_python_reads(serve, exported, teacher_folder, puppeteer):
+    address = serve(exported, mask_filler(teacher_folder, count=5))
+    shown = json.loads(ran(["node", "type.mjs", address, TEXT], puppeteer))
+    assert shown["outside"] == []
+    assert shown["errors"] == []
+    assert shown["width"] <= 360
+    assert shown["isolated"]  # what threads of WebAssembly need
+    assert f"{exported.bytes / 1e6:.1f} MB, int8" in shown["about"]
+    python = mask_filler(exported.folder, count=5)(TEXT)
+    expected = [round(100 * one.probability, 1) for mask in python.masks for one in mask]
+    assert shown["student_shares"] == pytest.approx(expected, abs=0.11)
+    assert shown["student"][0] == python.masks[0][0].token
+    assert shown["student"][5] == python.masks[1][0].token
+    teacher = mask_filler(teacher_folder, count=5)(TEXT)
+    assert shown["teacher"] == [one.token for mask in teacher.masks for one in mask]
+    for where, role in (("in this browser", "student"), ("in Python", "teacher")):
+        told = shown[f"{role}_latency"]
+        assert len(told) == 2
+        assert all(re.fullmatch(rf"\d+\.\d ms, {where}", one) for one in told)
+    assert shown["problem"] == "Put [MASK] into the text."
+
+
+def test_the_lock_names_no_host():
+    for folder in (vendor.WEB, BROWSER):
+        packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+        assert all("integrity" in entry for name, entry in packages.items() if name)
+        assert not any("resolved" in entry for entry in packages.values())
+
+
+def test_the_cache_is_used_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(vendor, "_install", lambda root: _pretend(root))
+    first = vendor.libraries()
+    monkeypatch.setattr(vendor, "_install", lambda _: pytest.fail("installed again"))
+    assert vendor.libraries() == first
+
+
+def _pretend(root: Path) -> None:
+    for path in vendor.FILES.values():
+        (root / "node_modules" / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / "node_modules" / path).touch()

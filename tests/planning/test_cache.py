@@ -1,0 +1,78 @@
+"""cache: the same program is compiled once; anything that decides it makes another."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from distil_jax.planning import cache
+from distil_jax.planning.hlo import Collective
+from distil_jax.planning.measure import Measured, Memory
+from distil_jax.planning.pair import Pair
+
+FOUND = Measured(
+    True,
+    Memory(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0),
+    8.0,
+    9.0,
+    (Collective("all-reduce", 10, 1, False),),
+    11.0,
+    12.0,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path))
+    return tmp_path / "plans"
+
+
+def refuse() -> Measured:
+    raise AssertionError("compiled again")
+
+
+def test_figures_are_kept_and_come_back_the_same(folder: Path) -> None:
+    assert cache.remembered("key", lambda: FOUND) == FOUND
+    assert cache.remembered("key", refuse) == FOUND
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"fits": true}'])
+def test_a_damaged_file_is_measured_anew(folder: Path, damage: str) -> None:
+    cache.remembered("key", lambda: FOUND)
+    (folder / "key.json").write_text(damage)
+    assert cache.remembered("key", lambda: FOUND) == FOUND
+    assert cache.remembered("key", refuse) == FOUND
+
+
+def test_an_unwritable_folder_costs_a_compilation_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path / "file"))
+    assert cache.remembered("key", lambda: FOUND) == FOUND
+
+
+def test_without_a_folder_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTIL_JAX_CACHE", "")
+    assert cache.remembered("key", lambda: FOUND) == FOUND
+    assert not folder.exists()
+
+
+def test_the_key_follows_what_decides_the_program(
+    tiny_config: Callable, tiny_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config()
+    key = cache.key_of(config, tiny_pair, "v4-8", 128)
+    assert key == cache.key_of(tiny_config(), tiny_pair, "v4-8", 128)
+    assert key == cache.key_of(tiny_config(**{"log.every_steps": 7}), tiny_pair, "v4-8", 128)
+    others = [
+        cache.key_of(tiny_config(**{"loss.chunk": 32}), tiny_pair, "v4-8", 128),
+        cache.key_of(config, Pair(None, tiny_pair.student), "v4-8", 128),
+        cache.key_of(config, tiny_pair, "v4-16", 128),
+        cache.key_of(config, tiny_pair, "v4-8", 256),
+    ]
+    monkeypatch.setattr(cache, "_code_digest", lambda: "another package")
+    others.append(cache.key_of(config, tiny_pair, "v4-8", 128))
+    monkeypatch.setattr(cache, "_version", lambda name: f"{name} 9")
+    others.append(cache.key_of(config, tiny_pair, "v4-8", 128))
+    assert len({key, *others}) == 1 + len(others)

@@ -1,0 +1,102 @@
+"""flops: the counts worked out by hand for BERT-base and DistilBERT."""
+
+import dataclasses
+
+import pytest
+
+from distil_jax.configuration import source as config_source
+from distil_jax.models import EncoderConfig
+from distil_jax.planning.flops import config_flops, encoder_flops, training_flops
+
+
+def shape(layers: int) -> EncoderConfig:
+    return EncoderConfig(
+        model_type="bert",
+        vocabulary=30522,
+        width=768,
+        layers=layers,
+        heads=12,
+        inner_width=3072,
+        positions=512,
+    )
+
+
+def test_bert_base_has_the_known_forward_flops() -> None:
+    # Twelve layers of 12 x 768^2 weights, two operations each; attention at length 128.
+    assert encoder_flops(shape(12), length=0) == 12 * 24 * 768**2
+    assert encoder_flops(shape(12), length=128) - encoder_flops(shape(12), length=0) == (
+        12 * 4 * 128 * 768
+    )
+
+
+def test_distillation_costs_what_was_counted_by_hand() -> None:
+    flops = training_flops(
+        shape(12), shape(6), length=0, teacher_logits=True, cosine=True, decoded_share=1.0
+    )
+    vocabulary = 2 * 768 * 30522 + 2 * 768**2
+    assert flops.teacher == pytest.approx(0.1699e9 + vocabulary, rel=1e-3)
+    assert flops.student == pytest.approx(0.2548e9 + 3 * vocabulary, rel=1e-3)
+    assert flops.teacher_share == flops.teacher / (flops.teacher + flops.student)
+
+
+def test_a_teacher_that_no_loss_needs_costs_nothing() -> None:
+    flops = training_flops(
+        shape(12), shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.15
+    )
+    assert flops.teacher == 0
+    assert flops.teacher_share == 0
+
+
+def test_frozen_embeddings_have_no_gradient() -> None:
+    def student(tied: bool, frozen: bool) -> float:
+        return training_flops(
+            None, dataclasses.replace(shape(6), tied=tied), length=128, teacher_logits=False,
+            cosine=False, decoded_share=0.5, frozen_embeddings=frozen,
+        ).student  # fmt: skip
+
+    # Neither for what the first layer's queries, keys and values are made of, nor, tied, the table.
+    first_layer = 3 * 2 * 768**2
+    assert student(False, False) - student(False, True) == pytest.approx(first_layer)
+    table = 0.5 * 2 * 768 * 30522
+    assert student(True, False) - student(True, True) == pytest.approx(first_layer + table)
+
+
+@pytest.mark.parametrize(
+    ("flags", "logits", "cosine"),
+    [
+        ([], True, True),
+        (["loss.soft_target=0"], False, True),
+        (["loss.soft_target=0", "loss.logit_mse=1"], True, True),
+        (["loss.soft_target=0", "loss.logit_mse=1", "loss.cosine=0"], True, False),
+        (
+            ["loss.soft_target=0", "loss.cosine=0", "loss.schedules.soft_target=0:5,1:1"],
+            True,
+            False,
+        ),
+        (["loss.schedules.soft_target=0:0,1:0"], False, True),
+    ],
+)
+def test_a_config_is_counted_with_what_its_losses_need(
+    flags: list[str], logits: bool, cosine: bool
+) -> None:
+    config = config_source.read("base", [f"--config.{flag}" for flag in flags])
+    expected = training_flops(
+        shape(12),
+        shape(6),
+        length=128,
+        teacher_logits=logits,
+        cosine=cosine,
+        decoded_share=1.0 if logits else 0.15,
+    )
+    assert config_flops(config, shape(12), shape(6), length=128) == expected
+
+
+def test_recomputed_layers_cost_one_forward_pass_more() -> None:
+    def student(recomputed: str) -> float:
+        return training_flops(
+            None, shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.0,
+            recomputed=recomputed,  # type: ignore[arg-type]
+        ).student  # fmt: skip
+
+    assert student("layer") == pytest.approx(student("none") * 4 / 3)
+    assert student("none") < student("attention") < student("layer")

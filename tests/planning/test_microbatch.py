@@ -1,0 +1,55 @@
+"""microbatch: the search finds what trying all would, with few programs."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distil_jax.planning.measure import Measured, Memory
+from distil_jax.planning.microbatch import largest
+
+
+def program(total: float, fixed: float, room: float) -> Measured:
+    memory = Memory(fixed, 0.0, 0.0, 0.0, 0.0, total - fixed, 0.0)
+    return Measured(total <= room, memory, 1.0, 1.0, (), total, 0.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    device_rows=st.integers(1, 512),
+    fixed=st.floats(0.1, 30.0),
+    base=st.floats(0.0, 10.0),
+    per_row=st.floats(0.01, 4.0),
+    start=st.integers(0, 40),
+)
+def test_it_finds_the_largest_divisor_that_fits(device_rows, fixed, base, per_row, start) -> None:
+    room = 16.0
+    divisors = [n for n in range(1, device_rows + 1) if device_rows % n == 0]
+    compiled: list[int] = []
+
+    def compile_at(rows: int) -> Measured:
+        compiled.append(rows)
+        return program(fixed + base + per_row * rows, fixed, room)
+
+    first = divisors[start % len(divisors)]
+    known = {first: compile_at(first)}
+    found = largest(device_rows, known, compile_at, room)
+    fitting = [n for n in divisors if fixed + base + per_row * n <= room]
+    assert found == max(fitting, default=0)
+    assert len(compiled) == len(set(compiled))
+
+
+def test_a_few_programs_are_enough() -> None:
+    compiled: list[int] = []
+
+    def compile_at(rows: int) -> Measured:
+        compiled.append(rows)
+        return program(2.0 + 0.1 * rows, 1.5, 16.0)
+
+    known = {16: compile_at(16)}
+    assert largest(512, known, compile_at, 16.0) == 128
+    assert len(compiled) <= 3
+
+
+@pytest.mark.parametrize("room", [0.5, 1.0])
+def test_nothing_fits(room: float) -> None:
+    assert largest(8, {}, lambda rows: program(1.0 + rows, 1.0, room), room) == 0
