@@ -5,6 +5,10 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
 environment_python=$venv/bin/python
 
+# Without byte code each process compiles the thousand modules that it imports. The first one writes
+# it: that is less work than --compile for all that pip installs.
+unset PYTHONDONTWRITEBYTECODE
+
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1

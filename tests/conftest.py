@@ -9,13 +9,13 @@ os.environ["XLA_FLAGS"] = (
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-import atexit
+import hashlib
 import json
+import platform
 import random
-import shutil
 import string
 import subprocess
-import tempfile
+import sys
 import time
 import urllib.request
 import uuid
@@ -30,10 +30,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+# Byte code is written, by the programs started here too: each imports a thousand modules and more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 install_import_hook("distil_jax", "beartype.beartype")
 
 # What the one who tests has set for programs of their own.
-for name in ("COLUMNS", "FORCE_COLOR", "PYTHONWARNINGS", "RAY_ADDRESS", "TTY_COMPATIBLE"):
+for name in ("COLUMNS", "FORCE_COLOR", "RAY_ADDRESS", "TTY_COMPATIBLE"):
     os.environ.pop(name, None)
 
 # However slow this machine is at the moment; and the same examples each time, unless asked for.
@@ -45,11 +49,31 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
-# Many tests compile the same programs: once for this process and those it starts.
-CACHE = tempfile.mkdtemp(prefix="distil_jax_test_")
-atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
-os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+pytest_plugins = ["tests.processor_seconds"]
+
+
+def _compiled_programs() -> Path:
+    """A folder of this checkout, for programs that run on this kind of processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    kind = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:12]
+    return Path(__file__).parents[1] / ".pytest_cache" / f"xla-{kind}"
+
+
+# Many tests compile the same programs: each once, for all workers, the processes they start, and
+# the next time. JAX writes them in place: one that is just being written is compiled instead.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_programs())
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache entry"
+
+
+def pytest_sessionstart() -> None:
+    """Beyond 1 GiB, compiled programs that were not used for the longest time go."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+        from distil_jax.run.compilation import keep_below
+
+        keep_below(_compiled_programs(), 1 << 30)
 
 
 LONG_FILES = (
@@ -59,7 +83,7 @@ LONG_FILES = (
     "evaluation/test_evaluation.py",
     "test_elastic.py",
     "evaluation/test_step.py",
-    "sizing/test_step_program.py",
+    "planning/test_step_program.py",
     "test_other_teachers.py",
     "run/test_health.py",
     "models/test_encoder.py",
