@@ -9,6 +9,7 @@ from jaxtyping import Array, DTypeLike, Float, Key
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
+from distil_jax.models.intermediates import offer
 from distil_jax.models.types import Bias, Hidden
 
 ATTENTION_OUTPUT = "mixed"
@@ -23,21 +24,25 @@ def attend(
     rng: Key[Array, ""] | None,
     *,
     dropout_rate: float,
-) -> Float[Array, "batch length heads head_width"]:
+) -> tuple[
+    Float[Array, "batch length heads head_width"], Float[Array, "batch heads length length"]
+]:
     """softmax(query key^T / sqrt(head_width) + bias) value (Vaswani et al. 2017, equation 1).
 
+    The second result is the scores, query key^T / sqrt(head_width).
     Scores and softmax are float32 whatever the inputs are. The softmax is divided by its sum after
     the product with the values: length x head_width divisions instead of length x length.
     """
     scaled = query * query.shape[-1] ** -0.5
     query, key, value = (fusion_barrier(x.swapaxes(1, 2)) for x in (scaled, key, value))
-    scores = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32) + bias
-    largest = jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
-    exponents = fusion_barrier(jnp.exp(scores - largest))
+    scores = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32)
+    biased = scores + bias
+    largest = jax.lax.stop_gradient(jnp.max(biased, axis=-1, keepdims=True))
+    exponents = fusion_barrier(jnp.exp(biased - largest))
     total = jnp.sum(exponents, axis=-1, keepdims=True)
     kept = dropout(exponents.astype(value.dtype), rng, rate=dropout_rate)
     mixed = jnp.einsum("bhqk,bhkd->bhqd", kept, value, preferred_element_type=jnp.float32)
-    return (fusion_barrier(mixed) / total).astype(value.dtype).swapaxes(1, 2)
+    return (fusion_barrier(mixed) / total).astype(value.dtype).swapaxes(1, 2), scores
 
 
 def fusion_barrier(x: Array) -> Array:
@@ -68,14 +73,12 @@ class Attention(nn.Module):
             dense = Dense(config.width, config.initializer_range, self.dtype, name=name)
             return dense(hidden).reshape(*hidden.shape[:2], config.heads, config.head_width)
 
-        mixed = attend(
-            project("query"),
-            project("key"),
-            project("value"),
-            bias,
-            rng,
-            dropout_rate=config.attention_dropout,
-        )
-        mixed = checkpoint_name(mixed, ATTENTION_OUTPUT)
-        output = Dense(config.width, config.initializer_range, self.dtype, name="output")
-        return output(mixed.reshape(hidden.shape))
+        query, key, value = project("query"), project("key"), project("value")
+        output, scores = attend(query, key, value, bias, rng, dropout_rate=config.attention_dropout)
+        output = checkpoint_name(output, ATTENTION_OUTPUT).reshape(hidden.shape)
+        offer(self, "queries", query)
+        offer(self, "keys", key)
+        offer(self, "values", value)
+        offer(self, "attention_scores", scores)
+        offer(self, "attention_output", output)
+        return Dense(config.width, config.initializer_range, self.dtype, name="output")(output)

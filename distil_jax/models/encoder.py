@@ -1,7 +1,5 @@
 """The encoder of BERT, DistilBERT, RoBERTa and XLM-R: embeddings and a stack of layers."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -11,9 +9,10 @@ from distil_jax.models.attention import ATTENTION_OUTPUT
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Norm
 from distil_jax.models.dropout import dropout
+from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
+from distil_jax.models.layer_loop import ApplyLayer, looped, scanned
 from distil_jax.models.segments import attention_bias, positions
-from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 KEPT = {
@@ -24,6 +23,7 @@ KEPT = {
     "layer": jax.checkpoint_policies.nothing_saveable,
 }
 """What is kept of a layer for the backward pass, by `rematerialise`."""
+NOTHING = Request()
 
 
 class Embeddings(nn.Module):
@@ -79,7 +79,28 @@ class Encoder(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Hidden:
         """Final hidden states."""
-        return self._run(batch, train, keep_all=False)[-1]
+        return self.run(batch, train).last
+
+    def run(self, batch: Batch, train: bool = False, request: Request = NOTHING) -> Intermediates:
+        """Final hidden states and the requested intermediates; nothing else is kept.
+
+        Raises `UserError` for a layer that there is not.
+        """
+        config = self.config
+        request.check(config.layers)
+        rng = self.make_rng("dropout") if train else None
+        layer_rngs = None
+        if rng is not None:
+            rng, layer_rng = jax.random.split(rng)
+            layer_rngs = jax.random.split(layer_rng, config.layers)
+        hidden = self.embeddings(batch, rng)
+        run = scanned if self.scan else looped
+        values = run(self._layer_function(batch), hidden, self.layers, layer_rngs, request)
+        if 0 in request.hidden_states:
+            values.hidden_states[0] = hidden
+        if config.layers in request.hidden_states:
+            values.hidden_states[config.layers] = values.last
+        return values
 
     def embed(self, batch: Batch) -> Hidden:
         """Hidden states before the first layer."""
@@ -87,62 +108,33 @@ class Encoder(nn.Module):
 
     def hidden_states(self, batch: Batch, train: bool = False) -> tuple[Array, ...]:
         """Hidden states after the embeddings and after each layer: layers + 1 arrays."""
-        return self._run(batch, train, keep_all=True)
+        numbers = range(self.config.layers + 1)
+        states = self.run(batch, train, hidden_states(numbers)).hidden_states
+        return tuple(states[number] for number in numbers)
 
     def _initial_layers(self, rng: Key[Array, ""]) -> Params:
         hidden = jnp.zeros((1, 1, self.config.width))
         bias = jnp.zeros((1, 1, 1, 1))
         layer = Layer(self.config, parent=None)
         rngs = jax.random.split(rng, self.config.layers)
-        return jax.vmap(lambda one: layer.init(one, hidden, bias)["params"])(rngs)
+        return jax.vmap(lambda one: layer.init(one, hidden, bias, mutable="params")["params"])(rngs)
 
-    def _run(self, batch: Batch, train: bool, *, keep_all: bool) -> tuple[Array, ...]:
-        config = self.config
-        rng = self.make_rng("dropout") if train else None
-        layer_rngs = None
-        if rng is not None:
-            rng, layer_rng = jax.random.split(rng)
-            layer_rngs = jax.random.split(layer_rng, config.layers)
-        hidden = self.embeddings(batch, rng)
+    def _layer_function(self, batch: Batch) -> ApplyLayer:
         bias = attention_bias(batch["segments"])
-        layer = Layer(config, self.dtype, parent=None)
+        layer = Layer(self.config, self.dtype, parent=None)
 
-        def apply(hidden: Array, params: Params, rng: Array | None) -> Array:
-            return layer.apply({"params": params}, hidden, bias, rng)
+        def apply(
+            hidden: Array, params: Params, rng: Array | None, collections: tuple[str, ...]
+        ) -> tuple[Array, dict[str, Array]]:
+            hidden, values = layer.apply({"params": params}, hidden, bias, rng, mutable=collections)
+            return hidden, {name: jax.tree.leaves(values[name])[0] for name in collections}
 
-        if self.rematerialise != "none":
-            # A compiled loop keeps the recomputed apart by itself.
-            apply = jax.checkpoint(
-                apply, policy=KEPT[self.rematerialise], prevent_cse=not self.scan
-            )
-        if self.scan:
-            return _scanned(apply, hidden, self.layers, layer_rngs, keep_all)
-        return _looped(apply, hidden, self.layers, layer_rngs, config.layers)
-
-
-Apply = Callable[[Array, Params, Array | None], Array]
-
-
-def _scanned(
-    apply: Apply, hidden: Array, layers: Params, rngs: Array | None, keep_all: bool
-) -> tuple[Array, ...]:
-    def step(carry: Array, xs: tuple[Params, Array | None]) -> tuple[Array, Array | None]:
-        after = apply(carry, xs[0], xs[1])
-        return after, after if keep_all else None
-
-    last, every = jax.lax.scan(step, hidden, (layers, rngs))
-    return (last,) if every is None else (hidden, *every)
-
-
-def _looped(
-    apply: Apply,
-    hidden: Array,
-    layers: Params | tuple[Params, ...],
-    rngs: Array | None,
-    count: int,
-) -> tuple[Array, ...]:
-    states = [hidden]
-    each = unstack({"layers": layers})["layers"]
-    for index in range(count):
-        states.append(apply(states[-1], each[index], None if rngs is None else rngs[index]))
-    return tuple(states)
+        if self.rematerialise == "none":
+            return apply
+        # A compiled loop keeps the recomputed apart by itself.
+        return jax.checkpoint(
+            apply,
+            policy=KEPT[self.rematerialise],
+            prevent_cse=not self.scan,
+            static_argnums=(3,),
+        )

@@ -7,7 +7,8 @@ from jaxtyping import Array, DTypeLike, Float
 from distil_jax.models.activation import activation
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
-from distil_jax.models.encoder import Encoder
+from distil_jax.models.encoder import NOTHING, Encoder
+from distil_jax.models.intermediates import Intermediates, Request
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 
@@ -72,6 +73,10 @@ class MaskedLM(nn.Module):
     def encode(self, batch: Batch, train: bool = False) -> Hidden:
         """Final hidden states."""
         return self.encoder(batch, train)
+
+    def run(self, batch: Batch, train: bool = False, request: Request = NOTHING) -> Intermediates:
+        """Final hidden states and the requested intermediates of the encoder."""
+        return self.encoder.run(batch, train, request)
 
     def transform(self, hidden: Float[Array, "*tokens width"]) -> Float[Array, "*tokens width"]:
         """What the decoder sees of hidden states, of all tokens or of a few gathered ones."""

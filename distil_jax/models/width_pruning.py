@@ -177,7 +177,7 @@ def _attend(
         for name in ("query", "key", "value")
     )
     bias = attention_bias(batch["segments"])
-    mixed = attend(query, key, value, bias, None, dropout_rate=0.0)
+    mixed, _ = attend(query, key, value, bias, None, dropout_rate=0.0)
     return np.asarray(mixed).reshape(len(hidden), -1)
 
 
