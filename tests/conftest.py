@@ -37,7 +37,7 @@ sys.dont_write_bytecode = False
 install_import_hook("distil_jax", "beartype.beartype")
 
 # What the one who tests has set for programs of their own.
-for name in ("COLUMNS", "FORCE_COLOR", "RAY_ADDRESS", "TTY_COMPATIBLE"):
+for name in ("COLUMNS", "FORCE_COLOR", "PYTHONWARNINGS", "RAY_ADDRESS", "TTY_COMPATIBLE"):
     os.environ.pop(name, None)
 
 # However slow this machine is at the moment; and the same examples each time, unless asked for.
@@ -65,7 +65,6 @@ def _compiled_programs() -> Path:
 # the next time. JAX writes them in place: one that is just being written is compiled instead.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_programs())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache entry"
 
 
 def pytest_sessionstart() -> None:
