@@ -6,6 +6,8 @@ A value is changed on the command line with `--config.KEY=VALUE`, for example
 
 from ml_collections import ConfigDict
 
+from distil_jax.configuration.loss import complete
+
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
@@ -73,6 +75,8 @@ def get_config() -> ConfigDict:
     config.loss.positions = "all"
     # Tokens whose logits exist at one time.
     config.loss.chunk = 512
+    # Weight, schedule and options of every other objective that is registered.
+    complete(config.loss)
 
     config.data = ConfigDict()
     # A folder made by `distil_jax.prepare`, or text that `prepare` reads (builtin:docs, files,

@@ -4,10 +4,13 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from distil_jax.configuration.key import Key
+from distil_jax.configuration.loss import Loss
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schedule_text import parse
 from distil_jax.errors import UsageError
 
@@ -36,37 +39,6 @@ class Student:
     dropout: float
     attention_dropout: float
     architecture: Architecture
-
-
-@dataclass(frozen=True)
-class LossSchedules:
-    soft_target: str
-    masked_lm: str
-    cosine: str
-    logit_mse: str
-    temperature: str
-
-
-@dataclass(frozen=True)
-class Loss:
-    soft_target: float
-    masked_lm: float
-    cosine: float
-    logit_mse: float
-    temperature: float
-    schedules: LossSchedules
-    positions: str
-    chunk: int
-
-    def uses(self, term: str) -> bool:
-        """Whether a term has a weight other than 0 at any step."""
-        points = parse(getattr(self.schedules, term))
-        return any(value for _, value in points) if points else bool(getattr(self, term))
-
-    def at_last(self, term: str) -> float:
-        """A term's weight at the end of a run: the last one of its schedule, else the constant."""
-        points = parse(getattr(self.schedules, term))
-        return points[-1][1] if points else getattr(self, term)
 
 
 @dataclass(frozen=True)
@@ -202,10 +174,6 @@ AT_LEAST: dict[str, float] = {
     "student.architecture.token_types": 0,
     "student.dropout": 0,
     "student.attention_dropout": 0,
-    "loss.soft_target": 0,
-    "loss.masked_lm": 0,
-    "loss.cosine": 0,
-    "loss.logit_mse": 0,
     "loss.chunk": 1,
     "masking.percent": 1,
     "masking.mask_percent": 0,
@@ -274,7 +242,7 @@ def from_mapping(values: Mapping[str, Any]) -> Config:
 
 def as_dict(config: Config) -> dict[str, Any]:
     """The config as nested dicts of plain values, for checkpoints and reports."""
-    return dataclasses.asdict(config)
+    return dataclasses.asdict(config) | {"loss": config.loss.as_dict()}
 
 
 def _get(values: Mapping[str, Any], key: str) -> Any:
@@ -285,17 +253,65 @@ def _get(values: Mapping[str, Any], key: str) -> Any:
 
 def _section(kind: type[Section], values: Mapping[str, Any], prefix: str) -> Section:
     hints = typing.get_type_hints(kind)
-    unknown = set(values) - set(hints)
-    missing = set(hints) - set(values)
-    if unknown or missing:
-        names = ", ".join(f"config.{prefix}{name}" for name in sorted(unknown or missing))
-        near = difflib.get_close_matches(min(unknown), hints, n=1) if unknown else []
-        hint = f"did you mean config.{prefix}{near[0]}?" if near else "see configs/base.py"
-        raise UsageError(f"{'unknown' if unknown else 'missing'} config key {names}; {hint}")
+    _check_names(values, hints, prefix)
     return kind(**{n: _value(hint, values[n], f"{prefix}{n}") for n, hint in hints.items()})
 
 
+def _check_names(values: Mapping[str, Any], wanted: Iterable[str], prefix: str) -> None:
+    unknown, missing = set(values) - set(wanted), set(wanted) - set(values)
+    if unknown or missing:
+        names = ", ".join(f"config.{prefix}{name}" for name in sorted(unknown or missing))
+        near = difflib.get_close_matches(min(unknown), wanted, n=1) if unknown else []
+        hint = f"did you mean config.{prefix}{near[0]}?" if near else "see configs/base.py"
+        raise UsageError(f"{'unknown' if unknown else 'missing'} config key {names}; {hint}")
+
+
+def _loss(values: Mapping[str, Any], prefix: str) -> Loss:
+    """The section whose keys follow from the table of objectives."""
+    options = {name: entry.options for name, entry in OBJECTIVES.items() if entry.options}
+    hints: dict[str, Any] = {**dict.fromkeys(OBJECTIVES, float), "temperature": float}
+    hints |= {"schedules": dict, "positions": str, "chunk": int}
+    hints |= {"options": dict} if options else {}
+    _check_names(values, hints, prefix)
+    found = {name: _value(hint, values[name], f"{prefix}{name}") for name, hint in hints.items()}
+    for name in OBJECTIVES:
+        if found[name] < 0:
+            raise UsageError(f"config.{prefix}{name}={found[name]} must be at least 0")
+    return Loss(
+        weights={name: found[name] for name in OBJECTIVES},
+        temperature=found["temperature"],
+        schedules=_texts(found["schedules"], f"{prefix}schedules."),
+        positions=found["positions"],
+        chunk=found["chunk"],
+        options=_options(found.get("options", {}), options, f"{prefix}options."),
+    )
+
+
+def _texts(values: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    names = (*OBJECTIVES, "temperature")
+    _check_names(values, names, prefix)
+    return {name: _value(str, values[name], f"{prefix}{name}") for name in names}
+
+
+def _options(
+    values: Mapping[str, Any], wanted: Mapping[str, tuple[Key, ...]], prefix: str
+) -> dict[str, dict[str, Any]]:
+    _check_names(values, wanted, prefix)
+    return {
+        name: {key.name: _option(key, values[name], f"{prefix}{name}.") for key in keys}
+        for name, keys in wanted.items()
+    }
+
+
+def _option(key: Key, values: Mapping[str, Any], prefix: str) -> Any:
+    if key.name not in values:
+        raise UsageError(f"missing config key config.{prefix}{key.name}")
+    return _value(type(key.default), values[key.name], f"{prefix}{key.name}")
+
+
 def _value(hint: Any, value: Any, key: str) -> Any:
+    if hint is Loss:
+        return _loss(value, f"{key}.")
     if dataclasses.is_dataclass(hint):
         return _section(typing.cast(type, hint), value, f"{key}.")
     if hint is float and type(value) is int:
@@ -316,15 +332,13 @@ def _check_sums(config: Config) -> None:
         )
     _check_schedules(loss.schedules)
     _check_profile(config.profile)
-    if not any(map(loss.uses, ("soft_target", "masked_lm", "cosine", "logit_mse"))):
-        raise UsageError(
-            "all of config.loss.soft_target, masked_lm, cosine, logit_mse are 0: nothing to learn"
-        )
+    if not loss.active:
+        raise UsageError(f"all of config.loss.{', '.join(OBJECTIVES)} are 0: nothing to learn")
     if config.total_steps == 0 and not config.epochs > 0:
         raise UsageError(
             f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
         )
-    needing = [term for term in ("soft_target", "cosine", "logit_mse") if loss.uses(term)]
+    needing = [name for name in loss.active if OBJECTIVES[name].needs_teacher]
     if needing and not config.teacher:
         raise UsageError(
             f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
@@ -340,8 +354,8 @@ def _check_profile(profile: Profile) -> None:
         )
 
 
-def _check_schedules(schedules: LossSchedules) -> None:
-    for name, text in dataclasses.asdict(schedules).items():
+def _check_schedules(schedules: Mapping[str, str]) -> None:
+    for name, text in schedules.items():
         try:
             points = parse(text)
         except UsageError as error:

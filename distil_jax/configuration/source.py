@@ -12,6 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from distil_jax.configuration import schema as run_config
+from distil_jax.configuration.loss import complete
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UsageError
 
@@ -23,6 +24,8 @@ def read(name: str, overrides: Sequence[str]) -> Config:
     another type.
     """
     values = _from_file(find(name))
+    if isinstance(values.get("loss"), ConfigDict):
+        complete(values.loss)
     _check_keys(values, overrides)
     return run_config.from_mapping(_override(values, overrides).to_dict())
 

@@ -1,6 +1,5 @@
 """The model card of a run's student."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def card(
     loss = config.loss
     recipe = {
         "loss weights (soft target / masked LM / cosine)": (
-            f"{loss.soft_target:g} / {loss.masked_lm:g} / {loss.cosine:g}"
+            " / ".join(f"{loss.weight(n):g}" for n in ("soft_target", "masked_lm", "cosine"))
         ),
         "temperature": loss.temperature,
         **_options(config),
@@ -37,9 +36,9 @@ def card(
 def _options(config: Config) -> dict[str, object]:
     """What only some runs use: named where it is used."""
     loss = config.loss
-    scheduled = {f"schedule of {k}": v for k, v in dataclasses.asdict(loss.schedules).items() if v}
+    scheduled = {f"schedule of {k}": v for k, v in loss.schedules.items() if v}
     options = {
-        "squared distance of logits": loss.logit_mse,
+        "squared distance of logits": loss.weight("logit_mse"),
         "frozen": config.student.freeze if config.student.freeze != "none" else "",
         "soft targets at": "masked tokens alone" if loss.positions == "masked" else "",
     }

@@ -68,13 +68,13 @@ def _expectation(setup: Setup, before: Scores) -> Expectation:
 
 
 def _steady(config: Config) -> tuple[str, ...]:
-    loss, moving = config.loss, config.loss.schedules
+    loss = config.loss
     return tuple(
         name
         for name in TERMS
         if loss.uses(name)
-        and not getattr(moving, name)
-        and not (name == "soft_target" and moving.temperature)
+        and not loss.schedule(name)
+        and not (name == "soft_target" and loss.schedule("temperature"))
     )
 
 

@@ -3,7 +3,6 @@
 Pure and blind to devices: `parallel` maps it over them and hands in the sum.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -287,7 +286,7 @@ def _terms(loss: Loss, weights: LossWeights, means: Means) -> dict[str, Array]:
     """The values of the terms, the optional one where it is used, and whatever is scheduled."""
     names = ["soft_target", "masked_lm", "cosine"]
     names += ["logit_mse"] if loss.uses("logit_mse") else []
-    scheduled = [name for name, text in dataclasses.asdict(loss.schedules).items() if text]
+    scheduled = [name for name, text in loss.schedules.items() if text]
     return {name: getattr(means, name).value() for name in names} | {
         name if name == "temperature" else f"{name}_weight": getattr(weights, name)
         for name in scheduled

@@ -32,7 +32,7 @@ WeightsByStep = Callable[[Array], LossWeights]
 def by_step(loss: Loss, total_steps: int) -> WeightsByStep:
     """Each weight and the temperature as an optax schedule over the steps of the run."""
     schedules = {
-        name: schedule(getattr(loss, name), getattr(loss.schedules, name), total_steps)
+        name: schedule(loss.weights.get(name, loss.temperature), loss.schedule(name), total_steps)
         for name in (*TERMS, "temperature")
     }
     return lambda step: LossWeights(

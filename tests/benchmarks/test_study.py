@@ -104,8 +104,8 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
     assert {runs[name].total_steps for name in ("student", "cut", "scratch")} == {steps}
     # Without a teacher's forward pass more steps cost the same.
     assert 1.5 * steps < runs["cut-flops"].total_steps < 4 * steps
-    assert runs["cut"].loss.soft_target == runs["cut"].loss.cosine == 0
-    assert runs["student"].loss.soft_target > 0
+    assert runs["cut"].loss.weight("soft_target") == runs["cut"].loss.weight("cosine") == 0
+    assert runs["student"].loss.weight("soft_target") > 0
     assert runs["scratch"].student.initialize == "random"
     variants = {"all_losses", "without_cosine", "random_initialisation", "unfolded", "kept"}
     ablated = study.SIZES[size].ablated

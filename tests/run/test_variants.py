@@ -14,8 +14,9 @@ def test_each_loss_is_removed_once_and_layers_are_chosen() -> None:
         "all losses", "without soft targets", "without cosine", "without masked LM",
         "random initialisation", "layers 0, 1, 2", "layers 3, 4, 5", "layers 0, 3, 5",
     ]  # fmt: skip
-    assert found["without cosine"].loss.cosine == 0
-    assert found["without cosine"].loss.soft_target == config.loss.soft_target
+    assert found["without cosine"].loss.weight("cosine") == 0
+    weight = config.loss.weight("soft_target")
+    assert found["without cosine"].loss.weight("soft_target") == weight
     assert found["random initialisation"].student.initialize == "random"
     assert found["layers 3, 4, 5"].student.layers == "3,4,5"
     assert {one.seed for one in found.values()} == {7}

@@ -11,7 +11,7 @@ import torch
 from transformers import BertForMaskedLM, DistilBertForMaskedLM
 
 from distil_jax import pretrained
-from distil_jax.configuration.schema import Loss, LossSchedules
+from distil_jax.configuration.source import read
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
@@ -46,14 +46,9 @@ BATCH = masked_batch()
 
 
 def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float = 0.0):
-    loss = Loss(
-        **WEIGHTS,
-        logit_mse=logit_mse,
-        temperature=temperature,
-        schedules=LossSchedules("", "", "", "", ""),
-        positions=positions,
-        chunk=32,
-    )
+    values = {**WEIGHTS, "logit_mse": logit_mse, "temperature": temperature}
+    values |= {"positions": positions, "chunk": 32}
+    loss = read("base", [f"--config.loss.{key}={value}" for key, value in values.items()]).loss
     run = StepSpec(
         student=MaskedLM(STUDENT_SHAPE),
         teacher=MaskedLM(SHAPE),

@@ -12,7 +12,7 @@ import optax
 import pytest
 from hypothesis import given, settings
 
-from distil_jax.configuration.schema import Loss, LossSchedules
+from distil_jax.configuration.source import read
 from distil_jax.data import packing
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
@@ -35,7 +35,7 @@ ROBERTA = dataclasses.replace(
     BERT, model_type="roberta", pad_token=1, position_offset=2, token_types=1, norm_epsilon=1e-5
 )
 MASKING = Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10)
-LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 32)
+LOSS = read("base", ["--config.loss.chunk=32"]).loss
 Rows = dict[str, np.ndarray]
 
 
@@ -81,7 +81,7 @@ def one_per_row(packed: Rows, *, pad: int) -> Rows:
 def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     teacher = initialize(shape, jax.random.key(1))
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
-    loss = dataclasses.replace(LOSS, **changes)
+    loss = dataclasses.replace(LOSS, weights={**LOSS.weights, **changes})
     run = StepSpec(
         student=MaskedLM(student_shape, scan=True),
         teacher=MaskedLM(shape, scan=True),

@@ -9,7 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from distil_jax.configuration.schema import Loss, LossSchedules, Optimizer
+from distil_jax.configuration.loss import Loss
+from distil_jax.configuration.schema import Optimizer
+from distil_jax.configuration.source import read
 from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import optimizer, step, weights
@@ -29,8 +31,12 @@ SHAPE = EncoderConfig(
 )  # fmt: skip
 TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (0, 3))
-LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 64)
+LOSS = read("base", ["--config.loss.chunk=64"]).loss
 ROWS, LENGTH = 64, 24
+
+
+def weighted(**weights: float) -> Loss:
+    return dataclasses.replace(LOSS, weights={**LOSS.weights, **weights})
 
 
 def batch() -> dict[str, np.ndarray]:
@@ -184,7 +190,7 @@ def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> Non
 
 
 def test_without_a_teacher_only_masked_lm_is_learned() -> None:
-    run = distillation(teacher=None, loss=dataclasses.replace(LOSS, soft_target=0.0, cosine=0.0))
+    run = distillation(teacher=None, loss=weighted(soft_target=0.0, cosine=0.0))
     masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
     counts = loss_counts(run.loss, masked)
     gradient, means = accumulate(run, STUDENT, {}, masked, scales(run, counts), jax.random.key(0))
@@ -266,11 +272,8 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(freeze: str) -> No
 
 
 def test_weights_and_temperature_follow_their_schedules() -> None:
-    loss = dataclasses.replace(
-        LOSS,
-        logit_mse=0.1,
-        schedules=LossSchedules("0:5, 1:1", "", "", "", "0:4, 1:2"),
-    )
+    moving = {"soft_target": "0:5, 1:1", "temperature": "0:4, 1:2"}
+    loss = dataclasses.replace(weighted(logit_mse=0.1), schedules={**LOSS.schedules, **moving})
     run = distillation(loss=loss, weights=weights.by_step(loss, 3), optimizer=optax.sgd(0.0))
     _, seen = run_steps(run, 3)
     assert [values["temperature"] for values in seen] == [4.0, 3.0, 2.0]

@@ -9,7 +9,8 @@ import optax
 import pytest
 
 from distil_jax import losses
-from distil_jax.configuration.schema import Loss, LossSchedules
+from distil_jax.configuration.loss import Loss
+from distil_jax.configuration.source import read
 from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
 from distil_jax.training import weights
@@ -24,7 +25,7 @@ SHAPE = EncoderConfig(
 TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (1,))
 ROWS, LENGTH = 10, 24
-LOSS = Loss(5.0, 2.0, 1.0, 0.0, 2.0, LossSchedules("", "", "", "", ""), "all", 32)
+LOSS = read("base", ["--config.loss.chunk=32"]).loss
 RUN = StepSpec(
     student=MaskedLM(STUDENT_SHAPE),
     teacher=MaskedLM(SHAPE),
@@ -39,6 +40,10 @@ RUN = StepSpec(
     micro_rows=4,
     product_dtype="float32",
 )
+
+
+def weighted(**weights: float) -> Loss:
+    return dataclasses.replace(LOSS, weights={**LOSS.weights, **weights})
 
 
 def rows() -> dict[str, np.ndarray]:
@@ -95,9 +100,7 @@ def test_figures_are_those_of_the_plain_formulas() -> None:
 
 
 def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
-    alone = dataclasses.replace(
-        RUN, teacher=None, loss=dataclasses.replace(RUN.loss, soft_target=0.0, cosine=0.0)
-    )
+    alone = dataclasses.replace(RUN, teacher=None, loss=weighted(soft_target=0.0, cosine=0.0))
     found = figures(ROWS, run=alone)
     assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy", "predictions"}
     assert found["masked_lm"] == pytest.approx(WHOLE["masked_lm"], rel=1e-6)
@@ -116,7 +119,7 @@ def test_what_cannot_be_held_against_the_teacher_is_left_out(
     changes: dict[str, int], missing: set[str]
 ) -> None:
     shape = dataclasses.replace(STUDENT_SHAPE, **changes)  # type: ignore[arg-type]
-    weightless = dataclasses.replace(LOSS, soft_target=0.0, cosine=0.0)
+    weightless = weighted(soft_target=0.0, cosine=0.0)
     run = dataclasses.replace(RUN, student=MaskedLM(shape), loss=weightless)
     where = Devices("jit", tuple(jax.devices()[:1]))
     params = initialize(shape, jax.random.key(2))
@@ -129,7 +132,7 @@ def test_what_cannot_be_held_against_the_teacher_is_left_out(
 
 
 def test_scheduled_losses_are_weighted_as_at_the_end() -> None:
-    schedules = LossSchedules("0:1,1:5", "0:2,1:0", "", "", "")
-    loss = dataclasses.replace(LOSS, soft_target=0.0, schedules=schedules)
+    schedules = {**LOSS.schedules, "soft_target": "0:1,1:5", "masked_lm": "0:2,1:0"}
+    loss = dataclasses.replace(weighted(soft_target=0.0), schedules=schedules)
     found = figures(5, run=dataclasses.replace(RUN, loss=loss))
     assert found["loss"] == pytest.approx(5 * found["soft_target"] + found["cosine"])

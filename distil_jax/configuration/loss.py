@@ -1,0 +1,79 @@
+"""The `loss` section of a config: the weight, the schedule and the options of every objective."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.configuration.schedule_text import parse
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Objectives by name, in the order of their table, and what they share.
+
+    Attributes:
+      weights: of every objective; 0 where it is not used.
+      schedules: the text of every weight's schedule, and of the temperature's; empty: constant.
+      options: of every objective that has some.
+    """
+
+    weights: Mapping[str, float]
+    temperature: float
+    schedules: Mapping[str, str]
+    positions: str
+    chunk: int
+    options: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The objectives with a weight other than 0 at any step."""
+        return tuple(filter(self.uses, self.weights))
+
+    def weight(self, name: str) -> float:
+        """An objective's constant weight, which a schedule replaces."""
+        return self.weights[name]
+
+    def schedule(self, name: str) -> str:
+        """The schedule of an objective's weight, or of the `temperature`; empty: constant."""
+        return self.schedules[name]
+
+    def option(self, name: str, key: str) -> Any:
+        """The value of an option of an objective."""
+        return self.options[name][key]
+
+    def uses(self, name: str) -> bool:
+        """Whether an objective has a weight other than 0 at any step."""
+        points = parse(self.schedules[name])
+        return any(value for _, value in points) if points else bool(self.weights[name])
+
+    def at_last(self, name: str) -> float:
+        """A weight at the end of a run: the last one of its schedule, else the constant."""
+        points = parse(self.schedules[name])
+        return points[-1][1] if points else self.weights[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The section as users write it."""
+        values = asdict(self)
+        weights, options = values.pop("weights"), values.pop("options")
+        return {**weights, **values} | ({"options": options} if options else {})
+
+
+def complete(section: ConfigDict) -> None:
+    """Add the keys that the table of objectives brings and the section does not have yet."""
+    with section.unlocked():
+        for name, entry in OBJECTIVES.items():
+            _add(section, name, entry.weight)
+            _add(section.schedules, name, "")
+            if entry.options:
+                _add(section, "options", ConfigDict())
+                _add(section.options, name, ConfigDict())
+            for key in entry.options:
+                _add(section.options[name], key.name, key.default)
+
+
+def _add(section: ConfigDict, name: str, value: Any) -> None:
+    if name not in section:
+        section[name] = value

@@ -1,0 +1,71 @@
+"""The table of objectives, as far as a config needs them: it imports no JAX."""
+
+from dataclasses import dataclass
+
+from distil_jax.configuration.key import Key
+
+
+@dataclass(frozen=True)
+class ObjectiveEntry:
+    """An objective that a config can weigh as `config.loss.NAME`.
+
+    Attributes:
+      name: a Python identifier; of its weight, its schedule and its logged values.
+      module: where the `objectives` package imports it from, once it is used.
+      weight: the default of its weight; 0: off.
+      summary: what it is, in a line.
+      options: keys of its own, `config.loss.options.NAME.KEY`, with the last part for a name.
+      needs_teacher: whether it compares the student with a teacher.
+    """
+
+    name: str
+    module: str
+    weight: float
+    summary: str
+    options: tuple[Key, ...] = ()
+    needs_teacher: bool = True
+
+
+OBJECTIVES: dict[str, ObjectiveEntry] = {
+    "soft_target": ObjectiveEntry(
+        "soft_target",
+        "distil_jax.objectives.soft_target",
+        5.0,
+        "KL divergence of the tempered distributions of teacher and student",
+    ),
+    "masked_lm": ObjectiveEntry(
+        "masked_lm",
+        "distil_jax.objectives.masked_lm",
+        2.0,
+        "cross-entropy of the masked tokens",
+        needs_teacher=False,
+    ),
+    "cosine": ObjectiveEntry(
+        "cosine",
+        "distil_jax.objectives.cosine",
+        1.0,
+        "cosine distance of the last hidden states",
+    ),
+    "logit_mse": ObjectiveEntry(
+        "logit_mse",
+        "distil_jax.objectives.logit_mse",
+        0.0,
+        "squared distance of the logits",
+    ),
+}
+"""All that there are, by name, in the order of logs and reports."""
+
+TAKEN = ("temperature", "schedules", "positions", "chunk", "options")
+"""Keys of `config.loss` that are no weights."""
+
+
+def register(entry: ObjectiveEntry) -> None:
+    """Add an objective, before a config with it is read; raises `ValueError` for a name in use."""
+    if entry.name in OBJECTIVES or entry.name in TAKEN or not entry.name.isidentifier():
+        raise ValueError(f"an objective cannot be called {entry.name!r}: it is no name, or in use")
+    OBJECTIVES[entry.name] = entry
+
+
+def unregister(name: str) -> None:
+    """Remove an objective that was registered."""
+    del OBJECTIVES[name]
