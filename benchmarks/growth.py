@@ -109,9 +109,9 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     from distil_jax.configuration import source as config_source
     from distil_jax.models import initialize
     from distil_jax.models.stacking import unstack
-    from distil_jax.planning.pair import Pair, pair_of
+    from distil_jax.planning.model_shapes import ModelShapes, model_shapes
     from distil_jax.planning.step_program import step_program
-    from distil_jax.profiling.step_timing import time_steps
+    from distil_jax.profiling.timing import time_steps
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.training import parallel
     from distil_jax.training.step import start, train_step
@@ -119,17 +119,17 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     keep_compiled()
     keys = {"batch.sequences": rows, "batch.micro": micro, "parallel.devices": devices}
     config = config_source.read("quickstart", [f"--config.{k}={v}" for k, v in keys.items()])
-    pair = pair_of(config)
-    pair = Pair(
-        *(dataclasses.replace(s, vocabulary=vocabulary) for s in (pair.teacher, pair.student))
+    models = model_shapes(config)
+    models = ModelShapes(
+        *(dataclasses.replace(s, vocabulary=vocabulary) for s in (models.teacher, models.student))
     )
-    places = parallel.devices(config.parallel)
-    program = step_program(config, pair, places, length=length, total_steps=100)
+    mapped_devices = parallel.devices(config.parallel)
+    program = step_program(config, models, mapped_devices, length=length, total_steps=100)
     teacher, student = (
-        places.replicate(unstack(jax.jit(partial(initialize, shape))(jax.random.key(0))))
-        for shape in (pair.teacher, pair.student)
+        mapped_devices.replicate(unstack(jax.jit(partial(initialize, shape))(jax.random.key(0))))
+        for shape in (models.teacher, models.student)
     )
-    state = places.replicate(start(program.run, student))
+    state = mapped_devices.replicate(start(program.spec, student))
     random = np.random.default_rng(0)
     batch = {
         "tokens": random.integers(5, vocabulary, (rows, length)).astype(np.int32),
@@ -137,14 +137,14 @@ def step_point(*, rows, micro, length, vocabulary, devices):
         "epoch": np.zeros(rows, np.int32),
         "row": np.arange(rows, dtype=np.int32),
     }
-    step = places.map(partial(train_step, program.run), donate=True)
-    compiled = step.lower(state, teacher, places.split(batch)).compile()
+    step = mapped_devices.map(partial(train_step, program.spec), donate=True)
+    compiled = step.lower(state, teacher, mapped_devices.split(batch)).compile()
     timing = time_steps(
         compiled,
         state,
         teacher,
         itertools.repeat(batch),
-        places,
+        mapped_devices,
         steps=STEPS,
     )
     return {

@@ -23,7 +23,7 @@ from transformers import AutoModel
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.pretrained import Pretrained, load, save
 from distil_jax.profiling import sentences
-from distil_jax.profiling.speed import forward, rows, tokens
+from distil_jax.profiling.inference import forward, padded_rows, token_ids
 
 SENTENCES, ROUNDS = 20, 5
 SHAPE = EncoderConfig(
@@ -38,48 +38,48 @@ SHAPE = EncoderConfig(
 
 
 def main() -> None:
-    found = sentences.read(Path(sys.argv[1]), most=SENTENCES)
+    texts = sentences.read(Path(sys.argv[1]), most=SENTENCES)
     builtin = load("builtin:teacher")
-    lengths = [len(found_tokens) for found_tokens in tokens(builtin, found, 128)]
+    lengths = [len(ids) for ids in token_ids(builtin, texts, 128)]
     if sys.argv[2:]:
         for folder in sys.argv[2:]:
             model = load(folder)
-            compare(folder, model, tokens(model, found, 128))
+            compare(folder, model, token_ids(model, texts, 128))
         return
     random = np.random.default_rng(0)
     drawn = [random.integers(1000, SHAPE.vocabulary, length).tolist() for length in lengths]
     with tempfile.TemporaryDirectory() as folder:
         params = initialize(SHAPE, jax.random.key(0))
-        made = Pretrained(SHAPE, params, "masked_lm", (), builtin.tokenizer)
+        drawn_model = Pretrained(SHAPE, params, "masked_lm", (), builtin.tokenizer)
         save(Path(folder) / "model", Pretrained(SHAPE, params, "masked_lm", (), None))
-        compare(f"{folder}/model", made, drawn)
+        compare(f"{folder}/model", drawn_model, drawn)
 
 
-def compare(folder, model, every) -> None:
+def compare(folder, model, encoded) -> None:
     """Print medians over rounds of the seconds that all sentences take, and their ratio."""
     ours = forward(model)
     theirs = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    batches = [rows([sentence], 1, 0) for sentence in every]
-    tensors = [torch.tensor([sentence]) for sentence in every]
+    batches = [padded_rows([sentence], 1, 0) for sentence in encoded]
+    tensors = [torch.tensor([sentence]) for sentence in encoded]
 
     def jax_pass():
-        for one in batches:
-            jax.block_until_ready(ours(one))
+        for batch in batches:
+            jax.block_until_ready(ours(batch))
 
     def torch_pass(threads):
         torch.set_num_threads(threads)
         with torch.inference_mode():
-            for one in tensors:
-                theirs(input_ids=one, attention_mask=torch.ones_like(one))
+            for ids in tensors:
+                theirs(input_ids=ids, attention_mask=torch.ones_like(ids))
 
     threads = sorted({1, torch.get_num_threads()})
     runs = {"jax": jax_pass} | {f"torch, {n} threads": partial(torch_pass, n) for n in threads}
     seconds = {name: [] for name in runs}
     for _ in range(ROUNDS + 1):
         for name, run in runs.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             run()
-            seconds[name].append((time.perf_counter() - began) / len(every) * 1000)
+            seconds[name].append((time.perf_counter() - start) / len(encoded) * 1000)
     medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
     print(folder, "; ".join(f"{name} {value:.2f} ms" for name, value in medians.items()))
     print(f"best of torch / jax {min(list(medians.values())[1:]) / medians['jax']:.2f}")

@@ -15,10 +15,9 @@ from distil_jax import commandline
 from distil_jax.configuration import source as config_source
 from distil_jax.errors import UserError
 from distil_jax.planning import topologies
-from distil_jax.planning.pair import pair_of
-from distil_jax.planning.plan import plan
-from distil_jax.planning.summary import HEADER, planned_topology, summary
-from distil_jax.planning.work import work_of
+from distil_jax.planning.model_shapes import model_shapes
+from distil_jax.planning.plan_text import HEADER, planned_topology, summary
+from distil_jax.planning.run_plan import plan_run, workload_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 WIDTH = 100
@@ -47,10 +46,11 @@ def main(arguments: list[str]) -> None:
 def planned(path: Path, name: str) -> str:
     """The plan of one config in a line; raises `UserError` where it does not fit."""
     config = config_source.read(str(path), [])
-    made = plan(config, pair_of(config), topologies.find(name), work_of(config, None), search=True)
-    if not made.fits:
-        raise UserError(f"{path.stem} does not fit {name}: {made.measured.memory}")
-    return summary(made)
+    models, workload = model_shapes(config), workload_of(config, None)
+    plan = plan_run(config, models, topologies.find(name), workload, search=True)
+    if not plan.fits:
+        raise UserError(f"{path.stem} does not fit {name}: {plan.measured.memory}")
+    return summary(plan)
 
 
 def with_plan(text: str, said: str) -> str:

@@ -1,4 +1,4 @@
-"""What the TPU compiler makes of the training step: memory, products, collectives, compile time.
+"""What the TPU compiler makes of the training step: memory, matmuls, collectives, compile time.
 
     python benchmarks/tpu_program.py                 # needs `pip install -e '.[tpu]'`, no TPU
     python benchmarks/tpu_program.py --topology=v4-8 --search
@@ -23,8 +23,8 @@ from distil_jax.planning import compiler, topologies
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.measure import Measured, measure
 from distil_jax.planning.microbatch import largest
-from distil_jax.planning.pair import pair_of
-from distil_jax.planning.plan import Work
+from distil_jax.planning.model_shapes import model_shapes
+from distil_jax.planning.run_plan import Workload
 from distil_jax.planning.step_program import step_program
 from distil_jax.training.step import (
     State,
@@ -84,8 +84,9 @@ def variant(name: str, rematerialise: str, topology: topologies.Topology, *, sea
 
     known = {ROWS: compile_at(ROWS)}
     config = config_of(ROWS, rematerialise, topology.chips)
-    pair = pair_of(config)
-    minimum = config_flops(config, pair.teacher, pair.student, length=LENGTH).total * ROWS * LENGTH
+    models = model_shapes(config)
+    flops_per_token = config_flops(config, models.teacher, models.student, length=LENGTH).total
+    minimum = flops_per_token * ROWS * LENGTH
     most = largest(512, known, compile_at, topology.chip.hbm_bytes) if search else None
     return Row(name, known[ROWS], known[ROWS].flops / minimum, most)
 
@@ -104,9 +105,13 @@ def config_of(rows: int, rematerialise: str, chips: int) -> Config:
 
 def compiled(config: Config, topology: topologies.Topology, body: Any) -> Measured:
     devices = compiler.devices(topology, "jit")
-    work = Work(LENGTH, 1000)
+    workload = Workload(LENGTH, 1000)
     program = step_program(
-        config, pair_of(config), devices, length=work.length, total_steps=work.total_steps
+        config,
+        model_shapes(config),
+        devices,
+        length=workload.length,
+        total_steps=workload.total_steps,
     )
     return measure(dataclasses.replace(program, body=body), topology.chip.hbm_bytes)
 

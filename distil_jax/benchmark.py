@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     config = config_source.read(flags.config, overrides) if flags.config else None
 
-    from distil_jax.profiling import speed_text
+    from distil_jax.profiling import benchmark_text
     from distil_jax.report import speed as report
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.training.workdir import write_text, writing
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
         with writing(flags.output):
             flags.output.mkdir(parents=True, exist_ok=True)
             write_text(flags.output / report.FILE, json.dumps(content, indent=2) + "\n")
-    print(json.dumps(content, indent=2) if flags.json else "\n".join(speed_text.lines(content)))
+    print(json.dumps(content, indent=2) if flags.json else "\n".join(benchmark_text.lines(content)))
 
 
 def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
@@ -58,9 +58,9 @@ def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
 def _inference(flags: argparse.Namespace) -> dict[str, Any]:
     from distil_jax.exporting.onnx_folder import is_onnx, open_onnx
     from distil_jax.pretrained import load
-    from distil_jax.profiling import sentences, speed
+    from distil_jax.profiling import inference, sentences
 
-    found = sentences.read(flags.input, most=flags.sentences)
+    read = sentences.read(flags.input, most=flags.sentences)
     names = {"student": flags.model, "teacher": flags.teacher}
     names |= _exports(flags.export)
     models = {
@@ -68,7 +68,7 @@ def _inference(flags: argparse.Namespace) -> dict[str, Any]:
         for role, name in names.items()
         if name
     }
-    return speed.measure(models, found, rounds=flags.rounds, length=flags.length)
+    return inference.measure_inference(models, read, rounds=flags.rounds, length=flags.length)
 
 
 def _exports(folders: Sequence[str]) -> dict[str, str]:

@@ -9,23 +9,22 @@ from distil_jax.configuration import source as config_source
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, compile the step, and print the tables or JSON."""
-    known, overrides = _parser().parse_known_args(arguments)
-    if known.teacher is not None:
-        overrides.append(f"--config.teacher={known.teacher}")
-    config = config_source.read(known.config, overrides)
+    flags, overrides = _parser().parse_known_args(arguments)
+    if flags.teacher is not None:
+        overrides.append(f"--config.teacher={flags.teacher}")
+    config = config_source.read(flags.config, overrides)
 
     from distil_jax.planning import plan_text, topologies
-    from distil_jax.planning.pair import pair_of
-    from distil_jax.planning.plan import plan
-    from distil_jax.planning.work import work_of
+    from distil_jax.planning.model_shapes import model_shapes
+    from distil_jax.planning.run_plan import plan_run, workload_of
 
-    topology = topologies.find(known.topology)
-    pair, work = pair_of(config), work_of(config, known.corpus_tokens)
-    made = plan(config, pair, topology, work, search=known.search)
-    if known.json:
-        print(json.dumps(made.as_dict(), indent=2))
+    topology = topologies.find(flags.topology)
+    models, workload = model_shapes(config), workload_of(config, flags.corpus_tokens)
+    plan = plan_run(config, models, topology, workload, search=flags.search)
+    if flags.json:
+        print(json.dumps(plan.as_dict(), indent=2))
     else:
-        print("\n".join(plan_text.lines(made, utilisation=known.utilisation)))
+        print("\n".join(plan_text.lines(plan, utilisation=flags.utilisation)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--corpus-tokens",
         type=_amount,
-        help="tokens of the training text, where it is not here; 4.2e9, the paper's, unless told",
+        help="tokens of the training text, where it is not here (default: 4.2e9, the paper's)",
     )
     add(
         "--utilisation", type=_share, default=0.5, help="of the compute peak; hours are given at it"

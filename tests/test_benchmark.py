@@ -9,8 +9,8 @@ import pytest
 from distil_jax import benchmark
 from distil_jax.errors import UsageError, UserError
 from distil_jax.planning.flops import training_flops
-from distil_jax.planning.known_shapes import shape_of
-from distil_jax.profiling import ceiling
+from distil_jax.planning.model_shapes import shape_of
+from distil_jax.profiling import timing
 from distil_jax.report import page, write
 from distil_jax.report import speed as report
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(autouse=True)
-def _small_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ceiling.SIDE, "cpu", 64)
+def _small_matmuls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(timing.MATMUL_SIZES, "cpu", 64)
 
 
 @pytest.fixture

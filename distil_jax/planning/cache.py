@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.configuration.schema import Config, as_dict
-from distil_jax.planning.hlo import Collective
+from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.measure import Measured, Memory
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training.workdir import write_text
 
 VARIABLE = "DISTIL_JAX_CACHE"
@@ -22,10 +22,10 @@ SOURCES = (
     "training",
     "data/masking.py",
     *(
-        f"sizing/{name}.py"
+        f"planning/{name}.py"
         for name in (
-            *("chips", "compiler", "flops", "hlo", "measure", "plan", "step_program"),
-            *("topologies", "traffic"),
+            *("chips", "compiler", "flops", "hlo", "hlo_counts", "measure", "run_plan"),
+            *("step_program", "topologies", "traffic"),
         )
     ),
 )
@@ -35,13 +35,13 @@ WITHOUT_EFFECT = ("data", "checkpoint", "eval", "log", "teacher", "tokenizer")
 """Sections of a config that the step's program does not depend on."""
 
 
-def key_of(config: Config, pair: Pair, topology: str, length: int) -> str:
+def key_of(config: Config, models: ModelShapes, topology: str, length: int) -> str:
     """What decides a program: config, shapes, chips, this package's code, jax and the compiler."""
     values = as_dict(config)
-    kept = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    program_config = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
     parts = {
-        "config": kept,
-        "pair": dataclasses.asdict(pair),
+        "config": program_config,
+        "pair": dataclasses.asdict(models),
         "topology": topology,
         "length": length,
         "code": _code_digest(),
@@ -50,7 +50,7 @@ def key_of(config: Config, pair: Pair, topology: str, length: int) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def remembered(key: str, measure: Callable[[], Measured]) -> Measured:
+def cached(key: str, measure: Callable[[], Measured]) -> Measured:
     """The figures kept under `key`, or those of `measure()`, which are then kept.
 
     In $DISTIL_JAX_CACHE, else ~/.cache/distil_jax; empty: nowhere. A damaged or unwritable file is
@@ -60,11 +60,11 @@ def remembered(key: str, measure: Callable[[], Measured]) -> Measured:
     if not root:
         return measure()
     path = Path(root).expanduser() / "plans" / f"{key}.json"
-    found = _read(path)
-    if found is None:
-        found = measure()
-        _write(path, found)
-    return found
+    measured = _read(path)
+    if measured is None:
+        measured = measure()
+        _write(path, measured)
+    return measured
 
 
 def _read(path: Path) -> Measured | None:
@@ -77,7 +77,7 @@ def _read(path: Path) -> Measured | None:
 def measured_from(values: Mapping[str, Any]) -> Measured:
     """The inverse of `dataclasses.asdict`."""
     memory = Memory(**values["memory"])
-    collectives = tuple(Collective(**one) for one in values["collectives"])
+    collectives = tuple(Collective(**values_of) for values_of in values["collectives"])
     return Measured(**{**values, "memory": memory, "collectives": collectives})
 
 

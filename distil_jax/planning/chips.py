@@ -1,8 +1,14 @@
-"""Published peaks of accelerator chips; units are FLOP/s, bytes and bytes/s, all per chip."""
+"""Accelerator chips: published peaks, the slices there are, and the names they go by.
 
+Units are FLOP/s, bytes and bytes/s, all per chip. A new generation is one entry of `GENERATIONS`.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 GIB = 2**30
+Grid = tuple[int, ...]
+"""Chips along each axis of a slice."""
 
 
 @dataclass(frozen=True)
@@ -10,7 +16,7 @@ class Chip:
     """One chip, the unit that is allocated and that one process drives as one device.
 
     Attributes:
-      flops: dense bfloat16 products with float32 accumulation.
+      flops: dense bfloat16 matmuls with float32 accumulation.
       hbm_bytes: what a program can use, by the compiler's own limit where it states one.
       hbm_bandwidth: of the memory, read and write together.
       link_bandwidth: one way, of one link between chips (ICI); NVLink's sum for a GPU.
@@ -33,13 +39,72 @@ class Chip:
         return self.name.startswith("v")
 
 
+@dataclass(frozen=True)
+class Generation:
+    """A chip, and how it is allocated and named.
+
+    Attributes:
+      grids: the slices there are, by their number of chips.
+      closes: whether an axis of a grid, of so many chips, closes to a ring.
+      cores: TensorCores of a chip, where a slice's name counts them: v4-8 is four chips.
+      aliases: other names that a user may write.
+      device_kinds: what `jax.Device.device_kind` says; another form of a card has other peaks.
+    """
+
+    chip: Chip
+    grids: Mapping[int, Grid]
+    closes: Callable[[Grid, int], bool]
+    cores: int = 1
+    aliases: tuple[str, ...] = ()
+    device_kinds: tuple[str, ...] = ()
+
+
+CUBES: dict[int, Grid] = {
+    4: (2, 2, 1),
+    8: (2, 2, 2),
+    16: (2, 2, 4),
+    32: (2, 4, 4),
+    64: (4, 4, 4),
+    128: (4, 4, 8),
+    256: (4, 8, 8),
+    512: (8, 8, 8),
+    1024: (8, 8, 16),
+    2048: (8, 16, 16),
+    4096: (16, 16, 16),
+}
+SQUARES: dict[int, Grid] = {
+    1: (1, 1),
+    4: (2, 2),
+    8: (2, 4),
+    16: (4, 4),
+    32: (4, 8),
+    64: (8, 8),
+    128: (8, 16),
+    256: (16, 16),
+}
+NODES: dict[int, Grid] = {gpus: (gpus,) for gpus in (1, 2, 4, 8, 16, 32, 64)}
+
+
+def _cube_closes(grid: Grid, size: int) -> bool:
+    """v4 and v5p: every axis of a slice that is made of whole cubes of 4 chips a side."""
+    return all(axis % 4 == 0 for axis in grid)
+
+
+def _square_closes(grid: Grid, size: int) -> bool:
+    """v5e and v6e: an axis of 16 chips."""
+    return size == 16
+
+
+def _never_closes(grid: Grid, size: int) -> bool:
+    return False
+
+
 TPU_DOCUMENTATION = "https://cloud.google.com/tpu/docs/"
 SCALING_BOOK = "https://jax-ml.github.io/scaling-book/tpus (network per chip)"
 
 # Usable HBM: what libtpu 0.0.42 names as "available HBM" when a program does not fit.
-CHIPS = {
-    chip.name: chip
-    for chip in (
+GENERATIONS = (
+    Generation(
         Chip(
             "v4",
             flops=275e12,
@@ -50,6 +115,12 @@ CHIPS = {
             network_bandwidth=6.25e9,
             source=f"{TPU_DOCUMENTATION}v4; links: arXiv:2304.01433, table 4; {SCALING_BOOK}",
         ),
+        grids=CUBES,
+        closes=_cube_closes,
+        cores=2,
+        device_kinds=("TPU v4",),
+    ),
+    Generation(
         Chip(
             "v5e",
             flops=197e12,
@@ -60,6 +131,12 @@ CHIPS = {
             network_bandwidth=3.125e9,
             source=f"{TPU_DOCUMENTATION}v5e (400 GB/s over 4 ports; 2 x 100 Gbit/s for 8 chips)",
         ),
+        grids=SQUARES,
+        closes=_square_closes,
+        aliases=("v5litepod", "v5lite"),
+        device_kinds=("TPU v5 lite", "TPU v5e"),
+    ),
+    Generation(
         Chip(
             "v5p",
             flops=459e12,
@@ -70,6 +147,12 @@ CHIPS = {
             network_bandwidth=6.25e9,
             source=f"{TPU_DOCUMENTATION}v5p (4,800 Gbit/s over 6 ports); {SCALING_BOOK}",
         ),
+        grids=CUBES,
+        closes=_cube_closes,
+        cores=2,
+        device_kinds=("TPU v5", "TPU v5p"),
+    ),
+    Generation(
         Chip(
             "v6e",
             flops=918e12,
@@ -80,6 +163,12 @@ CHIPS = {
             network_bandwidth=12.5e9,
             source=f"{TPU_DOCUMENTATION}v6e (800 GB/s both ways over 4 ports); {SCALING_BOOK}",
         ),
+        grids=SQUARES,
+        closes=_square_closes,
+        aliases=("v6", "trillium"),
+        device_kinds=("TPU v6 lite", "TPU v6e"),
+    ),
+    Generation(
         Chip(
             "a100",
             flops=312e12,
@@ -90,6 +179,11 @@ CHIPS = {
             network_bandwidth=25e9,
             source="NVIDIA A100 80 GB SXM data sheet; 200 Gbit/s per GPU as in a DGX A100",
         ),
+        grids=NODES,
+        closes=_never_closes,
+        device_kinds=("NVIDIA A100-SXM4-80GB",),
+    ),
+    Generation(
         Chip(
             "h100",
             flops=989e12,
@@ -100,6 +194,11 @@ CHIPS = {
             network_bandwidth=50e9,
             source="NVIDIA H100 SXM data sheet; 400 Gbit/s per GPU as in a DGX H100",
         ),
+        grids=NODES,
+        closes=_never_closes,
+        device_kinds=("NVIDIA H100 80GB HBM3",),
+    ),
+    Generation(
         Chip(
             "h200",
             flops=989e12,
@@ -110,24 +209,16 @@ CHIPS = {
             network_bandwidth=50e9,
             source="NVIDIA H200 SXM data sheet; 400 Gbit/s per GPU as in a DGX H200",
         ),
-    )
-}
-
-DEVICE_KINDS = {
-    "TPU v4": "v4",
-    "TPU v5 lite": "v5e",
-    "TPU v5e": "v5e",
-    "TPU v5": "v5p",
-    "TPU v5p": "v5p",
-    "TPU v6 lite": "v6e",
-    "TPU v6e": "v6e",
-    "NVIDIA A100-SXM4-80GB": "a100",
-    "NVIDIA H100 80GB HBM3": "h100",
-    "NVIDIA H200": "h200",
-}
-"""What `jax.Device.device_kind` says of each; another form of a card has other peaks."""
+        grids=NODES,
+        closes=_never_closes,
+        device_kinds=("NVIDIA H200",),
+    ),
+)
+BY_NAME = {generation.chip.name: generation for generation in GENERATIONS}
+CHIPS = {name: generation.chip for name, generation in BY_NAME.items()}
 
 
 def of_device(kind: str) -> Chip | None:
     """The chip of a device that is here, None where no peak of it is known."""
-    return CHIPS[DEVICE_KINDS[kind]] if kind in DEVICE_KINDS else None
+    matching = (one.chip for one in GENERATIONS if kind in one.device_kinds)
+    return next(matching, None)

@@ -8,11 +8,11 @@ import jax
 from jax.experimental import topologies as jax_topologies
 
 from distil_jax.errors import UserError, to_install
-from distil_jax.planning.topologies import CORES, Topology
+from distil_jax.planning.topologies import Topology
 from distil_jax.training.parallel import Devices
 
 # What libtpu would otherwise ask a TPU machine's metadata server for; the type has no effect here.
-SURROUNDINGS = {
+LIBTPU_ENV = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v4-8",
@@ -35,12 +35,12 @@ def devices(topology: Topology, mode: str) -> Devices:
             f"the TPU compiler is not installed, so nothing can be compiled for {topology.name}; "
             f"{to_install('tpu')}"
         )
-    for name, value in SURROUNDINGS.items():
+    for name, value in LIBTPU_ENV.items():
         os.environ.setdefault(name, value)
-    found: list[Any] = jax_topologies.get_topology_desc(
+    described: list[Any] = jax_topologies.get_topology_desc(
         platform="tpu", topology_name=compiler_name(topology), **_options(topology)
     ).devices
-    ordered = sorted(found, key=lambda device: (_slice(device), device.id))
+    ordered = sorted(described, key=lambda device: (_slice(device), device.id))
     if len(ordered) != topology.chips:
         raise UserError(
             f"the installed TPU compiler sees {len(ordered)} devices in {topology.name}, not "
@@ -57,7 +57,7 @@ def compiler_name(topology: Topology) -> str:
 
 def _options(topology: Topology) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if topology.chip.name in CORES:
+    if topology.generation.cores > 1:
         # The two cores of a chip work as one device, as they do in a run.
         options["chip_config_name"] = "megacore"
     if topology.slice_chips == 1:

@@ -65,11 +65,11 @@ def training_flops(
 ) -> TrainingFlops:
     """FLOPs per token of one optimizer step over rows of `length` tokens.
 
-    Counted are matrix products alone: lookups, LayerNorms, activations and the optimizer are a few
+    Counted are matmuls alone: lookups, LayerNorms, activations and the optimizer are a few
     percent beside them. The student runs forward and backward, a backward pass costing two
     forward ones; the teacher runs forward where a loss needs it, with its head where
     `teacher_logits` (soft targets, the squared error of logits). `decoded_share` of the tokens
-    pass the head and the product with the vocabulary: 1 where the teacher's logits count at all
+    pass the head and the matmul with the vocabulary: 1 where the teacher's logits count at all
     tokens, the masked share elsewhere. `recomputed` is config.parallel.rematerialise. Embeddings
     that are frozen have no gradient: neither as the decoder's table, where it is theirs, nor as
     what the first layer's queries, keys and values are made from.
@@ -77,7 +77,7 @@ def training_flops(
     forward = encoder_flops(student, length=length)
     again = {
         "none": 0.0,
-        # The scores, not the mixing: what attention hands on is kept.
+        # The scores, not the weighted sum: the attention output is kept.
         "attention": student.layers * _scores(student, length) / 2,
         "layer": forward,
     }[recomputed]
@@ -93,17 +93,17 @@ def training_flops(
 
 
 def encoder_flops(config: EncoderConfig, *, length: int) -> float:
-    """Forward FLOPs per token: per layer four square products, two of the block inside, attention.
+    """Forward FLOPs per token: per layer four square matmuls, two feed-forward, attention.
 
     2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
-    of the feed-forward block; scores and mixing over a whole row, masked pairs computed too.
+    of the feed-forward block; scores and weighted sums over a whole row, masked pairs computed too.
     """
-    products = 2 * (4 * config.width**2 + 2 * config.width * config.inner_width)
-    return float(config.layers * (products + _scores(config, length)))
+    matmuls = 2 * (4 * config.width**2 + 2 * config.width * config.inner_width)
+    return float(config.layers * (matmuls + _scores(config, length)))
 
 
 def decoder_flops(config: EncoderConfig) -> float:
-    """Forward FLOPs per decoded token: the transform and the product with the vocabulary."""
+    """Forward FLOPs per decoded token: the transform and the matmul with the vocabulary."""
     return float(2 * config.width**2 + 2 * config.width * config.vocabulary)
 
 

@@ -1,4 +1,4 @@
-"""What the compiler says of one step program: memory by kind, products, traffic, collectives."""
+"""What the compiler says of one step program: memory by kind, matmuls, traffic, collectives."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from distil_jax.planning import hlo
+from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.step_program import StepProgram
 from distil_jax.planning.traffic import memory_bytes
 from distil_jax.training.step import distillation_loss
@@ -55,7 +55,7 @@ class Measured:
 
     Attributes:
       fits: into a chip's memory.
-      flops: of its matrix products; this and all below are 0 where the compiler refused.
+      flops: of its matmuls; this and all below are 0 where the compiler refused.
       traffic_bytes: between memory and chip, an upper estimate.
       program_bytes: temporaries as the compiler counts them, activations and gradients included.
     """
@@ -64,15 +64,15 @@ class Measured:
     memory: Memory
     flops: float
     traffic_bytes: float
-    collectives: tuple[hlo.Collective, ...]
+    collectives: tuple[hlo_counts.Collective, ...]
     program_bytes: float
     compile_seconds: float
 
 
-def measure(program: StepProgram, room: float) -> Measured:
-    """Compile `program` for chips of `room` bytes and read what the compiler reports.
+def measure(program: StepProgram, hbm_bytes: float) -> Measured:
+    """Compile `program` for chips of `hbm_bytes` and read what the compiler reports.
 
-    The compiler refuses a program for its temporaries alone, so all is compared with the room here.
+    The compiler refuses a program for its temporaries alone, so the sum is compared here.
     """
     started = time.perf_counter()
     try:
@@ -87,11 +87,11 @@ def measure(program: StepProgram, room: float) -> Measured:
     temporaries = float(stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
     memory = memory_by_kind(program, temporaries)
     return Measured(
-        fits=memory.total <= room,
+        fits=memory.total <= hbm_bytes,
         memory=memory,
-        flops=hlo.product_flops(parsed),
+        flops=hlo_counts.matmul_flops(parsed),
         traffic_bytes=memory_bytes(parsed),
-        collectives=hlo.collectives(parsed),
+        collectives=hlo_counts.collectives(parsed),
         program_bytes=float(stats.temp_size_in_bytes),
         compile_seconds=seconds,
     )
@@ -100,12 +100,12 @@ def measure(program: StepProgram, room: float) -> Measured:
 def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
     """The compiler's `temporaries` divided by kind; None: what the shapes alone let expect."""
     gradients = 4.0 * sum(leaf.size for leaf in jax.tree.leaves(program.state.params))
-    kept = kept_bytes(program)
-    known = gradients + kept
+    residuals = residual_bytes(program)
+    known = gradients + residuals
     if temporaries is None:
         temporaries = known + chunk_bytes(program)
     gradients = min(gradients, temporaries)
-    activations = min(kept, temporaries - gradients)
+    activations = min(residuals, temporaries - gradients)
     return Memory(
         teacher=tree_bytes(program.teacher_params),
         student=tree_bytes(program.state.params),
@@ -117,10 +117,10 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
     )
 
 
-def kept_bytes(program: StepProgram) -> float:
-    """Bytes that a micro-batch's forward pass hands to its backward pass, by JAX's own account."""
-    run = program.run
-    rows, length = run.micro_rows, program.batch["tokens"].shape[1]
+def residual_bytes(program: StepProgram) -> float:
+    """Bytes that a micro-batch's forward pass keeps for its backward pass, by JAX's own count."""
+    spec = program.spec
+    rows, length = spec.micro_rows, program.batch["tokens"].shape[1]
     part = {
         name: jax.ShapeDtypeStruct((rows, length), jnp.int32)
         for name in ("tokens", "segments", "labels")
@@ -131,24 +131,28 @@ def kept_bytes(program: StepProgram) -> float:
 
     def backward(params: Any, teacher: Any, part: Any, scales: Any, key: Any) -> Any:
         def loss(params: Any) -> Any:
-            return distillation_loss(run, params, teacher, part, scales, key)[0]
+            return distillation_loss(spec, params, teacher, part, scales, key)[0]
 
         return jax.vjp(loss, params)[1]
 
-    kept = jax.eval_shape(backward, program.state.params, program.teacher_params, part, scales, key)
-    # Parameters, their casts and the gradient of a table are among what is kept, not activations.
+    residuals = jax.eval_shape(
+        backward, program.state.params, program.teacher_params, part, scales, key
+    )
+    # Parameters, their casts and the gradient of a table are among these, not activations.
     weights = {
         leaf.shape for leaf in jax.tree.leaves((program.state.params, program.teacher_params))
     }
-    return float(sum(_bytes(leaf) for leaf in jax.tree.leaves(kept) if leaf.shape not in weights))
+    return float(
+        sum(_bytes(leaf) for leaf in jax.tree.leaves(residuals) if leaf.shape not in weights)
+    )
 
 
 def chunk_bytes(program: StepProgram) -> float:
     """Logits of student and teacher and their gradient for one chunk, and an attention matrix."""
-    run = program.run
-    rows, length = run.micro_rows, program.batch["tokens"].shape[1]
-    shapes = [module.config for module in (run.student, run.teacher) if module is not None]
-    logits = 12.0 * min(run.loss.chunk, rows * length) * run.student.config.vocabulary
+    spec = program.spec
+    rows, length = spec.micro_rows, program.batch["tokens"].shape[1]
+    shapes = [module.config for module in (spec.student, spec.teacher) if module is not None]
+    logits = 12.0 * min(spec.loss.chunk, rows * length) * spec.student.config.vocabulary
     return logits + max(8.0 * rows * shape.heads * length**2 for shape in shapes)
 
 
@@ -162,10 +166,10 @@ def _bytes(leaf: Any) -> int:
 
 def read_refusal(message: str) -> float | None:
     """The bytes that the compiler says it would have needed."""
-    found = re.search(r"\(([\d.]+)([KMGTP]?)\) exceeds", message) or re.search(
+    match = re.search(r"\(([\d.]+)([KMGTP]?)\) exceeds", message) or re.search(
         r"Used ([\d.]+)([KMGTP]?) of", message
     )
-    return float(found.group(1)) * UNITS[found.group(2)] if found else None
+    return float(match.group(1)) * UNITS[match.group(2)] if match else None
 
 
 def _too_large(program: StepProgram, message: str, seconds: float) -> Measured:

@@ -1,11 +1,18 @@
-"""A plan as the lines that a terminal shows."""
+"""A plan as text: the lines that a terminal shows, whether it fits, and one line of summary."""
 
+import re
 from collections.abc import Sequence
 
 from distil_jax.models import EncoderConfig
-from distil_jax.planning.advice import GB, verdict
-from distil_jax.planning.hlo import Collective
-from distil_jax.planning.plan import Plan
+from distil_jax.planning.hlo_counts import Collective
+from distil_jax.planning.run_plan import RunPlan
+
+GB = 1e9
+PREALLOCATED = 0.75
+"""https://docs.jax.dev/en/latest/gpu_memory_allocation.html; newer versions grow beyond it."""
+
+HEADER = re.compile(r"^Plan for (\S+):", re.MULTILINE)
+UTILISATION = 0.5
 
 KINDS = {
     "teacher": "teacher",
@@ -18,14 +25,14 @@ KINDS = {
 }
 
 
-def lines(plan: Plan, *, utilisation: float) -> list[str]:
+def lines(plan: RunPlan, *, utilisation: float) -> list[str]:
     """The whole plan; hours are given at the peaks and at `utilisation` of the compute peak."""
     return [
         *_head(plan),
         "",
         *_memory(plan),
         "",
-        verdict(plan),
+        fit_report(plan),
         *_micro(plan),
         "",
         *_time(plan),
@@ -34,6 +41,48 @@ def lines(plan: Plan, *, utilisation: float) -> list[str]:
         "",
         *_run(plan, utilisation),
     ]
+
+
+def fit_report(plan: RunPlan) -> str:
+    """One sentence: it fits and how much memory is left, or what to change so that it does."""
+    memory, hbm_bytes = plan.measured.memory, _hbm_bytes(plan)
+    where = f"{plan.topology.chip.name} chip of {hbm_bytes / GB:.1f} GB"
+    if plan.fits:
+        return f"it fits: {memory.total / GB:.1f} GB on a {where}{_more_than_preallocated(plan)}"
+    start = f"it does not fit: {memory.total / GB:.1f} GB on a {where}; "
+    if plan.largest_micro_rows:
+        return start + f"set config.batch.micro={plan.largest_micro_rows}"
+    if memory.teacher > hbm_bytes:
+        return start + f"the teacher alone takes {memory.teacher / GB:.1f} GB: use a smaller one"
+    if memory.fixed > hbm_bytes:
+        return start + _smaller_student(plan)
+    changes = []
+    if plan.shares.micro_rows > 1:
+        changes.append("a smaller config.batch.micro")
+    if plan.config.parallel.rematerialise != "layer":
+        changes.append("config.parallel.rematerialise=layer")
+    changes.append("a smaller config.loss.chunk")
+    return start + "try " + " or ".join(changes)
+
+
+def summary(plan: RunPlan) -> str:
+    """Topology, memory, micro-batch, limit, and hours at half of the compute peak."""
+    memory, times = plan.measured.memory, plan.roofline
+    hours = plan.hours(UTILISATION)
+    return (
+        f"Plan for {plan.topology.name}: {memory.total / GB:.1f} of "
+        f"{plan.topology.chip.hbm_bytes / GB:.1f} GB, {plan.shares.micro_rows} rows at one time "
+        f"({plan.largest_micro_rows} fit), {plan.measured.flops / 1e12:.0f} TFLOP a chip and step; "
+        f"{plan.workload.total_steps:,} steps of {times.step:.2f} s at the peaks; "
+        f"about {hours:.1f} h, {hours * plan.topology.chips:.0f} chip-hours, "
+        "at half of the compute peak."
+    )
+
+
+def planned_topology(header: str) -> str | None:
+    """The topology that a config's header was planned for; None: it names none."""
+    match = HEADER.search(header)
+    return match.group(1) if match else None
 
 
 def parameters(shape: EncoderConfig) -> float:
@@ -46,12 +95,12 @@ def parameters(shape: EncoderConfig) -> float:
     return float(rows * width + 2 * width + shape.layers * layer + head)
 
 
-def _head(plan: Plan) -> list[str]:
-    topology, config, divided = plan.topology, plan.config, plan.shares
+def _head(plan: RunPlan) -> list[str]:
+    topology, config, batch = plan.topology, plan.config, plan.shares
     slices = f", {topology.slices} slices" if topology.slices > 1 else ""
     chips = "chip" if topology.chips == 1 else "chips"
     grid = "x".join(map(str, topology.grid))
-    teacher = "none" if plan.pair.teacher is None else _model(plan.pair.teacher)
+    teacher = "none" if plan.models.teacher is None else _model(plan.models.teacher)
     source = (
         f"TPU compiler, {plan.measured.compile_seconds:.0f} s"
         if plan.compiled
@@ -60,10 +109,10 @@ def _head(plan: Plan) -> list[str]:
     return [
         f"topology   {topology.name}: {topology.chips} {chips} ({grid}{slices})",
         f"teacher    {teacher}, {config.precision.teacher}, replicated",
-        f"student    {_model(plan.pair.student)}, {config.precision.parameters} parameters, "
-        f"{config.precision.compute} products",
-        f"batch      {divided.rows} rows of {plan.work.length} tokens: {divided.device_rows} "
-        f"a chip in {divided.micro_batches} micro-batches of {divided.micro_rows}",
+        f"student    {_model(plan.models.student)}, {config.precision.parameters} parameters, "
+        f"{config.precision.compute} matmuls",
+        f"batch      {batch.rows} rows of {plan.workload.length} tokens: {batch.device_rows} "
+        f"a chip in {batch.micro_batches} micro-batches of {batch.micro_rows}",
         f"program    {source}",
         f"peaks      {topology.chip.source}",
     ]
@@ -73,19 +122,15 @@ def _model(shape: EncoderConfig) -> str:
     return f"{shape.layers} x {shape.width} {shape.model_type}, {parameters(shape) / 1e6:,.0f} M"
 
 
-def _memory(plan: Plan) -> list[str]:
+def _memory(plan: RunPlan) -> list[str]:
     memory = plan.measured.memory
     rows = [(text, f"{getattr(memory, kind) / GB:.2f}") for kind, text in KINDS.items()]
     rows.append(("all", f"{memory.total / GB:.2f}"))
-    rows.append((f"a {plan.topology.chip.name} chip has", f"{_room(plan):.2f}"))
+    rows.append((f"a {plan.topology.chip.name} chip has", f"{_hbm_bytes(plan) / GB:.2f}"))
     return ["memory of one chip, GB", *_aligned(rows)]
 
 
-def _room(plan: Plan) -> float:
-    return plan.topology.chip.hbm_bytes / GB
-
-
-def _micro(plan: Plan) -> list[str]:
+def _micro(plan: RunPlan) -> list[str]:
     most = plan.largest_micro_rows
     if most is None:
         return []
@@ -95,7 +140,7 @@ def _micro(plan: Plan) -> list[str]:
     return [f"largest micro-batch that fits: {most} rows{whole}"]
 
 
-def _time(plan: Plan) -> list[str]:
+def _time(plan: RunPlan) -> list[str]:
     times, measured = plan.roofline, plan.measured
     if not measured.flops:
         return ["no program, so no times: it does not fit"]
@@ -117,13 +162,16 @@ def _time(plan: Plan) -> list[str]:
     return ["one optimizer step, ms", *shown, *(f"  {line}" for line in unknown)]
 
 
-def _network(plan: Plan) -> list[str]:
-    found = plan.measured.collectives
-    if not found:
+def _network(plan: RunPlan) -> list[str]:
+    collectives = plan.measured.collectives
+    if not collectives:
         return [f"network takes over below {_network_batch(plan)} rows a step"]
     rows = [
-        (_told(same), f"{sum(one.bytes * one.times for one in same) / 1e6:.3f}")
-        for same in _alike(found)
+        (
+            _collective_text(same),
+            f"{sum(collective.bytes * collective.times for collective in same) / 1e6:.3f}",
+        )
+        for same in _alike(collectives)
     ]
     return [
         "collectives of one step, MB",
@@ -132,28 +180,29 @@ def _network(plan: Plan) -> list[str]:
     ]
 
 
-def _network_batch(plan: Plan) -> str:
+def _network_batch(plan: RunPlan) -> str:
     return f"{plan.roofline.network_batch(plan.shares.rows):,}"
 
 
-def _alike(found: Sequence[Collective]) -> list[list[Collective]]:
+def _alike(collectives: Sequence[Collective]) -> list[list[Collective]]:
     groups: dict[tuple[str, bool], list[Collective]] = {}
-    for one in found:
-        groups.setdefault((one.operation, one.in_loop), []).append(one)
+    for collective in collectives:
+        key = (collective.operation, collective.in_loop)
+        groups.setdefault(key, []).append(collective)
     return list(groups.values())
 
 
-def _told(same: Sequence[Collective]) -> str:
-    times = sum(one.times for one in same)
-    place = "inside a loop" if same[0].in_loop else "outside every loop"
-    return f"{same[0].operation}, {times} {'message' if times == 1 else 'messages'}, {place}"
+def _collective_text(same: Sequence[Collective]) -> str:
+    times = sum(collective.times for collective in same)
+    where = "inside a loop" if same[0].in_loop else "outside every loop"
+    return f"{same[0].operation}, {times} {'message' if times == 1 else 'messages'}, {where}"
 
 
-def _run(plan: Plan, utilisation: float) -> list[str]:
-    steps, chips = plan.work.total_steps, plan.topology.chips
+def _run(plan: RunPlan, utilisation: float) -> list[str]:
+    steps, chips = plan.workload.total_steps, plan.topology.chips
     if not plan.measured.flops:
         return [f"whole run  {steps:,} steps"]
-    tokens = steps * plan.shares.rows * plan.work.length
+    tokens = steps * plan.shares.rows * plan.workload.length
     rows = [
         (f"{share:.0%} of the compute peak" if share < 1 else "at the peaks", plan.hours(share))
         for share in (1.0, utilisation)
@@ -171,3 +220,28 @@ def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
         f"  {text:<{width}}  {value.split(' ')[0]:>{most}}{value[len(value.split(' ')[0]) :]}"
         for text, value in rows
     ]
+
+
+def _more_than_preallocated(plan: RunPlan) -> str:
+    if plan.topology.chip.is_tpu or plan.measured.memory.total <= PREALLOCATED * _hbm_bytes(plan):
+        return ""
+    return (
+        f"; that is more than the {PREALLOCATED:.0%} which JAX takes of a GPU at first: should the "
+        "run end for want of memory, set XLA_PYTHON_CLIENT_MEM_FRACTION=.95"
+    )
+
+
+def _hbm_bytes(plan: RunPlan) -> float:
+    return plan.topology.chip.hbm_bytes
+
+
+def _smaller_student(plan: RunPlan) -> str:
+    memory = plan.measured.memory
+    state = memory.student + memory.optimizer + memory.gradients
+    text = (
+        f"the teacher takes {memory.teacher / GB:.1f} GB, the student with its optimizer and "
+        f"gradient {state / GB:.1f} GB: "
+    )
+    if plan.config.precision.parameters == "float32":
+        text += "try config.precision.parameters=bfloat16, "
+    return text + "fewer config.student.layers, or a narrower student (config.student.folder)"

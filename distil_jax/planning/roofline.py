@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from distil_jax.planning.hlo import Collective
+from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.topologies import Topology
 
 
@@ -11,7 +11,7 @@ class Roofline:
     """Seconds of one optimizer step at the chip's published peaks.
 
     Attributes:
-      compute: all matrix products at the bfloat16 peak.
+      compute: all matmuls at the bfloat16 peak.
       memory: all traffic at the memory's bandwidth; an upper estimate, as the traffic is.
       network: the sums over devices, which follow the last micro-batch and hide behind nothing.
     """
@@ -42,7 +42,7 @@ class Roofline:
 def roofline(
     topology: Topology, *, flops: float, traffic_bytes: float, summed_bytes: float
 ) -> Roofline:
-    """The times of one chip's products, traffic and sums of `summed_bytes` over all chips."""
+    """The times of one chip's matmuls, traffic and sums of `summed_bytes` over all chips."""
     chip = topology.chip
     return Roofline(
         compute=flops / chip.flops,
@@ -79,4 +79,6 @@ def summed_bytes(collectives: tuple[Collective, ...], slice_chips: int) -> float
     the slices and a gather: what each chip then holds is its share of what was summed.
     """
     shares = {"all-reduce": 1, "reduce-scatter": slice_chips}
-    return float(sum(one.bytes * one.times * shares.get(one.operation, 0) for one in collectives))
+    return float(
+        sum(each.bytes * each.times * shares.get(each.operation, 0) for each in collectives)
+    )

@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.models import EncoderConfig, initialize
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
 from distil_jax.training.step import StepSpec, start, train_step
@@ -30,12 +30,12 @@ class StepProgram:
     """One optimizer step without values.
 
     Attributes:
-      run: the step's constants.
+      spec: the step's constants.
       body: the step itself; only a comparison has another than `train_step`.
       state, teacher_params, batch: trees of `jax.ShapeDtypeStruct`, placed on `devices`.
     """
 
-    run: StepSpec
+    spec: StepSpec
     devices: Devices
     state: Any
     teacher_params: Any
@@ -44,30 +44,30 @@ class StepProgram:
 
     def lower(self) -> Any:
         """The `jax.stages.Lowered` of exactly what `main` calls in its loop."""
-        step: Any = self.devices.map(partial(self.body, self.run), donate=True)
+        step: Any = self.devices.map(partial(self.body, self.spec), donate=True)
         return step.lower(self.state, self.teacher_params, self.batch)
 
 
 def step_program(
-    config: Config, pair: Pair, devices: Devices, *, length: int, total_steps: int
+    config: Config, models: ModelShapes, devices: Devices, *, length: int, total_steps: int
 ) -> StepProgram:
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
-    divided = shares(config.batch.sequences, config.batch.micro, devices.count)
-    run = assemble.constants(
+    batch_shares = shares(config.batch.sequences, config.batch.micro, devices.count)
+    spec = assemble.constants(
         config,
-        student=assemble.with_dropout(config, pair.student),
-        teacher=pair.teacher,
-        masking=_masking(config, pair.student.vocabulary),
+        student=assemble.with_dropout(config, models.student),
+        teacher=models.teacher,
+        masking=_masking(config, models.student.vocabulary),
         total_steps=total_steps,
-        shares=divided,
+        shares=batch_shares,
         accelerator=devices.devices[0].platform != "cpu",
     )
-    params = params_of(pair.student, config.precision.parameters)
-    teacher = {} if pair.teacher is None else params_of(pair.teacher, config.precision.teacher)
+    params = params_of(models.student, config.precision.parameters)
+    teacher = {} if models.teacher is None else params_of(models.teacher, config.precision.teacher)
     return StepProgram(
-        run,
+        spec,
         devices,
-        state=_placed(jax.eval_shape(partial(start, run), params), devices.replicated),
+        state=_placed(jax.eval_shape(partial(start, spec), params), devices.replicated),
         teacher_params=_placed(teacher, devices.replicated),
         batch=_batch(config.batch.sequences, length, devices),
     )
@@ -75,12 +75,12 @@ def step_program(
 
 def params_of(shape: EncoderConfig, dtype: str) -> Any:
     """A model's parameters as shapes."""
-    made = jax.eval_shape(partial(initialize, shape), jax.random.key(0))
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), made)
+    params = jax.eval_shape(partial(initialize, shape), jax.random.key(0))
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), params)
 
 
 def _masking(config: Config, vocabulary: int) -> Masking:
-    """The run's masking with a made-up tokenizer, and token counts that fall like 1 / rank."""
+    """The run's masking with an invented tokenizer, and token counts that fall like 1 / rank."""
     weights = None
     if config.masking.frequency_power:
         counts = 1e6 / np.arange(1, vocabulary + 1)

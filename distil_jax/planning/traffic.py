@@ -37,10 +37,10 @@ SLICES = ("dynamic-slice", "slice", "gather")
 
 
 def memory_bytes(program: Program) -> float:
-    """Bytes read and written by all fusions and other operations, loops counted by their turns.
+    """Bytes read and written by all fusions and other operations, each loop as often as it runs.
 
     An upper estimate: an array that the compiler keeps on the chip (memory space above 0) counts
-    nothing, a sliced one its slice, and everything else is read once by each that uses it.
+    nothing, a sliced instruction its slice, and everything else is read once by each that uses it.
     """
     fused = {
         name
@@ -50,37 +50,41 @@ def memory_bytes(program: Program) -> float:
         for name in instruction.called
     }
     return 0.0 + sum(
-        times * sum(_moved(program, one, instructions) for one in instructions)
+        times * sum(_moved(program, instruction, instructions) for instruction in instructions)
         for name, instructions in program.computations.items()
         if name not in fused and (times := program.times[name])
     )
 
 
-def _moved(program: Program, one: Instruction, around: Sequence[Instruction]) -> float:
-    if one.operation in FREE or one.operation.startswith("async"):
+def _moved(program: Program, instruction: Instruction, computation: Sequence[Instruction]) -> float:
+    if instruction.operation in FREE or instruction.operation.startswith("async"):
         return 0.0
-    results = {instruction.name: instruction for instruction in around}
-    body = _body(program, one)
+    results = {instruction.name: instruction for instruction in computation}
+    body = _body(program, instruction)
     read = sum(
-        _read(program, results[name], place, body)
-        for place, name in enumerate(one.operands)
-        if name in results and one.operation not in SLICES
+        _read(program, results[name], position, body)
+        for position, name in enumerate(instruction.operands)
+        if name in results and instruction.operation not in SLICES
     )
-    operands = 0.0 + sum(_off_chip(results[name]) for name in one.operands if name in results)
-    written = _written(one, body, operands)
-    return float(read + (2 * written if one.operation in SLICES else written))
+    operands = 0.0 + sum(
+        _off_chip(results[name]) for name in instruction.operands if name in results
+    )
+    written = _written(instruction, body, operands)
+    return float(read + (2 * written if instruction.operation in SLICES else written))
 
 
-def _body(program: Program, one: Instruction) -> Sequence[Instruction]:
-    if one.operation != "fusion":
+def _body(program: Program, instruction: Instruction) -> Sequence[Instruction]:
+    if instruction.operation != "fusion":
         return ()
-    return program.computations.get(one.called[0], ())
+    return program.computations.get(instruction.called[0], ())
 
 
-def _read(program: Program, operand: Instruction, place: int, body: Sequence[Instruction]) -> float:
+def _read(
+    program: Program, operand: Instruction, position: int, body: Sequence[Instruction]
+) -> float:
     """The operand's bytes, or those of its slices where a fusion reads nothing else of it."""
     whole = _off_chip(operand)
-    users = list(_users_of_parameter(program, place, body))
+    users = list(_users_of_parameter(program, position, body))
     if users and all(_touches_a_part(user, name) for user, name in users):
         parts = sum(
             shape.bytes for user, _ in users for shape in user.result if user.operation in SLICES
@@ -90,28 +94,28 @@ def _read(program: Program, operand: Instruction, place: int, body: Sequence[Ins
 
 
 def _users_of_parameter(
-    program: Program, place: int, body: Sequence[Instruction]
+    program: Program, position: int, body: Sequence[Instruction]
 ) -> Iterator[tuple[Instruction, str]]:
-    for one in body:
-        if one.operation == "parameter" and one.attributes == str(place):
-            yield from _users(program, one.name, body)
+    for instruction in body:
+        if instruction.operation == "parameter" and instruction.attributes == str(position):
+            yield from _users(program, instruction.name, body)
 
 
 def _users(
     program: Program, name: str, body: Sequence[Instruction]
 ) -> Iterator[tuple[Instruction, str]]:
     """Who uses an array, and by which name: bitcasts and inner fusions are looked through."""
-    for one in body:
-        if name not in one.operands:
+    for instruction in body:
+        if name not in instruction.operands:
             continue
-        if one.operation == "bitcast":
-            yield from _users(program, one.name, body)
-        elif inner := _body(program, one):
-            for place, operand in enumerate(one.operands):
+        if instruction.operation == "bitcast":
+            yield from _users(program, instruction.name, body)
+        elif inner := _body(program, instruction):
+            for position, operand in enumerate(instruction.operands):
                 if operand == name:
-                    yield from _users_of_parameter(program, place, inner)
+                    yield from _users_of_parameter(program, position, inner)
         else:
-            yield one, name
+            yield instruction, name
 
 
 def _touches_a_part(user: Instruction, name: str) -> bool:
@@ -121,15 +125,15 @@ def _touches_a_part(user: Instruction, name: str) -> bool:
     return user.operation == "dynamic-update-slice" and user.operands[0] == name
 
 
-def _written(one: Instruction, body: Sequence[Instruction], operands: float) -> float:
+def _written(instruction: Instruction, body: Sequence[Instruction], operands: float) -> float:
     """The result's bytes; of an update in place, those of the update."""
     by_name = {inner.name: inner for inner in body}
-    root = next((inner for inner in body if inner.is_root), one)
+    root = next((inner for inner in body if inner.is_root), instruction)
     if root.operation in ALIASING:
-        return _off_chip(one) - operands
+        return _off_chip(instruction) - operands
     if root.operation != "tuple":
-        return _result(root, by_name, _off_chip(one))
-    sizes = [0.0 if shape.on_chip else float(shape.bytes) for shape in one.result]
+        return _result(root, by_name, _off_chip(instruction))
+    sizes = [0.0 if shape.on_chip else float(shape.bytes) for shape in instruction.result]
     return sum(
         _result(by_name[name], by_name, size) if name in by_name else size
         for name, size in zip(root.operands, sizes, strict=True)
@@ -144,5 +148,5 @@ def _result(root: Instruction, by_name: Mapping[str, Instruction], whole: float)
     return float(min(whole, sum(shape.bytes for shape in by_name[root.operands[1]].result)))
 
 
-def _off_chip(one: Instruction) -> float:
-    return float(sum(shape.bytes for shape in one.result if not shape.on_chip))
+def _off_chip(instruction: Instruction) -> float:
+    return float(sum(shape.bytes for shape in instruction.result if not shape.on_chip))

@@ -21,23 +21,23 @@ Sentence = tuple[str, ...]
 
 def read(path: Path, *, most: int) -> list[Sentence]:
     """The first `most` sentences; raises `UserError` naming the file and the record."""
-    found: list[Sentence] = []
+    sentences: list[Sentence] = []
     for number, record in enumerate(files.records(path), 1):
-        sentence = _chosen(record, f"{path} record {number}")
+        sentence = _sentence_of(record, f"{path} record {number}")
         if all(part.strip() for part in sentence):
-            found.append(sentence)
-        if len(found) == most:
+            sentences.append(sentence)
+        if len(sentences) == most:
             break
-    if not found:
+    if not sentences:
         raise UserError(f"{path} holds no sentence")
-    return found
+    return sentences
 
 
-def _chosen(record: files.Record, place: str) -> Sentence:
+def _sentence_of(record: files.Record, where: str) -> Sentence:
     for names in SENTENCES:
-        found = [record.get(name) for name in names]
-        if all(isinstance(value, str) for value in found):
-            return tuple(map(str, found))
+        values = [record.get(name) for name in names]
+        if all(isinstance(value, str) for value in values):
+            return tuple(map(str, values))
     known = "; ".join(" and ".join(names) for names in SENTENCES)
     present = ", ".join(map(str, record)) or "none"
-    raise UserError(f"{place} has columns {present}; one of these is needed: {known}")
+    raise UserError(f"{where} has columns {present}; one of these is needed: {known}")

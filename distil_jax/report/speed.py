@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.errors import UserError
-from distil_jax.profiling.speed_text import training_rows
+from distil_jax.profiling.benchmark_text import training_rows
 from distil_jax.report import files
 
 FILE = "speed.json"

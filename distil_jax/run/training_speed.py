@@ -13,8 +13,7 @@ from distil_jax.data import loader
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.planning import chips
 from distil_jax.planning.flops import config_flops
-from distil_jax.profiling import ceiling
-from distil_jax.profiling.step_timing import StepTiming, time_steps
+from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_steps
 from distil_jax.run import accounts, rows
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
@@ -90,7 +89,7 @@ def _utilisation(
     rate = flops * places_per_second
     chip = chips.of_device(devices.devices[0].device_kind)
     peak = None if chip is None else chip.flops * devices.count
-    product = ceiling.product_rate(config.precision.compute)
+    product = matmul_throughput(config.precision.compute)
     # Simulated devices share one CPU, whose products already use all its cores.
     products = product if jax.default_backend() == "cpu" else product * devices.count
     return {

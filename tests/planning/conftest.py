@@ -8,21 +8,21 @@ import pytest
 from distil_jax.configuration import source as config_source
 from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig, student_shape
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.step_program import StepProgram, step_program
 from distil_jax.training import parallel
 
-LENGTH = 24  # unlike any width: activations are told from parameters by their shapes
+LENGTH = 24  # unlike any width: activations are distinguished from parameters by their shapes
 PRIME_VOCABULARY = 1009
 
 
 @pytest.fixture(scope="session")
-def tiny_pair() -> Pair:
+def tiny_models() -> ModelShapes:
     """A teacher and a student of two layers each, with a prime vocabulary."""
     teacher = EncoderConfig(
         "bert", PRIME_VOCABULARY, width=32, layers=2, heads=4, inner_width=64, positions=64
     )
-    return Pair(teacher, student_shape(teacher, 2))
+    return ModelShapes(teacher, student_shape(teacher, 2))
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +37,14 @@ def tiny_config() -> Callable[..., Config]:
 
 
 @pytest.fixture(scope="session")
-def tiny_program(tiny_pair: Pair, tiny_config: Callable[..., Config]) -> Callable[..., StepProgram]:
+def tiny_program(
+    tiny_models: ModelShapes, tiny_config: Callable[..., Config]
+) -> Callable[..., StepProgram]:
     """The step of a tiny config over eight CPU devices: `tiny_program(**{"loss.chunk": 8})`."""
 
     def program(**changes: Any) -> StepProgram:
         config = tiny_config(**changes)
         devices = parallel.devices(config.parallel)
-        return step_program(config, tiny_pair, devices, length=LENGTH, total_steps=10)
+        return step_program(config, tiny_models, devices, length=LENGTH, total_steps=10)
 
     return program

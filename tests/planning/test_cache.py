@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from distil_jax.planning import cache
-from distil_jax.planning.hlo import Collective
+from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.measure import Measured, Memory
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 
 FOUND = Measured(
     True,
@@ -32,16 +32,16 @@ def refuse() -> Measured:
 
 
 def test_figures_are_kept_and_come_back_the_same(folder: Path) -> None:
-    assert cache.remembered("key", lambda: FOUND) == FOUND
-    assert cache.remembered("key", refuse) == FOUND
+    assert cache.cached("key", lambda: FOUND) == FOUND
+    assert cache.cached("key", refuse) == FOUND
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"fits": true}'])
 def test_a_damaged_file_is_measured_anew(folder: Path, damage: str) -> None:
-    cache.remembered("key", lambda: FOUND)
+    cache.cached("key", lambda: FOUND)
     (folder / "key.json").write_text(damage)
-    assert cache.remembered("key", lambda: FOUND) == FOUND
-    assert cache.remembered("key", refuse) == FOUND
+    assert cache.cached("key", lambda: FOUND) == FOUND
+    assert cache.cached("key", refuse) == FOUND
 
 
 def test_an_unwritable_folder_costs_a_compilation_only(
@@ -49,30 +49,30 @@ def test_an_unwritable_folder_costs_a_compilation_only(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path / "file"))
-    assert cache.remembered("key", lambda: FOUND) == FOUND
+    assert cache.cached("key", lambda: FOUND) == FOUND
 
 
 def test_without_a_folder_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTIL_JAX_CACHE", "")
-    assert cache.remembered("key", lambda: FOUND) == FOUND
+    assert cache.cached("key", lambda: FOUND) == FOUND
     assert not folder.exists()
 
 
 def test_the_key_follows_what_decides_the_program(
-    tiny_config: Callable, tiny_pair: Pair, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Callable, tiny_models: ModelShapes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tiny_config()
-    key = cache.key_of(config, tiny_pair, "v4-8", 128)
-    assert key == cache.key_of(tiny_config(), tiny_pair, "v4-8", 128)
-    assert key == cache.key_of(tiny_config(**{"log.every_steps": 7}), tiny_pair, "v4-8", 128)
+    key = cache.key_of(config, tiny_models, "v4-8", 128)
+    assert key == cache.key_of(tiny_config(), tiny_models, "v4-8", 128)
+    assert key == cache.key_of(tiny_config(**{"log.every_steps": 7}), tiny_models, "v4-8", 128)
     others = [
-        cache.key_of(tiny_config(**{"loss.chunk": 32}), tiny_pair, "v4-8", 128),
-        cache.key_of(config, Pair(None, tiny_pair.student), "v4-8", 128),
-        cache.key_of(config, tiny_pair, "v4-16", 128),
-        cache.key_of(config, tiny_pair, "v4-8", 256),
+        cache.key_of(tiny_config(**{"loss.chunk": 32}), tiny_models, "v4-8", 128),
+        cache.key_of(config, ModelShapes(None, tiny_models.student), "v4-8", 128),
+        cache.key_of(config, tiny_models, "v4-16", 128),
+        cache.key_of(config, tiny_models, "v4-8", 256),
     ]
     monkeypatch.setattr(cache, "_code_digest", lambda: "another package")
-    others.append(cache.key_of(config, tiny_pair, "v4-8", 128))
+    others.append(cache.key_of(config, tiny_models, "v4-8", 128))
     monkeypatch.setattr(cache, "_version", lambda name: f"{name} 9")
-    others.append(cache.key_of(config, tiny_pair, "v4-8", 128))
+    others.append(cache.key_of(config, tiny_models, "v4-8", 128))
     assert len({key, *others}) == 1 + len(others)

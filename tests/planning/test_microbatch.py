@@ -8,9 +8,9 @@ from distil_jax.planning.measure import Measured, Memory
 from distil_jax.planning.microbatch import largest
 
 
-def program(total: float, fixed: float, room: float) -> Measured:
+def program(total: float, fixed: float, hbm_bytes: float) -> Measured:
     memory = Memory(fixed, 0.0, 0.0, 0.0, 0.0, total - fixed, 0.0)
-    return Measured(total <= room, memory, 1.0, 1.0, (), total, 0.0)
+    return Measured(total <= hbm_bytes, memory, 1.0, 1.0, (), total, 0.0)
 
 
 @settings(max_examples=200, deadline=None)
@@ -22,18 +22,18 @@ def program(total: float, fixed: float, room: float) -> Measured:
     start=st.integers(0, 40),
 )
 def test_it_finds_the_largest_divisor_that_fits(device_rows, fixed, base, per_row, start) -> None:
-    room = 16.0
+    hbm_bytes = 16.0
     divisors = [n for n in range(1, device_rows + 1) if device_rows % n == 0]
     compiled: list[int] = []
 
     def compile_at(rows: int) -> Measured:
         compiled.append(rows)
-        return program(fixed + base + per_row * rows, fixed, room)
+        return program(fixed + base + per_row * rows, fixed, hbm_bytes)
 
     first = divisors[start % len(divisors)]
     known = {first: compile_at(first)}
-    found = largest(device_rows, known, compile_at, room)
-    fitting = [n for n in divisors if fixed + base + per_row * n <= room]
+    found = largest(device_rows, known, compile_at, hbm_bytes)
+    fitting = [n for n in divisors if fixed + base + per_row * n <= hbm_bytes]
     assert found == max(fitting, default=0)
     assert len(compiled) == len(set(compiled))
 
@@ -50,6 +50,6 @@ def test_a_few_programs_are_enough() -> None:
     assert len(compiled) <= 3
 
 
-@pytest.mark.parametrize("room", [0.5, 1.0])
-def test_nothing_fits(room: float) -> None:
-    assert largest(8, {}, lambda rows: program(1.0 + rows, 1.0, room), room) == 0
+@pytest.mark.parametrize("hbm_bytes", [0.5, 1.0])
+def test_nothing_fits(hbm_bytes: float) -> None:
+    assert largest(8, {}, lambda rows: program(1.0 + rows, 1.0, hbm_bytes), hbm_bytes) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distil_jax.planning.hlo import Collective
+from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.roofline import network_seconds, roofline, sent_bytes, summed_bytes
 from distil_jax.planning.topologies import find
 

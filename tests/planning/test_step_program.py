@@ -8,10 +8,10 @@ import pytest
 
 from distil_jax.configuration.schema import Config
 from distil_jax.models import initialize
-from distil_jax.planning import hlo
+from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.flops import training_flops
 from distil_jax.planning.measure import tree_bytes
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.step_program import StepProgram
 from distil_jax.training.step import start
 
@@ -22,48 +22,50 @@ def parsed(tiny_program: Callable[..., StepProgram]) -> tuple[StepProgram, hlo.P
     return program, hlo.parse(program.lower().compile().as_text())
 
 
-def said_flops(program: StepProgram, pair: Pair, **changes) -> float:
-    """Of one device's step, counted from the shapes."""
+def said_flops(program: StepProgram, models: ModelShapes, **changes) -> float:
+    """Of collective device's step, counted from the shapes."""
     tokens = program.batch["tokens"]
     figures = {"teacher_logits": True, "cosine": True, "decoded_share": 1.0} | changes
-    counted = training_flops(pair.teacher, pair.student, length=tokens.shape[1], **figures)
+    counted = training_flops(models.teacher, models.student, length=tokens.shape[1], **figures)
     return counted.total * (tokens.size // program.devices.count)
 
 
 def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks(parsed) -> None:
     program, compiled = parsed
-    vocabulary, chunk = program.run.student.config.vocabulary, program.run.loss.chunk
+    vocabulary, chunk = program.spec.student.config.vocabulary, program.spec.loss.chunk
     tables = {leaf.shape for leaf in jax.tree.leaves((program.state, program.teacher_params))}
     tables |= {shape[::-1] for shape in tables}
     wide = {
         shape.dimensions
-        for shape in hlo.arrays(compiled)
+        for shape in hlo_counts.arrays(compiled)
         if vocabulary in shape.dimensions and shape.dimensions not in tables
     }
     assert any(chunk in dimensions for dimensions in wide), "no logits at all: nothing was tested"
     rows = {dimensions: int(np.prod(dimensions)) // vocabulary for dimensions in wide}
-    # The masking draws with one weight per token id for each row: there is none without weights.
+    # The masking draws with one weight per token id for each row: none without weights.
     assert all(count <= 2 * chunk for count in rows.values()), rows
 
 
 def test_the_gradient_is_summed_once_and_outside_of_every_loop(parsed) -> None:
     program, compiled = parsed
     # Micro-batches, and chunks of tokens inside of each: both turn more than once on a device.
-    assert program.run.micro_rows < program.batch["tokens"].shape[0] // program.devices.count
+    assert program.spec.micro_rows < program.batch["tokens"].shape[0] // program.devices.count
     turns = {compiled.times[name] for name in compiled.in_loops}
     assert max(turns) > min(turns) > 1
-    found = hlo.collectives(compiled)
-    assert {one.operation for one in found} == {"all-reduce"}
-    assert not any(one.in_loop for one in found)
-    assert all(one.times == 1 for one in found)
+    collectives = hlo_counts.collectives(compiled)
+    assert {collective.operation for collective in collectives} == {"all-reduce"}
+    assert not any(collective.in_loop for collective in collectives)
+    assert all(collective.times == 1 for collective in collectives)
     parameters = tree_bytes(program.state.params)
     # Beside the gradient a dozen counts and sums of losses.
-    assert parameters <= sum(one.bytes for one in found) < parameters + 200
+    assert parameters <= sum(collective.bytes for collective in collectives) < parameters + 200
 
 
-def test_products_are_the_counted_minimum(parsed, tiny_pair) -> None:
+def test_products_are_the_counted_minimum(parsed, tiny_models) -> None:
     program, compiled = parsed
-    assert hlo.product_flops(compiled) == pytest.approx(said_flops(program, tiny_pair), rel=0.01)
+    assert hlo_counts.matmul_flops(compiled) == pytest.approx(
+        said_flops(program, tiny_models), rel=0.01
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,34 +76,34 @@ def test_products_are_the_counted_minimum(parsed, tiny_pair) -> None:
     ],
 )
 def test_other_losses_and_frozen_embeddings_cost_what_is_said_of_them(
-    changes, said, tiny_program: Callable[..., StepProgram], tiny_pair
+    changes, said, tiny_program: Callable[..., StepProgram], tiny_models
 ) -> None:
     program = tiny_program(**changes)
-    counted = hlo.product_flops(hlo.parse(program.lower().compile().as_text()))
-    assert counted == pytest.approx(said_flops(program, tiny_pair, **said), rel=0.01)
+    counted = hlo_counts.matmul_flops(hlo.parse(program.lower().compile().as_text()))
+    assert counted == pytest.approx(said_flops(program, tiny_models, **said), rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["attention", "layer"])
 def test_recomputation_costs_what_is_said_of_it(
-    kind, tiny_program: Callable[..., StepProgram], tiny_pair
+    kind, tiny_program: Callable[..., StepProgram], tiny_models
 ) -> None:
     program = tiny_program(**{"parallel.rematerialise": kind, "parallel.scan_layers": "on"})
-    counted = hlo.product_flops(hlo.parse(program.lower().compile().as_text()))
-    said = said_flops(program, tiny_pair, recomputed=kind)
+    counted = hlo_counts.matmul_flops(hlo.parse(program.lower().compile().as_text()))
+    said = said_flops(program, tiny_models, recomputed=kind)
     assert counted == pytest.approx(said, rel=0.02)
 
 
 def test_it_is_the_very_program_that_a_run_compiles(
-    parsed, tiny_pair, tiny_config: Callable[..., Config]
+    parsed, tiny_models, tiny_config: Callable[..., Config]
 ) -> None:
     """A run's own arrays have exactly the shapes, types and places of the abstract ones."""
     program, _ = parsed
-    run, devices = program.run, program.devices
-    params = devices.replicate(initialize(tiny_pair.student, jax.random.key(0)))
+    run, devices = program.spec, program.devices
+    params = devices.replicate(initialize(tiny_models.student, jax.random.key(0)))
     state = devices.replicate(start(run, params))
     batch = devices.split({n: np.zeros(leaf.shape, np.int32) for n, leaf in program.batch.items()})
     for real, abstract in ((state, program.state), (batch, program.batch)):
-        pairs = zip(jax.tree.leaves(real), jax.tree.leaves(abstract), strict=True)
-        for one, other in pairs:
-            assert (one.shape, one.dtype) == (other.shape, other.dtype)
-            assert one.sharding.is_equivalent_to(other.sharding, one.ndim)
+        modelss = zip(jax.tree.leaves(real), jax.tree.leaves(abstract), strict=True)
+        for collective, other in modelss:
+            assert (collective.shape, collective.dtype) == (other.shape, other.dtype)
+            assert collective.sharding.is_equivalent_to(other.sharding, collective.ndim)

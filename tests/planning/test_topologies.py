@@ -3,7 +3,8 @@
 import pytest
 
 from distil_jax.errors import UsageError
-from distil_jax.planning.topologies import GRIDS, find
+from distil_jax.planning.chips import GENERATIONS
+from distil_jax.planning.topologies import find
 
 
 @pytest.mark.parametrize(
@@ -31,8 +32,9 @@ def test_slices_multiply_the_chips() -> None:
 
 
 def test_every_slice_is_found_by_its_own_name() -> None:
-    for chip, grids in GRIDS.items():
-        for chips in grids:
+    for generation in GENERATIONS:
+        chip = generation.chip.name
+        for chips in generation.grids:
             cores = 2 if chip in ("v4", "v5p") else 1
             topology = find(f"{chip}-{chips * cores}")
             assert (topology.chips, topology.name) == (chips, f"{chip}-{chips * cores}")

@@ -1,8 +1,15 @@
-"""timing: functions take turns, and the median is theirs."""
+"""timing: functions take turns, steps and rows of a known time, and large matmuls."""
 
+import time
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from distil_jax.configuration.schema import Parallel
 from distil_jax.profiling import timing
+from distil_jax.training import parallel
 
 
 def test_functions_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +21,44 @@ def test_functions_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatc
     )
     assert "".join(calls) == "abababab"
     assert seconds == {"a": 1, "b": 2}
+
+
+def rows(pause: float) -> Iterator[dict[str, np.ndarray]]:
+    number = 0
+    while True:
+        time.sleep(pause)
+        yield {"tokens": np.full((8, 4), number, np.int32)}
+        number += 1
+
+
+def counting(state, teacher_params, batch):
+    return state + 1, {"tokens": batch["tokens"].sum()}
+
+
+def test_the_first_step_is_separate_and_waiting_is_part_of_the_rest() -> None:
+    config = Parallel(mode="jit", devices=1, scan_layers="auto", rematerialise="none")
+    devices = parallel.devices(config)
+    measured = timing.time_steps(counting, jnp.int32(0), {}, rows(0.02), devices, steps=5)
+    assert measured.steps == 5
+    assert measured.tokens == 32 * (1 + 2 + 3 + 4 + 5)
+    assert 0.1 <= measured.waited_seconds <= measured.seconds
+    assert measured.first_seconds >= 0.02
+
+
+def test_a_matmul_throughput_is_that_of_the_median_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(timing.MATMUL_SIZES, "cpu", 512)
+    took = [9.0, 0.5, 2.0, 1.0, 3.0, 0.25, 8.0]
+    moments = iter(
+        [
+            moment
+            for number, seconds in enumerate(took)
+            for moment in (100.0 * number, 100.0 * number + seconds)
+        ]
+    )
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(moments))
+    assert timing.matmul_throughput("float32") == pytest.approx(2 * 512**3 / 2.0)
+
+
+def test_a_matmul_throughput_measured_here_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(timing.MATMUL_SIZES, "cpu", 512)
+    assert 1e6 < timing.matmul_throughput("float32") < 1e14

@@ -7,20 +7,24 @@ from typing import Any
 import jax
 
 from distil_jax.configuration.schema import Config
+from distil_jax.data.store import is_prepared, open_split
 from distil_jax.planning import cache, compiler, measure
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.measure import Measured
 from distil_jax.planning.microbatch import largest
-from distil_jax.planning.pair import Pair
+from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.roofline import Roofline, roofline, sent_bytes, summed_bytes
 from distil_jax.planning.step_program import step_program
 from distil_jax.planning.topologies import Topology
 from distil_jax.training import parallel
 from distil_jax.training.parallel import Shares, shares
 
+PAPER_TOKENS = 4.2e9
+"""English Wikipedia and the Toronto Book Corpus in BERT's WordPieces, the paper's corpus."""
+
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """The rows of a run: `length` tokens each, `total_steps` batches of them."""
 
     length: int
@@ -28,7 +32,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A config on a topology.
 
     Attributes:
@@ -40,9 +44,9 @@ class Plan:
     """
 
     config: Config
-    pair: Pair
+    models: ModelShapes
     topology: Topology
-    work: Work
+    workload: Workload
     shares: Shares
     compiled: bool
     measured: Measured
@@ -59,7 +63,7 @@ class Plan:
         """Of the whole run, computing at `utilisation` of the chip's peak."""
         times = self.roofline
         seconds = max(times.compute / utilisation, times.memory) + times.network
-        return seconds * self.work.total_steps / 3600
+        return seconds * self.workload.total_steps / 3600
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -72,15 +76,17 @@ class Plan:
             "fits": self.fits,
             "rows": dataclasses.asdict(self.shares),
             "largest_micro_rows": self.largest_micro_rows,
-            "length": self.work.length,
-            "total_steps": self.work.total_steps,
+            "length": self.workload.length,
+            "total_steps": self.workload.total_steps,
             "memory_bytes": dataclasses.asdict(self.measured.memory)
             | {"total": self.measured.memory.total, "available": self.topology.chip.hbm_bytes},
             "flops": self.measured.flops,
             "minimum_flops": self.minimum_flops,
             "traffic_bytes": self.measured.traffic_bytes if self.compiled else None,
             "network_bytes": self.network_bytes,
-            "collectives": [dataclasses.asdict(one) for one in self.measured.collectives],
+            "collectives": [
+                dataclasses.asdict(collective) for collective in self.measured.collectives
+            ],
             "seconds": dataclasses.asdict(times)
             | ({} if self.compiled else {"memory": None})
             | {"step": times.step, "limit": times.limit},
@@ -89,34 +95,54 @@ class Plan:
         }
 
 
-def plan(config: Config, pair: Pair, topology: Topology, work: Work, *, search: bool) -> Plan:
+def workload_of(config: Config, corpus_tokens: float | None) -> Workload:
+    """From the prepared rows that the config names, else from `corpus_tokens` in full rows.
+
+    None stands for the paper's corpus.
+    """
+    length, rows = config.batch.length, None
+    folder = config.data.train
+    if corpus_tokens is None and is_prepared(folder):
+        split = open_split(folder, "train")
+        length, rows = split.length, split.rows
+    if rows is None:
+        rows = round((corpus_tokens or PAPER_TOKENS) / length)
+    steps = config.total_steps or max(1, round(config.epochs * rows / config.batch.sequences))
+    return Workload(length, steps)
+
+
+def plan_run(
+    config: Config, models: ModelShapes, topology: Topology, workload: Workload, *, search: bool
+) -> RunPlan:
     """Compile the step of `config` for `topology` and work out what it costs.
 
     Raises `UserError` where the batch does not divide, or the TPU compiler is missing.
     """
-    divided = shares(config.batch.sequences, config.batch.micro, topology.chips)
+    batch_shares = shares(config.batch.sequences, config.batch.micro, topology.chips)
     known: dict[int, Measured] = {}
 
     def compile_at(rows: int) -> Measured:
         changed = dataclasses.replace(config, batch=dataclasses.replace(config.batch, micro=rows))
-        return compile_step(changed, pair, topology, work)
+        return compile_step(changed, models, topology, workload)
 
-    known[divided.micro_rows] = measured = compile_at(divided.micro_rows)
-    most = None
+    known[batch_shares.micro_rows] = measured = compile_at(batch_shares.micro_rows)
+    largest_rows = None
     if search:
-        most = largest(divided.device_rows, known, compile_at, topology.chip.hbm_bytes)
+        largest_rows = largest(batch_shares.device_rows, known, compile_at, topology.chip.hbm_bytes)
     summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
-    a_token = config_flops(config, pair.teacher, pair.student, length=work.length).total
-    minimum = a_token * divided.device_rows * work.length
-    return Plan(
+    flops_per_token = config_flops(
+        config, models.teacher, models.student, length=workload.length
+    ).total
+    minimum = flops_per_token * batch_shares.device_rows * workload.length
+    return RunPlan(
         config,
-        pair,
+        models,
         topology,
-        work,
-        divided,
+        workload,
+        batch_shares,
         topology.chip.is_tpu,
         measured,
-        most,
+        largest_rows,
         minimum,
         roofline(
             topology,
@@ -128,45 +154,53 @@ def plan(config: Config, pair: Pair, topology: Topology, work: Work, *, search: 
     )
 
 
-def compile_step(config: Config, pair: Pair, topology: Topology, work: Work) -> Measured:
+def compile_step(
+    config: Config, models: ModelShapes, topology: Topology, workload: Workload
+) -> Measured:
     """The compiler's figures, from the cache where the very same program was compiled before."""
-    key = cache.key_of(config, pair, topology.name, work.length)
-    return cache.remembered(key, lambda: _measure(config, pair, topology, work))
+    key = cache.key_of(config, models, topology.name, workload.length)
+    return cache.cached(key, lambda: _measure(config, models, topology, workload))
 
 
-def _measure(config: Config, pair: Pair, topology: Topology, work: Work) -> Measured:
+def _measure(
+    config: Config, models: ModelShapes, topology: Topology, workload: Workload
+) -> Measured:
     if topology.chip.is_tpu:
         # pmap maps the very same body; it cannot be lowered without its devices.
         devices = compiler.devices(topology, "jit")
-        return measure.measure(program(config, pair, devices, work), topology.chip.hbm_bytes)
-    return _estimate(config, pair, topology, work)
+        return measure.measure(program(config, models, devices, workload), topology.chip.hbm_bytes)
+    return _estimate(config, models, topology, workload)
 
 
-def program(config: Config, pair: Pair, devices: parallel.Devices, work: Work) -> Any:
+def program(
+    config: Config, models: ModelShapes, devices: parallel.Devices, workload: Workload
+) -> Any:
     return step_program(
-        config, pair, devices, length=work.length, total_steps=max(work.total_steps, 1)
+        config, models, devices, length=workload.length, total_steps=max(workload.total_steps, 1)
     )
 
 
-def _estimate(config: Config, pair: Pair, topology: Topology, work: Work) -> Measured:
-    """Without a compiler for the chip: memory from shapes, products counted, traffic unknown."""
-    divided = shares(config.batch.sequences, config.batch.micro, topology.chips)
-    alone = dataclasses.replace(
-        config, batch=dataclasses.replace(config.batch, sequences=divided.device_rows)
+def _estimate(
+    config: Config, models: ModelShapes, topology: Topology, workload: Workload
+) -> Measured:
+    """Without a compiler for the chip: memory from shapes, matmuls counted, traffic unknown."""
+    batch_shares = shares(config.batch.sequences, config.batch.micro, topology.chips)
+    one_chip = dataclasses.replace(
+        config, batch=dataclasses.replace(config.batch, sequences=batch_shares.device_rows)
     )
-    one = parallel.Devices("jit", tuple(jax.devices()[:1]))
-    memory = measure.memory_by_kind(program(alone, pair, one, work), None)
-    a_token = config_flops(
+    one_device = parallel.Devices("jit", tuple(jax.devices()[:1]))
+    memory = measure.memory_by_kind(program(one_chip, models, one_device, workload), None)
+    flops_per_token = config_flops(
         config,
-        pair.teacher,
-        pair.student,
-        length=work.length,
+        models.teacher,
+        models.student,
+        length=workload.length,
         recomputed=config.parallel.rematerialise,  # type: ignore[arg-type]
     ).total
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,
         memory=memory,
-        flops=a_token * divided.device_rows * work.length,
+        flops=flops_per_token * batch_shares.device_rows * workload.length,
         traffic_bytes=0.0,
         collectives=(),
         program_bytes=memory.activations + memory.temporaries + memory.gradients,

@@ -1,15 +1,28 @@
-"""Shapes of well-known models, so that a run can be planned before anything is downloaded."""
+"""The shapes of a config's teacher and student, from a folder here or by a known name."""
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
+from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
+from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
-from distil_jax.tokenizer import BUILTIN_TEACHER
+from distil_jax.storage.address import is_url
+from distil_jax.tokenizer import BUILTIN_TEACHER, load, resolve, special_ids
+from distil_jax.training import assemble
 
 BERT_POSITIONS = 512
+BERT_VOCABULARY = 30522
+
+
+@dataclass(frozen=True)
+class ModelShapes:
+    """The shapes of a run's models; no teacher where the student is pretrained from text alone."""
+
+    teacher: EncoderConfig | None
+    student: EncoderConfig
 
 
 def _bert(vocabulary: int, width: int, layers: int, heads: int) -> EncoderConfig:
@@ -34,8 +47,8 @@ def _roberta(kind: str, vocabulary: int, width: int, layers: int, heads: int) ->
     )
 
 
-BERT_BASE = _bert(30522, 768, 12, 12)
-BERT_LARGE = _bert(30522, 1024, 24, 16)
+BERT_BASE = _bert(BERT_VOCABULARY, 768, 12, 12)
+BERT_LARGE = _bert(BERT_VOCABULARY, 1024, 24, 16)
 XLM_R = "xlm-roberta"
 KNOWN = {
     "bert-base-uncased": BERT_BASE,
@@ -52,10 +65,19 @@ KNOWN = {
     "xlm-r-large": _roberta(XLM_R, 250002, 1024, 24, 16),
     "xlm-roberta-large": _roberta(XLM_R, 250002, 1024, 24, 16),
     # Its layers normalise before, not after, each block, which this package does not compute: the
-    # size and the products are the same.
+    # size and the matmuls are the same.
     "xlm-r-xl": _roberta(XLM_R, 250880, 2560, 36, 32),
     "xlm-roberta-xl": _roberta(XLM_R, 250880, 2560, 36, 32),
 }
+
+
+def model_shapes(config: Config) -> ModelShapes:
+    """As `assemble.models` derives them, without weights; raises `UserError` for a bad one."""
+    teacher = shape_of(config.teacher) if config.teacher else None
+    student = _student(config, teacher)
+    if teacher is not None:
+        assemble.check_pair(config, teacher, student)
+    return ModelShapes(teacher, student)
 
 
 def shape_of(name: str) -> EncoderConfig:
@@ -71,3 +93,23 @@ def shape_of(name: str) -> EncoderConfig:
     near = difflib.get_close_matches(known, KNOWN, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KNOWN)}"
     raise UserError(f"{name} is neither a model folder nor a shape that is known; {hint}")
+
+
+def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
+    if config.student.folder:
+        return shape_of(config.student.folder)
+    if teacher is None:
+        return _from_nothing(config)
+    try:
+        layers = assemble.parse_layers(config.student.layers, teacher.layers)
+    except UserError as error:
+        raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
+    return student_shape(teacher, len(layers), keep_token_types=config.student.keep_token_types)
+
+
+def _from_nothing(config: Config) -> EncoderConfig:
+    """With the tokens of the tokenizer where that is here, else as many as BERT's has."""
+    if config.tokenizer and not is_url(config.tokenizer) and resolve(config.tokenizer).is_dir():
+        tokenizer = load(config.tokenizer)
+        return assemble.architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
+    return assemble.architecture(config, BERT_VOCABULARY, pad_token=0)

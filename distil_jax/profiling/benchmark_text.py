@@ -9,41 +9,42 @@ EXPORT = "export "
 
 def lines(content: Mapping[str, Any]) -> list[str]:
     """Training first, then inference, whichever was measured."""
-    shown = _training(content["training"]) if "training" in content else []
+    text = _training(content["training"]) if "training" in content else []
     if "student" in content:
-        shown += ([""] if shown else []) + _inference(content)
-    return shown
+        text += ([""] if text else []) + _inference(content)
+    return text
 
 
-def _training(found: Mapping[str, Any]) -> list[str]:
+def _training(figures: Mapping[str, Any]) -> list[str]:
     return [
-        f"training of {found['layers']} layers"
-        + (f" under {found['teacher']}" if found["teacher"] else " without a teacher")
-        + f": {found['rows']} rows of {found['length']} tokens a step, {found['micro_rows']} a "
-        f"device at one time, {found['compute']}, on {found['device']}",
-        *aligned(training_rows(found)),
+        f"training of {figures['layers']} layers"
+        + (f" under {figures['teacher']}" if figures["teacher"] else " without a teacher")
+        + f": {figures['rows']} rows of {figures['length']} tokens a step, "
+        f"{figures['micro_rows']} a device at one time, {figures['compute']}, "
+        f"on {figures['device']}",
+        *aligned(training_rows(figures)),
     ]
 
 
-def training_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+def training_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Label and value of each figure; what is not known says so."""
-    peak = found["peak_flops_per_second"]
-    used = "unknown: no peak of this device is published here"
+    peak = figures["peak_flops_per_second"]
+    utilisation = "unknown: no peak of this device is published here"
     if peak is not None:
-        used = f"{found['utilisation']:.1%} of {peak / 1e12:,.0f} TFLOP/s (bfloat16)"
+        utilisation = f"{figures['utilisation']:.1%} of {peak / 1e12:,.0f} TFLOP/s (bfloat16)"
     return [
-        ("tokens/s", f"{found['tokens_per_second']:,.0f}"),
-        ("seconds a step", f"{found['step_seconds']:.3f}"),
-        ("model FLOP a token", f"{found['model_flops_per_token'] / 1e9:.3f} G"),
-        ("model FLOPs utilisation", used),
+        ("tokens/s", f"{figures['tokens_per_second']:,.0f}"),
+        ("seconds a step", f"{figures['step_seconds']:.3f}"),
+        ("model FLOP a token", f"{figures['model_flops_per_token'] / 1e9:.3f} G"),
+        ("model FLOPs utilisation", utilisation),
         (
-            "share of what large products reach here",
-            f"{found['share_of_products']:.1%} of "
-            f"{found['product_flops_per_second'] / 1e12:,.3g} TFLOP/s ({found['compute']})",
+            "share of what large matmuls reach here",
+            f"{figures['share_of_products']:.1%} of "
+            f"{figures['product_flops_per_second'] / 1e12:,.3g} TFLOP/s ({figures['compute']})",
         ),
-        ("share of the time waiting for rows", f"{found['input_wait']:.2%}"),
-        (f"peak memory of {found['memory_of']}", f"{found['peak_bytes'] / 1e9:.2f} GB"),
-        ("first step, with compilation", f"{found['first_step_seconds']:.1f} s"),
+        ("share of the time waiting for rows", f"{figures['input_wait']:.2%}"),
+        (f"peak memory of {figures['memory_of']}", f"{figures['peak_bytes'] / 1e9:.2f} GB"),
+        ("first step, with compilation", f"{figures['first_step_seconds']:.1f} s"),
     ]
 
 
@@ -61,7 +62,7 @@ def _inference(content: Mapping[str, Any]) -> list[str]:
         for role in roles
     ]
     ratios = content.get("ratios", {})
-    told = [
+    comparison = [
         f"the student is {ratios[f'batch_{size}_speed']:.2f} times as fast at batch {size}"
         for size in (1, 32)
         if f"batch_{size}_speed" in ratios
@@ -70,7 +71,7 @@ def _inference(content: Mapping[str, Any]) -> list[str]:
         f"inference on {lengths['sentences']} sentences of {lengths['median']:.0f} tokens in the "
         f"median, on {content['device']}",
         *aligned(rows),
-        *told,
+        *comparison,
     ]
 
 
