@@ -39,6 +39,7 @@ from distil_jax.data.loader import training_batches
 from distil_jax.data.masking import Masking
 from distil_jax.data.prepare import prepare
 from distil_jax.data.store import open_split
+from distil_jax.environment import GLIBC_TUNABLES
 from distil_jax.losses import IGNORE
 from distil_jax.models import initialize, student_from_teacher
 from distil_jax.models.config import EncoderConfig
@@ -91,8 +92,9 @@ def main() -> None:
     if flags.serve:
         serve(flags)
         return
-    allocator = {} if flags.allocator == "default" else huge_pages.settings(os.environ)
-    settings = {"original": allocator, "distil_jax": huge_pages.settings(os.environ)}
+    given = os.environ.get(GLIBC_TUNABLES.name, "")
+    tuned = {GLIBC_TUNABLES.name: huge_pages.tunables(given)}
+    settings = {"original": {} if flags.allocator == "default" else tuned, "distil_jax": tuned}
     sides = {name: Side(name, settings[name]) for name in flags.sides.split(",")}
     print("; ".join(sorted({side.told for side in sides.values()})))
     taken: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}

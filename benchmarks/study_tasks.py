@@ -72,5 +72,7 @@ class TaskFiles:
             count = min(rows, len(lines))
             target.parent.mkdir(exist_ok=True)
             # Whole or not at all: other programs of the study may read it already.
-            atomic.write(target, b"".join(lines[i * len(lines) // count] for i in range(count)))
+            atomic.write_bytes(
+                target, b"".join(lines[i * len(lines) // count] for i in range(count))
+            )
         return target

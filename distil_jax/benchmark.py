@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     from distil_jax.profiling import benchmark_text
     from distil_jax.report import speed as report
     from distil_jax.run.compilation import keep_compiled
-    from distil_jax.training.workdir import write_text, writing
+    from distil_jax.storage.atomic import write_text, writing
 
     content = report.earlier(flags.output) if flags.output else {}
     keep_compiled()

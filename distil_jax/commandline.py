@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Never
 
+from distil_jax import environment
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError, to_install
 from distil_jax.storage.address import is_url
 
@@ -86,7 +87,7 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
     A `UserError`, or the operating system's refusal of a file, becomes exactly one line on standard
     error; anything else is a bug and keeps its traceback.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    environment.set_default("TOKENIZERS_PARALLELISM", "true")
     if arguments is None:
         _do_without_pytorch()
     _keep_standard_error_for_errors()
@@ -151,7 +152,7 @@ def _no_memory(error: BaseException) -> str:
 
 
 def _no_device(error: BaseException) -> str:
-    asked = os.environ.get("JAX_PLATFORMS")
+    asked = environment.PLATFORMS.read()
     where = f" for JAX_PLATFORMS={asked}" if asked else ""
     said = f" ({' '.join(str(error).split())})" if str(error) else ""
     return (
@@ -187,4 +188,4 @@ def _keep_standard_error_for_errors() -> None:
     sys.unraisablehook = lambda _: None
     warnings.simplefilter("ignore")
     logging.disable()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of XLA's C++: fatal errors alone
+    environment.set_default("TF_CPP_MIN_LOG_LEVEL", "3")  # of XLA's C++: fatal errors alone

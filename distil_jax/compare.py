@@ -6,7 +6,7 @@ from datetime import datetime
 from distil_jax import commandline
 from distil_jax.report import page, write
 from distil_jax.storage import atomic
-from distil_jax.training.workdir import writing
+from distil_jax.storage.atomic import writing
 
 
 def main(arguments: list[str]) -> None:
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
     with writing(flags.output):
         (flags.output / write.FIGURES).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            atomic.write(flags.output / name, content)
+            atomic.write_bytes(flags.output / name, content)
     print(f"report: {flags.output / write.HTML}")
 
 

@@ -6,9 +6,9 @@ in small pages, they cost a tenth of the time of a BERT-base step.
 
 import os
 import sys
-from collections.abc import Mapping
 
-VARIABLE = "GLIBC_TUNABLES"
+from distil_jax import environment
+
 TUNABLES = {
     "glibc.malloc.hugetlb": "1",
     "glibc.malloc.mmap_max": "0",
@@ -23,18 +23,18 @@ def prefer() -> None:
     other C libraries ignore them. Where the user gave any of these in $GLIBC_TUNABLES, all stays.
     Call it first, and only from a program's own main: the arguments are this process's.
     """
-    wanted = settings(os.environ)
-    if not wanted:
+    given = environment.GLIBC_TUNABLES.read() or ""
+    wanted = tunables(given)
+    if wanted == given:
         return
-    os.environ.update(wanted)
+    environment.set_value(environment.GLIBC_TUNABLES.name, wanted)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variable to add to a process's environment; empty where there is nothing to add."""
-    given = environment.get(VARIABLE, "")
+def tunables(given: str) -> str:
+    """What $GLIBC_TUNABLES should be; `given` itself where there is nothing to add."""
     if not sys.platform.startswith("linux") or any(name in given for name in TUNABLES):
-        return {}
+        return given
     wanted = [f"{name}={value}" for name, value in TUNABLES.items()]
-    return {VARIABLE: ":".join([given, *wanted] if given else wanted)}
+    return ":".join([given, *wanted] if given else wanted)

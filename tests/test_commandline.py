@@ -10,7 +10,7 @@ import pytest
 
 from distil_jax import commandline, tokenizer
 from distil_jax.errors import UsageError
-from distil_jax.storage.folder import opened
+from distil_jax.storage.folder import open_folder
 
 
 def test_a_word_in_place_of_a_number_is_told_without_the_programs_own_names() -> None:
@@ -30,7 +30,7 @@ def test_a_home_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert commandline.folder("~/runs") == commandline.place("~/runs") == tmp_path / "runs"
     assert tokenizer.resolve("~/model") == tmp_path / "model"
-    assert opened("~/rows").address == str(tmp_path / "rows")
+    assert open_folder("~/rows").address == str(tmp_path / "rows")
     assert commandline.folder("~no-such-user/runs") == Path("~no-such-user/runs")
 
 

@@ -16,9 +16,9 @@ PROGRAM = (
 
 
 def run(given: str | None) -> tuple[int, list[str]]:
-    environment = {k: v for k, v in os.environ.items() if k != huge_pages.VARIABLE}
+    environment = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
     if given is not None:
-        environment[huge_pages.VARIABLE] = given
+        environment["GLIBC_TUNABLES"] = given
     started = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "an argument", "--key=1"],
         env=environment,
@@ -46,6 +46,6 @@ def test_it_starts_again_with_the_settings_and_the_same_arguments(given, expecte
 
 
 def test_a_program_that_has_them_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(huge_pages.VARIABLE, "glibc.malloc.hugetlb=1")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
     monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("started again"))
     huge_pages.prefer()

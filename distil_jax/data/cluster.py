@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from distil_jax import environment
 from distil_jax.data.corpus import File, HubDataset, Source
 from distil_jax.data.job import Engine, Job, make_parts
 from distil_jax.data.progress import Progress
@@ -21,7 +22,7 @@ from distil_jax.data.records import is_saved_dataset
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError, to_install
 from distil_jax.storage.address import is_url
-from distil_jax.storage.folder import opened
+from distil_jax.storage.folder import open_folder
 
 CONNECT_SECONDS = 5
 RETRIES = 5
@@ -44,7 +45,7 @@ def engine(address: str = "", *, shares: int = 0) -> Engine:
             f"--engine=ray needs Ray, which is not installed ({error}): "
             f"{to_install('ray')}, here and on the cluster's machines"
         ) from error
-    return partial(_make, ray, address or os.environ.get("RAY_ADDRESS") or "auto", shares)
+    return partial(_make, ray, address or environment.RAY_ADDRESS.read() or "auto", shares)
 
 
 def _make(
@@ -89,8 +90,8 @@ def _keys(ray: Any, waiting: list[Any], progress: Progress) -> list[str]:
 
 def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[str, Any]:
     """A task: one share of the parts, on whatever machine it runs."""
-    os.environ["RAYON_NUM_THREADS"] = "1"  # of the tokenizer: the task was given one CPU
-    workspace = Workspace(opened(output))
+    environment.set_value("RAYON_NUM_THREADS", "1")  # of the tokenizer: the task was given one CPU
+    workspace = Workspace(open_folder(output))
     _check_seen(job, workspace)
     keys = make_parts(job, workspace, _Silent(), shard_index=shard_index, shard_count=shard_count)
     return {"keys": keys, "text_bytes": sum(workspace.record(key)["text_bytes"] for key in keys)}

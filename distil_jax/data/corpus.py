@@ -16,7 +16,7 @@ from typing import Any
 from distil_jax.data import documentation, records, text
 from distil_jax.data.text import Damage
 from distil_jax.errors import UsageError, UserError
-from distil_jax.storage.address import below, is_url, last, parent
+from distil_jax.storage.address import basename, is_url, join, parent
 from distil_jax.storage.bucket import Bucket, is_glob, matching
 
 BUILTIN_DOCS = "builtin:docs"
@@ -102,7 +102,7 @@ class BucketFile(File):
 
     @property
     def name(self) -> str:
-        return str(below(self.folder, self.path.name))
+        return str(join(self.folder, self.path.name))
 
     @property
     def size(self) -> int:
@@ -219,7 +219,7 @@ def _in_bucket(url: str, document: str, column: str) -> list[Source]:
     for name in found:
         _check_name(name)
     return [
-        BucketFile(Path(last(name)), document, column, str(parent(name)), size)
+        BucketFile(Path(basename(name)), document, column, str(parent(name)), size)
         for name, size in found.items()
     ]
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from distil_jax import environment
 from distil_jax.errors import UserError
 
 # What this project installs or what commonly stands beside it; packages that are absent are left
@@ -104,15 +105,11 @@ def _extracted(files: list[Path], processes: int) -> Iterator[list[str]]:
 
 def _read(files: list[Path]) -> list[tuple[Path, list[list[str]]]]:
     package = Path(__file__).parents[2]
-    inherited = os.environ.get("PYTHONPATH")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(package), inherited))),
-    }
+    path = os.pathsep.join(filter(None, (str(package), environment.PYTHONPATH.read())))
     reader = subprocess.run(
         [sys.executable, "-m", "distil_jax.data.docstrings"],
         input="\n".join(map(str, files)),
-        env=environment,
+        env=environment.of_child({"PYTHONPATH": path}),
         capture_output=True,
         encoding="utf-8",
     )

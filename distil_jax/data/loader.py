@@ -7,7 +7,7 @@ import numpy as np
 
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
-from distil_jax.storage.address import below
+from distil_jax.storage.address import join
 
 Batch = dict[str, np.ndarray]
 READ_THREADS = 2
@@ -37,7 +37,7 @@ def training_batches(
     Raises UserError for an empty split or a batch that the processes cannot share.
     """
     if not split.rows:
-        raise UserError(f"{below(split.folder, split.name)} has no rows to train on")
+        raise UserError(f"{join(split.folder, split.name)} has no rows to train on")
     share = _share(batch, process_count)
     order_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 from distil_jax.data.shards import Shard
 from distil_jax.errors import UserError
-from distil_jax.storage.address import below
-from distil_jax.storage.folder import opened
+from distil_jax.storage.address import join
+from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import SpecialIds
 
 FILE = "manifest.json"
@@ -60,7 +60,7 @@ class Manifest:
 
 def load(folder: str | Path) -> Manifest:
     """Read a folder's manifest. Raises UserError if there is none or it is damaged."""
-    path, home = below(folder, FILE), opened(folder)
+    path, home = join(folder, FILE), open_folder(folder)
     if not home.has(FILE):
         raise UserError(
             f"{folder} is not a finished prepared folder (no {FILE}); run distil_jax.prepare"

@@ -17,7 +17,7 @@ from distil_jax.data.progress import Progress
 from distil_jax.data.sequences import Rule
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
-from distil_jax.storage.folder import opened
+from distil_jax.storage.folder import open_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -60,7 +60,7 @@ def prepare(
     part_bytes = part_bytes or parts.default_part_bytes(sources)
     reading = {"document": document, "column": column, "part_bytes": part_bytes}
     settings = _settings(sources, tokenizer, rule, heldout) | reading
-    workspace = Workspace(opened(output), shared=shard_count > 1)
+    workspace = Workspace(open_folder(output), shared=shard_count > 1)
     workspace.check(settings)
     progress = Progress()
     if workspace.is_complete:

@@ -19,7 +19,7 @@ from distil_jax.data import manifest, shards
 from distil_jax.data.manifest import SPLITS, Manifest, SplitSummary
 from distil_jax.errors import UserError
 from distil_jax.storage import address
-from distil_jax.storage.folder import Folder, opened
+from distil_jax.storage.folder import Folder, open_folder
 
 Array = np.ndarray
 OPENED_AT_ONCE = 8
@@ -79,9 +79,11 @@ class Split:
 
     def _checked(self, shard: shards.Shard) -> tuple[Array, Array]:
         name = f"{self.name}/{shard.file}"
-        named = address.below(self.folder, name)
+        named = address.join(self.folder, name)
         try:
-            path = opened(self.folder).on_disk(name, size_bytes=shard.bytes, sha256=shard.sha256)
+            path = open_folder(self.folder).on_disk(
+                name, size_bytes=shard.bytes, sha256=shard.sha256
+            )
             with (
                 path.open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -101,8 +103,8 @@ def is_prepared(name: str) -> bool:
     """Whether a name is that of a prepared folder, or of one of its splits."""
     if address.is_url(name) and "," in name:
         return False  # several texts
-    folders = [name, address.parent(name)] if address.last(name) in SPLITS else [name]
-    return any(opened(folder).has(manifest.FILE) for folder in folders)
+    folders = [name, address.parent(name)] if address.basename(name) in SPLITS else [name]
+    return any(open_folder(folder).has(manifest.FILE) for folder in folders)
 
 
 def open_split(folder: str | Path, split: str = "train") -> Split:
@@ -116,7 +118,7 @@ def open_split(folder: str | Path, split: str = "train") -> Split:
         raise UserError(f"split {split} is not one of {', '.join(SPLITS)}")
     found = manifest.load(folder)
     summary = found.splits[split]
-    home = opened(folder)
+    home = open_folder(folder)
     sizes = home.sizes(split)
     for shard in summary.shards:
         _check(home, f"{split}/{shard.file}", sizes, shard, found)
@@ -131,9 +133,9 @@ def token_counts(folder: str | Path) -> Array:
     """
     folder, _ = _side(folder, "train")
     found = manifest.load(folder)
-    path = address.below(folder, manifest.COUNTS)
+    path = address.join(folder, manifest.COUNTS)
     try:
-        content = opened(folder).read(manifest.COUNTS)
+        content = open_folder(folder).read(manifest.COUNTS)
     except OSError as error:
         raise _damaged(path, str(error)) from error
     if hashlib.sha256(content).hexdigest() != found.counts_sha256:
@@ -149,8 +151,8 @@ def token_counts(folder: str | Path) -> Array:
 
 def _side(folder: str | Path, split: str) -> tuple[str | Path, str]:
     """The prepared folder and the side of it that a name means."""
-    named = address.last(folder)
-    if named in SPLITS and not opened(folder).has(manifest.FILE):
+    named = address.basename(folder)
+    if named in SPLITS and not open_folder(folder).has(manifest.FILE):
         return address.parent(folder), named
     return folder if address.is_url(folder) else Path(folder), split
 
@@ -158,7 +160,7 @@ def _side(folder: str | Path, split: str) -> tuple[str | Path, str]:
 def _check(
     home: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, found: Manifest
 ) -> None:
-    path = address.below(home.address, name)
+    path = address.join(home.address, name)
     if (size := sizes.get(name)) is None:
         raise _damaged(path, "it is missing")
     if size != shard.bytes:

@@ -1,12 +1,10 @@
 """Training a tokenizer on the training share of a corpus."""
 
 import filecmp
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +14,7 @@ from distil_jax.data import corpus
 from distil_jax.data.heldout import check_share, is_heldout
 from distil_jax.data.text import Damage
 from distil_jax.errors import UserError
+from distil_jax.storage.atomic import new_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -71,22 +70,18 @@ def _check_free(output: Path) -> None:
 
 
 def _publish(trained: "PreTrainedTokenizerFast", output: Path) -> str:
-    """Move the finished folder into place, or compare it with the one that is there."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        tokenizer.save(temporary, trained)
-        temporary.chmod(0o755)
-        names = sorted(file.name for file in temporary.iterdir())
-        if output.is_dir() and any(output.iterdir()):
-            _, different, missing = filecmp.cmpfiles(temporary, output, names, shallow=False)
-            if different or missing:
-                raise UserError(
-                    f"output {output} holds another tokenizer ({', '.join(different + missing)} "
-                    "differ); name a new folder or remove it"
-                )
-            return "unchanged"
-        os.replace(temporary, output)
+    """Write the folder, or compare it with the one that is there."""
+    if not output.is_dir() or not any(output.iterdir()):
+        with new_folder(output) as draft:
+            tokenizer.save(draft, trained)
         return "written"
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with TemporaryDirectory(prefix="distil_jax-") as fresh:
+        tokenizer.save(Path(fresh), trained)
+        names = sorted(file.name for file in Path(fresh).iterdir())
+        _, different, missing = filecmp.cmpfiles(fresh, output, names, shallow=False)
+    if different or missing:
+        raise UserError(
+            f"output {output} holds another tokenizer ({', '.join(different + missing)} "
+            "differ); name a new folder or remove it"
+        )
+    return "unchanged"

@@ -3,15 +3,15 @@
 It imports no JAX: a wrong description is told before that starts.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
+from distil_jax import environment
 from distil_jax.configuration.schema import Processes
+from distil_jax.environment import Variable
 from distil_jax.errors import UsageError
 
 AUTO = "auto"
-ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def find_distributed_config(config: Processes) -> DistributedConfig | None:
 
     Raises `UsageError` for an incomplete description of the processes.
     """
-    address = config.coordinator or os.environ.get(ADDRESS, "")
+    address = config.coordinator or environment.COORDINATOR.read() or ""
     if not address:
         if config.count > 1:
             raise UsageError(
@@ -45,8 +45,12 @@ def find_distributed_config(config: Processes) -> DistributedConfig | None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"config.processes.coordinator={address} must be HOST:PORT, or auto")
-    processes = config.count or _number(COUNT, "config.processes.count")
-    process = config.index if config.index >= 0 else _number(NUMBER, "config.processes.index")
+    processes = config.count or _number(environment.PROCESSES, "config.processes.count")
+    process = (
+        config.index
+        if config.index >= 0
+        else _number(environment.PROCESS, "config.processes.index")
+    )
     if process >= processes:
         raise UsageError(
             f"config.processes.index={process} of {processes}: they count from 0 to "
@@ -56,9 +60,9 @@ def find_distributed_config(config: Processes) -> DistributedConfig | None:
     return DistributedConfig(address, described)
 
 
-def _number(variable: str, key: str) -> int:
-    text = os.environ.get(variable, "")
+def _number(variable: Variable, key: str) -> int:
+    text = variable.read() or ""
     if not text.isdecimal():
-        told = f"${variable}={text!r} is no number" if text else f"${variable} is not set"
-        raise UsageError(f"{told}; set it or {key}")
+        wrong = f"={text!r} is not a number" if text else " is not set"
+        raise UsageError(f"${variable.name}{wrong}; set it or {key}")
     return int(text)

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 import jax
 
-from distil_jax import commandline
+from distil_jax import commandline, environment
 from distil_jax.configuration.schema import Processes
 from distil_jax.distributed.config import DistributedConfig
 from distil_jax.distributed.coordination import broadcast_from_primary
 from distil_jax.distributed.log_prefix import LogPrefix, prefix_output
-from distil_jax.distributed.supervisor import ADVICE, VARIABLE
+from distil_jax.distributed.supervisor import ADVICE
 from distil_jax.errors import UserError
 
 LOST = ("Gloo", "coordination service", "NCCL", "Connection reset", "Connection closed")
@@ -76,7 +76,7 @@ def _explained(error: BaseException) -> BaseException:
 
 
 def _tell_parent() -> Callable[[str], None]:
-    descriptor = int(os.environ.get(VARIABLE) or -1)
+    descriptor = int(environment.SUPERVISED.read() or -1)
 
     def tell(where: str) -> None:
         if descriptor >= 0:
@@ -87,7 +87,7 @@ def _tell_parent() -> Callable[[str], None]:
 
 def _end_with_parent() -> None:
     """A run whose parent was killed is killed: nothing would be left to stop it with."""
-    if VARIABLE not in os.environ:
+    if environment.SUPERVISED.read() is None:
         return
 
     def wait() -> None:

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import IO, Never
 
+from distil_jax import environment
 from distil_jax.distributed.log_prefix import prefix
 from distil_jax.errors import EXIT_STATUS, Stopped, UserError
 
-VARIABLE = "DISTIL_JAX_WATCHED"
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 OURS = re.compile(r"\[\d\d:\d\d:\d\d process |error: ")
 TRACEBACK = "Traceback (most recent"
@@ -31,7 +31,7 @@ ADVICE = "start all processes again: the run goes on from its last checkpoint"
 
 def is_child() -> bool:
     """Whether this process is already watched."""
-    return VARIABLE in os.environ
+    return environment.SUPERVISED.read() is not None
 
 
 def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Never:
@@ -48,7 +48,7 @@ def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Ne
         stdin=subprocess.PIPE,  # it closes when this process ends, however that comes
         stderr=subprocess.PIPE,
         pass_fds=(told,),
-        env=os.environ | {VARIABLE: str(told)},
+        env=environment.of_child({environment.SUPERVISED.name: str(told)}),
     ) as child:
         os.close(told)
 

@@ -26,9 +26,10 @@ from distil_jax.evaluation.seed import (
 from distil_jax.evaluation.settings import Settings
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, model_card, save
+from distil_jax.storage.atomic import new_folder, write_text, writing
+from distil_jax.storage.lock import lock
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
-from distil_jax.training.workdir import claim, replacing, write_text, writing
 
 FINISHED, GRID = "result.json", "grid.json"
 
@@ -43,10 +44,9 @@ def evaluate(settings: Settings, command: str) -> dict[str, Any]:
     with Sigterm() as sigterm:
         check_identity(settings.output, None)
         plan = planning.make(settings)
-        with claim(settings.output) as folder:
+        with lock(settings.output) as folder:
             check_identity(folder, plan.identity)
-            with writing(folder / IDENTITY):
-                write_text(folder / IDENTITY, json.dumps(dict(plan.identity), indent=2) + "\n")
+            write_text(folder / IDENTITY, json.dumps(dict(plan.identity), indent=2) + "\n")
             announce(plan, display.say)
             with sigterm.deferred():
                 return _run(plan, folder, display.say, sigterm.arrived, command)
@@ -85,8 +85,7 @@ def _run(
             _seed(made, folder, seed, rate, command)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
     found = results.gather(plan, finished, _read_grid(folder))
-    with writing(folder):
-        write_text(folder / "results.json", json.dumps(found, indent=2) + "\n")
+    write_text(folder / "results.json", json.dumps(found, indent=2) + "\n")
     if plan.settings.models == "best" and plan.epochs:
         for seed in set(range(count)) - {found["best_seed"]}:
             shutil.rmtree(folder / f"seed-{seed}" / "model", ignore_errors=True)
@@ -121,8 +120,7 @@ def _learning_rate(made: Machine, folder: Path) -> float:
         metrics, _ = score_main(made.plan.problem, made.predictor(trained.params))
         grid.append({"learning_rate": rate, "score": metrics[made.plan.task.score]})
         made.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
-        with writing(folder):
-            write_text(folder / GRID, json.dumps(grid) + "\n")
+        write_text(folder / GRID, json.dumps(grid) + "\n")
         shutil.rmtree(trial, ignore_errors=True)
     shutil.rmtree(folder / "grid", ignore_errors=True)
     return max(grid, key=lambda entry: entry["score"])["learning_rate"]
@@ -149,7 +147,7 @@ def _seed(made: Machine, folder: Path, seed: int, rate: float, command: str) -> 
         predict = made.predictor(trained.params)
         metrics, records = score_main(plan.problem, predict)
         made.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
-        with replacing(folder / f"seed-{seed}") as draft:
+        with new_folder(folder / f"seed-{seed}") as draft:
             _write_split(draft, plan.problem.held_out[0], records, "predictions.jsonl")
             for split in (*plan.problem.held_out[1:], *plan.problem.tests):
                 own = split.predictions(predict(split.encoded))

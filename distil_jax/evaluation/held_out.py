@@ -25,9 +25,10 @@ from distil_jax.evaluation.identity import check_identity
 from distil_jax.metrics import linear_cka
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.storage.atomic import write_text, writing
+from distil_jax.storage.lock import lock
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.training.progress import Display
-from distil_jax.training.workdir import claim, write_text, writing
 
 USUAL_LENGTH = 128
 PERCENT, MASK_PERCENT, RANDOM_PERCENT = 15, 80, 10
@@ -66,7 +67,7 @@ def evaluate(settings: HeldOutSettings) -> dict[str, Any]:
         length = check_length(settings.length, length, teacher.config)
     tokens, segments = packed_rows(settings, model.tokenizer, length)
     identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
-    with claim(settings.output) as folder:
+    with lock(settings.output) as folder:
         check_identity(folder, identity)
         display.say(f"mlm: {len(tokens):,} rows of {length} tokens")
         pair = _pair(settings, model, teacher)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +20,8 @@ from distil_jax.evaluation.network import Network
 from distil_jax.evaluation.predictor import Packed, Predictor
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.storage.atomic import open_text
 from distil_jax.training.parallel import Devices
-from distil_jax.training.workdir import writing
 
 ROWS_AT_ONCE = 1024
 USUAL_LENGTH = 512
@@ -175,18 +174,8 @@ def _writer(output: Path | None) -> Iterator[Callable[[Record], Any]]:
     if output is None:
         yield WRITERS[".jsonl"](sys.stdout)
         return
-    draft = output.with_name(f".{output.name}.new")
-    with writing(output):
-        file = draft.open("w", encoding="utf-8", newline="")
-    try:
-        with file:
-            yield WRITERS[output.suffix.lower()](file)
-            file.flush()
-            os.fsync(file.fileno())
-        with writing(output):
-            os.replace(draft, output)
-    finally:
-        draft.unlink(missing_ok=True)
+    with open_text(output) as file:
+        yield WRITERS[output.suffix.lower()](file)
 
 
 def _json_lines(file: Any) -> Callable[[Record], Any]:

@@ -14,6 +14,7 @@ from distil_jax.evaluation.problem import Outputs, Problem
 from distil_jax.evaluation.text_problem import Tables, check_one_label, label_order
 from distil_jax.pretrained import Head, Pretrained, load
 from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.storage import atomic
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
 
@@ -103,13 +104,9 @@ def _order(folder: str, labels: Sequence[str], problem: Problem) -> tuple[int, .
 
 
 def _write(file: Path, outputs: Outputs) -> None:
-    from distil_jax.storage.atomic import flush_folder
-
-    temporary = file.with_name(f".{file.name}.new.npz")
     sizes = np.asarray([len(row) for row in outputs])
-    np.savez(temporary, sizes=sizes, values=np.concatenate(outputs))
-    flush_folder(temporary)
-    temporary.replace(file)
+    with atomic.draft(file) as temporary:
+        np.savez(temporary, sizes=sizes, values=np.concatenate(outputs))
 
 
 def _read(file: Path, count: int) -> Outputs | None:

@@ -1,8 +1,6 @@
 """A new folder that appears whole under its name or not at all, and what all exports have in it."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,8 @@ from distil_jax.errors import UserError
 from distil_jax.pretrained import Pretrained, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.writing import expressible
-from distil_jax.storage.atomic import flush_folder
+from distil_jax.storage import atomic
 from distil_jax.tokenizer import save as save_tokenizer
-from distil_jax.training.workdir import writing
 
 
 @contextmanager
@@ -22,31 +19,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     path = path.absolute()
     if os.path.lexists(path):
         raise UserError(f"{path} exists already; choose another --output, or remove it")
-    missing = [parent for parent in path.parents if not parent.exists()]
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with atomic.new_folder(path) as draft:
         yield draft
-        with writing(path):
-            _publish(draft, path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        for parent in missing:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise
-
-
-def _publish(draft: Path, path: Path) -> None:
-    """mkdtemp makes private folders; this one is as readable as any other."""
-    umask = os.umask(0)
-    os.umask(umask)
-    draft.chmod(0o777 & ~umask)
-    for file in draft.rglob("*"):
-        flush_folder(file)
-    os.rename(draft, path)
-    flush_folder(path.parent)
 
 
 def describe(draft: Path, model: Pretrained, source: str) -> None:

@@ -11,7 +11,7 @@ from distil_jax.exporting.latency import latency
 from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.exporting.onnx_model import OPSET
 from distil_jax.pretrained import model_card, with_scores
-from distil_jax.training.workdir import write_text, writing
+from distil_jax.storage.atomic import write_text
 
 OF_TEACHER = "teacher_"
 QUANTISED = {
@@ -76,8 +76,7 @@ def add_scores(folder: Path, results: Mapping[str, Any]) -> None:
         f"{task}: {_measure(name, teacher)}": value for name, value in results["metrics"].items()
     }
     text = with_scores(card.read_text("utf-8"), scores)
-    with writing(card):
-        write_text(card, text)
+    write_text(card, text)
 
 
 def _measure(name: str, teacher: str) -> str:

@@ -31,9 +31,10 @@ from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, is_onnx, open
 from distil_jax.exporting.predictor import TOGETHER, predictor
 from distil_jax.losses import IGNORE
 from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.storage.atomic import write_text, writing
+from distil_jax.storage.lock import lock
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.progress import Display
-from distil_jax.training.workdir import claim, write_text, writing
 
 
 def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
@@ -226,7 +227,7 @@ def _write(
     output: Path, found: dict[str, Any], others: Mapping[str, str], *, card: bool
 ) -> dict[str, Any]:
     check_identity(output, None)
-    with claim(output) as folder:
+    with lock(output) as folder:
         check_identity(folder, found["settings"])
         with writing(folder):
             for name, content in {

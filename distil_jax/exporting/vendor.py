@@ -4,13 +4,13 @@ package-lock.json pins them with their digests; they are 15 MB, which no wheel s
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from distil_jax.errors import UserError
+from distil_jax.storage.atomic import new_folder
+from distil_jax.storage.cache import cache_folder
 
 WEB = Path(__file__).parent / "web"
 FILES = {
@@ -32,18 +32,15 @@ def libraries() -> dict[str, Path]:
 
 def _cache() -> Path:
     """A folder for these very versions."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()[:12]
-    return base / "distil_jax" / f"web-{digest}"
+    return cache_folder(f"web-{digest}")
 
 
 def _install(root: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is missing, which installs the browser's libraries; install Node.js")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=root.parent))
-    try:
+    with new_folder(root) as draft:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(WEB / name, draft)
         done = subprocess.run(
@@ -57,7 +54,3 @@ def _install(root: Path) -> None:
             lines = done.stderr.strip().splitlines()
             reason = lines[0] if lines else f"exit status {done.returncode}"
             raise UserError(f"npm ci could not install the browser's libraries: {reason[:200]}")
-        shutil.rmtree(root, ignore_errors=True)
-        draft.rename(root)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.measure import Measured, Memory
 from distil_jax.planning.model_shapes import ModelShapes
-from distil_jax.training.workdir import write_text
+from distil_jax.storage import atomic
+from distil_jax.storage.cache import kept_folder
 
-VARIABLE = "DISTIL_JAX_CACHE"
 SOURCES = (
     "losses",
     "models",
@@ -53,13 +53,12 @@ def key_of(config: Config, models: ModelShapes, topology: str, length: int) -> s
 def cached(key: str, measure: Callable[[], Measured]) -> Measured:
     """The figures kept under `key`, or those of `measure()`, which are then kept.
 
-    In $DISTIL_JAX_CACHE, else ~/.cache/distil_jax; empty: nowhere. A damaged or unwritable file is
-    only a lost minute.
+    They are kept where `storage.cache` says. A damaged or unwritable file is only a lost minute.
     """
-    root = os.environ.get(VARIABLE, "~/.cache/distil_jax")
-    if not root:
+    folder = kept_folder("plans")
+    if folder is None:
         return measure()
-    path = Path(root).expanduser() / "plans" / f"{key}.json"
+    path = folder / f"{key}.json"
     measured = _read(path)
     if measured is None:
         measured = measure()
@@ -82,11 +81,9 @@ def measured_from(values: Mapping[str, Any]) -> Measured:
 
 
 def _write(path: Path, measured: Measured) -> None:
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(dataclasses.asdict(measured)) + "\n")
-    except OSError:
-        return
+        atomic.put(path, (json.dumps(dataclasses.asdict(measured)) + "\n").encode())
 
 
 def _code_digest() -> str:

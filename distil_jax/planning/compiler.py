@@ -1,12 +1,12 @@
 """The TPU compiler on a machine without a TPU: devices that exist in name only."""
 
 import importlib.util
-import os
 from typing import Any
 
 import jax
 from jax.experimental import topologies as jax_topologies
 
+from distil_jax import environment
 from distil_jax.errors import UserError, to_install
 from distil_jax.planning.topologies import Topology
 from distil_jax.training.parallel import Devices
@@ -36,7 +36,7 @@ def devices(topology: Topology, mode: str) -> Devices:
             f"{to_install('tpu')}"
         )
     for name, value in LIBTPU_ENV.items():
-        os.environ.setdefault(name, value)
+        environment.set_default(name, value)
     described: list[Any] = jax_topologies.get_topology_desc(
         platform="tpu", topology_name=compiler_name(topology), **_options(topology)
     ).devices

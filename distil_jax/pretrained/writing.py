@@ -1,12 +1,10 @@
 """Saving a Hugging Face model folder, whole or not at all."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import jax
@@ -22,7 +20,8 @@ from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights
-from distil_jax.storage.address import is_url, last
+from distil_jax.storage.address import is_url
+from distil_jax.storage.atomic import new_folder
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import save as save_tokenizer
 
@@ -64,15 +63,13 @@ def save(
     config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
     tensors = dict(named_tensors(config, params, pretrained.head, dtype))
     text = write_config(config, pretrained.head, pretrained.labels, dtype)
-    try:
-        with _draft(folder) as draft:
+    if is_url(folder):
+        with TemporaryDirectory(prefix="distil_jax-") as draft:
+            _write(Path(draft), tensors, text, card, pretrained.tokenizer)
+            _upload(Path(draft), Bucket(str(folder)))
+    else:
+        with new_folder(Path(folder).absolute()) as draft:
             _write(draft, tensors, text, card, pretrained.tokenizer)
-            if is_url(folder):
-                _upload(draft, Bucket(str(folder)))
-            else:
-                _replace(draft, Path(folder).absolute())
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror or error})") from error
 
 
 def expressible(
@@ -150,26 +147,11 @@ def _write(
         save_tokenizer(draft, tokenizer)
     if card is not None:
         (draft / "README.md").write_text(card, "utf-8")
-    # mkdtemp and safetensors make private files; a model folder is as readable as any other.
+    # safetensors makes private files; a model folder is as readable as any other.
     umask = os.umask(0)
     os.umask(umask)
-    draft.chmod(0o777 & ~umask)
     for file in draft.iterdir():
         file.chmod(0o666 & ~umask)
-
-
-@contextmanager
-def _draft(folder: str | Path) -> Iterator[Path]:
-    """An empty folder beside the one to be written, or of this machine for a bucket's."""
-    beside = None
-    if not is_url(folder):
-        beside = Path(folder).absolute().parent
-        beside.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{last(folder)}.", dir=beside))
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _upload(draft: Path, bucket: Bucket) -> None:
@@ -196,19 +178,3 @@ def _check_destination(folder: str | Path) -> None:
         raise UserError(
             f"{folder} holds {foreign[0]}, which is no part of a model folder; choose another name"
         )
-
-
-def _replace(draft: Path, folder: Path) -> None:
-    """Put the draft in the folder's place; what was there goes aside first, and back on failure."""
-    if not folder.exists():
-        os.rename(draft, folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    os.rename(folder, aside / "old")
-    try:
-        os.rename(draft, folder)
-    except OSError:
-        os.rename(aside / "old", folder)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -18,11 +18,12 @@ from distil_jax.run import distillation, identity, rows
 from distil_jax.run.scores import DISTILLED
 from distil_jax.run.variants import ALL, Variant, variants
 from distil_jax.storage import atomic
+from distil_jax.storage.atomic import write_text, writing
+from distil_jax.storage.lock import lock
 from distil_jax.training import assemble
-from distil_jax.training.place import named
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
-from distil_jax.training.workdir import claim, write_text, writing
+from distil_jax.training.workdir import resolve
 
 RUNS = "runs"
 MEASURES = ("masked_lm", "accuracy", "agreement")
@@ -68,8 +69,8 @@ def sweep(
     depth = models.teacher.config.layers if models.teacher else 0
     chosen = variants(config, depth, layers)
     found = rows.find(config, models)
-    with Sigterm(), claim(output):
-        both = rows.prepare(config, named(output), models, found)
+    with Sigterm(), lock(output):
+        both = rows.prepare(config, resolve(output), models, found)
         belongs = identity.with_data(identity.of(config, models), *both)
         shared = Sweep(
             _with_rows(config, output, found),
@@ -100,11 +101,10 @@ def _run_all(shared: Sweep, display: Display) -> None:
         display.say(f"member {number} of {len(members)}: {variant.name}, seed {seed}")
         figures[variant.name].append(_member(shared, variant, seed, display))
         content = _content(shared, figures)
-        with writing(shared.output):
-            write_text(shared.output / page.FILE, json.dumps(content, indent=2) + "\n")
+        write_text(shared.output / page.FILE, json.dumps(content, indent=2) + "\n")
     with writing(shared.output):
         for name, file in page.files_of(content).items():
-            atomic.write(shared.output / name, file)
+            atomic.write_bytes(shared.output / name, file)
     display.console.print(page.terminal(content))
     display.say(f"table: {shared.output / page.TABLE}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from distil_jax.configuration.schema import Config
 from distil_jax.pretrained.card import model_card
-from distil_jax.storage.address import is_url, last
+from distil_jax.storage.address import basename, is_url
 
 
 def card(
@@ -52,5 +52,5 @@ def _name(teacher: str) -> str | None:
     if teacher.startswith("builtin:"):
         return f"distil_jax/{teacher.replace(':', '-')}"
     if is_url(teacher):
-        return last(teacher)
+        return basename(teacher)
     return Path(teacher).resolve().name if Path(teacher).exists() else teacher

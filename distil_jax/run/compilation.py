@@ -1,28 +1,28 @@
 """Compiled programs are kept on disk, so that a run that is started again compiles nothing anew."""
 
 import hashlib
-import os
 import platform
 from contextlib import suppress
 from pathlib import Path
 
 import jax
 
-VARIABLE = "DISTIL_JAX_CACHE"
+from distil_jax import environment
+from distil_jax.storage.cache import kept_folder
+
 LARGEST_BYTES = 2 << 30
 
 
 def keep_compiled() -> None:
-    """Use JAX's persistent cache in $DISTIL_JAX_CACHE, else ~/.cache/distil_jax; empty: none.
+    """Use JAX's persistent cache in a folder of `storage.cache`, if anything is to be kept.
 
     $JAX_COMPILATION_CACHE_DIR, which JAX reads itself, comes first. The folder appears with the
     first program; where it cannot be written, programs are compiled each time. Beyond 2 GiB those
     that were not used for the longest time go.
     """
-    root = os.environ.get(VARIABLE, "~/.cache/distil_jax")
-    if not root or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+    folder = kept_folder(f"xla-{_processor()}")
+    if folder is None or environment.COMPILATION_CACHE.read():
         return
-    folder = Path(root).expanduser() / f"xla-{_processor()}"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # Small ones too: a run has a hundred of them, and the second start shall compile none.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

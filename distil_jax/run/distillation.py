@@ -21,20 +21,20 @@ from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
 from distil_jax.run.setup import Setup
+from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
-from distil_jax.training.place import CHECKPOINTS, Place, claimed, named
 from distil_jax.training.progress import Display
 from distil_jax.training.record import Record, SilentRecord
 from distil_jax.training.step import State, start, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate, validator
-from distil_jax.training.workdir import full_disk_named, replacing, writing
+from distil_jax.training.workdir import CHECKPOINTS, Workdir, lock, resolve
 
 
 def run(
@@ -51,13 +51,13 @@ def run(
     possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
     the first one writes; `at_step` hears of every step that is done.
     """
-    on_disk = named(workdir).folder
+    on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
         devices = parallel.devices(config.parallel)
         shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
         models = assemble.models(config)
         found = rows.find(config, models)
-        with _claim(workdir) as home, _checkpoints(home, config.checkpoint) as checkpoints:
+        with _lock(workdir) as home, _checkpoints(home, config.checkpoint) as checkpoints:
             latest = checkpoints.latest()
             belongs = identity.of(config, models)
             if latest is not None:
@@ -95,7 +95,7 @@ def _go_on(
     display = Display(at_step)
     at_step(latest or 0)
     if is_primary():
-        identity.settle(setup.workdir, setup.identity)
+        identity.settle(setup.folder, setup.identity)
     finished = latest == setup.total_steps
     results = broadcast_from_primary(
         "results", lambda: earlier_results(setup) if finished else None
@@ -109,8 +109,8 @@ def _go_on(
             )
         results = _distil(setup, checkpoints, latest, sigterm, goodput, display)
     else:
-        display.say(f"{setup.place.address} is finished already ({latest} steps); nothing to do")
-    setup.place.publish()
+        display.say(f"{setup.workdir.address} is finished already ({latest} steps); nothing to do")
+    setup.workdir.publish()
     if is_primary():
         show(setup, results, display)
 
@@ -138,7 +138,7 @@ def _distil(
     watched = None
     if is_primary():
         watched = health.watch(setup, before, display, first_step=latest or 0)
-        setup.place.publish()
+        setup.workdir.publish()
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
@@ -163,7 +163,7 @@ def _distil(
     after = validate(state.params)
     if watched is None:
         return before
-    health.write(setup.workdir, watched)
+    health.write(setup.folder, watched)
     return finish(setup, before, after, stack(jax.device_get(state.params)))
 
 
@@ -215,9 +215,9 @@ def _record(
     if watched is None:
         return SilentRecord(display)
     return Record(
-        setup.workdir,
+        setup.folder,
         display,
-        partial(_see, setup.workdir, watched, display),
+        partial(_see, setup.folder, watched, display),
         goodput,
         devices=setup.devices.count,
         restart_step=first_step,
@@ -229,25 +229,25 @@ def _trace(setup: Setup) -> Trace:
     """Of process 0, whose devices do what all do."""
     profile = setup.config.profile
     first, last = (profile.first, profile.last) if is_primary() else (0, 0)
-    return Trace(setup.workdir / "profile", first=first, last=last)
+    return Trace(setup.folder / "profile", first=first, last=last)
 
 
 @contextmanager
-def _claim(workdir: str | Path) -> Iterator[Place]:
+def _lock(address: str | Path) -> Iterator[Workdir]:
     """Process 0 holds the workdir for all; the others see that it is theirs, too."""
-    with claimed(workdir) if is_primary() else nullcontext(named(workdir)) as place:
-        holder = broadcast_from_primary("holder", place.holder)
+    with lock(address) if is_primary() else nullcontext(resolve(address)) as workdir:
+        holder = broadcast_from_primary("holder", workdir.holder)
         if not is_primary():
-            place.check_held_by(holder)
-        yield place
+            workdir.check_held_by(holder)
+        yield workdir
 
 
-def _checkpoints(place: Place, config: CheckpointConfig) -> Checkpoints:
+def _checkpoints(workdir: Workdir, config: CheckpointConfig) -> Checkpoints:
     return Checkpoints(
-        place.inside(CHECKPOINTS),
+        workdir.join(CHECKPOINTS),
         keep=config.keep,
         keep_best=config.keep_best,
-        before_commit=place.publish,
+        before_commit=workdir.publish,
     )
 
 
@@ -282,7 +282,7 @@ def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, An
 
 def _remember_tokenizer(setup: Setup) -> None:
     """Exporting a checkpoint needs the tokenizer besides it."""
-    folder = setup.workdir / "tokenizer"
+    folder = setup.folder / "tokenizer"
     if not folder.exists():
-        with writing(folder), replacing(folder) as draft:
+        with writing(folder), new_folder(folder) as draft:
             save_tokenizer(draft, setup.models.tokenizer)

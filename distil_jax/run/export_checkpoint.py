@@ -10,15 +10,15 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.run.card import card
-from distil_jax.storage.address import below
-from distil_jax.storage.folder import opened
+from distil_jax.storage.address import join
+from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.metrics_file import parse as parse_metrics
-from distil_jax.training.place import CHECKPOINTS
 from distil_jax.training.step import State, initial
+from distil_jax.training.workdir import CHECKPOINTS
 
 METRICS = "metrics.jsonl"
 
@@ -35,9 +35,9 @@ def export_checkpoint(
 
     Returns the step. Raises `UserError` for a step that is not kept, naming those that are.
     """
-    if opened(below(workdir, CHECKPOINTS)).is_empty():
+    if open_folder(join(workdir, CHECKPOINTS)).is_empty():
         raise UserError(f"{workdir} holds no checkpoints; name the --workdir of a run")
-    with Checkpoints(below(workdir, CHECKPOINTS)) as checkpoints:
+    with Checkpoints(join(workdir, CHECKPOINTS)) as checkpoints:
         kept = checkpoints.steps()
         chosen = checkpoints.latest() if step is None else step
         if chosen is None:
@@ -58,7 +58,7 @@ def export_checkpoint(
         scores=_scores(workdir, chosen),
         command=command,
     )
-    tokenizer = load_tokenizer(below(workdir, "tokenizer"))
+    tokenizer = load_tokenizer(join(workdir, "tokenizer"))
     student = Pretrained(shape, restored[1].params, "masked_lm", (), tokenizer)
     save(output, student, card=text, dtype=dtype)
     return chosen
@@ -66,7 +66,7 @@ def export_checkpoint(
 
 def _scores(workdir: str | Path, step: int) -> dict[str, float]:
     """The held-out figures that were logged at this step."""
-    run = opened(workdir)
+    run = open_folder(workdir)
     content = run.read(METRICS).decode() if run.has(METRICS) else ""
     logged = {line["step"]: line for line in parse_metrics(content)}
     figures = logged.get(step, {})

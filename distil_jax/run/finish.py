@@ -12,9 +12,9 @@ from distil_jax.run.card import card
 from distil_jax.run.page import HTML, write_page
 from distil_jax.run.scores import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
+from distil_jax.storage.atomic import write_text, writing
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
-from distil_jax.training.workdir import write_text, writing
 
 RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
 LEAST_GAP_NATS = 0.02
@@ -24,7 +24,7 @@ LEAST_GAP_NATS = 0.02
 def earlier_results(setup: Setup) -> Scores | None:
     """The figures of a run that finished before, if all that it left is still there."""
     names = (RESULTS, CURVES, HTML, health.FILE, f"{STUDENT}/model.safetensors")
-    left = [setup.workdir / name for name in names]
+    left = [setup.folder / name for name in names]
     if not all(path.is_file() for path in left):
         return None
     found = json.loads(left[0].read_text())
@@ -37,8 +37,8 @@ def finish(
     """Export, draw and measure; the results are written last, as the sign that all is there."""
     scores = final(setup, before, after, params)
     student = Pretrained(setup.models.student, params, "masked_lm", (), setup.models.tokenizer)
-    save(setup.workdir / STUDENT, student, card=_card(setup, scores))
-    lines = read_metrics(setup.workdir / "metrics.jsonl")
+    save(setup.folder / STUDENT, student, card=_card(setup, scores))
+    lines = read_metrics(setup.folder / "metrics.jsonl")
     title = setup.config.teacher or "MLM"
     content = {
         "total_steps": setup.total_steps,
@@ -46,11 +46,10 @@ def finish(
         "environment": accounts.environment(),
         "cost": accounts.cost(setup, lines),
     }
-    with writing(setup.workdir):
-        curves.draw(lines, before[INITIALISED], setup.workdir / CURVES, title=title)
+    with writing(setup.folder):
+        curves.draw(lines, before[INITIALISED], setup.folder / CURVES, title=title)
     write_page(setup, content, before, lines)
-    with writing(setup.workdir):
-        write_text(setup.workdir / RESULTS, json.dumps(content, indent=2) + "\n")
+    write_text(setup.folder / RESULTS, json.dumps(content, indent=2) + "\n")
     return scores
 
 
@@ -60,10 +59,10 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
     if TEACHER in scores:
         display.say(_gap(scores))
     display.say(f"peak memory of this process: {accounts.peak_bytes() / 1e9:.1f} GB")
-    display.say(health.summary(setup.place))
-    display.say(f"loss curves: {setup.place.inside(CURVES)}")
-    display.say(f"report: {setup.place.inside(HTML)}")
-    display.say(f"student: {setup.place.inside(STUDENT)}")
+    display.say(health.summary(setup.workdir))
+    display.say(f"loss curves: {setup.workdir.join(CURVES)}")
+    display.say(f"report: {setup.workdir.join(HTML)}")
+    display.say(f"student: {setup.workdir.join(STUDENT)}")
 
 
 def _gap(scores: Scores) -> str:

@@ -8,11 +8,11 @@ from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
 from distil_jax.run.scores import INITIALISED, TEACHER, Scores
 from distil_jax.run.setup import Setup
+from distil_jax.storage.atomic import write_text
 from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
 from distil_jax.training.metrics_file import read as read_metrics
-from distil_jax.training.place import Place
 from distil_jax.training.progress import Display
-from distil_jax.training.workdir import write_text, writing
+from distil_jax.training.workdir import Workdir
 
 FILE = "health.json"
 SHARES = ("accuracy", "agreement")
@@ -26,27 +26,26 @@ def watch(setup: Setup, before: Scores, display: Display, *, first_step: int) ->
     display.say(_told(expected))
     for concern in health.begin():
         display.warn(concern.message)
-    for line in read_metrics(setup.workdir / "metrics.jsonl"):
+    for line in read_metrics(setup.folder / "metrics.jsonl"):
         if line["step"] <= first_step:
             health.see(line)
     return health
 
 
 def write(workdir: Path, health: Health) -> None:
-    with writing(workdir / FILE):
-        write_text(workdir / FILE, json.dumps(health.report(), indent=2) + "\n")
+    write_text(workdir / FILE, json.dumps(health.report(), indent=2) + "\n")
 
 
-def summary(place: Place) -> str:
+def summary(workdir: Workdir) -> str:
     """One line of what health.json says."""
-    found: dict[str, Any] = json.loads((place.folder / FILE).read_text())
+    found: dict[str, Any] = json.loads((workdir.folder / FILE).read_text())
     seen, warnings = found["seen"], found["warnings"]
     told = "no step is on record"  # metrics.jsonl was removed
     if "gradient_norm" in seen:
         clipped = f"{seen['clipped_share']:.0%} of steps clipped"
         told = f"gradient norm {seen['gradient_norm']:.2f}, {clipped}"
     number = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warning"
-    return f"health: {told}, {number} ({place.inside(FILE)})"
+    return f"health: {told}, {number} ({workdir.join(FILE)})"
 
 
 def _expectation(setup: Setup, before: Scores) -> Expectation:

@@ -14,8 +14,8 @@ from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.run.position import START, Position, described
+from distil_jax.storage.atomic import write_text
 from distil_jax.training.assemble import Models
-from distil_jax.training.workdir import write_text, writing
 
 FREE_TO_CHANGE = (
     "run.parallel",
@@ -108,8 +108,7 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
             if (workdir / name).is_file():
                 (workdir / name).unlink()
     if saved != identity:
-        with writing(path):
-            write_text(path, json.dumps(identity, indent=2) + "\n")
+        write_text(path, json.dumps(identity, indent=2) + "\n")
 
 
 def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:

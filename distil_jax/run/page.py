@@ -10,9 +10,9 @@ from distil_jax.report.material import Material
 from distil_jax.run.scores import INITIALISED, Scores
 from distil_jax.run.setup import Setup
 from distil_jax.storage import atomic
-from distil_jax.storage.address import last
-from distil_jax.training.place import Place
-from distil_jax.training.workdir import writing
+from distil_jax.storage.address import basename
+from distil_jax.storage.atomic import writing
+from distil_jax.training.workdir import Workdir
 
 HTML = write.HTML
 
@@ -24,10 +24,10 @@ def write_page(
     lines: Sequence[Mapping[str, Any]],
 ) -> None:
     """report.html, report.md and figures, with the scores and speeds measured here before."""
-    workdir = setup.workdir
+    workdir = setup.folder
     run = runs.Run(
-        name=_name(setup.place),
-        folder=setup.place.address,
+        name=_name(setup.workdir),
+        folder=setup.workdir.address,
         config=json.loads(json.dumps(setup.identity)),
         models=results["models"],
         initial=before[INITIALISED],
@@ -48,8 +48,8 @@ def write_page(
     with writing(workdir):
         (workdir / write.FIGURES).mkdir(exist_ok=True)
         for name, content in files.items():
-            atomic.write(workdir / name, content)
+            atomic.write_bytes(workdir / name, content)
 
 
-def _name(place: Place) -> str:
-    return place.folder.resolve().name if place.bucket is None else last(place.address)
+def _name(workdir: Workdir) -> str:
+    return workdir.folder.resolve().name if workdir.bucket is None else basename(workdir.address)

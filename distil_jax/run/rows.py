@@ -16,11 +16,11 @@ from distil_jax.data.heldout import check_share
 from distil_jax.data.store import Split, is_prepared, open_split
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.errors import UserError
-from distil_jax.storage.address import last, parent
-from distil_jax.storage.folder import opened
+from distil_jax.storage.address import basename, parent
+from distil_jax.storage.folder import open_folder
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
-from distil_jax.training.place import HELD_OUT_ROWS, ROWS, Place
+from distil_jax.training.workdir import ROWS, VALIDATION_ROWS, Workdir
 
 
 @dataclass(frozen=True)
@@ -52,38 +52,40 @@ def find(config: Config, models: Models) -> Rows:
     return found
 
 
-def prepare(config: Config, place: Place, models: Models, found: Rows) -> tuple[Split, Split]:
+def prepare(config: Config, workdir: Workdir, models: Models, found: Rows) -> tuple[Split, Split]:
     """Training and held-out rows; text is prepared in the workdir, or found there from before.
 
     Process 0 prepares; the others wait for it.
     """
     train, held_out = found.train, found.held_out
-    rows, held_out_rows = str(place.inside(ROWS)), str(place.inside(HELD_OUT_ROWS))
+    rows, held_out_rows = str(workdir.join(ROWS)), str(workdir.join(VALIDATION_ROWS))
     own = bool(config.data.validation)
     with _removed_on_error(rows):
         if train is None:
-            broadcast_from_primary("train prepared", partial(_prepare_train, config, place, models))
+            broadcast_from_primary(
+                "train prepared", partial(_prepare_train, config, workdir, models)
+            )
             train = _open_train(config, models, rows)
         if held_out is None and not own:
             held_out = _open_held_out(config, models, rows)
     if held_out is None:
         with _removed_on_error(held_out_rows):
             broadcast_from_primary(
-                "held out prepared", partial(_prepare_held_out, config, place, models)
+                "held out prepared", partial(_prepare_held_out, config, workdir, models)
             )
             held_out = _open_held_out(config, models, held_out_rows)
     return train, held_out
 
 
-def _prepare_train(config: Config, place: Place, models: Models) -> None:
+def _prepare_train(config: Config, workdir: Workdir, models: Models) -> None:
     """Nothing is held out of it where there is held-out text of its own."""
     check_share(config.data.heldout)
     share = 0.0 if config.data.validation else config.data.heldout
-    _prepare("train", place.inside(ROWS), config, models, share)
+    _prepare("train", workdir.join(ROWS), config, models, share)
 
 
-def _prepare_held_out(config: Config, place: Place, models: Models) -> None:
-    _prepare("validation", place.inside(HELD_OUT_ROWS), config, models, 1.0)
+def _prepare_held_out(config: Config, workdir: Workdir, models: Models) -> None:
+    _prepare("validation", workdir.join(VALIDATION_ROWS), config, models, 1.0)
 
 
 def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldout: float) -> None:
@@ -116,7 +118,7 @@ def _open_train(config: Config, models: Models, folder: str) -> Split:
 
 
 def _open_held_out(config: Config, models: Models, folder: str) -> Split:
-    if last(folder) == "train" and not opened(folder).has(manifest.FILE):
+    if basename(folder) == "train" and not open_folder(folder).has(manifest.FILE):
         if config.data.validation:
             raise UserError(
                 f"config.data.validation={config.data.validation} are training rows; name the "
@@ -138,10 +140,10 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
 @contextmanager
 def _removed_on_error(folder: str) -> Iterator[None]:
     """Rows that cannot be used do not stay, so that they can be prepared again in another way."""
-    new = is_primary() and opened(folder).is_empty()
+    new = is_primary() and open_folder(folder).is_empty()
     try:
         yield
     except UserError:
         if new:
-            opened(folder).remove_all("")
+            open_folder(folder).remove_all("")
         raise

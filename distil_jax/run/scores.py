@@ -13,10 +13,10 @@ from distil_jax.models.types import Params
 from distil_jax.profiling.inference import one_sentence_a_row, sentences_per_second
 from distil_jax.run.batches import held_out_batches
 from distil_jax.run.setup import Setup
+from distil_jax.storage.atomic import write_text
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import module
 from distil_jax.training.validation import Validate, validator
-from distil_jax.training.workdir import write_text, writing
 
 Scores = dict[str, dict[str, float | int]]
 
@@ -27,7 +27,7 @@ TIMED_SENTENCES = 64
 
 def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: Params) -> Scores:
     """Held-out figures of the teacher and of the student before its first step, measured once."""
-    path = setup.workdir / "baseline.json"
+    path = setup.folder / "baseline.json"
 
     def earlier() -> Scores | None:
         return json.loads(path.read_text()) if path.exists() else None
@@ -42,8 +42,7 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         kept = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
         scores = {TEACHER: kept, **scores}
     if is_primary():
-        with writing(path):
-            write_text(path, json.dumps(scores, indent=2) + "\n")
+        write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores
 
 

@@ -12,8 +12,8 @@ from distil_jax.run.position import Position
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.parallel import Devices, Shares
-from distil_jax.training.place import Place
 from distil_jax.training.step import StepSpec
+from distil_jax.training.workdir import Workdir
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Setup:
     """
 
     config: Config
-    place: Place
+    workdir: Workdir
     command: str
     devices: Devices
     shares: Shares
@@ -38,9 +38,9 @@ class Setup:
     position: Position
 
     @property
-    def workdir(self) -> Path:
+    def folder(self) -> Path:
         """Where this process writes files."""
-        return self.place.folder
+        return self.workdir.folder
 
     @cached_property
     def total_steps(self) -> int:

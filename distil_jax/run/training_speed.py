@@ -18,8 +18,8 @@ from distil_jax.run import accounts, rows
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
 from distil_jax.training.parallel import Devices
-from distil_jax.training.place import named
 from distil_jax.training.step import start, train_step
+from distil_jax.training.workdir import resolve
 
 
 def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
     devices = parallel.devices(config.parallel)
     shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
     models = assemble.models(config)
-    data, _ = rows.prepare(config, named(folder), models, rows.find(config, models))
+    data, _ = rows.prepare(config, resolve(folder), models, rows.find(config, models))
     batches = loader.training_batches(data, batch=shares.rows, seed=config.seed)
     timing = _time(config, models, data, shares, devices, batches, steps)
     batches.close()

@@ -1,6 +1,5 @@
 """Names of folders: a path on this machine, or the URL of one in a bucket (`gs://BUCKET/FOLDER`)."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,22 +21,22 @@ def is_url(name: str | Path) -> bool:
     return "://" in str(name)
 
 
-def below(name: str | Path, *parts: str) -> str | Path:
+def join(name: str | Path, *parts: str) -> str | Path:
     """What has this name in a folder."""
-    return "/".join((bare(name), *parts)) if is_url(name) else Path(name, *parts)
+    return "/".join((strip_slash(name), *parts)) if is_url(name) else Path(name, *parts)
 
 
 def parent(name: str | Path) -> str | Path:
     """The folder that holds a folder."""
-    return bare(name).rpartition("/")[0] if is_url(name) else Path(name).parent
+    return strip_slash(name).rpartition("/")[0] if is_url(name) else Path(name).parent
 
 
-def last(name: str | Path) -> str:
+def basename(name: str | Path) -> str:
     """A folder's own name."""
-    return bare(name).rpartition("/")[2] if is_url(name) else Path(name).name
+    return strip_slash(name).rpartition("/")[2] if is_url(name) else Path(name).name
 
 
-def bare(url: str | Path) -> str:
+def strip_slash(url: str | Path) -> str:
     """A URL without slashes at its end."""
     scheme, separator, rest = str(url).partition("://")
     return scheme + separator + rest.rstrip("/")
@@ -63,7 +62,7 @@ def refusal(url: str, error: BaseException) -> str:
         advice = to_install(extra) if extra else "install the file system that fsspec names"
         return f"{url} needs a library that is not installed ({told}); {advice}"
     if isinstance(error, ValueError) and "rotocol" in told:
-        return f"{url} is a URL of no known kind ({told}); use gs://BUCKET/FOLDER or a folder here"
+        return f"{url} is a URL of no known kind ({told}); use gs://BUCKET/FOLDER or a local folder"
     if _code(error) == 401 or "redentials" in told or "Unauthorized" in told:
         advice = LOGIN.get(scheme, "log in to it first")
         return f"{url} needs credentials that are not here ({told}); {advice}"
@@ -80,12 +79,6 @@ def missing_bucket(url: str) -> UserError:
     scheme, bucket = urlsplit(url)[:2]
     create = f"; create it: gcloud storage buckets create gs://{bucket}" if scheme == "gs" else ""
     return UserError(f"there is no bucket {bucket} ({url}){create}")
-
-
-def cache_folder(kind: str) -> Path:
-    """Where this machine keeps copies of one kind: in $DISTIL_JAX_CACHE, or ~/.cache/distil_jax."""
-    root = os.environ.get("DISTIL_JAX_CACHE") or "~/.cache/distil_jax"
-    return Path(root).expanduser() / kind
 
 
 def _code(error: BaseException) -> int | None:

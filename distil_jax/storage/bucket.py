@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from distil_jax.errors import UserError
 from distil_jax.storage import copies
-from distil_jax.storage.address import bare, missing_bucket, reaching
+from distil_jax.storage.address import missing_bucket, reaching, strip_slash
 
 READ_BYTES = 16 << 20
 
@@ -26,7 +26,7 @@ class Bucket:
     def __init__(self, url: str) -> None:
         import fsspec
 
-        self.address = bare(url)
+        self.address = strip_slash(url)
         if not urlsplit(url).netloc:
             raise UserError(f"{url} names no bucket; write gs://BUCKET/FOLDER")
         with reaching(self.address):

@@ -4,7 +4,8 @@
     $DISTIL_JAX_CACHE/folders/<URL and versions>/NAME/    a folder's files, with digests of them
 
 A copy is made under another name, compared, and only then given its own, so that none is partial.
-Nothing is ever removed but what is damaged: the folder may be emptied between runs.
+Nothing is ever removed but what is damaged: the folder may be emptied between runs. Where nothing
+is kept (storage.cache) the copies are this process's and go with it.
 """
 
 import errno
@@ -17,29 +18,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import FULL, UserError
-from distil_jax.storage import digests
-from distil_jax.storage.address import cache_folder, last
-
-UNFINISHED = ".unfinished-"
+from distil_jax.storage import atomic, digests
+from distil_jax.storage.address import basename
+from distil_jax.storage.cache import cache_folder
 
 
 def file(url: str, download: Callable[[Path], None], *, size_bytes: int, sha256: str) -> Path:
     """A copy with this checksum, from before if there is one that still has it.
 
-    Raises ValueError if what is downloaded has another one, UserError where there is no room.
+    Raises ValueError if what is downloaded has another one, UserError where the disk is full.
     """
     name = f"{_key(url)}-{sha256[:16]}{Path(url).suffix}"
     target = cache_folder("files") / name
-    with _alone(target, url, size_bytes):
+    with _locked(target, url, size_bytes):
         if not (target.is_file() and _sha256(target) == sha256):
-            draft = target.with_name(f"{UNFINISHED}{name}")
-            try:
+            with atomic.raw_draft(target) as draft:
                 download(draft)
                 if _sha256(draft) != sha256:
                     raise ValueError("its checksum differs from the manifest's")
-                os.replace(draft, target)
-            finally:
-                draft.unlink(missing_ok=True)
     return target
 
 
@@ -48,19 +44,14 @@ def folder(
 ) -> Path:
     """A copy of a folder's files in this version of them, from before if it is still whole.
 
-    Raises UserError if what is downloaded is not whole, or where there is no room.
+    Raises UserError if what is downloaded is not whole, or where the disk is full.
     """
-    target = cache_folder("folders") / _key(f"{url} {version}") / last(url)
-    with _alone(target.parent, url, sum(sizes.values())):
+    target = cache_folder("folders") / _key(f"{url} {version}") / basename(url)
+    with _locked(target.parent, url, sum(sizes.values())):
         if digests.damage(target) is not None:
             shutil.rmtree(target.parent, ignore_errors=True)
-            draft = target.parent.with_name(f"{UNFINISHED}{target.parent.name}")
-            shutil.rmtree(draft, ignore_errors=True)
-            try:
+            with atomic.raw_draft(target.parent) as draft:
                 _fill(draft / target.name, url, sizes, download)
-                os.replace(draft, target.parent)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -77,12 +68,13 @@ def _fill(
 
 
 @contextmanager
-def _alone(target: Path, url: str, size_bytes: int) -> Iterator[None]:
+def _locked(target: Path, url: str, size_bytes: int) -> Iterator[None]:
     """One process of this machine at a time; whatever the disk refuses becomes a `UserError`."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target.parent / f"{target.name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            atomic.sweep(target.parent, target.name)
             if not target.exists() and shutil.disk_usage(target.parent).free < size_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             yield

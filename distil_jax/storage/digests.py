@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from distil_jax.storage import atomic
+
 FILE = "digests.json"
 
 
 def write(folder: Path) -> None:
     """Flush every file below `folder` to the disk and record its size in bytes and its SHA-256."""
     files = {str(path.relative_to(folder)): _entry(path, flush=True) for path in _files(folder)}
-    with open(folder / FILE, "w", encoding="utf8") as file:
-        file.write(table(files))
-        file.flush()
-        os.fsync(file.fileno())
+    atomic.put(folder / FILE, table(files).encode())
 
 
 def damage(folder: Path) -> str | None:

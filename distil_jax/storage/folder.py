@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from distil_jax.storage.address import is_url
 from distil_jax.storage.bucket import Bucket
-from distil_jax.storage.here import Here
+from distil_jax.storage.local import LocalFolder
 
 
 @runtime_checkable
@@ -61,9 +61,9 @@ class Folder(Protocol):
         """
 
 
-def opened(name: str | Path) -> Folder:
+def open_folder(name: str | Path) -> Folder:
     """The folder of this name; one on a disk need not exist.
 
     Raises UserError for a URL whose store is unknown or whose library is not installed.
     """
-    return Bucket(str(name)) if is_url(name) else Here(Path(os.path.expanduser(name)))
+    return Bucket(str(name)) if is_url(name) else LocalFolder(Path(os.path.expanduser(name)))

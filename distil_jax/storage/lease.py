@@ -8,18 +8,17 @@ this very machine need not be watched, since its end can be seen.
 
 import json
 import os
-import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from distil_jax.errors import UserError
 from distil_jax.storage.bucket import Bucket
+from distil_jax.storage.lock import shown, this_process
 
 FILE = "run.lock"
 BEAT_SECONDS = 15.0
@@ -40,11 +39,11 @@ class Lease:
             raise UserError(
                 f"{self._bucket.address} is no longer held by this process: its {FILE} is gone. "
                 "Another process had it while this one was silent for too long, or it was removed; "
-                "if no other run goes on there, the same command does"
+                "if no other run uses it, rerun the same command to resume"
             )
         if found["id"] != self.holder["id"]:
             raise UserError(
-                f"{self._bucket.address} was taken over by {_told(found)}: this process had been "
+                f"{self._bucket.address} was taken over by {shown(found)}: this process had been "
                 "silent for too long; see which of the two should go on"
             )
 
@@ -60,7 +59,7 @@ class Lease:
 
 
 @contextmanager
-def held(bucket: Bucket) -> Iterator[Lease]:
+def hold(bucket: Bucket) -> Iterator[Lease]:
     """Hold a folder alone while inside.
 
     Raises `UserError` that names the process which holds it.
@@ -107,7 +106,10 @@ def _wait_for_end(bucket: Bucket) -> None:
     if first is None:
         return
     if not _is_dead(first):
-        print(f"{bucket.address} is held by {_told(first)}; waiting for a sign of life", flush=True)
+        print(
+            f"{bucket.address} is held by {shown(first)}; waiting for a sign of life",
+            flush=True,
+        )
         until = time.monotonic() + WATCH_SECONDS
         while time.monotonic() < until:
             time.sleep(min(1.0, BEAT_SECONDS))
@@ -116,7 +118,7 @@ def _wait_for_end(bucket: Bucket) -> None:
                 return
             if now != first:
                 raise UserError(
-                    f"{bucket.address} is in use by {_told(now)}; wait for it, stop it, or use "
+                    f"{bucket.address} is in use by {shown(now)}; wait for it, stop it, or use "
                     "another --workdir"
                 )
     if read(bucket) == first:
@@ -133,22 +135,14 @@ def _is_dead(holder: dict[str, Any]) -> bool:
 
 def _this_process() -> dict[str, Any]:
     return {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
+        **this_process(),
         "boot": _read("/proc/sys/kernel/random/boot_id"),
         "namespace": _link("/proc/self/ns/pid"),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 
 
 def _content(holder: dict[str, Any]) -> bytes:
     return json.dumps({**holder, "beat": time.time()}).encode()
-
-
-def _told(holder: dict[str, Any]) -> str:
-    if "pid" not in holder:
-        return "another process"
-    return f"process {holder['pid']} on {holder['host']}, started {holder['started']}"
 
 
 def _read(path: str) -> str:

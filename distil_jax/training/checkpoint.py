@@ -24,12 +24,11 @@ from jax.experimental import multihost_utils
 from distil_jax.configuration.difference import difference
 from distil_jax.distributed.coordination import is_primary
 from distil_jax.errors import Diverged, Stopped, UserError
+from distil_jax.storage import address, atomic
 from distil_jax.storage.address import is_url
-from distil_jax.storage.address import refusal as store_refusal
 from distil_jax.training import checkpoint_steps
 from distil_jax.training.checkpoint_bucket import BucketSteps
 from distil_jax.training.checkpoint_folder import FolderSteps
-from distil_jax.training.workdir import refusal
 
 CLIENTS = ("gcsfs", "google", "aiohttp", "requests")
 State = Any  # any pytree of arrays
@@ -300,12 +299,12 @@ def _explained(folder: str, failure: BaseException) -> BaseException:
     if is_url(folder):
         return failure if isinstance(failure, UserError) else _of_store(folder, failure)
     if isinstance(failure, OSError):
-        return UserError(refusal(Path(folder), failure))
+        return UserError(atomic.refusal(Path(folder), failure))
     told = re.search(r"os_error_code='(\d+)'", str(failure))
     if told is None and os.strerror(errno.ENOSPC) not in str(failure):
         return failure
     number = int(told[1]) if told else errno.ENOSPC
-    return UserError(refusal(Path(folder), OSError(number, os.strerror(number))))
+    return UserError(atomic.refusal(Path(folder), OSError(number, os.strerror(number))))
 
 
 def _of_store(folder: str, failure: BaseException) -> BaseException:
@@ -314,7 +313,7 @@ def _of_store(folder: str, failure: BaseException) -> BaseException:
     client = type(failure).__module__.split(".")[0] in CLIENTS
     if told is None and not client and not isinstance(failure, OSError):
         return failure
-    return UserError(store_refusal(folder, failure))
+    return UserError(address.refusal(folder, failure))
 
 
 def _meet() -> None:

@@ -16,10 +16,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from distil_jax.storage import digests
-from distil_jax.storage.atomic import flush_folder
+from distil_jax.storage import atomic, digests
 from distil_jax.training.checkpoint_steps import ABOUT, DAMAGED, STATE
-from distil_jax.training.workdir import refusal, write_text
 
 WRITING, DELETING = ".writing-", ".deleting-"
 
@@ -48,7 +46,7 @@ class FolderSteps:
     def begin(self, step: int, description: dict[str, Any]) -> None:
         staging = self._staging(step)
         staging.mkdir(parents=True)
-        write_text(staging / ABOUT, json.dumps(description, indent=1))
+        atomic.put(staging / ABOUT, json.dumps(description, indent=1).encode())
 
     def draft(self, step: int) -> str:
         return str(self._staging(step) / STATE)
@@ -56,9 +54,7 @@ class FolderSteps:
     def commit(self, step: int) -> None:
         staging = self._staging(step)
         digests.write(staging)
-        flush_folder(staging)
-        os.replace(staging, self._folder / str(step))
-        flush_folder(self._folder)
+        atomic.publish(staging, self._folder / str(step))
 
     def discard(self, step: int) -> None:
         shutil.rmtree(self._staging(step), ignore_errors=True)
@@ -89,7 +85,7 @@ class FolderSteps:
         try:
             os.replace(self._folder / str(step), aside)
         except OSError as error:
-            return f"nothing: {refusal(self._folder / str(step), error)}"
+            return f"nothing: {atomic.refusal(self._folder / str(step), error)}"
         return str(aside)
 
     def _staging(self, step: int) -> Path:

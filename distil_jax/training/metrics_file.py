@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distil_jax.training.workdir import write_text, writing
+from distil_jax.storage.atomic import write_text, writing
 
 
 class MetricsFile:
@@ -15,8 +15,8 @@ class MetricsFile:
     def __init__(self, path: Path, *, restart_step: int) -> None:
         kept = [line for line in read(path) if line["step"] <= restart_step]
         self._path = path
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         with writing(path):
-            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
             self._file = open(path, "a")  # noqa: SIM115 open for the length of the run
 
     def append(self, values: Mapping[str, Any]) -> None:

@@ -1,187 +1,123 @@
-"""A run's folder: held by one process at a time, and written so that a crash leaves no halves."""
+"""A run's folder: on a disk, or in a bucket and worked on in a folder of this disk."""
 
-import errno
-import fcntl
-import json
-import os
+import hashlib
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distil_jax.errors import FULL, UserError
-from distil_jax.storage.atomic import flush_folder
+from distil_jax.errors import UserError
+from distil_jax.storage import lease
+from distil_jax.storage import lock as folder_lock
+from distil_jax.storage.address import is_url, join, strip_slash
+from distil_jax.storage.bucket import Bucket
+from distil_jax.storage.cache import cache_folder
+from distil_jax.storage.lease import Lease
+from distil_jax.storage.mirror import Mirror
 
-LOCK = "run.lock"
-_held: set[int] = set()
+CHECKPOINTS, ROWS, VALIDATION_ROWS = "checkpoints", "data", "validation_data"
+IN_BUCKET_ONLY = (folder_lock.FILE, CHECKPOINTS, ROWS, VALIDATION_ROWS)
+NOT_READ = ("tensorboard", "profile")
+WRITTEN_LAST = ("results.json",)
+
+
+@dataclass(frozen=True)
+class Workdir:
+    """Where a run leaves its results.
+
+    Attributes:
+      address: as the user names it.
+      folder: where files are written; of a bucket what `publish` copies there.
+    """
+
+    address: str
+    folder: Path
+    bucket: Bucket | None = None
+    lease: Lease | None = None
+    mirror: Mirror | None = None
+
+    def join(self, *names: str) -> str | Path:
+        """What something in it is called, by a user and by what opens checkpoints and rows."""
+        return join(self.address, *names)
+
+    def publish(self) -> None:
+        """See to it that what was written so far is where the user wants it.
+
+        Raises `UserError` if a bucket cannot be reached, or another process has taken it over.
+        """
+        if self.lease is not None and self.mirror is not None:
+            self.lease.check()
+            self.mirror.push()
+
+    def holder(self) -> str:
+        """What the process that holds it wrote of itself."""
+        if self.bucket is None:
+            return folder_lock.read_holder(self.folder)
+        return (lease.read(self.bucket) or {}).get("id", "")
+
+    def check_held_by(self, holder: str) -> None:
+        """Raise a `UserError` unless this process sees the folder that another one holds."""
+        if self.bucket is None:
+            folder_lock.check_shared(self.folder, holder)
+        elif self.holder() != holder:
+            raise UserError(f"{self.address} is not held by process 0; start all processes again")
+
+
+def resolve(address: str | Path) -> Workdir:
+    """A workdir that another process holds, or nobody.
+
+    Raises `UserError` for a URL that is not a bucket's of Google Cloud Storage.
+    """
+    if not is_url(address):
+        return Workdir(str(address), Path(address))
+    if not str(address).startswith("gs://"):
+        raise UserError(f"{address} cannot hold a run; --workdir is a local folder or gs://...")
+    url = strip_slash(address)
+    key = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Workdir(url, cache_folder("workdirs") / key, Bucket(url))
 
 
 @contextmanager
-def claim(workdir: Path, *, named: str = "") -> Iterator[Path]:
-    """Make `workdir` if need be and hold it alone; what was made and stayed empty goes again.
+def lock(address: str | Path) -> Iterator[Workdir]:
+    """Hold a workdir alone while inside; one in a bucket is worked on in a folder of this disk.
 
-    `named` is what the user calls it, if that is another name.
-
-    The lock is the kernel's (flock), so it ends with its process, however that ends: a lock file
-    that a killed run left behind does not stop the next one.
-
-    Raises:
-        UserError: another process holds it (named), or it cannot be written.
+    Raises `UserError` if another process holds it, or it cannot be written.
     """
-    missing = [path for path in (workdir, *workdir.parents) if not path.exists()]
-    try:
-        with writing(workdir):
-            workdir.mkdir(parents=True, exist_ok=True)
-            lock = _lock(workdir / LOCK, named or str(workdir))
+    workdir = resolve(address)
+    if workdir.bucket is None:
+        with folder_lock.lock(workdir.folder):
+            yield workdir
+        return
+    with (
+        folder_lock.lock(workdir.folder, shown_as=workdir.address),
+        lease.hold(workdir.bucket) as held,
+    ):
+        mirror = Mirror(
+            workdir.bucket,
+            workdir.folder,
+            apart=IN_BUCKET_ONLY,
+            unread=NOT_READ,
+            last=WRITTEN_LAST,
+        )
+        _empty(workdir.folder)  # what a killed run left: the bucket is the truth
+        mirror.pull()
+        workdir = replace(workdir, lease=held, mirror=mirror)
         try:
             yield workdir
+        except BaseException:
+            with suppress(UserError):  # the first error is the one to report
+                workdir.publish()
+            raise
+        else:
+            workdir.publish()
         finally:
-            (workdir / LOCK).unlink(missing_ok=True)
-            _held.discard(lock)
-            os.close(lock)
-    finally:
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
+            _empty(workdir.folder)
 
 
-def read_holder(workdir: Path) -> str:
-    """What `claim` wrote of the process that holds `workdir`."""
-    return (workdir / LOCK).read_text(encoding="utf8")
-
-
-def check_shared(workdir: Path, holder: str, *, patience_seconds: float = 10) -> None:
-    """Raise a `UserError` unless this process sees the workdir that another one holds.
-
-    A network's file system may show a new file a few seconds late.
-    """
-    until = time.monotonic() + patience_seconds
-    while True:
-        with suppress(OSError):
-            if read_holder(workdir) == holder:
-                return
-        if time.monotonic() > until:
-            raise UserError(
-                f"{workdir} on {socket.gethostname()} is not the folder that process 0 holds; "
-                "all processes need the same --workdir, on a file system that they share"
-            )
-        time.sleep(0.1)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write below `path` into a `UserError` naming it."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(refusal(path, error)) from error
-
-
-@contextmanager
-def full_disk_named(workdir: Path) -> Iterator[None]:
-    """The same where the disk is full and the operating system named no file."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno in FULL:
-            raise UserError(refusal(workdir, error)) from error
-        raise
-
-
-def refusal(path: Path, error: OSError) -> str:
-    """One line: what could not be written, why, and what to do."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = "free some space and run the same command again"
-    else:
-        advice = "make it writable or name another folder"
-    return f"{path} cannot be written: {reason}; {advice}"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: readers see the old text until the new one is safe."""
-    temporary = _sibling(path)
-    try:
-        with open(temporary, "w", encoding="utf8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    flush_folder(path.parent)
-
-
-@contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling to fill: it takes `folder`'s place if the block ends well."""
-    temporary, previous = _sibling(folder), _sibling(folder, "old")
-    for leftover in (temporary, previous):
-        shutil.rmtree(leftover, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        for path in temporary.rglob("*"):
-            flush_folder(path)
-        if folder.exists():
-            os.replace(folder, previous)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(previous, ignore_errors=True)
-    flush_folder(folder.parent)
-
-
-def _lock(path: Path, named: str) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _same_file(descriptor, path):  # else its holder removed it between open and lock
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, json.dumps(_this_process()).encode())
-                _held.add(descriptor)
-                return descriptor
-        except BlockingIOError:
-            raise UserError(_busy(named, os.read(descriptor, 4096))) from None
-        finally:
-            if descriptor not in _held:
-                os.close(descriptor)
-
-
-def _same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _this_process() -> dict[str, str | int]:
-    started = datetime.now().astimezone().isoformat(timespec="seconds")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "started": started}
-
-
-def _busy(named: str, owner: bytes) -> str:
-    try:
-        values = json.loads(owner)
-        who = f"process {values['pid']} on {values['host']}, started {values['started']}"
-    except (ValueError, KeyError, TypeError):
-        who = "another process"
-    return f"{named} is in use by {who}; wait for it, stop it, or name another folder"
-
-
-def _sibling(path: Path, purpose: str = "new") -> Path:
-    return path.with_name(f".{path.name}.{purpose}")
-
-
-def _drop_in_child() -> None:
-    """A forked worker that outlives a killed run must not keep its lock."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_drop_in_child)
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != folder_lock.FILE:
+            path.unlink()

@@ -12,7 +12,7 @@ import pytest
 from distil_jax.configuration import source as config_source
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load, save
-from distil_jax.storage.atomic import write
+from distil_jax.storage.atomic import write_bytes
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DOORS_WITH_OVERRIDES = {"main", "ablate"}
@@ -73,7 +73,7 @@ def write_scores(folder, scores):
         "seeds": list(range(len(scores))),
         "best_model": "best",
     }
-    write(folder / "results.json", json.dumps(results).encode())
+    write_bytes(folder / "results.json", json.dumps(results).encode())
 
 
 @pytest.fixture(scope="session")

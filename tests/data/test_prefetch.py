@@ -1,11 +1,11 @@
-"""overlap: order, side by side, errors, and what is left when the reader stops."""
+"""prefetch: order, side by side, errors, and what is left when the reader stops."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from distil_jax.data.prefetch import prefetch
+from distil_jax.data.prefetch import pipelined_map, prefetch
 
 
 @pytest.mark.parametrize("count", [1, 3])

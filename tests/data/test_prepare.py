@@ -23,7 +23,7 @@ from distil_jax.data.prepare import prepare
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
-from distil_jax.storage.folder import opened
+from distil_jax.storage.folder import open_folder
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
 
@@ -108,7 +108,7 @@ def test_finished_parts_are_not_made_again(
     prepared: Path, corpus_file: Path, word_pieces, tmp_path: Path, monkeypatch, capsys
 ):
     written = []
-    write = atomic.write
+    write = atomic.put
 
     def dying(path: Path, content: bytes) -> None:
         if path.suffix == ".arrow":
@@ -121,14 +121,14 @@ def test_finished_parts_are_not_made_again(
         written.append(path)
         write(path, content)
 
-    monkeypatch.setattr(atomic, "write", dying)
+    monkeypatch.setattr(atomic, "put", dying)
     again = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
         prepare(str(corpus_file), again, word_pieces, **SETTINGS)
     records = {path.stem for path in (again / "unfinished").glob("0*.json")}
     assert records
     written.clear()
-    monkeypatch.setattr(atomic, "write", noting)
+    monkeypatch.setattr(atomic, "put", noting)
     prepare(str(corpus_file), again, word_pieces, **SETTINGS)
     assert f"reused {len(records)} finished parts" in capsys.readouterr().out
     assert not {path.stem for path in written if path.suffix == ".arrow"} & records
@@ -298,7 +298,7 @@ def test_shares_that_start_at_one_moment_all_begin(tmp_path: Path):
         together = threading.Barrier(4)
 
         def begin(output: Path, together: threading.Barrier = together) -> None:
-            workspace = Workspace(opened(output), shared=True)
+            workspace = Workspace(open_folder(output), shared=True)
             together.wait()
             workspace.check(settings)
             workspace.begin(settings)

@@ -99,6 +99,7 @@ def test_what_is_no_matter_of_the_address_is_not_blamed_on_it(
     exported, tmp_path, capfd, monkeypatch
 ):
     (tmp_path / "cache").touch()
+    monkeypatch.delenv("DISTIL_JAX_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(SystemExit) as stop:
         commandline.run(demo.main, [f"--model={exported.folder}", "--port=0"])
@@ -109,6 +110,7 @@ def test_what_is_no_matter_of_the_address_is_not_blamed_on_it(
 
 
 def test_without_npm_the_error_names_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("DISTIL_JAX_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="npm is missing"):
@@ -167,6 +169,7 @@ def test_the_lock_names_no_host():
 
 
 def test_the_cache_is_used_again(monkeypatch, tmp_path):
+    monkeypatch.delenv("DISTIL_JAX_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(vendor, "_install", lambda root: _pretend(root))
     first = vendor.libraries()

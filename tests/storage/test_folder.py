@@ -9,16 +9,16 @@ import pytest
 
 from distil_jax.errors import UserError
 from distil_jax.storage.bucket import Bucket
-from distil_jax.storage.folder import Folder, opened
+from distil_jax.storage.folder import Folder, open_folder
 
 
 @pytest.fixture(params=["here", "gs", "memory"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     if request.param == "here":
-        return opened(tmp_path / "deep" / "folder")
+        return open_folder(tmp_path / "deep" / "folder")
     if request.param == "memory":
-        return opened(f"memory://bucket/{tmp_path.name}/folder")
-    return opened(f"{request.getfixturevalue('bucket')}/deep/folder")
+        return open_folder(f"memory://bucket/{tmp_path.name}/folder")
+    return open_folder(f"{request.getfixturevalue('bucket')}/deep/folder")
 
 
 def test_files_are_written_read_listed_and_removed(folder: Folder) -> None:
@@ -38,7 +38,7 @@ def test_files_are_written_read_listed_and_removed(folder: Folder) -> None:
     ]
     assert not folder.is_empty()
     assert not folder.is_file()
-    assert opened(f"{folder.address}/b").is_file()
+    assert open_folder(f"{folder.address}/b").is_file()
     folder.remove("b")
     folder.remove("b")
     folder.remove_all("train")

@@ -28,7 +28,7 @@ def lock(**changes: object) -> bytes:
 
 
 def test_it_is_written_renewed_and_removed(bucket: Bucket) -> None:
-    with lease.held(bucket) as held:
+    with lease.hold(bucket) as held:
         first = json.loads(bucket.read(lease.FILE))
         assert first["pid"] == os.getpid()
         until = time.monotonic() + 20
@@ -42,9 +42,9 @@ def test_it_is_written_renewed_and_removed(bucket: Bucket) -> None:
 def test_a_living_holder_is_named(bucket: Bucket) -> None:
     who = re.escape(f"process {os.getpid()} on ")
     with (
-        lease.held(bucket),
+        lease.hold(bucket),
         pytest.raises(UserError, match=f"is in use by {who}.*another --workdir"),
-        lease.held(bucket),
+        lease.hold(bucket),
     ):
         pass
     assert not bucket.has(lease.FILE)
@@ -55,7 +55,7 @@ def test_what_another_machine_left_is_taken_over_once_it_is_seen_not_to_change(
 ) -> None:
     bucket.write(lease.FILE, lock(host="elsewhere"))
     began = time.monotonic()
-    with lease.held(bucket):
+    with lease.hold(bucket):
         assert time.monotonic() - began >= 0.5
     assert "on elsewhere" in capsys.readouterr().out
 
@@ -65,7 +65,7 @@ def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(
 ) -> None:
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
     bucket.write(lease.FILE, lock(pid=int(gone.stdout)))
-    with lease.held(bucket):
+    with lease.hold(bucket):
         pass
     assert "waiting for a sign of life" not in capsys.readouterr().out
 
@@ -73,12 +73,12 @@ def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}'])
 def test_a_damaged_lock_is_taken_over(bucket: Bucket, content: bytes) -> None:
     bucket.write(lease.FILE, content)
-    with lease.held(bucket):
+    with lease.hold(bucket):
         pass
 
 
 def test_who_was_silent_too_long_is_told_and_leaves_the_other_alone(bucket: Bucket) -> None:
-    with lease.held(bucket) as held:
+    with lease.hold(bucket) as held:
         bucket.write(lease.FILE, lock(host="elsewhere"))
         with pytest.raises(UserError, match=r"taken over by process .* on elsewhere"):
             held.check()
@@ -86,7 +86,7 @@ def test_who_was_silent_too_long_is_told_and_leaves_the_other_alone(bucket: Buck
 
 
 def test_who_was_silent_while_another_came_and_went_is_told(bucket: Bucket) -> None:
-    with lease.held(bucket) as held:
+    with lease.hold(bucket) as held:
         bucket.write(lease.FILE, lock(host="elsewhere"))
         bucket.remove(lease.FILE)
         time.sleep(0.3)
@@ -108,7 +108,7 @@ def test_of_many_at_once_one_gets_it(bucket: Bucket, monkeypatch: pytest.MonkeyP
 
     def try_it() -> None:
         try:
-            with lease.held(bucket):
+            with lease.hold(bucket):
                 got.append(True)
                 for _ in range(4):
                     refused.acquire(timeout=20)

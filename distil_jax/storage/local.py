@@ -8,7 +8,7 @@ from pathlib import Path
 from distil_jax.storage import atomic
 
 
-class Here:
+class LocalFolder:
     """Implements `storage.folder.Folder`."""
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class Here:
         return (self.path / name).read_bytes()
 
     def write(self, name: str, content: bytes | memoryview) -> None:
-        atomic.write(self.path / name, content)
+        atomic.put(self.path / name, content)
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
