@@ -81,7 +81,7 @@ def one_per_row(packed: Rows, *, pad: int) -> Rows:
 def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     teacher = initialize(shape, jax.random.key(1))
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
-    loss = dataclasses.replace(LOSS, weights={**LOSS.weights, **changes})
+    loss = dataclasses.replace(LOSS, **changes)
     run = StepSpec(
         student=MaskedLM(student_shape, scan=True),
         teacher=MaskedLM(shape, scan=True),
