@@ -159,7 +159,7 @@ def link_corpus(folder, count) -> None:
     import numpy as np
 
     from distil_jax import tokenizer
-    from distil_jax.data import heldout, manifest, shards
+    from distil_jax.data import manifest, shards, validation_split
     from distil_jax.data.manifest import Manifest, SplitSummary
 
     opened = tokenizer.load("builtin:teacher")
@@ -184,7 +184,7 @@ def link_corpus(folder, count) -> None:
         tokenizer.fingerprint(opened),
         len(opened),
         tokenizer.special_ids(opened),
-        heldout.RULE,
+        validation_split.RULE,
         0,
         "",
         splits,

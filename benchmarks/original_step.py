@@ -37,7 +37,7 @@ from distil_jax import huge_pages, pretrained, tokenizer
 from distil_jax.configuration import source as config_source
 from distil_jax.data.loader import training_batches
 from distil_jax.data.masking import Masking
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 from distil_jax.data.store import open_split
 from distil_jax.environment import GLIBC_TUNABLES
 from distil_jax.losses import IGNORE

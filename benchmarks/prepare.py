@@ -30,7 +30,7 @@ from tokenizers import Tokenizer
 
 from distil_jax import tokenizer
 from distil_jax.data import corpus, sequences
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 from distil_jax.data.text import read_blocks
 
 

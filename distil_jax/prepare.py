@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> None:
     _check_engine(flags)
     from distil_jax import tokenizer
     from distil_jax.data import cluster
-    from distil_jax.data.prepare import prepare
+    from distil_jax.data.preparation import prepare
 
     on_cluster = flags.engine == "ray"
 

@@ -8,7 +8,6 @@ from distil_jax import commandline
 def main(arguments: list[str]) -> None:
     """Parse the flags and train."""
     flags = _parser().parse_args(arguments)
-    from distil_jax.data import vocabulary
 
     vocabulary.train(
         flags.input,

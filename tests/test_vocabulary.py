@@ -5,8 +5,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from distil_jax import commandline, vocabulary
-from distil_jax.data import vocabulary as training
-from distil_jax.data.heldout import is_heldout
+from distil_jax.data import tokenizer_training as training
+from distil_jax.data.validation_split import in_validation
 
 WORDS = ["river", "city", "stone", "bridge", "water", "market", "garden", "tower", "winter", "road"]
 LINES = [f"the {a} and the old {b} stand by the {c}" for a in WORDS for b in WORDS for c in WORDS]
@@ -49,7 +49,7 @@ def test_trains_on_the_training_share_only(text: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(training.tokenizer, "train_wordpiece", record)
     with pytest.raises(KeyboardInterrupt):
         vocabulary.main([f"--input={text}", "--heldout=0.2", f"--output={text}-tokenizer"])
-    assert seen == [line for line in LINES if not is_heldout(line, 0.2)]
+    assert seen == [line for line in LINES if not in_validation(line, 0.2)]
     assert len(seen) < 0.9 * len(LINES)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from distil_jax.data import heldout, manifest, shards
+from distil_jax.data import manifest, shards, validation_split
+from distil_jax.data.make_parts import Recipe
 from distil_jax.data.manifest import SPLITS, Manifest, SplitSummary
-from distil_jax.data.part import Recipe
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError
 
@@ -31,26 +31,26 @@ def assemble(
     except FileNotFoundError:
         return manifest.load(workspace.address)  # another process was last as well, and faster
     splits = {name: _add_up([record[name] for record in records]) for name in SPLITS}
-    wanted = "validation" if recipe.heldout == 1 else "train"
-    if not splits[wanted].rows:
-        raise _empty(splits, recipe, "held-out" if wanted == "validation" else "training")
+    needed = "validation" if recipe.validation_share == 1 else "train"
+    if not splits[needed].rows:
+        raise _empty(splits, recipe, "held-out" if needed == "validation" else "training")
     for name, split in splits.items():
         _finish_split(workspace, name, split, recipe.layout)
-    made = Manifest(
+    complete = Manifest(
         format=manifest.FORMAT,
         length=recipe.layout.length,
         tokenizer=settings["tokenizer"],
         vocabulary=recipe.vocabulary,
         special=recipe.special,
-        heldout_rule=heldout.RULE,
+        heldout_rule=validation_split.RULE,
         invalid_utf8=sum(record["invalid_utf8"] for record in records),
         counts_sha256=_write_counts(workspace, counts),
         splits=splits,
         settings=settings,
     )
-    workspace.write(manifest.FILE, made.to_bytes())
+    workspace.write(manifest.FILE, complete.to_bytes())
     workspace.remove_unfinished()
-    return made
+    return complete
 
 
 def _finish_split(
@@ -86,11 +86,11 @@ def _write_counts(workspace: Workspace, counts: np.ndarray) -> str:
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def _add_up(found: Records) -> SplitSummary:
+def _add_up(records: Records) -> SplitSummary:
     names = [name for name in SplitSummary.__dataclass_fields__ if name != "shards"]
     return SplitSummary(
-        **{name: sum(record[name] for record in found) for name in names},
-        shards=tuple(shards.Shard(**shard) for record in found for shard in record["shards"]),
+        **{name: sum(record[name] for record in records) for name in names},
+        shards=tuple(shards.Shard(**shard) for record in records for shard in record["shards"]),
     )
 
 

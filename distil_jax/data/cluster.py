@@ -16,8 +16,8 @@ from typing import Any
 
 from distil_jax import environment
 from distil_jax.data.corpus import File, HubDataset, Source
-from distil_jax.data.job import Engine, Job, make_parts
-from distil_jax.data.progress import Progress
+from distil_jax.data.make_parts import Engine, Job, make_parts
+from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.records import is_saved_dataset
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError, to_install
@@ -49,7 +49,7 @@ def engine(address: str = "", *, shares: int = 0) -> Engine:
 
 
 def _make(
-    ray: Any, address: str, shares: int, job: Job, workspace: Workspace, progress: Progress
+    ray: Any, address: str, shares: int, job: Job, workspace: Workspace, progress: PrepareProgress
 ) -> list[str]:
     before = workspace.names()
     job, output = _everywhere(job, workspace.address)
@@ -71,7 +71,7 @@ def _make(
             raise
 
 
-def _keys(ray: Any, waiting: list[Any], progress: Progress) -> list[str]:
+def _keys(ray: Any, waiting: list[Any], progress: PrepareProgress) -> list[str]:
     """The keys of all parts, as the shares end."""
     keys: list[str] = []
     while waiting:
@@ -81,8 +81,8 @@ def _keys(ray: Any, waiting: list[Any], progress: Progress) -> list[str]:
         except ray.exceptions.RayTaskError as error:
             raise _explained(error) from error
         except ray.exceptions.RayError as error:
-            told = " ".join(str(error).split())[:300]
-            raise UserError(f"a share was lost more than {RETRIES} times ({told})") from error
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"a share was lost more than {RETRIES} times ({reason})") from error
         keys += made["keys"]
         progress.advance(made["text_bytes"], made=True)
     return keys
@@ -111,7 +111,7 @@ def _whole(source: Source) -> Source:
     return source
 
 
-class _Silent(Progress):
+class _Silent(PrepareProgress):
     def say(self, line: str) -> None: ...
 
 
@@ -140,8 +140,8 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
     except Exception as error:  # ConnectionError, RuntimeError, of gRPC, ...
-        told = " ".join(str(error).split())[:300]
-        raise _no_cluster(address, told) from error
+        reason = " ".join(str(error).split())[:300]
+        raise _no_cluster(address, reason) from error
     try:
         yield
     finally:
@@ -158,9 +158,9 @@ def _check_answers(address: str) -> None:
             raise _no_cluster(address, error.strerror or str(error)) from error
 
 
-def _no_cluster(address: str, told: str) -> UserError:
+def _no_cluster(address: str, reason: str) -> UserError:
     return UserError(
-        f"no Ray cluster answers at {address} ({told}); start one (ray start --head), or name "
+        f"no Ray cluster answers at {address} ({reason}); start one (ray start --head), or name "
         "one: --address=HOST:6379 on a machine of it, ray://HOST:10001 from elsewhere"
     )
 
@@ -169,10 +169,10 @@ def _explained(error: Any) -> BaseException:
     cause = error.cause
     if isinstance(cause, UserError):
         return UserError(str(cause))
-    told = " ".join(str(cause if cause is not None else error).split())[-300:]
-    if "No module named" in told:
+    reason = " ".join(str(cause if cause is not None else error).split())[-300:]
+    if "No module named" in reason:
         return UserError(
-            f"the cluster's machines lack what a share needs ({told}); on each of them "
+            f"the cluster's machines lack what a share needs ({reason}); on each of them "
             f"{to_install('ray')}"
         )
-    return UserError(f"a share failed: {told}") if isinstance(cause, OSError) else error
+    return UserError(f"a share failed: {reason}") if isinstance(cause, OSError) else error

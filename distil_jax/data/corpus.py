@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.data import documentation, records, text
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage.address import basename, is_url, join, parent
 from distil_jax.storage.bucket import Bucket, is_glob, matching
@@ -78,13 +78,13 @@ class File:
         digest = hashlib.sha256(ends).hexdigest()
         return {"name": self.path.name, "bytes": size, "sample_sha256": digest}
 
-    def documents(self, damage: Damage) -> Iterator[str]:
+    def documents(self, stats: DecodeStats) -> Iterator[str]:
         path = self.on_disk()
         if reader := RECORD_READERS.get(self.kind):
-            yield from reader(path, self.column, damage)
+            yield from reader(path, self.column, stats)
             return
         for raw in text.split(text.read_blocks(path), text.SEPARATORS[self.document]):
-            if document := text.decode(raw, damage):
+            if document := text.decode(raw, stats):
                 yield document
 
     def _read(self, start: int, stop: int) -> bytes:
@@ -125,7 +125,7 @@ class Documentation:
     def identity(self) -> dict[str, Any]:
         return {"name": self.name, **documentation.identity()}
 
-    def documents(self, damage: Damage) -> Iterator[str]:
+    def documents(self, stats: DecodeStats) -> Iterator[str]:
         yield from documentation.documents()
 
 
@@ -143,12 +143,12 @@ class HubDataset:
         named = {"name": self.name, "column": self.column, "split": self.split}
         return {**named, "fingerprint": fingerprint} if fingerprint else named
 
-    def documents(self, damage: Damage) -> Iterator[str]:
-        yield from records.read_dataset(self.name, self.column, self.split, damage)
+    def documents(self, stats: DecodeStats) -> Iterator[str]:
+        yield from records.read_dataset(self.name, self.column, self.split, stats)
 
 
 # Each has a `name` for messages, `text_bytes` if cheaply known, the `identity()` of its content
-# (as JSON), and yields `documents(damage)`.
+# (as JSON), and yields `documents(stats)`.
 Source = File | Documentation | HubDataset
 
 
@@ -177,11 +177,11 @@ def _names(entry: str) -> list[str]:
     return [name.strip() for name in entry.split(",") if name.strip()]
 
 
-def documents(sources: Iterable[Source], damage: Damage | None = None) -> Iterator[str]:
+def documents(sources: Iterable[Source], stats: DecodeStats | None = None) -> Iterator[str]:
     """Every document of every source, in order."""
-    damage = damage if damage is not None else Damage()
+    stats = stats if stats is not None else DecodeStats()
     for source in sources:
-        yield from source.documents(damage)
+        yield from source.documents(stats)
 
 
 def _sources(name: str, document: str, column: str) -> list[Source]:

@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """`documents` counts those on this side; `sequences` and `tokens` what was kept of them."""
+    """`documents` counts those of this split; `sequences` and `tokens` what stays of them."""
 
     documents: int
     sequences: int
@@ -60,13 +60,13 @@ class Manifest:
 
 def load(folder: str | Path) -> Manifest:
     """Read a folder's manifest. Raises UserError if there is none or it is damaged."""
-    path, home = join(folder, FILE), open_folder(folder)
-    if not home.has(FILE):
+    path, source = join(folder, FILE), open_folder(folder)
+    if not source.has(FILE):
         raise UserError(
             f"{folder} is not a finished prepared folder (no {FILE}); run distil_jax.prepare"
         )
     try:
-        raw = json.loads(home.read(FILE))
+        raw = json.loads(source.read(FILE))
         if raw["format"] != FORMAT:
             raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; prepare it again")
         special = _made(SpecialIds, {**raw["special"], "every": tuple(raw["special"]["every"])})

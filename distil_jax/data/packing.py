@@ -8,33 +8,33 @@ import numpy as np
 Array = np.ndarray
 
 
-def assign(lengths: Sequence[int], room: int) -> list[list[int]]:
-    """Best-fit decreasing: for each row the numbers of its sequences, which fill at most `room`.
+def assign(lengths: Sequence[int], space: int) -> list[list[int]]:
+    """Best-fit decreasing: for each row the numbers of its sequences, which fill at most `space`.
 
     Every sequence lands in exactly one row, longest first into the fullest row that still takes
-    it; equal lengths keep their order. Deterministic, O(n log n): the rows with a given room left
+    it; equal lengths keep their order. Deterministic, O(n log n): the rows with a given space left
     form a stack, and the bits of one integer say which stacks are not empty.
     """
     rows: list[list[int]] = []
-    by_room: list[list[int]] = [[] for _ in range(room + 1)]
+    by_space: list[list[int]] = [[] for _ in range(space + 1)]
     open_rooms = 0
     for number in np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist():
         need = lengths[number]
-        if not 0 < need <= room:
-            raise ValueError(f"a sequence of {need} tokens does not go into rows of {room}")
+        if not 0 < need <= space:
+            raise ValueError(f"a sequence of {need} tokens does not go into rows of {space}")
         fitting = open_rooms >> need
         if fitting:
             left = need + (fitting & -fitting).bit_length() - 1
-            row = by_room[left].pop()
-            if not by_room[left]:
+            row = by_space[left].pop()
+            if not by_space[left]:
                 open_rooms &= ~(1 << left)
         else:
-            left, row = room, len(rows)
+            left, row = space, len(rows)
             rows.append([])
         rows[row].append(number)
         left -= need
         if left:
-            by_room[left].append(row)
+            by_space[left].append(row)
             open_rooms |= 1 << left
     return rows
 

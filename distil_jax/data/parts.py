@@ -11,7 +11,7 @@ from functools import partial
 
 from distil_jax.data import text
 from distil_jax.data.corpus import File, Source
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 
 SMALLEST_PART_BYTES = 8 << 20
 LARGEST_PART_BYTES = 32 << 20
@@ -29,8 +29,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How large parts are, in bytes of text, and which of the processes asks for its share."""
+class ShardSpec:
+    """How large parts are, in bytes of text, and which of the processes asks for its parts."""
 
     part_bytes: int
     shard_index: int = 0
@@ -43,21 +43,21 @@ def default_part_bytes(sources: Sequence[Source]) -> int:
     return min(max(SMALLEST_PART_BYTES, total // MOST_PARTS), LARGEST_PART_BYTES)
 
 
-def mine(
-    sources: Sequence[Source], cut: Cut, is_wanted: Callable[[str], bool]
+def local_parts(
+    sources: Sequence[Source], spec: ShardSpec, is_wanted: Callable[[str], bool]
 ) -> Iterator[tuple[str, Part | None]]:
     """This process's parts in order, by key; None for one that is not wanted (made before).
 
     Whole groups are dealt out when there are enough of them, else the parts of each.
     """
-    groups = _groups(sources, cut.part_bytes)
+    groups = _groups(sources, spec.part_bytes)
     for number, group in enumerate(groups):
-        first, step = number - cut.shard_index, 1
-        if len(groups) >= cut.shard_count:
+        first, step = number - spec.shard_index, 1
+        if len(groups) >= spec.shard_count:
             step = 0
-        if step or first % cut.shard_count == 0:
-            is_mine = partial(_is_mine, first=first, step=step, shard_count=cut.shard_count)
-            yield from _parts(group, f"{number:05d}", cut.part_bytes, is_mine, is_wanted)
+        if step or first % spec.shard_count == 0:
+            is_mine = partial(_is_mine, first=first, step=step, shard_count=spec.shard_count)
+            yield from _parts(group, f"{number:05d}", spec.part_bytes, is_mine, is_wanted)
 
 
 def _is_mine(part: int, *, first: int, step: int, shard_count: int) -> bool:
@@ -84,41 +84,41 @@ def _parts(
 
 
 def _ranged(file: File, key: str, number: int, part_bytes: int) -> Part:
-    damage = Damage()
+    stats = DecodeStats()
     start = number * part_bytes
     separator = text.SEPARATORS[file.document]
     raw = text.read_range(file.on_disk(), start, start + part_bytes, separator)
-    documents = [document for piece in raw if (document := text.decode(piece, damage))]
-    return Part(key, documents, damage.invalid)
+    documents = [document for piece in raw if (document := text.decode(piece, stats))]
+    return Part(key, documents, stats.invalid)
 
 
 def _streamed(group: list[Source], part_bytes: int) -> Iterator[tuple[list[str], int]]:
-    damage = Damage()
-    held: list[str] = []
-    held_bytes = counted = 0
+    stats = DecodeStats()
+    documents: list[str] = []
+    size = counted = 0
     for source in group:
-        for document in source.documents(damage):
-            held.append(document)
-            held_bytes += len(document)
-            if held_bytes >= part_bytes:
-                yield held, damage.invalid - counted
-                held, held_bytes, counted = [], 0, damage.invalid
-    if held or damage.invalid > counted:
-        yield held, damage.invalid - counted
+        for document in source.documents(stats):
+            documents.append(document)
+            size += len(document)
+            if size >= part_bytes:
+                yield documents, stats.invalid - counted
+                documents, size, counted = [], 0, stats.invalid
+    if documents or stats.invalid > counted:
+        yield documents, stats.invalid - counted
 
 
 def _groups(sources: Sequence[Source], part_bytes: int) -> list[list[Source]]:
     """Each large source alone; neighbouring small ones together, up to a part."""
     groups: list[list[Source]] = []
-    room = 0
+    space = 0
     for source in sources:
         weight = _weight(source)
-        if groups and weight <= room:
+        if groups and weight <= space:
             groups[-1].append(source)
         else:
             groups.append([source])
-            room = part_bytes
-        room -= min(weight, room)
+            space = part_bytes
+        space -= min(weight, space)
     return groups
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.data import text
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import hub
 
@@ -19,17 +19,17 @@ LONGEST_LINE_BYTES = 1 << 24
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def read_json_lines(path: Path, column: str, damage: Damage) -> Iterator[str]:
+def read_json_lines(path: Path, column: str, stats: DecodeStats) -> Iterator[str]:
     """The text column of every object. Raises UserError naming the line that is not one."""
     lines = text.split(text.read_blocks(path), text.SEPARATORS["line"], longest=LONGEST_LINE_BYTES)
     for number, raw in enumerate(lines, 1):
-        line = text.decode(raw, damage)
+        line = text.decode(raw, stats)
         if line:
             place = f"{path} line {number}"
-            yield from _document(_parse(line, place), column, place, damage)
+            yield from _document(_parse(line, place), column, place, stats)
 
 
-def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:
+def read_parquet(path: Path, column: str, stats: DecodeStats) -> Iterator[str]:
     """The text column of every row; row groups are read a few rows at a time."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -39,8 +39,8 @@ def read_parquet(path: Path, column: str, damage: Damage) -> Iterator[str]:
             if column not in file.schema_arrow.names:
                 raise _no_column(path, column, file.schema_arrow.names)
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column]):
-                for value in _values(batch.column(0), damage):
-                    yield from _document({column: value}, column, path, damage)
+                for value in _values(batch.column(0), stats):
+                    yield from _document({column: value}, column, path, stats)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); is it complete?") from error
 
@@ -60,7 +60,7 @@ def saved_fingerprint(path: Path, split: str) -> str | None:
         raise UserError(f"{state} cannot be read ({error}); save the data set again") from error
 
 
-def read_dataset(name: str, column: str, split: str, damage: Damage) -> Iterator[str]:
+def read_dataset(name: str, column: str, split: str, stats: DecodeStats) -> Iterator[str]:
     """The text column of a hub data set's or a saved data set's rows.
 
     Raises UserError when it cannot be had, at once where there is no network.
@@ -74,13 +74,13 @@ def read_dataset(name: str, column: str, split: str, damage: Damage) -> Iterator
         rows = rows.with_format("arrow")
         for start in range(0, len(rows), ROWS_AT_ONCE):
             for chunk in rows[start : start + ROWS_AT_ONCE].column(column).chunks:
-                for value in _values(chunk, damage):
-                    yield from _document({column: value}, column, name, damage)
+                for value in _values(chunk, stats):
+                    yield from _document({column: value}, column, name, stats)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"data set {name} is damaged ({error}); save it again") from error
 
 
-def _values(column: "pa.Array", damage: Damage) -> Iterator[Any]:
+def _values(column: "pa.Array", stats: DecodeStats) -> Iterator[Any]:
     """A column's values; Arrow does not look whether its strings are UTF-8, so we do."""
     import pyarrow as pa
 
@@ -90,7 +90,7 @@ def _values(column: "pa.Array", damage: Damage) -> Iterator[Any]:
         yield from column.to_pylist()
         return
     for raw in column.cast(pa.large_binary()).to_pylist():
-        yield None if raw is None else text.decode(raw, damage)
+        yield None if raw is None else text.decode(raw, stats)
 
 
 def _opened(name: str, split: str) -> Any:
@@ -137,7 +137,9 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     return record
 
 
-def _document(record: dict[str, Any], column: str, place: object, damage: Damage) -> Iterator[str]:
+def _document(
+    record: dict[str, Any], column: str, place: object, stats: DecodeStats
+) -> Iterator[str]:
     if column not in record:
         raise _no_column(place, column, list(record))
     value = record[column]
@@ -145,7 +147,7 @@ def _document(record: dict[str, Any], column: str, place: object, damage: Damage
         raise UserError(f"{place}: column {column} holds {type(value).__name__}, not text")
     if value and value.strip():
         whole, lone = _LONE_SURROGATES.subn("\ufffd", value)
-        damage.invalid += lone
+        stats.invalid += lone
         yield whole.strip()
 
 

@@ -78,12 +78,12 @@ def make(
     return _wrapped(tokens[np.repeat(kept, lengths)], lengths[kept], special)
 
 
-def _cut(lengths: Array, room: int) -> Array:
-    """The lengths of documents' pieces: `room` each, but what is left at a document's end."""
+def _cut(lengths: Array, longest: int) -> Array:
+    """The lengths of documents' pieces: `longest` each, but what is left at a document's end."""
     lengths = lengths[lengths > 0]
-    counts = -(-lengths // room)
-    pieces = np.full(counts.sum(), room)
-    pieces[np.cumsum(counts) - 1] = lengths - (counts - 1) * room
+    counts = -(-lengths // longest)
+    pieces = np.full(counts.sum(), longest)
+    pieces[np.cumsum(counts) - 1] = lengths - (counts - 1) * longest
     return pieces
 
 

@@ -27,7 +27,7 @@ OPENED_AT_ONCE = 8
 
 @dataclass
 class Split:
-    """One side of a prepared folder. Safe to read from several threads."""
+    """One split of a prepared folder. Safe to read from several threads."""
 
     folder: str | Path
     name: str
@@ -79,7 +79,7 @@ class Split:
 
     def _checked(self, shard: shards.Shard) -> tuple[Array, Array]:
         name = f"{self.name}/{shard.file}"
-        named = address.join(self.folder, name)
+        shown = address.join(self.folder, name)
         try:
             path = open_folder(self.folder).on_disk(
                 name, size_bytes=shard.bytes, sha256=shard.sha256
@@ -90,13 +90,13 @@ class Split:
             ):
                 digest = hashlib.sha256(content).hexdigest()
             if digest != shard.sha256:
-                raise _damaged(named, "its checksum differs from the manifest's")
-            found = shards.read(path)
+                raise _damaged(shown, "its checksum differs from the manifest's")
+            stored = shards.read(path)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise _damaged(named, str(error)) from error
-        if [rows.shape for rows in found] != [(shard.rows, self.length)] * 2:
-            raise _damaged(named, f"it does not hold {shard.rows} rows of {self.length} tokens")
-        return found
+            raise _damaged(shown, str(error)) from error
+        if [rows.shape for rows in stored] != [(shard.rows, self.length)] * 2:
+            raise _damaged(shown, f"it does not hold {shard.rows} rows of {self.length} tokens")
+        return stored
 
 
 def is_prepared(name: str) -> bool:
@@ -113,15 +113,15 @@ def open_split(folder: str | Path, split: str = "train") -> Split:
     Raises UserError naming a folder that is not prepared or a shard that is missing, cut short or
     of another layout.
     """
-    folder, split = _side(folder, split)
+    folder, split = _resolve(folder, split)
     if split not in SPLITS:
         raise UserError(f"split {split} is not one of {', '.join(SPLITS)}")
     found = manifest.load(folder)
     summary = found.splits[split]
-    home = open_folder(folder)
-    sizes = home.sizes(split)
+    source = open_folder(folder)
+    sizes = source.sizes(split)
     for shard in summary.shards:
-        _check(home, f"{split}/{shard.file}", sizes, shard, found)
+        _check(source, f"{split}/{shard.file}", sizes, shard, found)
     starts = np.cumsum([0, *(shard.rows for shard in summary.shards)])[:-1]
     return Split(folder, split, found, starts)
 
@@ -131,7 +131,7 @@ def token_counts(folder: str | Path) -> Array:
 
     Raises UserError if the file is missing or its checksum differs.
     """
-    folder, _ = _side(folder, "train")
+    folder, _ = _resolve(folder, "train")
     found = manifest.load(folder)
     path = address.join(folder, manifest.COUNTS)
     try:
@@ -149,18 +149,18 @@ def token_counts(folder: str | Path) -> Array:
     return counts
 
 
-def _side(folder: str | Path, split: str) -> tuple[str | Path, str]:
-    """The prepared folder and the side of it that a name means."""
-    named = address.basename(folder)
-    if named in SPLITS and not open_folder(folder).has(manifest.FILE):
-        return address.parent(folder), named
+def _resolve(folder: str | Path, split: str) -> tuple[str | Path, str]:
+    """The prepared folder and the split of it that a name means."""
+    name = address.basename(folder)
+    if name in SPLITS and not open_folder(folder).has(manifest.FILE):
+        return address.parent(folder), name
     return folder if address.is_url(folder) else Path(folder), split
 
 
 def _check(
-    home: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, found: Manifest
+    source: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, found: Manifest
 ) -> None:
-    path = address.join(home.address, name)
+    path = address.join(source.address, name)
     if (size := sizes.get(name)) is None:
         raise _damaged(path, "it is missing")
     if size != shard.bytes:

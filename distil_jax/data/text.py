@@ -34,8 +34,8 @@ OPENERS: dict[str, Callable[[Path], Any]] = {
 
 
 @dataclass
-class Damage:
-    """What had to be mended while reading: `invalid` UTF-8 sequences replaced by U+FFFD."""
+class DecodeStats:
+    """What was wrong with the bytes read: `invalid` UTF-8 sequences replaced by U+FFFD."""
 
     invalid: int = 0
 
@@ -101,13 +101,13 @@ def _boundary(file: BinaryIO, position: int, separator: re.Pattern[bytes]) -> in
     return position + _last_space(ahead, LONGEST_DOCUMENT_BYTES)
 
 
-def decode(raw: bytes, damage: Damage) -> str:
+def decode(raw: bytes, stats: DecodeStats) -> str:
     """UTF-8 to text; invalid sequences are replaced and counted, a byte order mark is dropped."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-        damage.invalid += text.count("\ufffd") - raw.count("\ufffd".encode())
+        stats.invalid += text.count("\ufffd") - raw.count("\ufffd".encode())
     return text.lstrip("\ufeff").strip()
 
 

@@ -173,7 +173,7 @@ def _shown(value: Any) -> str:
 
 
 def _without_versions(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with builtin:docs told by its name and extraction alone."""
+    """The settings with builtin:docs known by its name and extraction alone."""
     kept = ("name", "extraction")
     inputs = [
         {key: one[key] for key in kept} if one["name"] == "builtin:docs" else one

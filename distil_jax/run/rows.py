@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from distil_jax.configuration.schema import Config
-from distil_jax.data import loader, manifest
-from distil_jax.data import prepare as preparation
+from distil_jax.data import loader, manifest, preparation
 from distil_jax.data.corpus import find as find_text
-from distil_jax.data.heldout import check_share
 from distil_jax.data.store import Split, is_prepared, open_split
+from distil_jax.data.validation_split import check_share
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.errors import UserError
 from distil_jax.storage.address import basename, parent

@@ -11,9 +11,9 @@ import pytest
 
 from distil_jax import commandline, tokenizer
 from distil_jax.data import cluster
-from distil_jax.data.job import Job
-from distil_jax.data.prepare import prepare
-from distil_jax.data.progress import Progress
+from distil_jax.data.make_parts import Job
+from distil_jax.data.preparation import prepare
+from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError
 from distil_jax.prepare import main
@@ -42,7 +42,7 @@ DRIVER = """
 import json, sys
 from distil_jax import commandline, tokenizer
 from distil_jax.data import cluster
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 text, output, folder, address, settings = sys.argv[1:]
 commandline.run(lambda _: prepare(text, output, tokenizer.load(folder), **json.loads(settings),
                                   engine=cluster.engine(address, shares=4)))
@@ -140,7 +140,7 @@ def test_a_machine_that_does_not_see_input_or_output_says_so(
     output = tmp_path / "rows"
     told: list[str] = []
 
-    def elsewhere(job: Job, workspace: Workspace, _: Progress) -> list[str]:
+    def elsewhere(job: Job, workspace: Workspace, _: PrepareProgress) -> list[str]:
         def try_share(given: Job, address: str) -> None:
             with pytest.raises(UserError) as raised:
                 cluster._share(given, address, 0, 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from distil_jax.data import corpus
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 from distil_jax.errors import UsageError, UserError
 
 
@@ -41,9 +41,9 @@ def test_several_inputs_globs_and_repeats(folder: Path):
 
 
 def test_invalid_bytes_are_counted(folder: Path):
-    damage = Damage()
-    list(corpus.documents(corpus.find(str(folder)), damage))
-    assert damage.invalid == 1
+    stats = DecodeStats()
+    list(corpus.documents(corpus.find(str(folder)), stats))
+    assert stats.invalid == 1
 
 
 def test_identity_follows_the_content(folder: Path):

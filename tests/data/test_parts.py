@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from distil_jax.data import corpus, parts
-from distil_jax.data.parts import Cut
+from distil_jax.data.parts import ShardSpec
 
 
 @pytest.fixture
@@ -19,9 +19,9 @@ def sources(tmp_path: Path, blocks: list[str]) -> list[corpus.Source]:
     return corpus.find(str(tmp_path), document="block")
 
 
-def made(sources, cut: Cut, wanted=lambda key: True) -> dict[str, list[str]]:
+def made(sources, spec: ShardSpec, wanted=lambda key: True) -> dict[str, list[str]]:
     found = {}
-    for key, part in parts.mine(sources, cut, wanted):
+    for key, part in parts.local_parts(sources, spec, wanted):
         assert key not in found
         found[key] = part and part.documents
     return found
@@ -30,27 +30,29 @@ def made(sources, cut: Cut, wanted=lambda key: True) -> dict[str, list[str]]:
 @pytest.mark.parametrize("part_bytes", [700, 3000, 1 << 20])
 @pytest.mark.parametrize("shard_count", [1, 2, 5])
 def test_processes_share_all_documents(sources, part_bytes: int, shard_count: int):
-    whole = made(sources, Cut(part_bytes))
+    whole = made(sources, ShardSpec(part_bytes))
     assert [d for key in sorted(whole) for d in whole[key]] == list(corpus.documents(sources))
-    shares = [made(sources, Cut(part_bytes, index, shard_count)) for index in range(shard_count)]
+    shares = [
+        made(sources, ShardSpec(part_bytes, index, shard_count)) for index in range(shard_count)
+    ]
     merged = {key: documents for share in shares for key, documents in share.items()}
     assert sum(map(len, shares)) == len(merged)
     assert {k: d for k, d in merged.items() if d} == {k: d for k, d in whole.items() if d}
 
 
 def test_one_large_file_is_shared(sources):
-    shares = [made(sources[:1], Cut(700, index, 3)) for index in range(3)]
+    shares = [made(sources[:1], ShardSpec(700, index, 3)) for index in range(3)]
     assert all(len(share) >= 2 for share in shares)
 
 
 def test_small_files_are_joined(sources):
-    assert len(made(sources, Cut(1 << 20))) == 1
+    assert len(made(sources, ShardSpec(1 << 20))) == 1
 
 
 def test_unwanted_parts_are_named_but_not_made(sources):
-    whole = made(sources, Cut(700))
+    whole = made(sources, ShardSpec(700))
     skipped = sorted(whole)[1]
-    again = made(sources, Cut(700), lambda key: key != skipped)
+    again = made(sources, ShardSpec(700), lambda key: key != skipped)
     assert again.pop(skipped) is None
     assert again == {key: part for key, part in whole.items() if key != skipped}
 

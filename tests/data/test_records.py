@@ -7,7 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from distil_jax.data import records
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 from distil_jax.errors import UserError
 
 TEXTS = ["one\ntwo", "", None, " three "]
@@ -16,7 +16,7 @@ TEXTS = ["one\ntwo", "", None, " three "]
 def test_json_lines(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text, "n": 1}) + "\n" for text in TEXTS) + "\n")
-    assert list(records.read_json_lines(path, "text", Damage())) == ["one\ntwo", "three"]
+    assert list(records.read_json_lines(path, "text", DecodeStats())) == ["one\ntwo", "three"]
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_bad_json_line_is_named(tmp_path: Path, line: str, message: str):
     path = tmp_path / "a.jsonl"
     path.write_text(f'{{"text": "fine"}}\n{line}\n')
     with pytest.raises(UserError, match=message):
-        list(records.read_json_lines(path, "text", Damage()))
+        list(records.read_json_lines(path, "text", DecodeStats()))
 
 
 def test_parquet(tmp_path: Path):
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"body": TEXTS * 300}), path)
-    assert list(records.read_parquet(path, "body", Damage())) == ["one\ntwo", "three"] * 300
+    assert list(records.read_parquet(path, "body", DecodeStats())) == ["one\ntwo", "three"] * 300
     with pytest.raises(UserError, match="no column text; it has body"):
-        list(records.read_parquet(path, "text", Damage()))
+        list(records.read_parquet(path, "text", DecodeStats()))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match="cannot be read as Parquet"):
-        list(records.read_parquet(path, "body", Damage()))
+        list(records.read_parquet(path, "body", DecodeStats()))
 
 
 def test_saved_data_set(tmp_path: Path):
@@ -53,15 +53,15 @@ def test_saved_data_set(tmp_path: Path):
     for name in ("one", "both"):
         folder = tmp_path / name
         assert records.is_saved_dataset(folder)
-        assert list(records.read_dataset(str(folder), "text", "train", Damage())) == [
+        assert list(records.read_dataset(str(folder), "text", "train", DecodeStats())) == [
             "one\ntwo",
             "three",
         ]
         assert records.saved_fingerprint(folder, "train")
     with pytest.raises(UserError, match="no column body"):
-        list(records.read_dataset(str(folder), "body", "train", Damage()))
+        list(records.read_dataset(str(folder), "body", "train", DecodeStats()))
 
 
 def test_hub_id_without_network_is_named():
     with pytest.raises(UserError, match=r"data set nobody/nothing \(split train\)"):
-        list(records.read_dataset("nobody/nothing", "text", "train", Damage()))
+        list(records.read_dataset("nobody/nothing", "text", "train", DecodeStats()))

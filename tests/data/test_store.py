@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from distil_jax.data import store
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 from distil_jax.errors import UserError
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distil_jax.data import text
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
 from distil_jax.errors import UserError
 
 CONTENT = b"".join(b"line %d of the text\n" % number for number in range(20_000))
@@ -105,6 +105,6 @@ def test_a_file_without_line_breaks_does_not_fill_the_memory(
     ],
 )
 def test_invalid_bytes_are_replaced_and_counted(raw: bytes, decoded: str, invalid: int):
-    damage = Damage()
-    assert text.decode(raw, damage) == decoded
-    assert damage.invalid == invalid
+    stats = DecodeStats()
+    assert text.decode(raw, stats) == decoded
+    assert stats.invalid == invalid

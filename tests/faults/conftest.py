@@ -1,4 +1,4 @@
-"""Damage of every kind, drawn by hypothesis."""
+"""DecodeStats of every kind, drawn by hypothesis."""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from distil_jax import tokenizer
 from distil_jax.data import store
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 from distil_jax.errors import UserError
 
 EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "25"))

@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from distil_jax import tokenizer
-from distil_jax.data import documentation, manifest, store
-from distil_jax.data import prepare as preparation
-from distil_jax.data.heldout import is_heldout
-from distil_jax.data.prepare import prepare
+from distil_jax.data import documentation, manifest, preparation, store
+from distil_jax.data.preparation import prepare
+from distil_jax.data.validation_split import in_validation
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
@@ -56,7 +55,7 @@ def decoded(folder: Path, split: str, word_pieces) -> str:
 
 def test_every_document_is_on_its_side(prepared: Path, blocks, word_pieces):
     found = manifest.load(prepared)
-    held = [block for block in blocks if is_heldout(block, 0.1)]
+    held = [block for block in blocks if in_validation(block, 0.1)]
     assert 3 < found.splits["validation"].documents == len(held)
     assert found.splits["train"].documents == len(blocks) - len(held)
     sides = {split: decoded(prepared, split, word_pieces) for split in manifest.SPLITS}
@@ -139,7 +138,7 @@ KILLED = """
 import os, sys, time
 from distil_jax import tokenizer
 from distil_jax.data import workspace
-from distil_jax.data.prepare import prepare
+from distil_jax.data.preparation import prepare
 finish = workspace.Workspace.finish
 def slow(self, key, record):
     finish(self, key, record)

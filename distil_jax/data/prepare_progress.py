@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 SILENT_SECONDS = 10.0
 
 
-class Progress:
+class PrepareProgress:
     """A bar on a terminal; elsewhere a line every ten seconds."""
 
     def __init__(self) -> None:

@@ -1,13 +1,13 @@
 import pytest
 
-from distil_jax.data import progress
+from distil_jax.data import prepare_progress
 
 
 def test_lines_instead_of_a_bar_away_from_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(progress, "SILENT_SECONDS", -1.0)
-    shown = progress.Progress()
+    monkeypatch.setattr(prepare_progress, "SILENT_SECONDS", -1.0)
+    shown = prepare_progress.PrepareProgress()
     with shown.bar("preparing", None):
         shown.advance(3_000_000, made=False)
         shown.advance(2_000_000, made=True)
@@ -19,7 +19,7 @@ def test_lines_instead_of_a_bar_away_from_a_terminal(
 
 
 def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]):
-    shown = progress.Progress()
+    shown = prepare_progress.PrepareProgress()
     shown.console._force_terminal = True
     with shown.bar("preparing", 4_000_000):
         shown.advance(4_000_000, made=True)

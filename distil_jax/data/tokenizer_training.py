@@ -11,8 +11,8 @@ from rich.console import Console
 
 from distil_jax import tokenizer
 from distil_jax.data import corpus
-from distil_jax.data.heldout import check_share, is_heldout
-from distil_jax.data.text import Damage
+from distil_jax.data.text import DecodeStats
+from distil_jax.data.validation_split import check_share, in_validation
 from distil_jax.errors import UserError
 from distil_jax.storage.atomic import new_folder
 
@@ -38,15 +38,15 @@ def train(
     check_share(heldout)
     sources = corpus.find(inputs, document=document, column=column)
     _check_free(output)
-    damage = Damage()
+    stats = DecodeStats()
     started = time.monotonic()
     trained = tokenizer.train_wordpiece(
-        lambda: _training_text(sources, heldout, damage), size, lowercase=lowercase
+        lambda: _training_text(sources, heldout, stats), size, lowercase=lowercase
     )
     console = Console(highlight=False)
-    if damage.invalid:
+    if stats.invalid:
         # The text is read twice, once for its characters and once for its words.
-        console.print(f"{damage.invalid // 2} invalid UTF-8 sequences were replaced")
+        console.print(f"{stats.invalid // 2} invalid UTF-8 sequences were replaced")
     state = _publish(trained, output)
     seconds = time.monotonic() - started
     console.print(
@@ -55,10 +55,10 @@ def train(
 
 
 def _training_text(
-    sources: Sequence[corpus.Source], heldout: float, damage: Damage
+    sources: Sequence[corpus.Source], heldout: float, stats: DecodeStats
 ) -> Iterator[str]:
-    for text in corpus.documents(sources, damage):
-        if not is_heldout(text, heldout):
+    for text in corpus.documents(sources, stats):
+        if not in_validation(text, heldout):
             yield from text.splitlines()
 
 

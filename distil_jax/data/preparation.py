@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax import tokenizer as tokenizers
-from distil_jax.data import corpus, manifest, part, parts
-from distil_jax.data import heldout as heldout_rule
+from distil_jax.data import corpus, manifest, parts, validation_split
 from distil_jax.data.assembly import assemble
-from distil_jax.data.job import Engine, Job, make_parts
+from distil_jax.data.make_parts import Engine, Job, make_parts, make_recipe
 from distil_jax.data.manifest import SPLITS, Manifest
-from distil_jax.data.progress import Progress
+from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.sequences import Rule
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
@@ -53,7 +52,7 @@ def prepare(
     nothing this call wrote remains, but for the settings that several processes share.
     """
     rule = Rule(length, shortest_tokens, unknown_share)
-    heldout_rule.check_share(heldout, whole=True)
+    validation_split.check_share(heldout, whole=True)
     _check_shares(shard_index, shard_count)
     _check_rule(rule, tokenizer)
     sources = corpus.find(inputs, document=document, column=column)
@@ -62,19 +61,19 @@ def prepare(
     settings = _settings(sources, tokenizer, rule, heldout) | reading
     workspace = Workspace(open_folder(output), shared=shard_count > 1)
     workspace.check(settings)
-    progress = Progress()
+    progress = PrepareProgress()
     if workspace.is_complete:
-        found = manifest.load(workspace.address)
-        progress.say(f"{output} is already prepared: {_summary(found)}; nothing to do")
-        return found
-    recipe = part.recipe(tokenizer, rule, heldout)
+        complete = manifest.load(workspace.address)
+        progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
+        return complete
+    recipe = make_recipe(tokenizer, rule, heldout)
     job = Job(tuple(sources), part_bytes, recipe, settings)
     make = engine or partial(make_parts, shard_index=shard_index, shard_count=shard_count)
     try:
         workspace.begin(settings)
         keys = make(job, workspace, progress)
         workspace.note_done(keys, shard_index, shard_count)
-        made = assemble(workspace, recipe, settings, shard_count)
+        complete = assemble(workspace, recipe, settings, shard_count)
     except UserError:
         workspace.roll_back()
         raise
@@ -82,12 +81,12 @@ def prepare(
         if not workspace.is_complete:
             raise
         # Another process prepared the very same in the same folder, and has ended.
-        made = manifest.load(workspace.address)
+        complete = manifest.load(workspace.address)
     except OSError as error:
         workspace.roll_back()
         raise UserError(_refusal(workspace.address, error)) from error
-    _report(made, workspace, shard_count, progress)
-    return made
+    _report(complete, workspace, shard_count, progress)
+    return complete
 
 
 def _settings(
@@ -102,7 +101,7 @@ def _settings(
         "tokenizer": tokenizers.fingerprint(tokenizer),
         "vocabulary": len(tokenizer),
         "heldout": heldout,
-        "heldout_rule": heldout_rule.RULE,
+        "heldout_rule": validation_split.RULE,
         **asdict(rule),
         "inputs": [source.identity() for source in sources],
     }
@@ -142,19 +141,19 @@ def _refusal(folder: str, error: OSError) -> str:
 
 
 def _report(
-    made: Manifest | None, workspace: Workspace, shard_count: int, progress: Progress
+    complete: Manifest | None, workspace: Workspace, shard_count: int, progress: PrepareProgress
 ) -> None:
-    if made is None:
+    if complete is None:
         waiting = ", ".join(map(str, workspace.waiting_for(shard_count)))
         progress.say(f"this share is finished; not yet finished: shard_index {waiting}")
         return
-    progress.say(f"prepared {workspace.address}: {_summary(made)}")
-    short = sum(split.short_sequences_dropped for split in made.splits.values())
-    unknown = sum(split.unknown_sequences_dropped for split in made.splits.values())
+    progress.say(f"prepared {workspace.address}: {_summary(complete)}")
+    short = sum(split.short_sequences_dropped for split in complete.splits.values())
+    unknown = sum(split.unknown_sequences_dropped for split in complete.splits.values())
     if short or unknown:
         progress.say(f"dropped {short:,} sequences as too short, {unknown:,} as mostly unknown")
-    if made.invalid_utf8:
-        progress.say(f"replaced {made.invalid_utf8:,} invalid UTF-8 sequences")
+    if complete.invalid_utf8:
+        progress.say(f"replaced {complete.invalid_utf8:,} invalid UTF-8 sequences")
 
 
 def _summary(found: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""The one rule that says which documents are never trained on."""
+"""The one rule that says which documents are validated on, and never trained on."""
 
 import hashlib
 import unicodedata
@@ -9,11 +9,11 @@ from distil_jax.errors import UserError
 RULE = "blake2b-64 of NFKC, casefolded, white space as single blanks; held out below the share"
 
 
-def is_heldout(document: str, share: float) -> bool:
-    """Whether a document belongs to the held-out share, by its text alone.
+def in_validation(document: str, share: float) -> bool:
+    """Whether a document belongs to the validation share, by its text alone.
 
-    Vocabulary, teacher, distillation and validation all ask here. The same words fall on the same
-    side whatever their case, spacing, file or place, and raising `share` only adds documents.
+    Vocabulary, teacher, distillation and validation all ask here. The same words fall into the
+    same split whatever their case, spacing, file or place, and raising `share` only adds documents.
     """
     if share <= 0:
         return False
@@ -32,7 +32,7 @@ def normalised(document: str) -> str:
 
 
 def check_share(heldout: float, *, whole: bool = False) -> None:
-    """Raise UserError unless a held-out share leaves something to train on; `whole` allows 1."""
+    """Raise UserError unless a validation share leaves something to train on; `whole` allows 1."""
     if not (0 <= heldout < 1 or (whole and heldout == 1)):
         most = "1" if whole else "below 1"
         raise UserError(f"heldout={heldout} is not a share; give a number from 0 to {most}")
