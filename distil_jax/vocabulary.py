@@ -8,8 +8,9 @@ from distil_jax import commandline
 def main(arguments: list[str]) -> None:
     """Parse the flags and train."""
     flags = _parser().parse_args(arguments)
+    from distil_jax.data import tokenizer_training
 
-    vocabulary.train(
+    tokenizer_training.train(
         flags.input,
         flags.output,
         size=flags.size,
