@@ -29,10 +29,10 @@ SENTENCES, ROUNDS = 20, 5
 SHAPE = EncoderConfig(
     model_type="distilbert",
     vocabulary=30522,
-    width=768,
+    hidden_size=768,
     layers=6,
     heads=12,
-    inner_width=3072,
+    mlp_size=3072,
     positions=512,
 )
 

@@ -65,17 +65,17 @@ def check_rows(flags, words):
 
 def narrow_shape(flags, config):
     """What `narrow` is asked for, or one line on why it cannot be."""
-    heads, inner_width = flags.heads or 0, flags.inner_width or config.inner_width
-    if flags.width != heads * config.head_width or flags.width > config.width:
-        size = config.head_width
+    heads, inner_width = flags.heads or 0, flags.inner_width or config.mlp_size
+    if flags.width != heads * config.head_size or flags.width > config.hidden_size:
+        size = config.head_size
         raise UserError(
             f"--width={flags.width} with --heads={heads} does not fit {flags.model}, "
-            f"{config.width} wide with heads of {size}; give {size} times --heads, such as "
+            f"{config.hidden_size} wide with heads of {size}; give {size} times --heads, such as "
             f"--width={4 * size} --heads=4"
         )
-    if inner_width > config.inner_width:
-        raise UserError(f"--inner-width={inner_width} is more than {config.inner_width}")
-    return {"width": flags.width, "heads": heads, "inner_width": inner_width}
+    if inner_width > config.mlp_size:
+        raise UserError(f"--inner-width={inner_width} is more than {config.mlp_size}")
+    return {"hidden_size": flags.width, "heads": heads, "mlp_size": inner_width}
 
 
 def mean_embeddings(table, theirs, ours):

@@ -120,10 +120,10 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = models.EncoderConfig(
         model_type="bert",
         vocabulary=len(pieces),
-        width=32,
+        hidden_size=32,
         layers=4,
         heads=4,
-        inner_width=64,
+        mlp_size=64,
         positions=64,
         token_types=2,
     )

@@ -344,6 +344,6 @@ def test_pretraining_has_the_masked_lm_loss_alone(
         assert line["loss"] == line["masked_lm"] > 0
         assert line["soft_target"] == line["cosine"] == 0
     made = pretrained.load(tmp_path / "run" / "student", require_head="masked_lm")
-    assert (made.config.model_type, made.config.layers, made.config.width) == ("bert", 2, 16)
+    assert (made.config.model_type, made.config.layers, made.config.hidden_size) == ("bert", 2, 16)
     results = json.loads((tmp_path / "run" / "results.json").read_text())["models"]
     assert list(results) == ["student, initialised", "student, pretrained"]

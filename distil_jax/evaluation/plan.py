@@ -215,7 +215,7 @@ def _shape(settings: Settings, problem: Problem, model: Pretrained, devices: Dev
     share = settings.batch // devices.count
     hands = devices.count * (share // (settings.micro or share))
     dealing = BatchPlan(problem.training.encoded.lengths, settings.batch, hands, 0)
-    return choose_shape(dealing, width=model.config.width)
+    return choose_shape(dealing, width=model.config.hidden_size)
 
 
 def _identity(settings: Settings, problem: Problem, length: int, epochs: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def input_names(config: EncoderConfig) -> tuple[str, ...]:
 
 
 def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Table) -> str:
-    """Final hidden states [batch, length, width]; `encoder` has numpy arrays, layers stacked."""
+    """Final hidden states [batch, length, hidden_size]; `encoder` holds stacked layers."""
     hidden = _embedded(graph, config, encoder["embeddings"], table)
     bias = _attention_bias(graph)
     for number in range(config.layers):
@@ -66,17 +66,17 @@ def _layer(
     mixed = _attention(graph, config, params["attention"], hidden, bias, f"{name}/attention")
     summed = graph.node("Add", hidden, mixed, name=f"{name}/attention/residual")
     hidden = graph.norm(summed, params["attention_norm"], f"{name}/attention_norm", epsilon)
-    inner = graph.dense(hidden, params["inner"], f"{name}/inner")
+    inner = graph.dense(hidden, params["mlp_in"], f"{name}/inner")
     active = graph.activation(inner, config.activation, f"{name}/active")
-    outer = graph.dense(active, params["outer"], f"{name}/outer")
+    outer = graph.dense(active, params["mlp_out"], f"{name}/outer")
     summed = graph.node("Add", hidden, outer, name=f"{name}/residual")
-    return graph.norm(summed, params["norm"], f"{name}/norm", epsilon)
+    return graph.norm(summed, params["mlp_norm"], f"{name}/norm", epsilon)
 
 
 def _attention(
     graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, name: str
 ) -> str:
-    """Query, key and value are one product; the kernel's query part holds 1 / sqrt(head width)."""
+    """Query, key and value are one product; the kernel's query part holds 1 / sqrt(head size)."""
     together = graph.dense(hidden, _together(config, params), f"{name}/projected")
     query, key, value = graph.split(
         together, [f"{name}/{part}" for part in ("query", "key", "value")], axis=-1
@@ -89,12 +89,12 @@ def _attention(
     shares = graph.node("Softmax", biased, name=f"{name}/shares", axis=-1)
     mixed = graph.node("MatMul", shares, value, name=f"{name}/mixed")
     turned = graph.node("Transpose", mixed, name=f"{name}/turned", perm=[0, 2, 1, 3])
-    flat = graph.node("Reshape", turned, graph.whole(0, 0, config.width), name=f"{name}/flat")
+    flat = graph.node("Reshape", turned, graph.whole(0, 0, config.hidden_size), name=f"{name}/flat")
     return graph.dense(flat, params["output"], f"{name}/output")
 
 
 def _together(config: EncoderConfig, params: Any) -> dict[str, np.ndarray]:
-    scale = np.float32(config.head_width**-0.5)
+    scale = np.float32(config.head_size**-0.5)
     factors = {"query": scale, "key": np.float32(1), "value": np.float32(1)}
     return {
         kind: np.concatenate([params[part][kind] * by for part, by in factors.items()], axis=-1)
@@ -106,7 +106,7 @@ def _heads(graph: Graph, config: EncoderConfig, value: str, order: list[int]) ->
     split = graph.node(
         "Reshape",
         value,
-        graph.whole(0, 0, config.heads, config.head_width),
+        graph.whole(0, 0, config.heads, config.head_size),
         name=f"{value}/heads",
     )
     return graph.node("Transpose", split, name=f"{value}/turned", perm=order)

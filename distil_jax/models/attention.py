@@ -17,21 +17,19 @@ ATTENTION_OUTPUT = "mixed"
 
 
 def attend(
-    query: Float[Array, "batch length heads head_width"],
-    key: Float[Array, "batch length heads head_width"],
-    value: Float[Array, "batch length heads head_width"],
+    query: Float[Array, "batch length heads head_size"],
+    key: Float[Array, "batch length heads head_size"],
+    value: Float[Array, "batch length heads head_size"],
     bias: Bias,
     rng: Key[Array, ""] | None,
     *,
     dropout_rate: float,
-) -> tuple[
-    Float[Array, "batch length heads head_width"], Float[Array, "batch heads length length"]
-]:
-    """softmax(query key^T / sqrt(head_width) + bias) value (Vaswani et al. 2017, equation 1).
+) -> tuple[Float[Array, "batch length heads head_size"], Float[Array, "batch heads length length"]]:
+    """softmax(query key^T / sqrt(head_size) + bias) value (Vaswani et al. 2017, equation 1).
 
-    The second result is the scores, query key^T / sqrt(head_width).
+    The second result is the scores, query key^T / sqrt(head_size).
     Scores and softmax are float32 whatever the inputs are. The softmax is divided by its sum after
-    the product with the values: length x head_width divisions instead of length x length.
+    the product with the values: length x head_size divisions instead of length x length.
     """
     scaled = query * query.shape[-1] ** -0.5
     query, key, value = (fusion_barrier(x.swapaxes(1, 2)) for x in (scaled, key, value))
@@ -70,8 +68,8 @@ class Attention(nn.Module):
         config = self.config
 
         def project(name: str) -> Array:
-            dense = Dense(config.width, config.initializer_range, self.dtype, name=name)
-            return dense(hidden).reshape(*hidden.shape[:2], config.heads, config.head_width)
+            dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name=name)
+            return dense(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
 
         query, key, value = project("query"), project("key"), project("value")
         output, scores = attend(query, key, value, bias, rng, dropout_rate=config.attention_dropout)
@@ -81,4 +79,6 @@ class Attention(nn.Module):
         offer(self, "values", value)
         offer(self, "attention_scores", scores)
         offer(self, "attention_output", output)
-        return Dense(config.width, config.initializer_range, self.dtype, name="output")(output)
+        return Dense(config.hidden_size, config.initializer_range, self.dtype, name="output")(
+            output
+        )

@@ -1,4 +1,4 @@
-"""The shape of an encoder: all that decides which parameters there are and what they mean."""
+"""The configuration of an encoder: the hyperparameters that determine the parameter tree."""
 
 from dataclasses import dataclass
 
@@ -19,10 +19,10 @@ class EncoderConfig:
 
     model_type: str
     vocabulary: int
-    width: int
+    hidden_size: int
     layers: int
     heads: int
-    inner_width: int
+    mlp_size: int
     positions: int
     position_offset: int = 0
     token_types: int = 0
@@ -41,16 +41,17 @@ class EncoderConfig:
                 f"model type {self.model_type!r} is not supported; use one of "
                 f"{', '.join(MODEL_TYPES)}"
             )
-        if self.layers < 1 or self.heads < 1 or self.width % self.heads:
+        if self.layers < 1 or self.heads < 1 or self.hidden_size % self.heads:
             raise UserError(
-                f"{self.layers} layers with {self.heads} heads do not fit a width of {self.width}; "
-                "the width must be a multiple of the heads, and both counts at least 1"
+                f"{self.layers} layers with {self.heads} heads do not fit a hidden size of "
+                f"{self.hidden_size}; "
+                "the hidden size must be a multiple of the heads, and both counts at least 1"
             )
 
     @property
-    def head_width(self) -> int:
-        """Width of one attention head."""
-        return self.width // self.heads
+    def head_size(self) -> int:
+        """Size of a query, key or value of one attention head."""
+        return self.hidden_size // self.heads
 
     @property
     def head_activation(self) -> str:

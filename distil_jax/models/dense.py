@@ -13,7 +13,7 @@ class Dense(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows features"]:
+    def __call__(self, x: Float[Array, "*rows hidden_size"]) -> Float[Array, "*rows features"]:
         """Map the last axis to `features`."""
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(self.initializer_range), shape)
@@ -28,7 +28,7 @@ class Norm(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+    def __call__(self, x: Float[Array, "*rows hidden_size"]) -> Float[Array, "*rows hidden_size"]:
         """Normalise each row, then scale and shift it."""
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])

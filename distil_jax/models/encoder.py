@@ -43,7 +43,7 @@ class Embeddings(nn.Module):
 
         def look_up(name: str, rows: int, indices: Array) -> Array:
             initial = nn.initializers.normal(config.initializer_range)
-            table = self.param(name, initial, (rows, config.width))
+            table = self.param(name, initial, (rows, config.hidden_size))
             return jnp.take(table, indices, axis=0, mode="clip")
 
         offset = config.position_offset
@@ -113,7 +113,7 @@ class Encoder(nn.Module):
         return tuple(states[number] for number in numbers)
 
     def _initial_layers(self, rng: Key[Array, ""]) -> Params:
-        hidden = jnp.zeros((1, 1, self.config.width))
+        hidden = jnp.zeros((1, 1, self.config.hidden_size))
         bias = jnp.zeros((1, 1, 1, 1))
         layer = Layer(self.config, parent=None)
         rngs = jax.random.split(rng, self.config.layers)

@@ -32,7 +32,7 @@ class ClassificationHead(nn.Module):
         first = hidden[:, 0]
         if config.model_type in ROBERTA_TYPES:
             first = dropout(first, first_rng, rate=rate)
-        dense = Dense(config.width, config.initializer_range, self.dtype, name="dense")
+        dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name="dense")
         pooled = (jax.nn.relu if distilbert else jnp.tanh)(dense(first))
         pooled = dropout(pooled, last_rng, rate=rate)
         classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")

@@ -14,7 +14,7 @@ from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 def output_table(
     params: Params,
-) -> tuple[Float[Array, "vocabulary width"], Float[Array, " vocabulary"]]:
+) -> tuple[Float[Array, "vocabulary hidden_size"], Float[Array, " vocabulary"]]:
     """The decoder's table and bias: the token table where the two are tied."""
     head = params["head"]
     return head.get("table", params["encoder"]["embeddings"]["tokens"]), head["bias"]
@@ -33,8 +33,8 @@ class MaskedLMHead(nn.Module):
         initial = nn.initializers.normal(config.initializer_range)
         self.param("bias", nn.initializers.zeros, (config.vocabulary,))
         if not config.tied:
-            self.param("table", initial, (config.vocabulary, config.width))
-        dense = Dense(config.width, config.initializer_range, self.dtype, name="dense")
+            self.param("table", initial, (config.vocabulary, config.hidden_size))
+        dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name="dense")
         norm = Norm(config.norm_epsilon, self.dtype, name="norm")
         return norm(activation(config.head_activation)(dense(hidden)))
 
@@ -58,7 +58,9 @@ class MaskedLM(nn.Module):
         """Logits, float32."""
         return self.decode(self.features(batch, train)[1])
 
-    def decode(self, features: Float[Array, "*tokens width"]) -> Float[Array, "*tokens vocabulary"]:
+    def decode(
+        self, features: Float[Array, "*tokens hidden_size"]
+    ) -> Float[Array, "*tokens vocabulary"]:
         """Logits of what `transform` made, float32."""
         table, bias = output_table(self.variables["params"])
         table = table.astype(self.dtype)
@@ -78,13 +80,15 @@ class MaskedLM(nn.Module):
         """Final hidden states and the requested intermediates of the encoder."""
         return self.encoder.run(batch, train, request)
 
-    def transform(self, hidden: Float[Array, "*tokens width"]) -> Float[Array, "*tokens width"]:
+    def transform(
+        self, hidden: Float[Array, "*tokens hidden_size"]
+    ) -> Float[Array, "*tokens hidden_size"]:
         """What the decoder sees of hidden states, of all tokens or of a few gathered ones."""
         return self.head(hidden)
 
     @nn.nowrap
     def output_table(
         self, params: Params
-    ) -> tuple[Float[Array, "vocabulary width"], Float[Array, " vocabulary"]]:
-        """The decoder's table [vocabulary, width] and bias [vocabulary]."""
+    ) -> tuple[Float[Array, "vocabulary hidden_size"], Float[Array, " vocabulary"]]:
+        """The decoder's table [vocabulary, hidden_size] and bias [vocabulary]."""
         return output_table(params)

@@ -22,9 +22,9 @@ COMPARED = 2048
 
 
 def fit_mlm_head(
-    hidden: Float[np.ndarray, "tokens width"],
+    hidden: Float[np.ndarray, "tokens hidden_size"],
     labels: Int[np.ndarray, " tokens"],
-    table: Float[np.ndarray, "vocabulary width"],
+    table: Float[np.ndarray, "vocabulary hidden_size"],
     counts: Int[np.ndarray, " vocabulary"],
     *,
     function: str,

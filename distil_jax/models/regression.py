@@ -26,8 +26,8 @@ def fit_dense(
 
 
 def fit_norm(
-    inputs: Float[np.ndarray, "tokens width"],
-    outputs: Float[np.ndarray, "tokens width"],
+    inputs: Float[np.ndarray, "tokens hidden_size"],
+    outputs: Float[np.ndarray, "tokens hidden_size"],
     epsilon: float,
 ) -> Fitted:
     """Scale and bias of the LayerNorm of `inputs` that comes nearest to `outputs`."""
@@ -39,8 +39,8 @@ def fit_norm(
 
 
 def normalise(
-    rows: Float[np.ndarray, "tokens width"], epsilon: float
-) -> Float[np.ndarray, "tokens width"]:
+    rows: Float[np.ndarray, "tokens hidden_size"], epsilon: float
+) -> Float[np.ndarray, "tokens hidden_size"]:
     """Each row with mean 0 and variance 1."""
     centred = rows - rows.mean(axis=-1, keepdims=True)
     return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon)
@@ -51,11 +51,13 @@ def dense(inputs: Float[np.ndarray, "tokens inputs"], params: Fitted) -> np.ndar
     return inputs @ params["kernel"] + params["bias"]
 
 
-def norm(inputs: Float[np.ndarray, "tokens width"], params: Fitted, epsilon: float) -> np.ndarray:
+def norm(
+    inputs: Float[np.ndarray, "tokens hidden_size"], params: Fitted, epsilon: float
+) -> np.ndarray:
     """LayerNorm."""
     return normalise(inputs, epsilon) * params["scale"] + params["bias"]
 
 
-def activate(name: str, inputs: Float[np.ndarray, "tokens width"]) -> np.ndarray:
+def activate(name: str, inputs: Float[np.ndarray, "tokens hidden_size"]) -> np.ndarray:
     """The named activation."""
     return np.asarray(activation(name)(jnp.asarray(inputs)))

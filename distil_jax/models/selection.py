@@ -10,8 +10,8 @@ SMALLEST = 1e-9
 
 
 def choose_columns(
-    states: Sequence[Float[np.ndarray, "tokens width"]],
-    maps: Sequence[Float[np.ndarray, "width _"]],
+    states: Sequence[Float[np.ndarray, "tokens hidden_size"]],
+    maps: Sequence[Float[np.ndarray, "hidden_size _"]],
     count: int,
 ) -> Int[np.ndarray, " count"]:
     """The columns from which all `states[i] @ maps[i]` are predicted best, ascending.
@@ -74,8 +74,8 @@ class ResidualCovariance:
 
 
 def choose_blocks(
-    states: Float[np.ndarray, "tokens width"],
-    kernel: Float[np.ndarray, "width outputs"],
+    states: Float[np.ndarray, "tokens hidden_size"],
+    kernel: Float[np.ndarray, "hidden_size outputs"],
     *,
     blocks: int,
     count: int,
@@ -102,6 +102,6 @@ def _explained(own: np.ndarray, shared: np.ndarray, columns: np.ndarray) -> floa
     return float(np.sum(shared[columns] * np.linalg.solve(block, shared[columns])))
 
 
-def _covariance(states: np.ndarray) -> Float[np.ndarray, "width width"]:
+def _covariance(states: np.ndarray) -> Float[np.ndarray, "hidden_size hidden_size"]:
     centred = states - states.mean(axis=0)
     return (centred.T @ centred).astype(np.float64) / len(states)

@@ -1,7 +1,7 @@
-"""The legend of dimensions and the types that every module of this room speaks.
+"""The legend of dimensions and the types that every module of this package uses.
 
-batch: rows; length: tokens of a row; width: size of a hidden state; inner: size inside the
-feed-forward block; heads and head_width: attention; layers; vocabulary; labels: classes of a task.
+batch: rows; length: tokens of a row; hidden_size; mlp_size: inside the feed-forward block; heads
+and head_size: attention; layers; vocabulary; labels: classes of a task.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Batch = Mapping[str, Array]
 Params = Mapping[str, Any]
 
 Tokens = Int[Array, "batch length"]
-Hidden = Float[Array, "batch length width"]
+Hidden = Float[Array, "batch length hidden_size"]
 Bias = Float[Array, "batch 1 length length"]
 
 Rematerialise = Literal["none", "attention", "layer"]

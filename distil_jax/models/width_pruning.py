@@ -27,7 +27,7 @@ Layer = Any
 
 @dataclass(frozen=True)
 class _States:
-    """What one layer computes of all tokens: [tokens, width or inner width]."""
+    """What one layer computes of all tokens: [tokens, hidden_size or mlp_size]."""
 
     before: np.ndarray
     projected: dict[str, np.ndarray]
@@ -44,25 +44,25 @@ def prune_width(
     params: Params,
     batch: Batch,
     *,
-    width: int,
+    hidden_size: int,
     heads: int,
-    inner_width: int,
+    mlp_size: int,
 ) -> tuple[EncoderConfig, Params]:
-    """An encoder of `width` whose heads are as wide as before, fitted on `batch`.
+    """An encoder of `hidden_size` whose heads are as wide as before, fitted on `batch`.
 
     Args:
       params: the wide encoder's.
       batch: tokens and segments [rows, length]: some tens of thousands of tokens of real text,
         masked as in training if masked language modelling comes next.
-      width, heads, inner_width: of the result; `width` is `heads` times the head width.
+      hidden_size, heads, mlp_size: of the result; `hidden_size` is `heads` times the head size.
 
     Returns:
       The narrow encoder's configuration and parameters.
     """
-    assert width == heads * config.head_width, (width, heads, config.head_width)
+    assert hidden_size == heads * config.head_size, (hidden_size, heads, config.head_size)
     params = jax.tree.map(np.asarray, jax.device_get(params))
-    dimensions = _dimensions(config, params, batch, width)
-    small = replace(config, width=width, heads=heads, inner_width=inner_width)
+    dimensions = _dimensions(config, params, batch, hidden_size)
+    small = replace(config, hidden_size=hidden_size, heads=heads, mlp_size=mlp_size)
     embeddings, hidden = _narrow_embeddings(config, params["embeddings"], batch, dimensions)
     layers = []
     for number, wide in enumerate(_run(config, params, batch)):
@@ -73,15 +73,17 @@ def prune_width(
     return small, {"embeddings": embeddings, "layers": stacked}
 
 
-def _dimensions(config: EncoderConfig, params: Params, batch: Batch, width: int) -> np.ndarray:
+def _dimensions(
+    config: EncoderConfig, params: Params, batch: Batch, hidden_size: int
+) -> np.ndarray:
     """The hidden dimensions from which what the layers read, and the end, is restored best."""
     states, maps = [], []
     for number, wide in enumerate(_run(config, params, batch)):
         layer = _layer(params, number)
         projections = [layer["attention"][name]["kernel"] for name in ("query", "key", "value")]
         states += [wide.before, wide.between]
-        maps += [np.concatenate(projections, axis=1), layer["inner"]["kernel"]]
-    return choose_columns([*states, wide.after], [*maps, np.eye(config.width)], width)
+        maps += [np.concatenate(projections, axis=1), layer["mlp_in"]["kernel"]]
+    return choose_columns([*states, wide.after], [*maps, np.eye(config.hidden_size)], hidden_size)
 
 
 def _narrow_embeddings(
@@ -90,7 +92,7 @@ def _narrow_embeddings(
     """The tables' columns, the LayerNorm fitted, and the hidden states they give."""
     tables = {name: table[:, dimensions] for name, table in wide.items() if name != "norm"}
     plain = np.ones(len(dimensions), np.float32)
-    small = replace(config, width=len(dimensions), heads=1)
+    small = replace(config, hidden_size=len(dimensions), heads=1)
     first = {**tables, "norm": {"scale": plain, "bias": 0 * plain}}
     normal = _embed(small, first, batch)
     target = _embed(config, wide, batch)[:, dimensions]
@@ -118,10 +120,8 @@ def _narrow_layer(
     attention_norm = fit_norm(summed, wide.between[:, dimensions], epsilon)
     between = norm(summed, attention_norm, epsilon)
 
-    kernel = layer["outer"]["kernel"][:, dimensions]
-    neurons = choose_columns(
-        [activate(config.activation, wide.inner)], [kernel], config.inner_width
-    )
+    kernel = layer["mlp_out"]["kernel"][:, dimensions]
+    neurons = choose_columns([activate(config.activation, wide.inner)], [kernel], config.mlp_size)
     inner = fit_dense(between, wide.inner[:, neurons])
     fed = activate(config.activation, dense(between, inner))
     outer = fit_dense(fed, wide.summed_again[:, dimensions] - between)
@@ -129,9 +129,9 @@ def _narrow_layer(
     return {
         "attention": attention,
         "attention_norm": attention_norm,
-        "inner": inner,
-        "outer": outer,
-        "norm": fit_norm(summed, wide.after[:, dimensions], epsilon),
+        "mlp_in": inner,
+        "mlp_out": outer,
+        "mlp_norm": fit_norm(summed, wide.after[:, dimensions], epsilon),
     }
 
 
@@ -139,7 +139,7 @@ def _head_columns(
     config: EncoderConfig, layer: Layer, wide: _States, dimensions: np.ndarray
 ) -> np.ndarray:
     """The columns of the heads that are kept."""
-    blocks = wide.mixed.shape[1] // config.head_width
+    blocks = wide.mixed.shape[1] // config.head_size
     kernel = layer["attention"]["output"]["kernel"][:, dimensions]
     kept = choose_blocks(wide.mixed, kernel, blocks=blocks, count=config.heads)
     return np.arange(wide.mixed.shape[1]).reshape(blocks, -1)[kept].ravel()
@@ -159,11 +159,11 @@ def _states(config: EncoderConfig, layer: Layer, hidden: np.ndarray, batch: Batc
     mixed = _attend(config, attention, hidden, batch)
     summed = hidden + dense(mixed, attention["output"])
     between = norm(summed, layer["attention_norm"], epsilon)
-    inner = dense(between, layer["inner"])
+    inner = dense(between, layer["mlp_in"])
     fed = activate(config.activation, inner)
-    summed_again = between + dense(fed, layer["outer"])
+    summed_again = between + dense(fed, layer["mlp_out"])
     projected = {name: dense(hidden, attention[name]) for name in ("query", "key", "value")}
-    after = norm(summed_again, layer["norm"], epsilon)
+    after = norm(summed_again, layer["mlp_norm"], epsilon)
     return _States(hidden, projected, mixed, summed, between, inner, summed_again, after)
 
 
@@ -171,7 +171,7 @@ def _attend(
     config: EncoderConfig, attention: Layer, hidden: np.ndarray, batch: Batch
 ) -> np.ndarray:
     """What the heads hand to the output projection."""
-    shape = (*batch["tokens"].shape, config.heads, config.head_width)
+    shape = (*batch["tokens"].shape, config.heads, config.head_size)
     query, key, value = (
         jnp.asarray(dense(hidden, attention[name]).reshape(shape))
         for name in ("query", "key", "value")
@@ -183,7 +183,7 @@ def _attend(
 
 def _embed(config: EncoderConfig, embeddings: Any, batch: Batch) -> np.ndarray:
     embedded = Embeddings(config).apply({"params": embeddings}, batch)
-    return np.asarray(embedded).reshape(-1, config.width)
+    return np.asarray(embedded).reshape(-1, config.hidden_size)
 
 
 def _layer(params: Params, number: int) -> Layer:

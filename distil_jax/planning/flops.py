@@ -84,8 +84,8 @@ def training_flops(
     decoder = 3 * decoder_flops(student)
     backward = 2 * forward
     if frozen_embeddings:
-        backward -= 3 * 2 * student.width**2
-        decoder -= 2 * student.width * student.vocabulary if student.tied else 0
+        backward -= 3 * 2 * student.hidden_size**2
+        decoder -= 2 * student.hidden_size * student.vocabulary if student.tied else 0
     return TrainingFlops(
         teacher=_teacher(teacher, length, teacher_logits, cosine, decoded_share),
         student=forward + backward + again + decoded_share * decoder,
@@ -98,17 +98,17 @@ def encoder_flops(config: EncoderConfig, *, length: int) -> float:
     2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
     of the feed-forward block; scores and weighted sums over a whole row, masked pairs computed too.
     """
-    matmuls = 2 * (4 * config.width**2 + 2 * config.width * config.inner_width)
+    matmuls = 2 * (4 * config.hidden_size**2 + 2 * config.hidden_size * config.mlp_size)
     return float(config.layers * (matmuls + _scores(config, length)))
 
 
 def decoder_flops(config: EncoderConfig) -> float:
     """Forward FLOPs per decoded token: the transform and the matmul with the vocabulary."""
-    return float(2 * config.width**2 + 2 * config.width * config.vocabulary)
+    return float(2 * config.hidden_size**2 + 2 * config.hidden_size * config.vocabulary)
 
 
 def _scores(config: EncoderConfig, length: int) -> float:
-    return 4.0 * length * config.width
+    return 4.0 * length * config.hidden_size
 
 
 def _teacher(

@@ -87,7 +87,7 @@ def planned_topology(header: str) -> str | None:
 
 def parameters(shape: EncoderConfig) -> float:
     """Of an encoder with its tied masked-LM head, from its shape."""
-    width, inner = shape.width, shape.inner_width
+    width, inner = shape.hidden_size, shape.mlp_size
     rows = shape.vocabulary + shape.positions + shape.position_offset + shape.token_types
     layer = 4 * (width + 1) * width + (width + 1) * inner + (inner + 1) * width + 4 * width
     untied = 0 if shape.tied else shape.vocabulary * width
@@ -119,7 +119,9 @@ def _head(plan: RunPlan) -> list[str]:
 
 
 def _model(shape: EncoderConfig) -> str:
-    return f"{shape.layers} x {shape.width} {shape.model_type}, {parameters(shape) / 1e6:,.0f} M"
+    return (
+        f"{shape.layers} x {shape.hidden_size} {shape.model_type}, {parameters(shape) / 1e6:,.0f} M"
+    )
 
 
 def _memory(plan: RunPlan) -> list[str]:

@@ -22,10 +22,10 @@ SHARED: dict[str, tuple[str, Any]] = {
     "tied": ("tie_word_embeddings", True),
 }
 BERT_KEYS = SHARED | {
-    "width": ("hidden_size", 768),
+    "hidden_size": ("hidden_size", 768),
     "layers": ("num_hidden_layers", 12),
     "heads": ("num_attention_heads", 12),
-    "inner_width": ("intermediate_size", 3072),
+    "mlp_size": ("intermediate_size", 3072),
     "token_types": ("type_vocab_size", 2),
     "activation": ("hidden_act", "gelu"),
     "norm_epsilon": ("layer_norm_eps", 1e-12),
@@ -33,10 +33,10 @@ BERT_KEYS = SHARED | {
     "attention_dropout": ("attention_probs_dropout_prob", 0.1),
 }
 DISTILBERT_KEYS = SHARED | {
-    "width": ("dim", 768),
+    "hidden_size": ("dim", 768),
     "layers": ("n_layers", 6),
     "heads": ("n_heads", 12),
-    "inner_width": ("hidden_dim", 3072),
+    "mlp_size": ("hidden_dim", 3072),
     "activation": ("activation", "gelu"),
     "dropout": ("dropout", 0.1),
     "attention_dropout": ("attention_dropout", 0.1),
@@ -157,7 +157,7 @@ def _encoder_config(file: Path, model_type: str, fields: dict[str, Any]) -> Enco
     for field in ("dropout", "attention_dropout"):
         if fields[field] >= 1:
             raise UserError(f"{file}: {field} is {fields[field]}; it must be below 1")
-    for field in ("vocabulary", "width", "inner_width", "positions"):
+    for field in ("vocabulary", "hidden_size", "mlp_size", "positions"):
         if fields[field] < 1:
             raise UserError(f"{file}: {field} comes out as {fields[field]}; it must be at least 1")
     try:

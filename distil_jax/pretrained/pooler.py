@@ -17,7 +17,7 @@ def load_pooler(folder: Path, config: EncoderConfig) -> Params | None:
     for prefix in ("bert.", ""):
         names = [f"{prefix}pooler.dense.{kind}" for kind in ("weight", "bias")]
         if all(name in tensors for name in names):
-            kernel = tensors.read(names[0], (config.width, config.width))
-            bias = tensors.read(names[1], (config.width,))
+            kernel = tensors.read(names[0], (config.hidden_size, config.hidden_size))
+            bias = tensors.read(names[1], (config.hidden_size,))
             return {"kernel": jnp.asarray(kernel.T), "bias": jnp.asarray(bias)}
     return None

@@ -113,7 +113,7 @@ def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool
     if not config.tied or table.name not in tensors:
         return config.tied
     tokens = _find(encoder_weights(config)[0], config, tensors)
-    shape = (config.vocabulary, config.width)
+    shape = (config.vocabulary, config.hidden_size)
     return tokens in tensors and np.array_equal(
         tensors.read(tokens, shape), tensors.read(table.name, shape)
     )

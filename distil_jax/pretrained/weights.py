@@ -33,7 +33,11 @@ class Weight:
 
 
 def dense(
-    path: str, name: str, inputs: str = "width", outputs: str = "width", prefixed: bool = True
+    path: str,
+    name: str,
+    inputs: str = "hidden_size",
+    outputs: str = "hidden_size",
+    prefixed: bool = True,
 ) -> tuple[Weight, ...]:
     """Kernel and bias of a linear map; the folder stores the kernel as [out, in]."""
     return (
@@ -46,7 +50,12 @@ def norm(path: str, name: str, prefixed: bool = True) -> tuple[Weight, ...]:
     """Scale and bias of a LayerNorm; TensorFlow's names for them were gamma and beta."""
     return tuple(
         Weight(
-            f"{path}/{ours}", f"{name}.{theirs}", ("width",), False, (f"{name}.{old}",), prefixed
+            f"{path}/{ours}",
+            f"{name}.{theirs}",
+            ("hidden_size",),
+            False,
+            (f"{name}.{old}",),
+            prefixed,
         )
         for ours, theirs, old in (("scale", "weight", "gamma"), ("bias", "bias", "beta"))
     )
@@ -57,7 +66,7 @@ def decoder(bias: str, decoder: str) -> tuple[Weight, ...]:
     own = f"{decoder}.bias"
     return (
         Weight("bias", bias, ("vocabulary",), False, () if bias == own else (own,), False),
-        Weight("table", f"{decoder}.weight", ("vocabulary", "width"), prefixed=False),
+        Weight("table", f"{decoder}.weight", ("vocabulary", "hidden_size"), prefixed=False),
     )
 
 
@@ -69,15 +78,17 @@ FAMILIES = {
 }
 
 TOKEN_TYPES = Weight(
-    "embeddings/token_types", "embeddings.token_type_embeddings.weight", ("token_types", "width")
+    "embeddings/token_types",
+    "embeddings.token_type_embeddings.weight",
+    ("token_types", "hidden_size"),
 )
 
 EMBEDDINGS = (
-    Weight("embeddings/tokens", "embeddings.word_embeddings.weight", ("vocabulary", "width")),
+    Weight("embeddings/tokens", "embeddings.word_embeddings.weight", ("vocabulary", "hidden_size")),
     Weight(
         "embeddings/positions",
         "embeddings.position_embeddings.weight",
-        ("position_rows", "width"),
+        ("position_rows", "hidden_size"),
     ),
     *norm("embeddings/norm", "embeddings.LayerNorm"),
 )
@@ -88,9 +99,9 @@ BERT_LAYER = (
     *dense("layers/attention/value", "encoder.layer.{layer}.attention.self.value"),
     *dense("layers/attention/output", "encoder.layer.{layer}.attention.output.dense"),
     *norm("layers/attention_norm", "encoder.layer.{layer}.attention.output.LayerNorm"),
-    *dense("layers/inner", "encoder.layer.{layer}.intermediate.dense", outputs="inner_width"),
-    *dense("layers/outer", "encoder.layer.{layer}.output.dense", inputs="inner_width"),
-    *norm("layers/norm", "encoder.layer.{layer}.output.LayerNorm"),
+    *dense("layers/mlp_in", "encoder.layer.{layer}.intermediate.dense", outputs="mlp_size"),
+    *dense("layers/mlp_out", "encoder.layer.{layer}.output.dense", inputs="mlp_size"),
+    *norm("layers/mlp_norm", "encoder.layer.{layer}.output.LayerNorm"),
 )
 
 DISTILBERT_LAYER = (
@@ -99,9 +110,9 @@ DISTILBERT_LAYER = (
     *dense("layers/attention/value", "transformer.layer.{layer}.attention.v_lin"),
     *dense("layers/attention/output", "transformer.layer.{layer}.attention.out_lin"),
     *norm("layers/attention_norm", "transformer.layer.{layer}.sa_layer_norm"),
-    *dense("layers/inner", "transformer.layer.{layer}.ffn.lin1", outputs="inner_width"),
-    *dense("layers/outer", "transformer.layer.{layer}.ffn.lin2", inputs="inner_width"),
-    *norm("layers/norm", "transformer.layer.{layer}.output_layer_norm"),
+    *dense("layers/mlp_in", "transformer.layer.{layer}.ffn.lin1", outputs="mlp_size"),
+    *dense("layers/mlp_out", "transformer.layer.{layer}.ffn.lin2", inputs="mlp_size"),
+    *norm("layers/mlp_norm", "transformer.layer.{layer}.output_layer_norm"),
 )
 
 LAYERS = {"bert": BERT_LAYER, "roberta": BERT_LAYER, "distilbert": DISTILBERT_LAYER}
@@ -171,8 +182,8 @@ def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
     """The value of each dimension name."""
     return {
         "vocabulary": config.vocabulary,
-        "width": config.width,
-        "inner_width": config.inner_width,
+        "hidden_size": config.hidden_size,
+        "mlp_size": config.mlp_size,
         "position_rows": config.positions + config.position_offset,
         "token_types": config.token_types,
         "labels": labels,

@@ -99,7 +99,7 @@ def _with_token_types(config: EncoderConfig, params: Params) -> tuple[EncoderCon
         return config, params
     rows = FOLDED_TOKEN_TYPES[config.model_type]
     encoder = params["encoder"]
-    table = np.zeros((rows, config.width), np.float32)
+    table = np.zeros((rows, config.hidden_size), np.float32)
     embeddings = {**encoder["embeddings"], "token_types": table}
     params = {**params, "encoder": {**encoder, "embeddings": embeddings}}
     return replace(config, token_types=rows), params

@@ -8,6 +8,7 @@ import jax
 from distil_jax.configuration.schema import Config, from_mapping
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
+from distil_jax.models.earlier_names import current_fields
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.run.card import card
 from distil_jax.storage.address import join
@@ -48,7 +49,7 @@ def export_checkpoint(
                 f"{', '.join(map(str, kept)) or 'none yet'}"
             )
         about = checkpoints.config(chosen)
-        shape, config = EncoderConfig(**about["model"]), from_mapping(about["run"])
+        shape, config = EncoderConfig(**current_fields(about["model"])), from_mapping(about["run"])
         restored = checkpoints.restore(_abstract_state(shape, config), chosen)
     assert restored is not None
     text = card(

@@ -13,6 +13,7 @@ from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
+from distil_jax.models.earlier_names import current_fields, with_earlier_names
 from distil_jax.run.position import START, Position, described
 from distil_jax.storage.atomic import write_text
 from distil_jax.training.assemble import Models
@@ -76,6 +77,7 @@ def with_data(
 
 def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
     """Raise a `UserError` that says what differs, in what `current` knows already."""
+    saved = _with_current_names(saved)
     batch = (*BATCH, *ROWS) if _other_length(saved, current) else BATCH
     current = comparable(saved, current)
     compared = {key: saved.get(key) for key in current}
@@ -102,7 +104,7 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
     """Write what the workdir belongs to; first goes what an earlier run of another kind left."""
     path = workdir / FILE
     saved = json.loads(path.read_text()) if path.exists() else {}
-    if difference(saved, comparable(saved, identity), ignore=FREE_TO_CHANGE):
+    if difference(_with_current_names(saved), comparable(saved, identity), ignore=FREE_TO_CHANGE):
         for name in MADE_ONCE:
             shutil.rmtree(workdir / name, ignore_errors=True)
             if (workdir / name).is_file():
@@ -116,6 +118,10 @@ def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]
     return {key: value for key, value in current.items() if key in saved or key not in NEWER}
 
 
+def _with_current_names(saved: dict[str, Any]) -> dict[str, Any]:
+    return {**saved, "model": current_fields(saved["model"])} if "model" in saved else saved
+
+
 def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:
     lengths = [identity.get("rows", {}).get("length") for identity in (saved, current)]
     return None not in lengths and lengths[0] != lengths[1]
@@ -126,8 +132,9 @@ def _told(line: str) -> str:
 
 
 def _digest(params: Any) -> str:
+    """Of names and numbers; earlier versions wrote the names that they had."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(with_earlier_names(params)):
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(jax.device_get(leaf).tobytes())
     return digest.hexdigest()

@@ -213,10 +213,10 @@ def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderC
     return EncoderConfig(
         model_type="bert",
         vocabulary=vocabulary,
-        width=shape.width,
+        hidden_size=shape.width,
         layers=shape.layers,
         heads=shape.heads,
-        inner_width=shape.inner_width,
+        mlp_size=shape.inner_width,
         positions=shape.positions,
         token_types=shape.token_types,
         pad_token=pad_token,
@@ -232,9 +232,10 @@ def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -
             f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
             f"one of {student.vocabulary}; {' and '.join(with_logits)} need the same"
         )
-    if teacher.width != student.width and config.loss.uses("cosine"):
+    if teacher.hidden_size != student.hidden_size and config.loss.uses("cosine"):
         raise UserError(
-            f"teacher {config.teacher} is {teacher.width} wide and {name} {student.width}; "
+            f"teacher {config.teacher} is {teacher.hidden_size} wide and {name} "
+            f"{student.hidden_size}; "
             "set config.loss.cosine=0, or use the same width"
         )
 

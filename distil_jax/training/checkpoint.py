@@ -24,6 +24,7 @@ from jax.experimental import multihost_utils
 from distil_jax.configuration.difference import difference
 from distil_jax.distributed.coordination import is_primary
 from distil_jax.errors import Diverged, Stopped, UserError
+from distil_jax.models.earlier_names import with_current_names, with_earlier_names
 from distil_jax.storage import address, atomic
 from distil_jax.storage.address import is_url
 from distil_jax.training import checkpoint_steps
@@ -180,9 +181,13 @@ class Checkpoints:
         if found is None:
             return None
         abstract = jax.tree.map(_abstract, target)
+        earlier = with_earlier_names(abstract)
+        if self._about(found)["leaves"].keys() == _leaves(earlier).keys():
+            abstract = earlier
         self._check_leaves(found, abstract)
         arguments = ocp.args.StandardRestore(abstract)
-        return found, self._orbax.restore(self._files.state(found), args=arguments)
+        restored = self._orbax.restore(self._files.state(found), args=arguments)
+        return found, with_current_names(restored)
 
     def restore_part(self, step: int, name: str) -> State:
         """One entry of a step's state, a nested dict of arrays, on the first device.
@@ -202,7 +207,8 @@ class Checkpoints:
             item, ocp.checkpoint_utils.construct_restore_args(item), partial_restore=True
         )
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-            return reader.restore(self._files.state(step), args=arguments)[name]
+            restored = reader.restore(self._files.state(step), args=arguments)
+        return with_current_names(restored)[name]
 
     def where(self, step: int) -> str:
         """The folder of a step."""

@@ -113,7 +113,9 @@ def _same_vocabulary(run: StepSpec) -> bool:
 
 
 def _same_width(run: StepSpec) -> bool:
-    return run.teacher is not None and run.teacher.config.width == run.student.config.width
+    return (
+        run.teacher is not None and run.teacher.config.hidden_size == run.student.config.hidden_size
+    )
 
 
 def _value(mean: WeightedSum) -> float:

@@ -14,10 +14,10 @@ from distil_jax.training.parallel import Devices
 CONFIG = models.EncoderConfig(
     model_type="bert",
     vocabulary=50,
-    width=16,
+    hidden_size=16,
     layers=2,
     heads=2,
-    inner_width=32,
+    mlp_size=32,
     positions=300,
     token_types=2,
     initializer_range=0.3,

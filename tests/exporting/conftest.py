@@ -25,10 +25,10 @@ def make(teacher_folder) -> Callable[..., Pretrained]:
     def make(model_type: str, head: str | None = "masked_lm", **fields) -> Pretrained:
         settings = {
             "vocabulary": len(opened),
-            "width": 16,
+            "hidden_size": 16,
             "layers": 2,
             "heads": 2,
-            "inner_width": 24,
+            "mlp_size": 24,
         }
         config = models.EncoderConfig(
             model_type=model_type, positions=20, **(settings | OWN[model_type] | fields)

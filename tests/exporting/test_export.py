@@ -23,7 +23,7 @@ def folders(make, tmp_path_factory):
     for kind in quantise.QUANTISATIONS:
         folder = tmp_path_factory.mktemp("onnx") / "new" / kind
         settings = replace(SETTINGS, quantisation=kind, calibration=TEXTS)
-        export_onnx(make("distilbert", width=64, inner_width=128), folder, settings)
+        export_onnx(make("distilbert", hidden_size=64, mlp_size=128), folder, settings)
         made[kind] = open_onnx(folder)
     return made
 
@@ -101,7 +101,7 @@ def test_other_heads_come_back_with_their_names(make, tmp_path, head):
 
 
 def test_weights_of_a_large_graph_lie_beside_it(make, rows, tmp_path, monkeypatch):
-    model = make("distilbert", width=64, inner_width=128)
+    model = make("distilbert", hidden_size=64, mlp_size=128)
     for kind in quantise.QUANTISATIONS:
         folder = tmp_path / kind
         with monkeypatch.context() as patched:

@@ -89,14 +89,14 @@ def test_batch_and_length_are_free(make, shape):
 
 @pytest.mark.parametrize("stored", [{}, {"weights": "float16"}, {"table_largest": 127}])
 def test_a_tied_table_is_stored_once(make, stored):
-    model = make("distilbert", width=64)
+    model = make("distilbert", hidden_size=64)
     graph = onnx_model(model, **stored).graph
     shape = [model.config.vocabulary, 64]
     assert sum(sorted(tensor.dims) == sorted(shape) for tensor in graph.initializer) == 1
 
 
 def test_float16_weights_are_half_the_bytes_and_nearly_the_outputs(make, rows):
-    model, (tokens, mask) = make("bert", width=64, inner_width=128), rows
+    model, (tokens, mask) = make("bert", hidden_size=64, mlp_size=128), rows
     whole, half = onnx_model(model), onnx_model(model, weights="float16")
     assert half.ByteSize() < 0.65 * whole.ByteSize()
     (expected,), (found,) = in_onnx(whole, tokens, mask), in_onnx(half, tokens, mask)

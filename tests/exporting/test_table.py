@@ -26,7 +26,7 @@ def test_a_row_of_zeros_stays_zero():
 def test_looked_up_rows_and_the_decoder_are_near_the_float_ones(make, rows):
     from distil_jax.exporting.onnx_model import onnx_model
 
-    model, (tokens, mask) = make("distilbert", width=64, heads=4), rows
+    model, (tokens, mask) = make("distilbert", hidden_size=64, heads=4), rows
     inputs = {"input_ids": tokens, "attention_mask": mask.astype(np.int64)}
     outputs = []
     for largest in (None, 127):

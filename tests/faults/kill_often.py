@@ -66,7 +66,7 @@ def prepare(folder: Path) -> None:
 
     known = tokenizer.load("builtin:teacher")
     shape = models.EncoderConfig(
-        model_type="bert", vocabulary=len(known), width=32, layers=4, heads=4, inner_width=64,
+        model_type="bert", vocabulary=len(known), hidden_size=32, layers=4, heads=4, mlp_size=64,
         positions=64, token_types=2,
     )  # fmt: skip
     params = models.initialize(shape, jax.random.key(0))

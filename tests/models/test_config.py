@@ -11,5 +11,5 @@ def test_an_unsupported_type_is_named(config):
 
 
 def test_heads_must_divide_the_width(config):
-    with pytest.raises(UserError, match="3 heads do not fit a width of 16"):
+    with pytest.raises(UserError, match="3 heads do not fit a hidden size of 16"):
         replace(config, heads=3)

@@ -25,7 +25,7 @@ def test_classes_are_judged_by_the_first_token_alone(config, batch, model_type):
 @pytest.mark.parametrize("model_type", TYPES)
 def test_heads_drop_out_in_training_where_their_originals_do(config, model_type):
     config = replace(config, model_type=model_type)
-    hidden = jax.random.normal(jax.random.key(2), (3, 12, config.width))
+    hidden = jax.random.normal(jax.random.key(2), (3, 12, config.hidden_size))
 
     def drops(head) -> bool:
         variables = head.init(jax.random.key(0), hidden)

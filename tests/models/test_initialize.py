@@ -16,7 +16,7 @@ def test_kernels_and_tables_are_normal_and_the_rest_is_neutral(config):
 
 
 def test_layers_and_keys_differ(config):
-    kernel = models.initialize(config, jax.random.key(0))["encoder"]["layers"]["inner"]["kernel"]
-    other = models.initialize(config, jax.random.key(1))["encoder"]["layers"]["inner"]["kernel"]
+    kernel = models.initialize(config, jax.random.key(0))["encoder"]["layers"]["mlp_in"]["kernel"]
+    other = models.initialize(config, jax.random.key(1))["encoder"]["layers"]["mlp_in"]["kernel"]
     assert (kernel[0] != kernel[1]).any()
     assert (kernel != other).any()

@@ -43,9 +43,11 @@ def expected(config, params, states, number):
     for name in ("query", "key", "value"):
         dense = layer["attention"][name]
         part = hidden @ dense["kernel"] + dense["bias"]
-        parts[name] = part.reshape(*hidden.shape[:2], config.heads, config.width // config.heads)
+        parts[name] = part.reshape(
+            *hidden.shape[:2], config.heads, config.hidden_size // config.heads
+        )
     scores = np.einsum("bqhd,bkhd->bhqk", parts["query"], parts["key"])
-    scores /= np.sqrt(config.width // config.heads)
+    scores /= np.sqrt(config.hidden_size // config.heads)
     return parts, scores
 
 

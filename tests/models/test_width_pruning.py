@@ -12,7 +12,7 @@ from distil_jax.models.width_pruning import prune_width
 @pytest.fixture(scope="module")
 def wide():
     config = EncoderConfig(
-        "bert", 50, width=24, layers=2, heads=3, inner_width=40, positions=32, token_types=2
+        "bert", 50, hidden_size=24, layers=2, heads=3, mlp_size=40, positions=32, token_types=2
     )
     return config, initialize(config, jax.random.key(0))["encoder"]
 
@@ -29,7 +29,7 @@ def hidden(config, params, batch):
 
 def test_the_same_shape_is_the_same_function(wide, batch):
     config, params = wide
-    same, fitted = prune_width(config, params, batch, width=24, heads=3, inner_width=40)
+    same, fitted = prune_width(config, params, batch, hidden_size=24, heads=3, mlp_size=40)
     assert same == config
     fresh = {**batch, "tokens": batch["tokens"][::-1, ::-1]}
     error = hidden(config, params, fresh) - hidden(same, fitted, fresh)
@@ -39,7 +39,7 @@ def test_the_same_shape_is_the_same_function(wide, batch):
 def test_a_narrow_encoder_has_its_shape_and_its_parents_states(wide, batch):
     """Nearer to the kept dimensions than their means are, on rows it was not fitted on."""
     config, params = wide
-    small, fitted = prune_width(config, params, batch, width=16, heads=2, inner_width=24)
+    small, fitted = prune_width(config, params, batch, hidden_size=16, heads=2, mlp_size=24)
     shapes = jax.tree.map(jnp.shape, initialize(small, jax.random.key(0))["encoder"])
     assert jax.tree.map(jnp.shape, dict(fitted)) == shapes
     fresh = {**batch, "tokens": batch["tokens"][::-1, ::-1]}
@@ -57,7 +57,7 @@ def test_a_narrow_encoder_has_its_shape_and_its_parents_states(wide, batch):
 def test_a_width_without_whole_heads_is_refused(wide, batch):
     config, params = wide
     with pytest.raises(AssertionError, match="16"):
-        prune_width(config, params, batch, width=16, heads=3, inner_width=24)
+        prune_width(config, params, batch, hidden_size=16, heads=3, mlp_size=24)
 
 
 def test_a_first_head_knows_more_than_the_frequencies(wide, batch):

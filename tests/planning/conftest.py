@@ -20,7 +20,7 @@ PRIME_VOCABULARY = 1009
 def tiny_models() -> ModelShapes:
     """A teacher and a student of two layers each, with a prime vocabulary."""
     teacher = EncoderConfig(
-        "bert", PRIME_VOCABULARY, width=32, layers=2, heads=4, inner_width=64, positions=64
+        "bert", PRIME_VOCABULARY, hidden_size=32, layers=2, heads=4, mlp_size=64, positions=64
     )
     return ModelShapes(teacher, student_shape(teacher, 2))
 

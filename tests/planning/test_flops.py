@@ -13,10 +13,10 @@ def shape(layers: int) -> EncoderConfig:
     return EncoderConfig(
         model_type="bert",
         vocabulary=30522,
-        width=768,
+        hidden_size=768,
         layers=layers,
         heads=12,
-        inner_width=3072,
+        mlp_size=3072,
         positions=512,
     )
 

@@ -48,7 +48,7 @@ def test_the_gradient_is_summed_once_outside_of_the_loops(plan) -> None:
     assert {each.operation for each in collectives} == {"all-reduce"}
     assert not any(each.in_loop for each in collectives)
     assert plan.config.student.freeze == "positions"
-    frozen = 4 * plan.models.student.positions * plan.models.student.width
+    frozen = 4 * plan.models.student.positions * plan.models.student.hidden_size
     trained = plan.measured.memory.student - frozen
     assert trained <= sum(each.bytes * each.times for each in collectives) < trained + 1000
 
@@ -67,7 +67,7 @@ def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks() -> None:
     rows = {
         shape.elements // prime
         for shape in hlo_counts.arrays(parsed)
-        if prime in shape.dimensions and not _is_table(shape, models.student.width)
+        if prime in shape.dimensions and not _is_table(shape, models.student.hidden_size)
     }
     assert 256 in rows
     assert max(rows) <= 2 * 256

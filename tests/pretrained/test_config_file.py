@@ -22,14 +22,14 @@ def test_absent_keys_mean_transformers_defaults(tmp_path, model_type):
     write(tmp_path, model_type=model_type)
     ours, _ = read_config(tmp_path)
     theirs = AutoConfig.for_model(model_type)
-    assert (ours.vocabulary, ours.width) == (theirs.vocab_size, theirs.hidden_size)
+    assert (ours.vocabulary, ours.hidden_size) == (theirs.vocab_size, theirs.hidden_size)
     assert (ours.layers, ours.heads) == (theirs.num_hidden_layers, theirs.num_attention_heads)
     assert ours.pad_token == theirs.pad_token_id
     assert ours.positions + ours.position_offset == theirs.max_position_embeddings
     if model_type != "distilbert":
         assert ours.norm_epsilon == theirs.layer_norm_eps
         assert ours.token_types == theirs.type_vocab_size
-        assert ours.inner_width == theirs.intermediate_size
+        assert ours.mlp_size == theirs.intermediate_size
 
 
 @given(
@@ -37,10 +37,10 @@ def test_absent_keys_mean_transformers_defaults(tmp_path, model_type):
         EncoderConfig,
         model_type=st.just("bert"),
         vocabulary=st.integers(1, 10**6),
-        width=st.just(64),
+        hidden_size=st.just(64),
         layers=st.integers(1, 99),
         heads=st.sampled_from([1, 2, 64]),
-        inner_width=st.integers(1, 5000),
+        mlp_size=st.integers(1, 5000),
         positions=st.integers(1, 5000),
         token_types=st.integers(0, 5),
         activation=st.sampled_from(["gelu", "relu", "gelu_new"]),
@@ -66,10 +66,10 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
         ({"hidden_act": "quick_gelu"}, "activation 'quick_gelu' is not supported"),
         ({"hidden_size": "768"}, "hidden_size is '768', not a valid int"),
         ({"hidden_size": -1}, "hidden_size is -1"),
-        ({"hidden_size": 0}, "width comes out as 0"),
+        ({"hidden_size": 0}, "hidden_size comes out as 0"),
         ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
         ({"hidden_dropout_prob": 1.0}, "dropout is 1.0; it must be below 1"),
-        ({"num_attention_heads": 7}, "7 heads do not fit a width of 768"),
+        ({"num_attention_heads": 7}, "7 heads do not fit a hidden size of 768"),
         ({"num_attention_heads": 0}, "0 heads do not fit"),
     ],
 )

@@ -32,10 +32,10 @@ def configurations(draw: st.DrawFn) -> models.EncoderConfig:
     return models.EncoderConfig(
         model_type=model_type,
         vocabulary=vocabulary,
-        width=heads * draw(st.integers(1, 5)),
+        hidden_size=heads * draw(st.integers(1, 5)),
         layers=draw(st.integers(1, 4)),
         heads=heads,
-        inner_width=draw(st.integers(1, 9)),
+        mlp_size=draw(st.integers(1, 9)),
         positions=draw(st.integers(1, 12)),
         position_offset=pad + 1 if roberta else 0,
         token_types=0 if model_type == "distilbert" else draw(st.integers(1, 3)),

@@ -9,10 +9,10 @@ from distil_jax.pretrained.weights import FAMILIES, HEADS, encoder_weights, size
 CONFIG = models.EncoderConfig(
     model_type="bert",
     vocabulary=11,
-    width=4,
+    hidden_size=4,
     layers=3,
     heads=2,
-    inner_width=6,
+    mlp_size=6,
     positions=7,
     token_types=2,
     tied=False,

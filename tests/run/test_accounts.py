@@ -13,7 +13,7 @@ from distil_jax.run.position import START, Position
 
 LENGTH = 32
 TEACHER = EncoderConfig(
-    "bert", vocabulary=97, width=32, layers=4, heads=4, inner_width=64, positions=64
+    "bert", vocabulary=97, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=64
 )
 
 

@@ -27,6 +27,11 @@ def test_devices_and_micro_batches_are_free_to_change() -> None:
     identity.check(Path("w"), SAVED, free)
 
 
+def test_a_model_that_an_earlier_version_described_is_the_same() -> None:
+    earlier = {**SAVED, "model": {"width": 16, "inner_width": 32}}
+    identity.check(Path("w"), earlier, {**SAVED, "model": {"hidden_size": 16, "mlp_size": 32}})
+
+
 def test_only_what_is_known_yet_is_compared() -> None:
     identity.check(Path("w"), SAVED, {key: SAVED[key] for key in ("run", "model")})
 

@@ -19,6 +19,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from distil_jax.errors import UserError
+from distil_jax.models.earlier_names import with_earlier_names
 from distil_jax.training.checkpoint import Checkpoints
 
 CONFIG = {"seed": 1, "loss": {"temperature": 2.0}, "layers": [0, 2, 4]}
@@ -55,6 +56,21 @@ def test_nothing_is_made_before_the_first_save(tmp_path: Path) -> None:
         assert checkpoints.latest() is None
         assert checkpoints.restore(_state()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_that_an_earlier_version_named_otherwise_come_back(tmp_path: Path) -> None:
+    today = {
+        "layers": {"mlp_in": jnp.ones((2, 3)), "mlp_norm": jnp.zeros(2), "mlp_out": jnp.ones(2)}
+    }
+    state = {"params": today, "optimizer": optax.adamw(1e-3).init(today)}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, with_earlier_names(state), config=CONFIG)
+        restored = checkpoints.restore(state)
+        assert restored is not None
+        assert jax.tree.structure(restored[1]) == jax.tree.structure(state)
+        assert _bits(restored[1]) == _bits(state)
+        assert _bits(checkpoints.restore_part(1, "params")) == _bits(today)
+        assert set(checkpoints.restore_part(1, "params")["layers"]) == set(today["layers"])
 
 
 def test_state_and_config_come_back_bit_for_bit(tmp_path: Path) -> None:

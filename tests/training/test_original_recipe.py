@@ -21,7 +21,7 @@ from distil_jax.training import weights
 from distil_jax.training.step import StepSpec, accumulate, loss_counts, normalize_by_global_count
 
 SHAPE = EncoderConfig(
-    model_type="bert", vocabulary=211, width=32, layers=4, heads=4, inner_width=64, positions=40,
+    model_type="bert", vocabulary=211, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=40,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.2,
 )  # fmt: skip
 TEACHER = initialize(SHAPE, jax.random.key(1))

@@ -28,7 +28,8 @@ from distil_jax.training.step import (
 
 LENGTH = 24
 BERT = EncoderConfig(
-    model_type="bert", vocabulary=97, width=16, layers=3, heads=2, inner_width=32, positions=LENGTH,
+    model_type="bert", vocabulary=97, hidden_size=16, layers=3, heads=2, mlp_size=32,
+    positions=LENGTH,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,
 )  # fmt: skip
 ROBERTA = dataclasses.replace(

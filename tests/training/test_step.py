@@ -26,7 +26,7 @@ from distil_jax.training.step import (
 )
 
 SHAPE = EncoderConfig(
-    model_type="bert", vocabulary=97, width=16, layers=4, heads=2, inner_width=32, positions=32,
+    model_type="bert", vocabulary=97, hidden_size=16, layers=4, heads=2, mlp_size=32, positions=32,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,
 )  # fmt: skip
 TEACHER = initialize(SHAPE, jax.random.key(1))

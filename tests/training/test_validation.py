@@ -19,7 +19,7 @@ from distil_jax.training.step import StepSpec, mask_batch
 from distil_jax.training.validation import VALIDATION_SEED, validator
 
 SHAPE = EncoderConfig(
-    model_type="bert", vocabulary=97, width=16, layers=2, heads=2, inner_width=32, positions=32,
+    model_type="bert", vocabulary=97, hidden_size=16, layers=2, heads=2, mlp_size=32, positions=32,
     initializer_range=0.3,
 )  # fmt: skip
 TEACHER = initialize(SHAPE, jax.random.key(1))
@@ -110,9 +110,9 @@ def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
-        ({"width": 32}, {"cosine"}),
+        ({"hidden_size": 32}, {"cosine"}),
         ({"vocabulary": 104}, {"soft_target", "agreement"}),
-        ({"width": 32, "vocabulary": 104}, {"cosine", "soft_target", "agreement"}),
+        ({"hidden_size": 32, "vocabulary": 104}, {"cosine", "soft_target", "agreement"}),
     ],
 )
 def test_what_cannot_be_held_against_the_teacher_is_left_out(
