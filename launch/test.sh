@@ -1,17 +1,36 @@
 #!/usr/bin/env bash
-# Every check this project has: ./launch/test.sh [PYTEST ARGUMENTS]
+# Every check this project has: ./launch/test.sh [--all] [PYTEST ARGUMENTS]
+#
+# Format, lint, types, imports, shell, and the tests. Those marked slow, a tenth at most, run with --all alone.
 set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
+if [[ ${1:-} == --help ]]; then
+    show_head
+    exit
+fi
+chosen=(-m 'not slow')
+if [[ ${1:-} == --all ]]; then
+    chosen=()
+    shift
+fi
+
 prepare_environment test,edge
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 PATH="$venv/bin:$PATH"
 
+SECONDS=0
+mypy &
+types=$!
+trap 'kill "$types" 2>/dev/null || true' EXIT
 ruff format --check .
 ruff check .
-mypy
 lint-imports
 find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
-# Whole files, in the order of tests/conftest.py: what a file compiles and prepares is made by one
-# process alone.
-pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+wait "$types"
+printf 'test: format, lint, types, imports and shell took %d seconds\n' "$SECONDS"
+
+# A process that has nothing left takes half of the other's tests, from the end: files stay together
+# as far as they can, because their tests share what they prepare.
+pytest -n 2 --dist worksteal ${chosen[@]+"${chosen[@]}"} "$@"
+[[ ${#chosen[@]} == 0 ]] || printf 'test: those marked slow were left out; with them: %s\n' "$(pasted "$0" --all "$@")"

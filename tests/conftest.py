@@ -19,11 +19,11 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 import portpicker
 import pytest
@@ -75,28 +75,11 @@ def pytest_sessionstart() -> None:
         keep_below(_compiled_programs(), 1 << 30)
 
 
-LONG_FILES = (
-    "test_main.py",
-    "distributed/test_several_processes.py",
-    "training/test_step.py",
-    "evaluation/test_evaluation.py",
-    "test_elastic.py",
-    "evaluation/test_step.py",
-    "planning/test_step_program.py",
-    "test_other_teachers.py",
-    "run/test_health.py",
-    "models/test_encoder.py",
-    "training/test_original_recipe.py",
-    "launch/test_colab.py",
-)
-"""Those that take minutes, by `./launch/test.sh --durations=0`."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, so that no process is left alone with one at the end."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: (place.get(item.path, len(place)), -slow[item.path]))
+    """`./launch/test.sh` leaves the slow ones out: of the whole suite, a tenth at most."""
+    slow = sum(item.get_closest_marker("slow") is not None for item in items)
+    if len(items) > 1000 and slow > len(items) / 10:
+        raise pytest.UsageError(f"{slow} of {len(items)} tests are marked slow: above a tenth")
 
 
 WORDS = ["the", "of", "and", "in", "to", "is", "river", "city", "old", "was"]
@@ -200,6 +183,20 @@ def quick_compilation() -> Iterator[None]:
     """Whole runs spend their time on compiling; this halves it, in programs started here too."""
     with _quick_compilation():
         yield
+
+
+@pytest.fixture
+def quick_runs(quick_compilation: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`quick_compilation`, and figures left blank: drawing them is half of a whole run.
+
+    For runs of which no picture is looked at; `finished` has all of them.
+    """
+    blank = {"png": b"\x89PNG\r\n\x1a\n", "svg": '<svg viewBox="0 0 1 1"></svg>'}
+
+    def save(_: object, file: IO[bytes] | IO[str], *, format: str, **__: object) -> None:
+        file.write(blank[format])
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
 
 
 @contextmanager

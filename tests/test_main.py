@@ -22,7 +22,7 @@ from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from distil_jax.run import distillation
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 Flags = Callable[..., list[str]]
 TIMING = re.compile("_seconds?$|^goodput$|^restarts$|^lost_steps$")

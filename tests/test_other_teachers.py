@@ -16,7 +16,7 @@ from distil_jax import export, fill_mask, prepare, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 SENTENCES = [
     "The old city by the river was known for its bridges and its markets.",

@@ -23,7 +23,7 @@ STAMPED = r"\[\d\d:\d\d:\d\d process {}/{} step \d+\] "
 
 Flags = Callable[..., list[str]]
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 
 def figures(workdir: Path) -> list[list[float]]:
