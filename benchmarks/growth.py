@@ -117,7 +117,7 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     from distil_jax.training.step import start, train_step
 
     keep_compiled()
-    keys = {"batch.sequences": rows, "batch.micro": micro, "parallel.devices": devices}
+    keys = {"batch.size": rows, "batch.micro_size": micro, "parallel.devices": devices}
     config = config_source.read("quickstart", [f"--config.{k}={v}" for k, v in keys.items()])
     models = model_shapes(config)
     models = ModelShapes(

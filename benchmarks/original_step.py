@@ -195,7 +195,7 @@ def ours(
     folder: Path,
 ) -> Iterator[int]:
     """One step after another of the package's own; yields the tokens of each."""
-    sizes = [f"--config.batch.sequences={flags.rows}", f"--config.batch.length={flags.length}"]
+    sizes = [f"--config.batch.size={flags.rows}", f"--config.batch.length={flags.length}"]
     config = config_source.read("distilbert", sizes + flags.overrides)
     devices = Devices("jit", tuple(jax.devices()[:1]))
     run = assemble.constants(
@@ -204,7 +204,7 @@ def ours(
         teacher=teacher[0],
         masking=Masking(BERT_BASE.vocabulary, SPECIAL, MASK, 15, 80, 10),
         total_steps=1000,
-        shares=shares(flags.rows, config.batch.micro, devices.count),
+        shares=shares(flags.rows, config.batch.micro_size, devices.count),
     )
     step = devices.map(partial(train_step, run), donate=True)
     state = devices.replicate(start(run, unstack(jax.tree.map(np.asarray, student[1]))))

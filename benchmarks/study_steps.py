@@ -193,7 +193,7 @@ class Study:
         """What a step computes, and in which precision."""
         return {
             "data.train": self.rows,
-            "batch.sequences": self.size.sequences,
+            "batch.size": self.size.sequences,
             "loss.chunk": self.size.chunk,
             "precision.compute": self.size.compute,
             "precision.teacher": self.size.compute,

@@ -96,9 +96,9 @@ def config_of(rows: int, rematerialise: str, chips: int) -> Config:
     return config_source.read(
         "tpu_v4",
         [
-            f"--config.batch.sequences={rows * chips}",
-            f"--config.batch.micro={rows}",
-            f"--config.parallel.rematerialise={rematerialise}",
+            f"--config.batch.size={rows * chips}",
+            f"--config.batch.micro_size={rows}",
+            f"--config.parallel.remat={rematerialise}",
         ],
     )
 

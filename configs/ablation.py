@@ -15,7 +15,7 @@ from distil_jax.configs import quickstart
 def get_config() -> ConfigDict:
     config = quickstart.get_config()
     config.total_steps = 60
-    config.batch.sequences = 16
+    config.batch.size = 16
     # Only the end is compared.
     config.eval.every_steps = 1_000_000
     config.checkpoint.every_steps = 20

@@ -20,9 +20,9 @@ def get_config() -> ConfigDict:
     config.teacher = "bert-base-uncased"
     config.student.layers = "every_other"  # whatever the depth of the teacher
     config.total_steps = 1000
-    config.batch.sequences = 256
+    config.batch.size = 256
     config.batch.length = 128
-    config.batch.micro = 32
+    config.batch.micro_size = 32
     config.precision.compute = "bfloat16"
     config.precision.teacher = "bfloat16"
     config.checkpoint.every_steps = 200

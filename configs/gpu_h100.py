@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config = distilbert.get_config()
     config.precision.compute = "bfloat16"
     config.precision.teacher = "bfloat16"
-    config.batch.micro = 64
+    config.batch.micro_size = 64
     # Logits of this many tokens at one time: large enough for the tensor cores.
     config.loss.chunk = 2048
     return config

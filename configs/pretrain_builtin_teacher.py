@@ -8,7 +8,7 @@
         --config.tokenizer=VOCABULARY --config.data.train=ROWS
 
 Hardware: two CPU cores, about 4,000 tokens/s; about an hour. On an accelerator raise
-config.total_steps and config.batch.sequences together.
+config.total_steps and config.batch.size together.
 
 It can start from a pretrained model made narrower instead of from nothing; its heads are as wide as
 that model's, 8 of 32 for MiniLM, and config.student.folder decides the shape:
@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     config.loss.masked_lm = 1.0
     config.loss.cosine = 0.0
     config.total_steps = 5000
-    config.batch.sequences = 16
+    config.batch.size = 16
     config.batch.length = 128
     config.data.document = "block"
     config.student.dropout = 0.0

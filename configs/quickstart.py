@@ -14,7 +14,7 @@ from distil_jax.configs import base
 def get_config() -> ConfigDict:
     config = base.get_config()
     config.total_steps = 150
-    config.batch.sequences = 32
+    config.batch.size = 32
     config.batch.length = 128
     # So few tokens are seen once each: dropout would only slow the student's learning.
     config.student.dropout = 0.0

@@ -19,8 +19,8 @@ def get_config() -> ConfigDict:
     config = distilbert.get_config()
     config.precision.compute = "bfloat16"
     config.precision.teacher = "bfloat16"
-    config.batch.micro = 32
-    config.parallel.rematerialise = "attention"
+    config.batch.micro_size = 32
+    config.parallel.remat = "attention"
     # Logits of this many tokens at one time: large enough for the matrix units.
     config.loss.chunk = 1024
     return config

@@ -18,5 +18,5 @@ from distil_jax.configs import tpu_v4
 def get_config() -> ConfigDict:
     config = tpu_v4.get_config()
     # Half of a v4 chip's memory.
-    config.batch.micro = 16
+    config.batch.micro_size = 16
     return config

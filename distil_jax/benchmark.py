@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,8 @@ def main(arguments: list[str]) -> None:
         raise UsageError("--teacher, --export and --input are measured beside --model; give it")
     if overrides and not flags.config:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
-    config = config_source.read(flags.config, overrides) if flags.config else None
+    notes = sys.stderr if flags.json else None
+    config = config_source.read(flags.config, overrides, notes=notes) if flags.config else None
 
     from distil_jax.profiling import benchmark_text
     from distil_jax.report import speed as report

@@ -146,7 +146,7 @@ def _no_memory(error: BaseException) -> str:
     said = " ".join(str(error).split())[:200]
     return (
         f"memory is not enough{f' ({said})' if said else ''}; compute fewer rows at one time "
-        "(config.batch.micro, or --micro), see parallel.rematerialise and loss.chunk in "
+        "(config.batch.micro_size, or --micro), see parallel.remat and loss.chunk in "
         "configs/base.py, and try settings with distil_jax.plan"
     )
 

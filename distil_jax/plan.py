@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
@@ -12,7 +13,8 @@ def main(arguments: list[str]) -> None:
     flags, overrides = _parser().parse_known_args(arguments)
     if flags.teacher is not None:
         overrides.append(f"--config.teacher={flags.teacher}")
-    config = config_source.read(flags.config, overrides)
+    notes = sys.stderr if flags.json else None
+    config = config_source.read(flags.config, overrides, notes=notes)
 
     from distil_jax.planning import plan_text, topologies
     from distil_jax.planning.model_shapes import model_shapes

@@ -141,7 +141,7 @@ def rows_folder(
 
 @pytest.fixture(scope="session")
 def flags(teacher_folder: Path, rows_folder: Path) -> Callable[..., list[str]]:
-    """The command line of a tiny run, on one device: `flags(workdir, **{"batch.micro": 4})`.
+    """The command line of a tiny run, on one device: `flags(workdir, **{"batch.micro_size": 4})`.
 
     Runs of 12 steps and a student of 2 layers share their compiled programs.
     """
@@ -150,7 +150,7 @@ def flags(teacher_folder: Path, rows_folder: Path) -> Callable[..., list[str]]:
         values: dict[str, object] = {
             "teacher": teacher_folder,
             "data.train": rows_folder,
-            "batch.sequences": 8,
+            "batch.size": 8,
             "batch.length": 32,
             "total_steps": 12,
             "log.every_steps": 1,

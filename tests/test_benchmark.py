@@ -25,7 +25,7 @@ def _small_matmuls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def training(flags: Callable[..., list[str]], tmp_path: Path) -> list[str]:
     """The command line that measures a tiny run's step."""
-    keys = [key for key in flags(tmp_path, **{"batch.micro": 4}) if "--workdir" not in key]
+    keys = [key for key in flags(tmp_path, **{"batch.micro_size": 4}) if "--workdir" not in key]
     return [*keys, "--steps=3"]
 
 
@@ -113,7 +113,7 @@ def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
         (["--config=base", "--config.sed=1"], UsageError, "did you mean"),
         (["--config=base", "--steps=0"], UsageError, "0 is not at least 1"),
         (["--config=base", "--config.data.train=absent.txt"], UserError, "absent.txt"),
-        (["--config=base", "--config.batch.sequences=9"], UserError, "does not divide"),
+        (["--config=base", "--config.batch.size=9"], UserError, "does not divide"),
         (["--model=builtin:teacher", "--input=absent.txt"], UserError, "absent.txt does not exist"),
     ],
 )

@@ -88,5 +88,5 @@ def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, ca
     assert commandline.report(error) == 1
     told = capsys.readouterr().err
     assert told.startswith("error: memory is not enough")
-    assert "config.batch.micro" in told
+    assert "config.batch.micro_size" in told
     assert told.count("\n") == 1

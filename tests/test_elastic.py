@@ -16,7 +16,7 @@ from distil_jax.main import main
 from distil_jax.run import distillation
 
 Flags = Callable[..., list[str]]
-STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.sequences": 16}
+STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.size": 16}
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -76,8 +76,8 @@ def test_another_batch_goes_on_with_the_flag_where_the_rows_were_left(
     run, whole = tmp_path / "run", tmp_path / "whole"
     constant = {"optimizer.warmup": 0.0, "eval.every_steps": 20}
     stopped_after(3, flags(run, **constant), monkeypatch)
-    changed = constant | {"batch.sequences": 16}
-    with pytest.raises(UserError, match=r"batch.sequences was 8 and is 16.*allow_batch_change"):
+    changed = constant | {"batch.size": 16}
+    with pytest.raises(UserError, match=r"batch.size was 8 and is 16.*allow_batch_change"):
         main(flags(run, **changed))
     seen: list[list[int]] = []
     unpatched = distillation.training_batches

@@ -310,7 +310,7 @@ def test_goes_on_from_a_student_folder(tmp_path: Path, flags: Flags, finished: P
         ({"student.initialize": "random"}, 2, None),
         ({"student.layers": "0,3"}, 2, "[0, 3]"),
         ({"student.layers": "2"}, 2, "[0, 3]"),
-        ({"loss.positions": "masked", "batch.micro": 2}, 2, "[0, 2]"),
+        ({"loss.positions": "masked", "batch.micro_size": 2}, 2, "[0, 2]"),
     ],
 )
 def test_students_of_other_kinds(
@@ -330,7 +330,7 @@ def test_students_of_other_kinds(
 def test_pretraining_has_the_masked_lm_loss_alone(
     tmp_path: Path, flags: Flags, teacher_folder: Path
 ) -> None:
-    shape = {"layers": 2, "width": 16, "heads": 2, "inner_width": 32, "positions": 32}
+    shape = {"layers": 2, "hidden_size": 16, "heads": 2, "mlp_size": 32, "positions": 32}
     changes: dict[str, object] = {
         "teacher": "",
         "tokenizer": teacher_folder,

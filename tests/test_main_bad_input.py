@@ -97,7 +97,7 @@ def fails(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--config.batch.sequence=8"], ["config.batch.sequence", "config.batch.sequences"]),
+        (["--config.batch.sequence=8"], ["config.batch.sequence", "config.batch.size"]),
         (["--config.temprature=8"], ["config.temprature", "config.loss.temperature"]),
         (["--config.total_steps=many"], ["config.total_steps", "many", "int"]),
         (["--config.total_steps=1.5"], ["config.total_steps", "1.5", "int"]),
@@ -118,7 +118,7 @@ def fails(
         (["--config={place}/text.txt"], ["text.txt", "SyntaxError"]),
         (
             ["--config={place}/unknown_key.py"],
-            ["config.batch.sequence;", "did you mean config.batch.sequences"],
+            ["config.batch.sequence;", "did you mean config.batch.size"],
         ),
         (["--workdir="], ["--workdir", "empty"]),
     ],
@@ -201,12 +201,12 @@ def test_a_damaged_folder_exits_1(
         ({"teacher": "nobody/nothing"}, ["nobody/nothing", "network"]),
         ({"teacher": "{place}/absent/folder"}, ["absent/folder", "does not exist"]),
         (
-            {"batch.sequences": 12, "parallel.devices": 8},
-            ["config.batch.sequences=12", "8 devices", "8 or 16"],
+            {"batch.size": 12, "parallel.devices": 8},
+            ["config.batch.size=12", "8 devices", "8 or 16"],
         ),
         (
-            {"batch.sequences": 12, "parallel.devices": 2, "batch.micro": 4},
-            ["config.batch.sequences=12", "2 devices", "config.batch.micro=4", "8 or 16", "3 or 6"],
+            {"batch.size": 12, "parallel.devices": 2, "batch.micro_size": 4},
+            ["config.batch.size=12", "2 devices", "config.batch.micro_size=4", "8 or 16", "3 or 6"],
         ),
         ({"parallel.devices": 9}, ["config.parallel.devices=9", "8 devices"]),
         ({"student.layers": "0,9"}, ["config.student.layers", "0,9", "4-layer"]),

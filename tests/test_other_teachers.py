@@ -162,7 +162,7 @@ def test_a_teacher_of_another_kind_becomes_a_student_of_its_kind(
         known.unk_token_id,
     ]  # fmt: skip
     values = {
-        "teacher": teacher, "data.train": rows, "batch.sequences": 8, "total_steps": 4,
+        "teacher": teacher, "data.train": rows, "batch.size": 8, "total_steps": 4,
         "log.every_steps": 1, "log.tensorboard": False, "eval.every_steps": 4,
         "checkpoint.every_steps": 2, "parallel.devices": 1, "optimizer.learning_rate": 0.01,
     }  # fmt: skip

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schedule_text import parse
+
+TEMPERATURE = "temperature"
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,18 @@ class Loss:
         return {**weights, **values} | ({"options": options} if options else {})
 
 
-def complete(section: ConfigDict) -> None:
-    """Add the keys that the table of objectives brings and the section does not have yet."""
-    with section.unlocked():
-        for name, entry in OBJECTIVES.items():
-            _add(section, name, entry.weight)
-            _add(section.schedules, name, "")
-            if entry.options:
-                _add(section, "options", ConfigDict())
-                _add(section.options, name, ConfigDict())
-            for key in entry.options:
-                _add(section.options[name], key.name, key.default)
+def loss(section: Mapping[str, Any]) -> Loss:
+    """From the section as users write it, already checked.
 
-
-def _add(section: ConfigDict, name: str, value: Any) -> None:
-    if name not in section:
-        section[name] = value
+    Objectives that are not registered here, as an export may find them in a checkpoint, come last.
+    """
+    scheduled = [name for name in section["schedules"] if name != TEMPERATURE]
+    names = [*OBJECTIVES, *(name for name in scheduled if name not in OBJECTIVES)]
+    return Loss(
+        weights={name: section[name] for name in names},
+        temperature=section[TEMPERATURE],
+        schedules={name: section["schedules"][name] for name in (*names, TEMPERATURE)},
+        positions=section["positions"],
+        chunk=section["chunk"],
+        options=section.get("options", {}),
+    )

@@ -70,7 +70,7 @@ def training_flops(
     forward ones; the teacher runs forward where a loss needs it, with its head where
     `teacher_logits` (soft targets, the squared error of logits). `decoded_share` of the tokens
     pass the head and the matmul with the vocabulary: 1 where the teacher's logits count at all
-    tokens, the masked share elsewhere. `recomputed` is config.parallel.rematerialise. Embeddings
+    tokens, the masked share elsewhere. `recomputed` is config.parallel.remat. Embeddings
     that are frozen have no gradient: neither as the decoder's table, where it is theirs, nor as
     what the first layer's queries, keys and values are made from.
     """

@@ -51,16 +51,16 @@ def fit_report(plan: RunPlan) -> str:
         return f"it fits: {memory.total / GB:.1f} GB on a {where}{_more_than_preallocated(plan)}"
     start = f"it does not fit: {memory.total / GB:.1f} GB on a {where}; "
     if plan.largest_micro_rows:
-        return start + f"set config.batch.micro={plan.largest_micro_rows}"
+        return start + f"set config.batch.micro_size={plan.largest_micro_rows}"
     if memory.teacher > hbm_bytes:
         return start + f"the teacher alone takes {memory.teacher / GB:.1f} GB: use a smaller one"
     if memory.fixed > hbm_bytes:
         return start + _smaller_student(plan)
     changes = []
     if plan.shares.micro_rows > 1:
-        changes.append("a smaller config.batch.micro")
-    if plan.config.parallel.rematerialise != "layer":
-        changes.append("config.parallel.rematerialise=layer")
+        changes.append("a smaller config.batch.micro_size")
+    if plan.config.parallel.remat != "layer":
+        changes.append("config.parallel.remat=layer")
     changes.append("a smaller config.loss.chunk")
     return start + "try " + " or ".join(changes)
 

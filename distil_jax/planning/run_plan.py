@@ -107,7 +107,7 @@ def workload_of(config: Config, corpus_tokens: float | None) -> Workload:
         length, rows = split.length, split.rows
     if rows is None:
         rows = round((corpus_tokens or PAPER_TOKENS) / length)
-    steps = config.total_steps or max(1, round(config.epochs * rows / config.batch.sequences))
+    steps = config.total_steps or max(1, round(config.epochs * rows / config.batch.size))
     return Workload(length, steps)
 
 
@@ -118,11 +118,13 @@ def plan_run(
 
     Raises `UserError` where the batch does not divide, or the TPU compiler is missing.
     """
-    batch_shares = shares(config.batch.sequences, config.batch.micro, topology.chips)
+    batch_shares = shares(config.batch.size, config.batch.micro_size, topology.chips)
     known: dict[int, Measured] = {}
 
     def compile_at(rows: int) -> Measured:
-        changed = dataclasses.replace(config, batch=dataclasses.replace(config.batch, micro=rows))
+        changed = dataclasses.replace(
+            config, batch=dataclasses.replace(config.batch, micro_size=rows)
+        )
         return compile_step(changed, models, topology, workload)
 
     known[batch_shares.micro_rows] = measured = compile_at(batch_shares.micro_rows)
@@ -184,9 +186,9 @@ def _estimate(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
     """Without a compiler for the chip: memory from shapes, matmuls counted, traffic unknown."""
-    batch_shares = shares(config.batch.sequences, config.batch.micro, topology.chips)
+    batch_shares = shares(config.batch.size, config.batch.micro_size, topology.chips)
     one_chip = dataclasses.replace(
-        config, batch=dataclasses.replace(config.batch, sequences=batch_shares.device_rows)
+        config, batch=dataclasses.replace(config.batch, size=batch_shares.device_rows)
     )
     one_device = parallel.Devices("jit", tuple(jax.devices()[:1]))
     memory = measure.memory_by_kind(program(one_chip, models, one_device, workload), None)
@@ -195,7 +197,7 @@ def _estimate(
         models.teacher,
         models.student,
         length=workload.length,
-        recomputed=config.parallel.rematerialise,  # type: ignore[arg-type]
+        recomputed=config.parallel.remat,  # type: ignore[arg-type]
     ).total
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,

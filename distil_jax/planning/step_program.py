@@ -52,7 +52,7 @@ def step_program(
     config: Config, models: ModelShapes, devices: Devices, *, length: int, total_steps: int
 ) -> StepProgram:
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
-    batch_shares = shares(config.batch.sequences, config.batch.micro, devices.count)
+    batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
     spec = assemble.constants(
         config,
         student=assemble.with_dropout(config, models.student),
@@ -69,7 +69,7 @@ def step_program(
         devices,
         state=_placed(jax.eval_shape(partial(start, spec), params), devices.replicated),
         teacher_params=_placed(teacher, devices.replicated),
-        batch=_batch(config.batch.sequences, length, devices),
+        batch=_batch(config.batch.size, length, devices),
     )
 
 

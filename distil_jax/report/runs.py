@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distil_jax.configuration.declared import with_current_names
 from distil_jax.errors import UserError
 from distil_jax.report import files
 
@@ -39,7 +40,7 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """The config by dotted key."""
-        return flat(self.config.get("run", {}))
+        return with_current_names(flat(self.config.get("run", {})))
 
     @property
     def teacher(self) -> str:

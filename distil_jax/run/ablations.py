@@ -133,10 +133,10 @@ def _is_finished(shared: Sweep, config: Config, workdir: Path) -> bool:
     """Whether this very run ended here: its results are the last thing a run writes."""
     if not (workdir / "results.json").is_file():
         return False
-    saved = read_object(workdir / identity.FILE)
+    saved = identity.of_today(read_object(workdir / identity.FILE))
     wanted = identity.comparable(saved, {"run": as_dict(config), **shared.belongs})
     return not difference(
-        {name: saved.get(name) for name in wanted}, wanted, ignore=identity.FREE_TO_CHANGE
+        {name: saved.get(name) for name in wanted}, wanted, ignore=identity.free_to_change()
     )
 
 

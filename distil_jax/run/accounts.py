@@ -54,9 +54,9 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         None if teacher is None else teacher.config,
         setup.models.student,
         length=setup.train_data.length,
-        recomputed=setup.config.parallel.rematerialise,  # type: ignore[arg-type]
+        recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
     )
-    rows = setup.position.after(before, setup.config.batch.sequences)
+    rows = setup.position.after(before, setup.config.batch.size)
     return {
         "devices": setup.devices.count,
         "device_hours": device_seconds / 3600,

@@ -25,7 +25,7 @@ def training_batches(setup: Setup, first_step: int) -> Iterator[Any]:
 def held_out_batches(setup: Setup) -> Callable[[], Iterator[Any]]:
     """A function that goes through all held-out rows once."""
     devices = setup.devices.count
-    rows = setup.config.eval.sequences or setup.shares.micro_rows * devices
+    rows = setup.config.eval.batch_size or setup.shares.micro_rows * devices
 
     def batches() -> Iterator[Any]:
         return loader.validation_batches(

@@ -24,7 +24,7 @@ def card(
         ),
         "temperature": loss.temperature,
         **_options(config),
-        "rows per step": config.batch.sequences,
+        "rows per step": config.batch.size,
         "learning rate": config.optimizer.learning_rate,
         **made,
     }

@@ -54,16 +54,16 @@ def run(
     on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
         devices = parallel.devices(config.parallel)
-        shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
+        shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
         models = assemble.models(config)
         found = rows.find(config, models)
         with _lock(workdir) as home, _checkpoints(home, config.checkpoint) as checkpoints:
             latest = checkpoints.latest()
             belongs = identity.of(config, models)
-            if latest is not None:
-                identity.check(home.address, checkpoints.config(latest), belongs)
+            saved = None if latest is None else identity.of_today(checkpoints.config(latest))
+            if saved is not None:
+                identity.check(home.address, saved, belongs)
             train_data, held_out = rows.prepare(config, home, models, found)
-            saved = None if latest is None else checkpoints.config(latest)
             place = position.resume(saved, latest or 0, config, train_data)
             belongs = identity.with_data(belongs, train_data, held_out, place)
             if saved is not None:

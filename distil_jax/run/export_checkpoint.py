@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import jax
 
-from distil_jax.configuration.schema import Config, from_mapping
+from distil_jax.configuration.schema import Config, from_saved
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.earlier_names import current_fields
@@ -49,7 +49,7 @@ def export_checkpoint(
                 f"{', '.join(map(str, kept)) or 'none yet'}"
             )
         about = checkpoints.config(chosen)
-        shape, config = EncoderConfig(**current_fields(about["model"])), from_mapping(about["run"])
+        shape, config = EncoderConfig(**current_fields(about["model"])), from_saved(about["run"])
         restored = checkpoints.restore(_abstract_state(shape, config), chosen)
     assert restored is not None
     text = card(

@@ -9,35 +9,18 @@ from typing import Any
 
 import jax
 
+from distil_jax.configuration import declared, earlier
 from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
 from distil_jax.models.earlier_names import current_fields, with_earlier_names
 from distil_jax.run.position import START, Position, described
 from distil_jax.storage.atomic import write_text
 from distil_jax.training.assemble import Models
 
-FREE_TO_CHANGE = (
-    "run.parallel",
-    "run.processes",
-    "run.profile",
-    "run.batch.micro",
-    "run.loss.chunk",
-    "run.checkpoint",
-    "position",
-    "rows",
-    "run.eval",
-    "run.log",
-    "run.data.train",
-    "run.data.validation",
-    "run.teacher",
-    "run.tokenizer",
-    "run.student.folder",
-)
-"""Keys that a resumed run may change: they change no number, or what they name is compared."""
-
-BATCH = ("run.batch.sequences", "run.batch.length")
+BATCH = ("run.batch.size", "run.batch.length")
 DIGESTS = {
     "teacher": "the teacher's weights differ",
     "start": "the weights in config.student.folder differ",
@@ -77,15 +60,15 @@ def with_data(
 
 def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
     """Raise a `UserError` that says what differs, in what `current` knows already."""
-    saved = _with_current_names(saved)
+    saved = of_today(saved, current)
     batch = (*BATCH, *ROWS) if _other_length(saved, current) else BATCH
     current = comparable(saved, current)
     compared = {key: saved.get(key) for key in current}
-    free: tuple[str, ...] = FREE_TO_CHANGE
+    free = always_free = free_to_change()
     if current["run"].get("checkpoint", {}).get("allow_batch_change"):
         free += batch
     differs = difference(compared, current, ignore=free)
-    if differs and not difference(compared, current, ignore=FREE_TO_CHANGE + batch):
+    if differs and not difference(compared, current, ignore=always_free + batch):
         raise UserError(
             f"{workdir} holds checkpoints of another batch: {'; '.join(map(_told, differs))}; use "
             "the batch they were made with, go on with "
@@ -104,7 +87,8 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
     """Write what the workdir belongs to; first goes what an earlier run of another kind left."""
     path = workdir / FILE
     saved = json.loads(path.read_text()) if path.exists() else {}
-    if difference(_with_current_names(saved), comparable(saved, identity), ignore=FREE_TO_CHANGE):
+    before = of_today(saved, identity)
+    if difference(before, comparable(before, identity), ignore=free_to_change()):
         for name in MADE_ONCE:
             shutil.rmtree(workdir / name, ignore_errors=True)
             if (workdir / name).is_file():
@@ -113,13 +97,37 @@ def settle(workdir: Path, identity: dict[str, Any]) -> None:
         write_text(path, json.dumps(identity, indent=2) + "\n")
 
 
+def of_today(saved: dict[str, Any], current: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a version before this one saved, as this one would save it.
+
+    Of what is not whole, only what `current` has is added.
+    """
+    found = dict(saved)
+    if "run" in saved:
+        found["run"] = earlier.of_today(saved["run"], current and current.get("run"))
+    if "model" in saved:
+        found["model"] = _model_of_today(saved["model"], (current or {}).get("model", {}))
+    return found
+
+
+def free_to_change() -> tuple[str, ...]:
+    """What a resumed run may change: it changes no number, or what it names is compared."""
+    return ("position", "rows", *(f"run.{name}" for name in declared.free_to_change()))
+
+
 def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
     """What of the current identity an earlier version, too, would have saved."""
     return {key: value for key, value in current.items() if key in saved or key not in NEWER}
 
 
-def _with_current_names(saved: dict[str, Any]) -> dict[str, Any]:
-    return {**saved, "model": current_fields(saved["model"])} if "model" in saved else saved
+def _model_of_today(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+    """A saved `EncoderConfig` under today's names, with the defaults of fields that are newer."""
+    newer = {
+        field.name: field.default
+        for field in dataclasses.fields(EncoderConfig)
+        if field.name in current and field.default is not dataclasses.MISSING
+    }
+    return newer | current_fields(saved)
 
 
 def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:

@@ -31,11 +31,11 @@ def resume(saved: dict[str, Any] | None, step: int, config: Config, data: Split)
     if saved is None:
         return START
     before = Position(**saved.get("position", asdict(START)))
-    sequences = saved["run"]["batch"]["sequences"]
+    size = saved["run"]["batch"]["size"]
     rows = saved.get("rows", {}).get("count", data.rows)
-    if (sequences, rows) == (config.batch.sequences, data.rows):
+    if (size, rows) == (config.batch.size, data.rows):
         return before
-    return Position(step, before.after(step, sequences) * data.rows // rows)
+    return Position(step, before.after(step, size) * data.rows // rows)
 
 
 def total_steps(position: Position, config: Config, data: Split) -> int:
@@ -43,7 +43,7 @@ def total_steps(position: Position, config: Config, data: Split) -> int:
     if config.total_steps or position == START:
         return assemble.steps(config, data)
     left = config.epochs * data.rows - position.row
-    return position.step + max(0, round(left / config.batch.sequences))
+    return position.step + max(0, round(left / config.batch.size))
 
 
 def described(position: Position, data: Split) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _open_train(config: Config, models: Models, folder: str) -> Split:
     if split.rows == 0:
         raise UserError(f"config.data.train={config.data.train} holds no rows; prepare more text")
     assemble.check_data(config, models, split, "train")
-    next(loader.training_batches(split, batch=config.batch.sequences, seed=config.seed))
+    next(loader.training_batches(split, batch=config.batch.size, seed=config.seed))
     return split
 
 

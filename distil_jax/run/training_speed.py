@@ -28,7 +28,7 @@ def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
     Text is prepared in `folder` first; nothing else is written. Raises `UserError` as a run does.
     """
     devices = parallel.devices(config.parallel)
-    shares = parallel.shares(config.batch.sequences, config.batch.micro, devices.count)
+    shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
     models = assemble.models(config)
     data, _ = rows.prepare(config, resolve(folder), models, rows.find(config, models))
     batches = loader.training_batches(data, batch=shares.rows, seed=config.seed)

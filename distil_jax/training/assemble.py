@@ -130,7 +130,7 @@ def module(
         shape,
         scan=scan[config.parallel.scan_layers],
         dtype=jnp.dtype(dtype),
-        rematerialise=config.parallel.rematerialise,  # type: ignore[arg-type]
+        rematerialise=config.parallel.remat,  # type: ignore[arg-type]
     )
 
 
@@ -158,7 +158,7 @@ def steps(config: Config, data: Split) -> int:
     """Optimizer steps of the whole run."""
     if config.total_steps:
         return config.total_steps
-    return max(1, round(config.epochs * data.rows / config.batch.sequences))
+    return max(1, round(config.epochs * data.rows / config.batch.size))
 
 
 def cast(params: Params, dtype: str) -> Params:
@@ -213,10 +213,10 @@ def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderC
     return EncoderConfig(
         model_type="bert",
         vocabulary=vocabulary,
-        hidden_size=shape.width,
+        hidden_size=shape.hidden_size,
         layers=shape.layers,
         heads=shape.heads,
-        mlp_size=shape.inner_width,
+        mlp_size=shape.mlp_size,
         positions=shape.positions,
         token_types=shape.token_types,
         pad_token=pad_token,

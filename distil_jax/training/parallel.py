@@ -182,7 +182,7 @@ def shares(sequences: int, micro: int, device_count: int) -> Shares:
     """The division of `sequences` rows, or an error with the nearest numbers that divide."""
     if sequences % device_count:
         raise UserError(
-            f"config.batch.sequences={sequences} does not divide by {device_count} devices; "
+            f"config.batch.size={sequences} does not divide by {device_count} devices; "
             f"set it to {_near(sequences, device_count)}"
         )
     device_rows = sequences // device_count
@@ -190,10 +190,10 @@ def shares(sequences: int, micro: int, device_count: int) -> Shares:
     if device_rows % micro_rows:
         unit = device_count * micro_rows
         raise UserError(
-            f"config.batch.sequences={sequences} over {device_count} devices is {device_rows} rows "
-            f"each, which does not divide into micro-batches of config.batch.micro={micro} rows; "
-            f"set config.batch.sequences to {_near(sequences, unit)} or config.batch.micro to "
-            f"{_either(_divisors_near(device_rows, micro_rows))}"
+            f"config.batch.size={sequences} over {device_count} devices is {device_rows} rows "
+            f"each, which does not divide into micro-batches of config.batch.micro_size={micro} "
+            f"rows; set config.batch.size to {_near(sequences, unit)} or config.batch.micro_size "
+            f"to {_either(_divisors_near(device_rows, micro_rows))}"
         )
     return Shares(sequences, device_rows, micro_rows)
 

@@ -26,6 +26,6 @@ def test_hardware_configs_follow_the_papers_recipe(name: str) -> None:
     weights = [config.loss.weight(name) for name in ("soft_target", "masked_lm", "cosine")]
     assert weights == [5.0, 2.0, 1.0]
     assert config.loss.temperature == 2.0
-    assert config.batch.sequences == 4096
+    assert config.batch.size == 4096
     assert config.student.layers == "original"
     assert (config.optimizer.beta1, config.optimizer.beta2) == (0.9, 0.98)

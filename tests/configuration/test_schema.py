@@ -1,25 +1,22 @@
-"""config: base.py and the dataclasses agree, and values out of range are named."""
+"""schema: base.py's keys and the dataclasses agree, and values out of range are named."""
 
 import dataclasses
+import typing
 from typing import Any
 
 import pytest
 
 from distil_jax.configuration import source as config_source
-from distil_jax.configuration.schema import (
-    ABOVE,
-    AT_LEAST,
-    AT_MOST,
-    CHOICES,
-    Config,
-    as_dict,
-    from_mapping,
-)
+from distil_jax.configuration.declared import declared
+from distil_jax.configuration.key import Key
+from distil_jax.configuration.loss import Loss
+from distil_jax.configuration.schema import Config, as_dict, from_mapping, from_saved
+from distil_jax.configuration.tree import flat, nested
 from distil_jax.errors import UsageError
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    """base.py's values with some changed: `mapping(**{"batch.micro": 4})`."""
+    """base.py's values with some changed: `mapping(**{"batch.micro_size": 4})`."""
     values = as_dict(config_source.read("base", []))
     for key, value in changes.items():
         *sections, name = key.split(".")
@@ -47,16 +44,55 @@ def test_a_config_goes_to_a_dict_and_back() -> None:
     assert from_mapping(as_dict(config)) == config
 
 
-@pytest.mark.parametrize("key", [*CHOICES, *AT_LEAST, *AT_MOST, *ABOVE])
-def test_every_limit_is_of_a_key_that_exists_and_holds(key: str) -> None:
-    wrong: list[Any] = []
-    wrong += ["neither"] if key in CHOICES else []
-    wrong += [AT_LEAST[key] - 1] if key in AT_LEAST else []
-    wrong += [AT_MOST[key] + 1] if key in AT_MOST else []
-    wrong += [ABOVE[key]] if key in ABOVE else []
+def typed(kind: Any, prefix: str = "") -> dict[str, type]:
+    """The keys of the dataclasses by dotted name; those of the losses come from their table."""
+    found: dict[str, type] = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        below = dataclasses.is_dataclass(hint) and hint is not Loss
+        found |= typed(hint, f"{prefix}{name}.") if below else {f"{prefix}{name}": hint}
+    return found
+
+
+def test_the_dataclasses_have_every_declared_key_with_its_type() -> None:
+    keys = {key.name: key.type for key in declared() if not key.name.startswith("loss.")}
+    assert keys | {"loss": Loss} == typed(Config)
+
+
+LIMITED = [
+    key
+    for key in declared()
+    if (key.at_least, key.at_most, key.above) != (None,) * 3 or key.choices
+]
+
+
+@pytest.mark.parametrize("key", LIMITED, ids=lambda key: key.name)
+def test_every_limit_holds(key: Key) -> None:
+    wrong: list[Any] = ["neither"] if key.choices else []
+    wrong += [key.at_least - 1] if key.at_least is not None else []
+    wrong += [key.at_most + 1] if key.at_most is not None else []
+    wrong += [key.above] if key.above is not None else []
     for value in wrong:
-        with pytest.raises(UsageError, match=rf"config\.{key}='?{value}"):
-            from_mapping(mapping(**{key: value}))
+        with pytest.raises(UsageError, match=rf"config\.{key.name}='?{value}"):
+            from_mapping(mapping(**{key.name: value}))
+
+
+def test_a_config_that_was_saved_before_a_key_existed_is_read() -> None:
+    leaves = flat(mapping(**{"batch.size": 64, "parallel.remat": "layer"}))
+    del leaves["log.tensorboard"]
+    leaves["batch.sequences"] = leaves.pop("batch.size")
+    leaves["parallel.rematerialise"] = leaves.pop("parallel.remat")
+    config = from_saved(nested(leaves))
+    assert config == from_mapping(mapping(**{"batch.size": 64, "parallel.remat": "layer"}))
+
+
+def test_an_objective_that_is_not_registered_here_keeps_its_weight() -> None:
+    values = mapping(**{"loss.theirs": 0.5, "loss.schedules.theirs": "0:1, 1:2"})
+    config = from_saved(values)
+    assert config.loss.weight("theirs") == 0.5
+    assert "theirs" in config.loss.active
+    assert as_dict(config) == values
+    with pytest.raises(UsageError, match=r"unknown config key config\.loss\.schedules\.theirs"):
+        from_mapping(values)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distil_jax.configuration import source as config_source
-from distil_jax.configuration.source import find, read
+from distil_jax.configuration.source import read
 from distil_jax.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -14,15 +13,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_config_is_whole_and_valid(name: str) -> None:
-    assert read(name, []).batch.sequences > 0
-
-
-@pytest.mark.parametrize("name", ["quickstart", "quickstart.py", "configs/quickstart.py"])
-def test_shipped_configs_are_found_by_name_from_anywhere(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert find(name).samefile(ROOT / "configs" / "quickstart.py")
+    assert read(name, []).batch.size > 0
 
 
 def test_a_file_comes_before_a_shipped_name(tmp_path: Path) -> None:
@@ -42,16 +33,16 @@ def test_values_take_the_type_of_their_default() -> None:
     config = read(
         "base",
         [
-            "--config.batch.sequences=32",
+            "--config.batch.size=32",
             "--config.loss.temperature=3",
             "--config.optimizer.learning_rate=5e-4",
             "--config.log.tensorboard=false",
             "--config.student.layers=0,2",
             "--config.teacher=some/model=1",
-            "--config.batch.sequences=64",
+            "--config.batch.size=64",
         ],
     )
-    assert config.batch.sequences == 64
+    assert config.batch.size == 64
     assert config.loss.temperature == 3.0
     assert type(config.loss.temperature) is float
     assert config.optimizer.learning_rate == 5e-4
@@ -73,15 +64,60 @@ def test_a_delta_that_raises_is_told_with_its_file(tmp_path: Path) -> None:
         read(str(path), [])
 
 
-def test_the_installed_package_s_own_configs_come_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+OLD_KEYS = (
+    "from distil_jax.configs import base\n"
+    "def get_config():\n"
+    "    config = base.get_config()\n"
+    "    config.batch.sequences = 32\n"
+    "    config.student.architecture.width = config.student.architecture.inner_width // 4\n"
+    "    return config\n"
+)
+
+
+def test_earlier_names_of_keys_are_understood_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Beside an installed package lie the folders of others, perhaps one called configs."""
-    for folder, name in (("configs", "foreign"), ("distil_jax/configs", "ours")):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / f"{name}.py").touch()
-    source = tmp_path / "distil_jax" / "run" / "config_source.py"
-    monkeypatch.setattr(config_source, "__file__", str(source))
-    assert find("ours") == tmp_path / "distil_jax" / "configs" / "ours.py"
-    with pytest.raises(UsageError, match="shipped are ours"):
-        find("foreign")
+    path = tmp_path / "mine.py"
+    path.write_text(OLD_KEYS)
+    config = read(str(path), ["--config.batch.micro=4", "--config.parallel.rematerialise=layer"])
+    assert (config.batch.size, config.batch.micro_size) == (32, 4)
+    assert config.student.architecture.hidden_size == 256
+    assert config.parallel.remat == "layer"
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "config.batch.sequences is called config.batch.size now; the old name still works",
+        "config.student.architecture.inner_width is called config.student.architecture.mlp_size "
+        "now; the old name still works",
+        "config.student.architecture.width is called config.student.architecture.hidden_size now; "
+        "the old name still works",
+        "config.batch.micro is called config.batch.micro_size now; the old name still works",
+        "config.parallel.rematerialise is called config.parallel.remat now; the old name still "
+        "works",
+    ]
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "config.batch = ConfigDict({'sequences': 32, 'length': 64, 'micro': 0})",
+        "config.update({'batch': {'sequences': 32, 'length': 64}})",
+        "config.unlock(); config = ConfigDict(config); config.batch.sequences = 32",
+    ],
+)
+def test_earlier_names_are_understood_however_they_are_set(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from ml_collections import ConfigDict\n"
+        "from distil_jax.configs import base\n"
+        "def get_config():\n"
+        "    config = base.get_config()\n"
+        f"    {change}\n"
+        "    return config\n"
+    )
+    assert read(str(path), []).batch.size == 32
+
+
+def test_the_nearest_key_of_an_earlier_name_is_today_s() -> None:
+    with pytest.raises(UsageError, match=r"batch\.sequence; did you mean config\.batch\.size\?"):
+        read("base", ["--config.batch.sequence=8"])

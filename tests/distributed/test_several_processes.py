@@ -126,11 +126,11 @@ def test_processes_with_different_workdirs_are_told_to_share_one(
 def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
     tmp_path: Path, flags: Flags, free_port: int
 ) -> None:
-    changes = STILL | {"batch.sequences": 7}
+    changes = STILL | {"batch.size": 7}
     both = [start(index, 2, free_port, flags(tmp_path / "run", **changes)) for index in range(2)]
     ends = [process.communicate(timeout=600) for process in both]
     assert 1 in [process.returncode for process in both]
-    assert any("config.batch.sequences=7 does not divide by 2 devices" in err for _, err in ends)
+    assert any("config.batch.size=7 does not divide by 2 devices" in err for _, err in ends)
     assert not (tmp_path / "run").exists()
 
 

@@ -14,8 +14,8 @@ from nbclient.exceptions import CellExecutionError
 NOTEBOOK = Path(__file__).parents[2] / "launch" / "colab_tpu.ipynb"
 FLAGS = {
     "total_steps": 6,
-    "batch.sequences": 8,
-    "batch.micro": 8,
+    "batch.size": 8,
+    "batch.micro_size": 8,
     "optimizer.learning_rate": 0.01,
     "eval.every_steps": 3,
     "log.every_steps": 1,

@@ -30,7 +30,7 @@ def tiny_config() -> Callable[..., Config]:
     """The base config with few rows; keys as on the command line."""
 
     def config(**changes: Any) -> Config:
-        values = {"batch.sequences": 32, "batch.micro": 2, "loss.chunk": 16} | changes
+        values = {"batch.size": 32, "batch.micro_size": 2, "loss.chunk": 16} | changes
         return config_source.read("base", [f"--config.{k}={v}" for k, v in values.items()])
 
     return config

@@ -36,14 +36,14 @@ def test_state_by_kind_is_the_parameters_bytes(tiny_program) -> None:
 
 def test_recomputation_keeps_less(tiny_program) -> None:
     kept = [
-        residual_bytes(tiny_program(**{"parallel.rematerialise": kind}))
+        residual_bytes(tiny_program(**{"parallel.remat": kind}))
         for kind in ("none", "attention", "layer")
     ]
     assert kept[0] > 1.5 * kept[1] > 1.5 * kept[2] > 0
 
 
 def test_what_is_kept_grows_with_the_micro_batch_alone(tiny_program) -> None:
-    two, four = (residual_bytes(tiny_program(**{"batch.micro": rows})) for rows in (2, 4))
+    two, four = (residual_bytes(tiny_program(**{"batch.micro_size": rows})) for rows in (2, 4))
     # All but a few small arrays of the vocabulary's size.
     assert 1.95 * two < four <= 2 * two
 

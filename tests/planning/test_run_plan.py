@@ -94,8 +94,8 @@ def test_what_does_not_fit_is_reported_with_what_to_change(
 ) -> None:
     plan = plan_for()
     memory = plan.measured.memory
-    assert "set config.batch.micro=2" in fit_report(squeezed(plan, memory.total / 2, 2))
-    assert "rematerialise=layer" in fit_report(squeezed(plan, memory.total * 0.9, 0))
+    assert "set config.batch.micro_size=2" in fit_report(squeezed(plan, memory.total / 2, 2))
+    assert "remat=layer" in fit_report(squeezed(plan, memory.total * 0.9, 0))
     assert "fewer config.student.layers" in fit_report(squeezed(plan, memory.fixed * 0.9, 0))
     assert "the teacher alone" in fit_report(squeezed(plan, memory.teacher * 0.9, 0))
     assert all(
@@ -113,8 +113,8 @@ def test_a_gpu_that_would_be_nearly_full_needs_a_setting(plan_for: Callable[...,
 
 
 def test_a_batch_that_does_not_divide_is_refused(plan_for: Callable[..., RunPlan]) -> None:
-    with pytest.raises(UserError, match=r"config\.batch\.sequences=36 does not divide by 8"):
-        plan_for(**{"batch.sequences": 36})
+    with pytest.raises(UserError, match=r"config\.batch\.size=36 does not divide by 8"):
+        plan_for(**{"batch.size": 36})
 
 
 def test_without_the_compiler_it_says_what_to_type(plan_for, monkeypatch) -> None:

@@ -87,7 +87,7 @@ def test_other_losses_and_frozen_embeddings_cost_what_is_said_of_them(
 def test_recomputation_costs_what_is_said_of_it(
     kind, tiny_program: Callable[..., StepProgram], tiny_models
 ) -> None:
-    program = tiny_program(**{"parallel.rematerialise": kind, "parallel.scan_layers": "on"})
+    program = tiny_program(**{"parallel.remat": kind, "parallel.scan_layers": "on"})
     counted = hlo_counts.matmul_flops(hlo.parse(program.lower().compile().as_text()))
     said = said_flops(program, tiny_models, recomputed=kind)
     assert counted == pytest.approx(said, rel=0.02)

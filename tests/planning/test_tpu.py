@@ -22,7 +22,7 @@ pytestmark = [
     ),
 ]
 TOPOLOGY = "v5e-4"
-KEYS = ["--config.batch.sequences=64", "--config.batch.micro=8"]
+KEYS = ["--config.batch.size=64", "--config.batch.micro_size=8"]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def _is_table(shape: hlo.ArrayShape, width: int) -> bool:
 
 def test_the_minimum_counts_no_recomputation(plan) -> None:
     config = plan.config
-    assert config.parallel.rematerialise == "attention"
+    assert config.parallel.remat == "attention"
     rows = plan.shares.device_rows * plan.workload.length
     counted = config_flops(
         config, plan.models.teacher, plan.models.student, length=plan.workload.length

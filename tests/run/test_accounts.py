@@ -20,7 +20,7 @@ TEACHER = EncoderConfig(
 def cost(position: Position, lines: list[dict[str, Any]]) -> tuple[dict[str, float | int], float]:
     """`accounts.cost` of a run of 512 rows a step on 4 devices, and the FLOPs of a token."""
     student = student_shape(TEACHER, 2)
-    config = config_source.read("base", ["--config.batch.sequences=512"])
+    config = config_source.read("base", ["--config.batch.size=512"])
 
     setup: Any = SimpleNamespace(  # as far as it is asked
         config=config,

@@ -52,7 +52,7 @@ def run(workdir: Path, text: Path, *changes: str) -> list[dict]:
         [
             "--config=quickstart", f"--workdir={workdir}", f"--config.data.train={text}",
             "--config.data.heldout=0.2", "--config.total_steps=20", "--config.log.every_steps=1",
-            "--config.batch.sequences=8", "--config.batch.length=64",
+            "--config.batch.size=8", "--config.batch.length=64",
             "--config.eval.every_steps=10", "--config.parallel.devices=1", *changes,
         ]
     )  # fmt: skip

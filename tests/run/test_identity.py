@@ -10,7 +10,7 @@ from distil_jax.errors import UserError
 from distil_jax.run import identity
 
 SAVED: dict[str, Any] = {
-    "run": {"seed": 0, "parallel": {"mode": "jit"}, "batch": {"sequences": 8, "micro": 0}},
+    "run": {"seed": 0, "parallel": {"mode": "jit"}, "batch": {"size": 8, "micro_size": 0}},
     "model": {"layers": 2},
     "layers": [0, 2],
     "teacher": "abc",
@@ -23,7 +23,7 @@ def changed(**run: object) -> dict[str, Any]:
 
 
 def test_devices_and_micro_batches_are_free_to_change() -> None:
-    free = changed(parallel={"mode": "pmap"}, batch={"sequences": 8, "micro": 2})
+    free = changed(parallel={"mode": "pmap"}, batch={"size": 8, "micro_size": 2})
     identity.check(Path("w"), SAVED, free)
 
 
@@ -64,12 +64,12 @@ def test_what_belongs_to_another_run_goes(tmp_path: Path) -> None:
 
 
 ALLOWED = {"allow_batch_change": True}
-BATCH = {"sequences": 16, "micro": 0}
+BATCH = {"size": 16, "micro_size": 0}
 
 
 def test_another_batch_is_refused_with_the_flag_that_allows_it() -> None:
     with pytest.raises(
-        UserError, match=r"batch: batch.sequences was 8 and is 16; .*allow_batch_change=True"
+        UserError, match=r"batch: batch.size was 8 and is 16; .*allow_batch_change=True"
     ):
         identity.check(Path("w"), SAVED, changed(batch=BATCH))
     identity.check(Path("w"), SAVED, changed(batch=BATCH, checkpoint=ALLOWED))

@@ -10,7 +10,7 @@ from distil_jax.run.position import START, Position
 
 
 def config(sequences: int, *, total_steps: int = 0, epochs: float = 2.0) -> Any:
-    batch = SimpleNamespace(sequences=sequences)
+    batch = SimpleNamespace(size=sequences)
     return SimpleNamespace(batch=batch, total_steps=total_steps, epochs=epochs)
 
 
@@ -20,7 +20,7 @@ def rows(number: int, length: int = 32) -> Any:
 
 def saved(sequences: int, at: Position, count: int = 100) -> dict[str, Any]:
     described = position.described(at, rows(count))
-    return {"run": {"batch": {"sequences": sequences}}, **described}
+    return {"run": {"batch": {"size": sequences}}, **described}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_rows_of_another_length_keep_the_share_of_the_epoch() -> None:
 
 
 def test_checkpoints_of_earlier_versions_began_at_the_start() -> None:
-    before = {"run": {"batch": {"sequences": 8}}}
+    before = {"run": {"batch": {"size": 8}}}
     assert position.resume(before, 10, config(8), rows(100)) == START
     assert position.resume(before, 10, config(4), rows(100)) == Position(step=10, row=80)
 

@@ -17,7 +17,7 @@ MAIN_SETTINGS = (
     "loss.cosine",
     "loss.temperature",
     "data.train",
-    "batch.sequences",
+    "batch.size",
     "batch.length",
     "optimizer.learning_rate",
     "total_steps",

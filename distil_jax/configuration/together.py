@@ -1,0 +1,53 @@
+"""Values of a config that are right alone and wrong together."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.configuration.schedule_text import parse
+from distil_jax.errors import UsageError
+
+if TYPE_CHECKING:
+    from distil_jax.configuration.schema import Config, Profile
+
+
+def check_together(config: "Config") -> None:
+    """Refuse values that do not go together; raises `UsageError`."""
+    masking, loss = config.masking, config.loss
+    if masking.mask_percent + masking.random_percent > 100:
+        raise UsageError(
+            f"config.masking.mask_percent={masking.mask_percent} and random_percent="
+            f"{masking.random_percent} are more than 100 together"
+        )
+    _check_schedules(loss.schedules)
+    _check_profile(config.profile)
+    if not loss.active:
+        raise UsageError(f"all of config.loss.{', '.join(OBJECTIVES)} are 0: nothing to learn")
+    if config.total_steps == 0 and not config.epochs > 0:
+        raise UsageError(
+            f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
+        )
+    needing = [name for name in loss.active if OBJECTIVES[name].needs_teacher]
+    if needing and not config.teacher:
+        raise UsageError(
+            f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
+            "set them to 0 to pretrain without"
+        )
+
+
+def _check_profile(profile: "Profile") -> None:
+    if bool(profile.first) != bool(profile.last) or profile.first > profile.last:
+        raise UsageError(
+            f"config.profile.first={profile.first} and config.profile.last={profile.last}: set "
+            "both to steps, the first not after the last, or both to 0"
+        )
+
+
+def _check_schedules(schedules: Mapping[str, str]) -> None:
+    for name, text in schedules.items():
+        try:
+            points = parse(text)
+        except UsageError as error:
+            raise UsageError(f"config.loss.schedules.{name}: {error}") from None
+        if name == "temperature" and any(value <= 0 for _, value in points):
+            raise UsageError(f"config.loss.schedules.temperature={text!r}: it must stay above 0")
