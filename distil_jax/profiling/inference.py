@@ -112,7 +112,7 @@ def one_sentence_a_row(
     tokens: np.ndarray, segments: np.ndarray, *, sentences: int, pad: int
 ) -> Rows:
     """The first `sentences` sequences of packed rows, a row each, padded to the longest."""
-    sequences = unpack(tokens, segments)[:sentences]
+    sequences = [sequence.tolist() for sequence in unpack(tokens, segments)[:sentences]]
     return padded_rows(sequences, len(sequences), pad, bucket=1)
 
 
