@@ -6,9 +6,9 @@ from pathlib import Path
 
 from study_figure import draw
 
-from distil_jax.report.ablations import MEASURES
-from distil_jax.run.scores import DISTILLED
-from distil_jax.run.variants import Variant
+from distil_jax.report.sections.ablations import MEASURES
+from distil_jax.run.model_figures import DISTILLED
+from distil_jax.run.sweep import Variant
 
 ROLES = {
     "teacher": "teacher",

@@ -15,11 +15,11 @@ def main(arguments: list[str]) -> None:
     command = f"python -m distil_jax.ablate {shlex.join(arguments)}"
 
     # JAX starts only once the command line is right.
-    from distil_jax.run import ablations
     from distil_jax.run.compilation import keep_compiled
+    from distil_jax.run.sweep import sweep
 
     keep_compiled()
-    ablations.sweep(config, flags.output, seeds=flags.seeds, layers=flags.layers, command=command)
+    sweep(config, flags.output, seeds=flags.seeds, layers=flags.layers, command=command)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,11 +32,11 @@ def main(arguments: list[str]) -> None:
     config = config_source.read(flags.config, overrides, notes=notes) if flags.config else None
 
     from distil_jax.profiling import benchmark_text
-    from distil_jax.report import speed as report
+    from distil_jax.report.measurements import SPEED, earlier_speed
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.storage.atomic import write_text, writing
 
-    content = report.earlier(flags.output) if flags.output else {}
+    content = earlier_speed(flags.output) if flags.output else {}
     keep_compiled()
     if config is not None:
         content |= {TRAINING: _training(config, flags)}
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     if flags.output:
         with writing(flags.output):
             flags.output.mkdir(parents=True, exist_ok=True)
-            write_text(flags.output / report.FILE, json.dumps(content, indent=2) + "\n")
+            write_text(flags.output / SPEED, json.dumps(content, indent=2) + "\n")
     print(json.dumps(content, indent=2) if flags.json else "\n".join(benchmark_text.lines(content)))
 
 
@@ -54,7 +54,7 @@ def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
     from distil_jax.run import training_speed
 
     with tempfile.TemporaryDirectory() as folder:
-        return training_speed.measure(config, Path(folder) / "rows", steps=flags.steps)
+        return training_speed.measure_training(config, Path(folder) / "rows", steps=flags.steps)
 
 
 def _inference(flags: argparse.Namespace) -> dict[str, Any]:

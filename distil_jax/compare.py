@@ -5,6 +5,7 @@ from datetime import datetime
 
 from distil_jax import commandline
 from distil_jax.report import page, write
+from distil_jax.report.report_data import gather
 from distil_jax.storage import atomic
 from distil_jax.storage.atomic import writing
 
@@ -12,8 +13,8 @@ from distil_jax.storage.atomic import writing
 def main(arguments: list[str]) -> None:
     """Parse the flags, read everything, and only then write."""
     flags = _parser().parse_args(arguments)
-    material = page.gather(flags.run, flags.scores, flags.speed, flags.ablations)
-    document = page.document(material, when=datetime.now().strftime("%Y-%m-%d"))
+    data = gather(flags.run, flags.scores, flags.speed, flags.ablations)
+    document = page.document(data, when=datetime.now().strftime("%Y-%m-%d"))
     files = write.files(document)
     with writing(flags.output):
         (flags.output / write.FIGURES).mkdir(parents=True, exist_ok=True)
@@ -25,9 +26,14 @@ def main(arguments: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.compare", description=__doc__)
 
-    def folders(name: str, told: str) -> None:
+    def folders(name: str, description: str) -> None:
         parser.add_argument(
-            name, action="append", default=[], type=commandline.folder, metavar="DIR", help=told
+            name,
+            action="append",
+            default=[],
+            type=commandline.folder,
+            metavar="DIR",
+            help=description,
         )
 
     folders("--run", "the workdir of a run; may be repeated")

@@ -12,7 +12,8 @@ from distil_jax.planning.flops import training_flops
 from distil_jax.planning.model_shapes import shape_of
 from distil_jax.profiling import timing
 from distil_jax.report import page, write
-from distil_jax.report import speed as report
+from distil_jax.report.measurements import SPEED, read_speed
+from distil_jax.report.report_data import gather
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -69,10 +70,10 @@ def test_what_was_measured_before_stays(training, inference, tmp_path: Path, cap
     assert "share of the time waiting for rows" in both
     assert "unknown: no peak" in both
     assert both.endswith(first)
-    found = report.read(tmp_path / "speed")
+    found = read_speed(tmp_path / "speed")
     assert set(found.models) == {"student", "teacher"}
     assert dict(found.training)["tokens/s"]
-    files = write.files(page.document(page.gather([], [], [tmp_path / "speed"]), when="today"))
+    files = write.files(page.document(gather([], [], [tmp_path / "speed"]), when="today"))
     markdown = files[write.MARKDOWN].decode()
     assert "| tokens/s |" in markdown
     assert "ms a sentence, batch 1" in markdown
@@ -84,11 +85,11 @@ def test_another_model_leaves_nothing_of_the_one_before(
     output = f"--output={tmp_path / 'speed'}"
     benchmark.main([*inference, output])
     benchmark.main([one for one in [*inference, output] if "--teacher" not in one])
-    found = report.read(tmp_path / "speed")
+    found = read_speed(tmp_path / "speed")
     assert (set(found.models), found.ratios) == ({"student"}, {})
 
 
-def test_exports_of_one_name_are_told_apart() -> None:
+def test_exports_of_one_name_have_different_names() -> None:
     assert benchmark._exports(["a/int8", "b/int8", "c/half"]) == {
         "export a/int8": "a/int8",
         "export b/int8": "b/int8",
@@ -98,7 +99,7 @@ def test_exports_of_one_name_are_told_apart() -> None:
 
 def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
     benchmark.main([*training, f"--output={tmp_path / 'speed'}"])
-    files = write.files(page.document(page.gather([], [], [tmp_path / "speed"]), when="today"))
+    files = write.files(page.document(gather([], [], [tmp_path / "speed"]), when="today"))
     assert "| model FLOPs utilisation |" in files[write.MARKDOWN].decode()
 
 
@@ -124,9 +125,9 @@ def test_bad_input_is_one_line(arguments: list[str], error: type, message: str) 
 
 
 def test_a_damaged_file_is_named_before_anything_is_measured(training, tmp_path: Path) -> None:
-    (tmp_path / report.FILE).write_text("{")
+    (tmp_path / SPEED).write_text("{")
     with pytest.raises(UserError, match=r"speed\.json is damaged"):
         benchmark.main([*training, f"--output={tmp_path}"])
-    (tmp_path / report.FILE).write_text('{"training": {"rows": 3}}')
+    (tmp_path / SPEED).write_text('{"training": {"rows": 3}}')
     with pytest.raises(UserError, match="figures of training"):
-        report.read(tmp_path)
+        read_speed(tmp_path)

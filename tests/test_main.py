@@ -79,6 +79,7 @@ def test_a_run_leaves_all_its_results(finished: Path) -> None:
     assert left == {
         "metrics.jsonl", "checkpoints", "student", "curves.png", "baseline.json", "results.json",
         "report.html", "report.md", "figures", "config.json", "health.json", "tokenizer",
+        "objectives.json",
     }  # fmt: skip
     assert {path.name for path in (finished / "checkpoints").iterdir()} == {"8", "12"}
     assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -252,7 +253,7 @@ def test_sigterm_while_loading_exits_143_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("broken", ["save", "curves.draw", "final"])
+@pytest.mark.parametrize("broken", ["save", "loss_curves.draw_file", "final"])
 def test_killed_in_its_final_export_or_report_and_started_again_finishes(
     broken: str, tmp_path: Path, flags: Flags, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

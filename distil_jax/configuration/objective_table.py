@@ -16,6 +16,8 @@ class ObjectiveEntry:
       summary: what it is, in a line.
       options: keys of its own, `config.loss.options.NAME.KEY`, with the last part for a name.
       needs_teacher: whether it compares the student with a teacher.
+      title: what cards and sweeps call it; empty: its name.
+      label: the title of its curves, with the unit; empty: its title.
     """
 
     name: str
@@ -24,6 +26,8 @@ class ObjectiveEntry:
     summary: str
     options: tuple[Key, ...] = ()
     needs_teacher: bool = True
+    title: str = ""
+    label: str = ""
 
 
 OBJECTIVES: dict[str, ObjectiveEntry] = {
@@ -32,6 +36,8 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         "distil_jax.objectives.soft_target",
         5.0,
         "KL divergence of the tempered distributions of teacher and student",
+        title="soft targets",
+        label="soft target (nats x T^2)",
     ),
     "masked_lm": ObjectiveEntry(
         "masked_lm",
@@ -39,18 +45,23 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         2.0,
         "cross-entropy of the masked tokens",
         needs_teacher=False,
+        title="masked LM",
+        label="masked LM (nats)",
     ),
     "cosine": ObjectiveEntry(
         "cosine",
         "distil_jax.objectives.cosine",
         1.0,
         "cosine distance of the last hidden states",
+        title="cosine",
+        label="1 - cosine",
     ),
     "logit_mse": ObjectiveEntry(
         "logit_mse",
         "distil_jax.objectives.logit_mse",
         0.0,
         "squared distance of the logits",
+        title="squared distance of logits",
     ),
 }
 """All that there are, by name, in the order of logs and reports."""
@@ -69,3 +80,13 @@ def register(entry: ObjectiveEntry) -> None:
 def unregister(name: str) -> None:
     """Remove an objective that was registered."""
     del OBJECTIVES[name]
+
+
+def titles() -> dict[str, str]:
+    """What every objective is called in words."""
+    return {name: entry.title or name.replace("_", " ") for name, entry in OBJECTIVES.items()}
+
+
+def labels() -> dict[str, str]:
+    """The title of every objective's curves."""
+    return {name: OBJECTIVES[name].label or title for name, title in titles().items()}

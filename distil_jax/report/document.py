@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing; `name` is its file's, `description` tells it to those who cannot see it."""
+    """A drawing; `name` is its file's, `description` is for those who cannot see it."""
 
     name: str
     title: str
@@ -65,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Drawings that belong side by side where there is room."""
+    """Drawings that belong side by side where the page is wide enough."""
 
     pictures: Sequence[Picture]
 

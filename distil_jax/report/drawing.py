@@ -109,10 +109,8 @@ def _inline(text: str, name: str, description: str) -> str:
     for colour_, variable in VARIABLES.items():
         text = text.replace(colour_, f"var(--{variable})")
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--font)", text)
-    told = html.escape(description, quote=True)
+    label_text = html.escape(description, quote=True)
     view = re.search(r'viewBox="[^"]*"', text)
     assert view is not None, "matplotlib writes a viewBox"
-    head = (
-        f'<svg {view[0]} role="img" aria-label="{told}" xmlns:xlink="http://www.w3.org/1999/xlink">'
-    )
+    head = f'<svg {view[0]} role="img" aria-label="{label_text}" xmlns:xlink="http://www.w3.org/1999/xlink">'
     return head + text[text.index(">") + 1 :].strip()

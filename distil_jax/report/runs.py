@@ -1,4 +1,4 @@
-"""A run as its folder tells it."""
+"""A run, read from its folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.configuration.declared import with_current_names
+from distil_jax.configuration.objective_table import labels
 from distil_jax.errors import UserError
-from distil_jax.report import files
+from distil_jax.report import json_files
 
 TEACHER = "teacher"
+OBJECTIVES = "objectives.json"
+"""The label of each objective by name, as the run's process knew them."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Run:
       lines: metrics.jsonl.
       health: expected and seen values, and warnings; empty if the run wrote none.
       environment, cost: facts and amounts; empty in old runs.
+      objectives: the label of each by name; those of this version in old runs.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Run:
     health: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
+    objectives: Mapping[str, str] = field(default_factory=labels)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -53,21 +58,21 @@ class Run:
         return list(self.models.values())[-1] if self.models else {}
 
 
-def read(workdir: Path) -> Run:
+def read_run(workdir: Path) -> Run:
     """The run of a folder; raises `UserError` naming the file that is missing or damaged."""
     if not (workdir / "config.json").is_file():
         raise UserError(f"{workdir} is no run's folder: it holds no config.json; give a --workdir")
-    config = files.read_object(workdir / "config.json")
-    files.part(config, "run", dict, workdir / "config.json")
+    config = json_files.read_object(workdir / "config.json")
+    json_files.part(config, "run", dict, workdir / "config.json")
     baseline = _models(workdir / "baseline.json") if _has(workdir, "baseline.json") else {}
     results: dict[str, Any] = {}
     if finished := _has(workdir, "results.json"):
         path = workdir / "results.json"
-        results = files.read_object(path)
-        files.part(results, "total_steps", int, path)
-        check_models(files.part(results, "models", dict, path), path)
+        results = json_files.read_object(path)
+        json_files.part(results, "total_steps", int, path)
+        check_models(json_files.part(results, "models", dict, path), path)
         for name in ("environment", "cost"):
-            files.part({name: {}, **results}, name, dict, path)
+            json_files.part({name: {}, **results}, name, dict, path)
     return Run(
         name=workdir.resolve().name or str(workdir),
         folder=str(workdir),
@@ -78,6 +83,7 @@ def read(workdir: Path) -> Run:
         finished=finished,
         total_steps=results.get("total_steps", 0),
         health=health(workdir),
+        objectives=objectives(workdir),
         environment=results.get("environment", {}),
         cost=results.get("cost", {}),
     )
@@ -88,32 +94,43 @@ def health(workdir: Path) -> dict[str, Any]:
     path = workdir / "health.json"
     if not path.is_file():
         return {}
-    found = files.read_object(path)
+    content = json_files.read_object(path)
     for name in ("expected", "seen"):
-        files.numbers(found.get(name, {}), path, f"the values {name}")
-    warnings = found.get("warnings", [])
+        json_files.numbers(content.get(name, {}), path, f"the values {name}")
+    warnings = content.get("warnings", [])
     good = isinstance(warnings, list) and all(
         isinstance(warning, dict) and isinstance(warning.get("message"), str)
         for warning in warnings
     )
     if not good:
-        raise files.damaged(path, "its warnings are not a list of steps and messages")
-    return found
+        raise json_files.damaged(path, "its warnings are not a list of steps and messages")
+    return content
+
+
+def objectives(workdir: Path) -> dict[str, str]:
+    """The label of each objective of a run; raises `UserError` naming a damaged file."""
+    path = workdir / OBJECTIVES
+    if not path.is_file():
+        return labels()
+    content = json_files.read_object(path)
+    if not all(isinstance(label, str) for label in content.values()):
+        raise json_files.damaged(path, "a label is not text")
+    return content
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted name."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for name, value in values.items():
         inner = isinstance(value, dict) and value
-        found |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return found
+        flattened |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return flattened
 
 
 def check_models(models: dict[str, Any], path: Path) -> None:
     """Raise `UserError` unless every model has figures by name."""
     for name, figures in models.items():
-        files.numbers(figures, path, f"the figures of {name!r}")
+        json_files.numbers(figures, path, f"the figures of {name!r}")
 
 
 def _has(workdir: Path, name: str) -> bool:
@@ -121,7 +138,7 @@ def _has(workdir: Path, name: str) -> bool:
 
 
 def _models(path: Path) -> dict[str, Any]:
-    models = files.read_object(path)
+    models = json_files.read_object(path)
     check_models(models, path)
     return models
 
@@ -129,9 +146,9 @@ def _models(path: Path) -> dict[str, Any]:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    lines = files.read_lines(path)
+    lines = json_files.read_lines(path)
     for number, line in enumerate(lines, 1):
-        files.numbers(line, path, f"the figures of line {number}")
+        json_files.numbers(line, path, f"the figures of line {number}")
         if not isinstance(line.get("step"), int):
-            raise files.damaged(path, f"line {number} has no step")
+            raise json_files.damaged(path, f"line {number} has no step")
     return lines

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config
 from distil_jax.pretrained.card import model_card
 from distil_jax.storage.address import basename, is_url
@@ -11,25 +12,25 @@ from distil_jax.storage.address import basename, is_url
 def card(
     config: Config,
     *,
-    made: Mapping[str, object],
+    recipe: Mapping[str, object],
     data: str,
     scores: Mapping[str, float | int | str],
     command: str,
 ) -> str:
-    """The card of a student that `config` made; `made` adds to its recipe."""
+    """The card of a student that `config` made; `recipe` adds to what the config tells."""
     loss = config.loss
-    recipe = {
-        "loss weights (soft target / masked LM / cosine)": (
-            " / ".join(f"{loss.weight(n):g}" for n in ("soft_target", "masked_lm", "cosine"))
+    lines = {
+        f"loss weights ({' / '.join(titles()[name] for name in loss.active)})": (
+            " / ".join(f"{loss.weight(name):g}" for name in loss.active)
         ),
         "temperature": loss.temperature,
         **_options(config),
         "rows per step": config.batch.size,
         "learning rate": config.optimizer.learning_rate,
-        **made,
+        **recipe,
     }
     return model_card(
-        base_model=_name(config.teacher), recipe=recipe, data=data, scores=scores, command=command
+        base_model=_name(config.teacher), recipe=lines, data=data, scores=scores, command=command
     )
 
 
@@ -38,7 +39,6 @@ def _options(config: Config) -> dict[str, object]:
     loss = config.loss
     scheduled = {f"schedule of {k}": v for k, v in loss.schedules.items() if v}
     options = {
-        "squared distance of logits": loss.weight("logit_mse"),
         "frozen": config.student.freeze if config.student.freeze != "none" else "",
         "soft targets at": "masked tokens alone" if loss.positions == "masked" else "",
     }

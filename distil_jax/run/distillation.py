@@ -16,7 +16,7 @@ from distil_jax.distributed.coordination import (
     is_primary,
 )
 from distil_jax.models.stacking import stack, unstack
-from distil_jax.run import health, identity, position, rows, scores
+from distil_jax.run import expectations, identity, model_figures, position, rows
 from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
@@ -122,7 +122,7 @@ def _distil(
     sigterm: Sigterm,
     goodput: Goodput,
     display: Display,
-) -> scores.Scores:
+) -> model_figures.Scores:
     """Train what is left, then measure and export; returns the figures."""
     devices, precision = setup.devices, setup.config.precision
     teacher = setup.models.teacher
@@ -134,10 +134,10 @@ def _distil(
     validate = validator(setup.distillation, devices, teacher_params, held_out_batches(setup))
     if is_primary():
         _remember_tokenizer(setup)
-    before = scores.baseline(setup, validate, teacher_params, params)
+    before = model_figures.baseline(setup, validate, teacher_params, params)
     watched = None
     if is_primary():
-        watched = health.watch(setup, before, display, first_step=latest or 0)
+        watched = expectations.watch(setup, before, display, first_step=latest or 0)
         setup.workdir.publish()
     state = devices.replicate(start(setup.distillation, params))
     if latest is not None:
@@ -163,7 +163,7 @@ def _distil(
     after = validate(state.params)
     if watched is None:
         return before
-    health.write(setup.folder, watched)
+    expectations.write(setup.folder, watched)
     return finish(setup, before, after, stack(jax.device_get(state.params)))
 
 
@@ -277,7 +277,7 @@ def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, An
     for concern in watched.see(line):
         display.warn(f"step {concern.step}: {concern.message}")
     if "validation_loss" in line:
-        health.write(workdir, watched)
+        expectations.write(workdir, watched)
 
 
 def _remember_tokenizer(setup: Setup) -> None:

@@ -54,7 +54,7 @@ def export_checkpoint(
     assert restored is not None
     text = card(
         config,
-        made={"checkpoint": f"step {chosen}"},
+        recipe={"checkpoint": f"step {chosen}"},
         data=config.data.train,
         scores=_scores(workdir, chosen),
         command=command,

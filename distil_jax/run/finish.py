@@ -1,20 +1,27 @@
 """What a finished run leaves: the student's folder, curves, figures, and the table it prints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from distil_jax.configuration.objective_table import labels
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, save
-from distil_jax.report import curves, table
-from distil_jax.run import accounts, health
+from distil_jax.report import page, results_table, runs, write
+from distil_jax.report.measurements import SPEED, read_speed, scores_in_run
+from distil_jax.report.report_data import ReportData
+from distil_jax.report.sections import loss_curves
+from distil_jax.run import expectations, resource_usage
 from distil_jax.run.card import card
-from distil_jax.run.page import HTML, write_page
-from distil_jax.run.scores import DISTILLED, INITIALISED, TEACHER, Scores, final
+from distil_jax.run.model_figures import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
+from distil_jax.storage import atomic
+from distil_jax.storage.address import basename
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
+from distil_jax.training.workdir import Workdir
 
 RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
 LEAST_GAP_NATS = 0.02
@@ -23,12 +30,12 @@ LEAST_GAP_NATS = 0.02
 
 def earlier_results(setup: Setup) -> Scores | None:
     """The figures of a run that finished before, if all that it left is still there."""
-    names = (RESULTS, CURVES, HTML, health.FILE, f"{STUDENT}/model.safetensors")
+    names = (RESULTS, CURVES, write.HTML, expectations.FILE, f"{STUDENT}/model.safetensors")
     left = [setup.folder / name for name in names]
     if not all(path.is_file() for path in left):
         return None
-    found = json.loads(left[0].read_text())
-    return found["models"] if found["total_steps"] == setup.total_steps else None
+    results = json.loads(left[0].read_text())
+    return results["models"] if results["total_steps"] == setup.total_steps else None
 
 
 def finish(
@@ -43,25 +50,62 @@ def finish(
     content = {
         "total_steps": setup.total_steps,
         "models": scores,
-        "environment": accounts.environment(),
-        "cost": accounts.cost(setup, lines),
+        "environment": resource_usage.environment(),
+        "cost": resource_usage.cost(setup, lines),
     }
     with writing(setup.folder):
-        curves.draw(lines, before[INITIALISED], setup.folder / CURVES, title=title)
-    write_page(setup, content, before, lines)
+        loss_curves.draw_file(
+            lines, before[INITIALISED], labels(), setup.folder / CURVES, title=title
+        )
+    _write_report(setup, content, before, lines)
     write_text(setup.folder / RESULTS, json.dumps(content, indent=2) + "\n")
     return scores
 
 
+def _write_report(
+    setup: Setup,
+    results: Mapping[str, Any],
+    before: Scores,
+    lines: Sequence[Mapping[str, Any]],
+) -> None:
+    """report.html, report.md and figures, with the scores and speeds measured here before."""
+    workdir = setup.folder
+    run = runs.Run(
+        name=_run_name(setup.workdir),
+        folder=setup.workdir.address,
+        config=json.loads(json.dumps(setup.identity)),
+        models=results["models"],
+        initial=before[INITIALISED],
+        lines=lines,
+        total_steps=results["total_steps"],
+        health=runs.health(workdir),
+        objectives=runs.objectives(workdir),
+        environment=results["environment"],
+        cost=results["cost"],
+    )
+    measured = workdir / "speed"
+    data = ReportData(
+        runs=[run],
+        scores=scores_in_run(workdir),
+        speeds={run.name: read_speed(measured)} if (measured / SPEED).is_file() else {},
+    )
+    document = page.document(data, when=datetime.now(UTC).strftime("%Y-%m-%d"))
+    files = write.files(document)
+    with writing(workdir):
+        (workdir / write.FIGURES).mkdir(exist_ok=True)
+        for name, content in files.items():
+            atomic.write_bytes(workdir / name, content)
+
+
 def show(setup: Setup, scores: Scores, display: Display) -> None:
     """Print the table, what it means, and where the results are."""
-    display.console.print(table.terminal(scores))
+    display.console.print(results_table.terminal(scores))
     if TEACHER in scores:
         display.say(_gap(scores))
-    display.say(f"peak memory of this process: {accounts.peak_bytes() / 1e9:.1f} GB")
-    display.say(health.summary(setup.workdir))
+    display.say(f"peak memory of this process: {resource_usage.peak_bytes() / 1e9:.1f} GB")
+    display.say(expectations.summary(setup.workdir))
     display.say(f"loss curves: {setup.workdir.join(CURVES)}")
-    display.say(f"report: {setup.workdir.join(HTML)}")
+    display.say(f"report: {setup.workdir.join(write.HTML)}")
     display.say(f"student: {setup.workdir.join(STUDENT)}")
 
 
@@ -80,14 +124,18 @@ def _gap(scores: Scores) -> str:
 
 def _card(setup: Setup, scores: Scores) -> str:
     data = setup.train_data.summary
-    made: dict[str, Any] = {
+    recipe: dict[str, Any] = {
         "teacher layers": ", ".join(map(str, setup.models.layers)) or "none",
         "optimizer steps": setup.total_steps,
     }
     return card(
         setup.config,
-        made=made,
+        recipe=recipe,
         data=f"{setup.config.data.train}: {data.sequences:,} sequences, {data.tokens:,} tokens",
-        scores=table.by_model(scores),
+        scores=results_table.by_model(scores),
         command=setup.command,
     )
+
+
+def _run_name(workdir: Workdir) -> str:
+    return workdir.folder.resolve().name if workdir.bucket is None else basename(workdir.address)

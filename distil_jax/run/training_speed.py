@@ -14,7 +14,7 @@ from distil_jax.models.stacking import stack, unstack
 from distil_jax.planning import chips
 from distil_jax.planning.flops import config_flops
 from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_steps
-from distil_jax.run import accounts, rows
+from distil_jax.run import resource_usage, rows
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
 from distil_jax.training.parallel import Devices
@@ -22,7 +22,7 @@ from distil_jax.training.step import start, train_step
 from distil_jax.training.workdir import resolve
 
 
-def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
+def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
     """Tokens per second, model FLOPs, memory and input wait of `steps` steps, as plain values.
 
     Text is prepared in `folder` first; nothing else is written. Raises `UserError` as a run does.
@@ -36,7 +36,7 @@ def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
     batches.close()
     teacher = None if models.teacher is None else models.teacher.config
     flops = config_flops(config, teacher, models.student, length=data.length).total
-    places = shares.rows * data.length * steps
+    positions = shares.rows * data.length * steps
     return {
         "teacher": config.teacher,
         "layers": models.student.layers,
@@ -49,7 +49,7 @@ def measure(config: Config, folder: Path, *, steps: int) -> dict[str, Any]:
         "step_seconds": timing.seconds / steps,
         "input_wait": timing.waited_seconds / timing.seconds,
         "first_step_seconds": timing.first_seconds,
-        **_utilisation(config, devices, flops, places / timing.seconds),
+        **_utilisation(config, devices, flops, positions / timing.seconds),
         **_memory(devices),
         "device": f"{devices.count} x {devices.devices[0].device_kind}, {os.cpu_count()} cores",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -83,31 +83,31 @@ def _time(
 
 
 def _utilisation(
-    config: Config, devices: Devices, flops: float, places_per_second: float
+    config: Config, devices: Devices, flops: float, positions_per_second: float
 ) -> dict[str, Any]:
-    """The step's own products, recomputation not counted, beside what the devices could do."""
-    rate = flops * places_per_second
+    """The step's own matmuls, recomputation not counted, beside what the devices could do."""
+    rate = flops * positions_per_second
     chip = chips.of_device(devices.devices[0].device_kind)
     peak = None if chip is None else chip.flops * devices.count
-    product = matmul_throughput(config.precision.compute)
-    # Simulated devices share one CPU, whose products already use all its cores.
-    products = product if jax.default_backend() == "cpu" else product * devices.count
+    throughput = matmul_throughput(config.precision.compute)
+    # Simulated devices share one CPU, whose matmuls already use all its cores.
+    total_throughput = throughput if jax.default_backend() == "cpu" else throughput * devices.count
     return {
         "model_flops_per_token": flops,
         "model_flops_per_second": rate,
         "peak_flops_per_second": peak,
         "utilisation": None if peak is None else rate / peak,
-        "product_flops_per_second": products,
-        "share_of_products": rate / products,
+        "product_flops_per_second": total_throughput,
+        "share_of_products": rate / total_throughput,
     }
 
 
 def _memory(devices: Devices) -> dict[str, Any]:
     """The most bytes in use at one time: of the fullest device, else of this process."""
-    told = [device.memory_stats() for device in devices.devices if device.platform != "cpu"]
-    if told and all(told):
+    stats = [device.memory_stats() for device in devices.devices if device.platform != "cpu"]
+    if stats and all(stats):
         return {
             "memory_of": "the fullest device",
-            "peak_bytes": max(stats["peak_bytes_in_use"] for stats in told),
+            "peak_bytes": max(each["peak_bytes_in_use"] for each in stats),
         }
-    return {"memory_of": "the process", "peak_bytes": accounts.peak_bytes()}
+    return {"memory_of": "the process", "peak_bytes": resource_usage.peak_bytes()}

@@ -11,7 +11,7 @@ from distil_jax.configuration import source as config_source
 from distil_jax.planning import cache, compiler, hlo, hlo_counts
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.model_shapes import model_shapes
-from distil_jax.planning.run_plan import plan_run, workload_of
+from distil_jax.planning.run_plan import Workload, plan_run, program, workload_of
 from distil_jax.planning.topologies import find
 
 pytestmark = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from distil_jax.errors import UsageError, UserError
-from distil_jax.report import grades, page, write
+from distil_jax.report import page, score_comparisons, write
+from distil_jax.report.report_data import gather
 
 EVIL = '<script>alert("x")</script> $a_b$ | `c` & é'
 
@@ -59,14 +60,14 @@ def score(folder: Path, model: str, points: float, **changes: object) -> Path:
     return folder
 
 
-def made(*runs: Path, scores: tuple[Path, ...] = ()) -> dict[str, str]:
-    document = page.document(page.gather(runs, scores), when="today")
+def written(*runs: Path, scores: tuple[Path, ...] = ()) -> dict[str, str]:
+    document = page.document(gather(runs, scores), when="today")
     files = write.files(document)
     return {name: files[name].decode() for name in (write.HTML, write.MARKDOWN)}
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(tmp_path: Path) -> None:
-    html = made(make_run(tmp_path / "run"))[write.HTML]
+    html = written(make_run(tmp_path / "run"))[write.HTML]
     tags = Tags()
     tags.feed(html)
     assert "script" not in tags.tags
@@ -78,13 +79,13 @@ def test_the_page_asks_for_nothing_and_runs_nothing(tmp_path: Path) -> None:
 
 def test_every_link_and_id_of_the_page_is_its_own(tmp_path: Path) -> None:
     tags = Tags()
-    tags.feed(made(make_run(tmp_path / "run"))[write.HTML])
+    tags.feed(written(make_run(tmp_path / "run"))[write.HTML])
     assert len(tags.ids) == len(set(tags.ids))
     assert {link[1:] for link in tags.links} <= set(tags.ids)
 
 
 def test_drawings_have_words_and_the_colours_of_the_page(tmp_path: Path) -> None:
-    html = made(make_run(tmp_path / "run"))[write.HTML]
+    html = written(make_run(tmp_path / "run"))[write.HTML]
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     assert len(svgs) >= 3
     for svg in svgs:
@@ -93,7 +94,7 @@ def test_drawings_have_words_and_the_colours_of_the_page(tmp_path: Path) -> None
 
 
 def test_text_of_users_is_text_in_markdown_too(tmp_path: Path) -> None:
-    files = made(make_run(tmp_path / "run"))
+    files = written(make_run(tmp_path / "run"))
     assert "&lt;script&gt;" in files[write.HTML]
     assert "\\<script\\>" in files[write.MARKDOWN]
     for line in files[write.MARKDOWN].splitlines():
@@ -102,14 +103,14 @@ def test_text_of_users_is_text_in_markdown_too(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_one_line_with_its_command(tmp_path: Path) -> None:
-    files = made(make_run(tmp_path / "run"))
+    files = written(make_run(tmp_path / "run"))
     assert "distil_jax.evaluate --model=" in files[write.HTML]
     assert "Scores beside the paper" not in files[write.HTML]
     assert "`python -m distil_jax.benchmark" in files[write.MARKDOWN]
 
 
 def test_markdown_shows_the_files_that_are_written(tmp_path: Path) -> None:
-    files = write.files(page.document(page.gather([make_run(tmp_path / "run")]), when="today"))
+    files = write.files(page.document(gather([make_run(tmp_path / "run")]), when="today"))
     shown = set(re.findall(r"\]\((.*?)\)", files[write.MARKDOWN].decode()))
     assert shown == files.keys() - {write.HTML, write.MARKDOWN}
     assert all(files[name].startswith(b"\x89PNG") for name in shown)
@@ -119,7 +120,7 @@ def test_scores_stand_beside_the_papers_with_their_share(tmp_path: Path) -> None
     run = make_run(tmp_path / "run", teacher="a/teacher")
     student = score(tmp_path / "s", str(run / "student"), 81.0)
     teacher = score(tmp_path / "t", "a/teacher", 90.0)
-    markdown = made(run, scores=(student, teacher))[write.MARKDOWN]
+    markdown = written(run, scores=(student, teacher))[write.MARKDOWN]
     row = next(line for line in markdown.splitlines() if line.startswith("| SST"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:9] == [
@@ -135,13 +136,16 @@ def test_a_teacher_that_a_model_was_compared_with_distilled_nothing(tmp_path: Pa
         score(tmp_path / "tuned", student, 80.0, teacher="big", best_model="seed-0/model"),
         score(tmp_path / "as-it-is", student, 70.0, teacher="big", best_model=student),
     )
-    found = {one.score.points: one.label for one in grades.grades(page.gather([run], folders))}
-    assert found == {40.0: "student", 80.0: "student, second distillation", 70.0: "student"}
+    labels = {
+        comparison.score.points: comparison.label
+        for comparison in score_comparisons.compare(gather([run], folders))
+    }
+    assert labels == {40.0: "student", 80.0: "student, second distillation", 70.0: "student"}
 
 
-def test_several_runs_are_told_apart_and_their_settings_compared(tmp_path: Path) -> None:
+def test_several_runs_have_different_names_and_their_settings_compared(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a" / "run", teacher="x"), make_run(tmp_path / "b" / "run")]
-    html = made(*runs)[write.HTML]
+    html = written(*runs)[write.HTML]
     assert "a/run: teacher" in html
     assert "The runs differ in teacher." in html
 
@@ -155,6 +159,7 @@ def test_several_runs_are_told_apart_and_their_settings_compared(tmp_path: Path)
         ("metrics.jsonl", "x\n{}", "line 1"),
         ("metrics.jsonl", '{"step": "one"}\n', "line 1"),
         ("health.json", '{"warnings": 3}', "health.json"),
+        ("objectives.json", '{"cosine": 3}', "objectives.json"),
         ("scores/a/results.json", '{"task": 1}', "scores/a/results.json"),
         ("speed/speed.json", "{}", "speed.json"),
     ],
@@ -164,7 +169,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, named:
     (run / name).parent.mkdir(parents=True, exist_ok=True)
     (run / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(named)):
-        page.gather([run])
+        gather([run])
 
 
 def test_a_torn_last_line_and_an_unfinished_run_are_shown(tmp_path: Path) -> None:
@@ -172,17 +177,17 @@ def test_a_torn_last_line_and_an_unfinished_run_are_shown(tmp_path: Path) -> Non
     (run / "results.json").unlink()
     with (run / "metrics.jsonl").open("a") as file:
         file.write('\n{"step": 3, "lo')
-    assert "has not finished" in made(run)[write.HTML]
+    assert "has not finished" in written(run)[write.HTML]
 
 
 def test_nothing_and_the_same_twice_are_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     with pytest.raises(UsageError, match="nothing to report"):
-        page.gather([])
+        gather([])
     with pytest.raises(UsageError, match="twice"):
-        page.gather([run, run])
+        gather([run, run])
     with pytest.raises(UserError, match=r"no run's folder"):
-        page.gather([tmp_path])
+        gather([tmp_path])
 
 
 def test_a_run_of_one_step_draws_without_a_warning(tmp_path: Path) -> None:
@@ -192,7 +197,7 @@ def test_a_run_of_one_step_draws_without_a_warning(tmp_path: Path) -> None:
     )
     line = {"step": 1, "loss": 9.0, "gradient_norm": 11.0, "clipped_share": 1.0}
     (folder / "metrics.jsonl").write_text(json.dumps(line))
-    document = page.document(page.gather([folder], [], [], []), when="today")
+    document = page.document(gather([folder], [], [], []), when="today")
     names = {picture.name for picture in document.pictures()}
     assert {"gradient_norm", "curve_loss"} <= names
     assert f"{write.FIGURES}/gradient_norm.png" in write.files(document)
@@ -202,9 +207,28 @@ def test_where_the_time_went(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     seconds = {"steps_seconds": 60.0, "compile_seconds": 30.0, "restart_seconds": 10.0}
     line = {"step": 2, "goodput": 0.6, "restarts": 1, "lost_steps": 4, "loss": 1.0, **seconds}
-    assert "Where the time went" not in made(run)[write.MARKDOWN]
+    assert "Where the time went" not in written(run)[write.MARKDOWN]
     (run / "metrics.jsonl").write_text(json.dumps(line))
-    told = made(run)[write.MARKDOWN]
-    assert "Where the time went" in told
-    assert re.search(r"training steps +\| +60\.0 +\| +60(\.0)? ?%", told), told
-    assert "1 restart, 4 steps done twice" in told
+    markdown = written(run)[write.MARKDOWN]
+    assert "Where the time went" in markdown
+    assert re.search(r"training steps +\| +60\.0 +\| +60(\.0)? ?%", markdown), markdown
+    assert "1 restart, 4 steps done twice" in markdown
+
+
+def test_an_objective_that_only_the_run_knows_is_shown_by_its_label(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    line = {"step": 1, "loss": 9.0, "middle": 3.0, "validation_middle": 2.0}
+    (run / "metrics.jsonl").write_text(json.dumps(line))
+    assert "middle" not in written(run)[write.MARKDOWN]
+    labels = {"masked_lm": "masked LM (nats)", "middle": "middle states (nats)"}
+    (run / "objectives.json").write_text(json.dumps(labels))
+    settings = {"teacher": "t", "loss": {"middle": 0.5, "masked_lm": 0.0}}
+    (run / "config.json").write_text(json.dumps({"run": settings}))
+    data = gather([run])
+    names = {picture.name for picture in page.document(data, when="today").pictures()}
+    assert {"curve_loss", "curve_middle"} <= names
+    markdown = written(run)[write.MARKDOWN]
+    assert r"middle states (nats)" in markdown
+    # Once among the main settings, once among all of them.
+    assert len(re.findall(r"\| loss\.middle +\| 0\.5 +\|", markdown)) == 2
+    assert markdown.count(r"loss.masked\_lm") == 1

@@ -20,12 +20,12 @@ def given(flags: Flags, workdir: Path, **changes: object) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick_compilation")
 def test_all_that_it_says_and_curves_that_grow(tmp_path: Path, flags: Flags) -> None:
-    news = list(live.distil(tmp_path / "w", *given(flags, tmp_path), every_seconds=0.05))
-    text = "".join(one.text for one in news)
+    updates = list(live.distil(tmp_path / "w", *given(flags, tmp_path), every_seconds=0.05))
+    text = "".join(update.text for update in updates)
     assert text.count("\n") == len(text.splitlines()) > 12
     for step in range(1, 13):
         assert text.count(f"step {step}/12 ") == 1
-    drawn = [one.curves for one in news if one.curves]
+    drawn = [update.curves for update in updates if update.curves]
     assert all(picture.startswith(PNG) for picture in drawn)
     assert drawn[-1] == (tmp_path / "w" / "curves.png").read_bytes()
     assert len(drawn) == len(set(drawn)) > 1
@@ -36,7 +36,7 @@ def test_all_that_it_says_and_curves_that_grow(tmp_path: Path, flags: Flags) -> 
 def test_a_reader_that_stops_stops_the_run(tmp_path: Path, flags: Flags) -> None:
     workdir = tmp_path / "w"
     run = live.distil(workdir, *given(flags, tmp_path, total_steps=100_000), every_seconds=0.05)
-    next(one for one in run if one.curves)
+    next(update for update in run if update.curves)
     run.close()
     assert not (workdir / "run.lock").exists()
     assert list((workdir / "checkpoints").iterdir())

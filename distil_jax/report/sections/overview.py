@@ -1,51 +1,54 @@
 """What a reader wants first: what the student costs and what it keeps."""
 
-from distil_jax.report import amount, grades, table
+from distil_jax.report import amount, results_table, score_comparisons
 from distil_jax.report.document import Block, Missing, Notes, Section, Table, Tile, Tiles
-from distil_jax.report.material import Material
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER, Run
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """Tiles of a single run, and a row for each model of every run."""
-    if not material.runs:
+    if not data.runs:
         return None
     rows = [
-        [material.of(run, name), *cells]
-        for run in material.runs
-        for name, *cells in table.rows(run.models)
+        [data.of(run, name), *cells]
+        for run in data.runs
+        for name, *cells in results_table.rows(run.models)
     ]
-    head = ("model", *(label for _, label, _ in table.COLUMNS))
+    head = ("model", *(label for _, label, _ in results_table.COLUMNS))
     blocks: list[Block] = [
-        *([Tiles(tiles)] if (tiles := _tiles(material)) else []),
+        *([Tiles(tiles)] if (tiles := _tiles(data)) else []),
         Table("Held-out text, the same masks for every model", head, rows),
     ]
-    open_runs = [material.called(run) for run in material.runs if not run.finished]
+    open_runs = [data.called(run) for run in data.runs if not run.finished]
     if open_runs:
         blocks.append(
-            Notes([f"{name} has not finished: type its command again" for name in open_runs])
+            Notes(
+                [f"{name} has not finished: rerun the same command to resume" for name in open_runs]
+            )
         )
     return Section("result", "Result", blocks)
 
 
-def _tiles(material: Material) -> list[Tile]:
+def _tiles(data: ReportData) -> list[Tile]:
     """Of a single finished run with a teacher."""
-    if len(material.runs) != 1 or TEACHER not in material.runs[0].models:
+    if len(data.runs) != 1 or TEACHER not in data.runs[0].models:
         return []
-    run = material.runs[0]
+    run = data.runs[0]
     return [
         tile
-        for tile in (_kept(material), _size(run), _speed(material), _agreement(run), _loss(run))
+        for tile in (_retention(data), _size(run), _speed(data), _agreement(run), _loss(run))
         if tile is not None
     ]
 
 
-def _kept(material: Material) -> Tile | None:
-    mean = grades.over_tasks(
+def _retention(data: ReportData) -> Tile | None:
+    mean = score_comparisons.over_tasks(
         [
-            grade
-            for grade in grades.grades(material)
-            if grades.is_student(grade.score.model, material.runs[0]) and not grade.score.teacher
+            comparison
+            for comparison in score_comparisons.compare(data)
+            if score_comparisons.is_student(comparison.score.model, data.runs[0])
+            and not comparison.score.teacher
         ]
     )
     if mean is None or mean.retention is None:
@@ -55,18 +58,18 @@ def _kept(material: Material) -> Tile | None:
 
 
 def _size(run: Run) -> Tile | None:
-    own, teacher = run.student.get("parameters"), run.models[TEACHER].get("parameters")
-    if not own or not teacher:
+    student, teacher = run.student.get("parameters"), run.models[TEACHER].get("parameters")
+    if not student or not teacher:
         return None
-    told = f"{amount.short(own)} of {amount.short(teacher)}"
-    return Tile(amount.percent(own / teacher), "of the teacher's parameters", told)
+    sizes = f"{amount.short(student)} of {amount.short(teacher)}"
+    return Tile(amount.percent(student / teacher), "of the teacher's parameters", sizes)
 
 
-def _speed(material: Material) -> Tile | None:
-    run = material.runs[0]
-    for speed in material.speeds.values():
+def _speed(data: ReportData) -> Tile | None:
+    run = data.runs[0]
+    for speed in data.speeds.values():
         ratio = speed.ratios.get("batch_1_speed")
-        if ratio and grades.is_student(speed.names["student"], run):
+        if ratio and score_comparisons.is_student(speed.names["student"], run):
             return Tile(f"{ratio:.2f} times", "as fast as the teacher", "one sentence at a time")
     rates = [figures.get("sentences_per_second") for figures in (run.student, run.models[TEACHER])]
     if rates[0] and rates[1]:

@@ -5,11 +5,11 @@ from statistics import mean
 
 from matplotlib.figure import Figure
 
-from distil_jax.report import amount, drawing, grades, paper
+from distil_jax.report import amount, drawing, paper, score_comparisons
 from distil_jax.report.document import Missing, Notes, Picture, Pictures, Section, Table
-from distil_jax.report.grades import Grade
-from distil_jax.report.material import Material
-from distil_jax.report.scores import Score
+from distil_jax.report.measurements import TaskScore
+from distil_jax.report.report_data import ReportData
+from distil_jax.report.score_comparisons import ScoreComparison
 
 HEAD = (
     "task",
@@ -29,28 +29,29 @@ EXACT = ("exact_match", "em", "exact")
 OTHER = paper.Published("", "", float("nan"), float("nan"))
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """The paper's table beside the runs', bars of what is kept, and remarks."""
-    found = grades.grades(material)
-    if not found:
-        return _missing(material)
-    rows = [row for grade in found for row in _rows(grade)]
-    rows += [row for label in _labels(found) for row in _mean(label, found)]
+    comparisons = score_comparisons.compare(data)
+    if not comparisons:
+        return _missing(data)
+    rows = [row for comparison in comparisons for row in _rows(comparison)]
+    rows += [row for label in _labels(comparisons) for row in _mean(label, comparisons)]
     caption = (
         "Points of 100, the paper's tasks on their development sets, IMDb on its test set; "
         "medians over the seeds. "
         "“Kept” is the model's score over its teacher's."
     )
-    names = [grade.score.task for grade in found]
+    names = [comparison.score.task for comparison in comparisons]
     remarks = [text for task, text in paper.REMARKS.items() if task in names]
-    blocks: list = [_table(caption, rows, several=len(_labels(found)) > 1)]
+    blocks: list = [_table(caption, rows, several=len(_labels(comparisons)) > 1)]
     blocks += [Notes(remarks)] if remarks else []
-    if drawn := [grade for grade in found if grade.retention is not None]:
-        told = "; ".join(
-            f"{_title(grade)} {amount.percent(grade.retention)} ({grade.label})" for grade in drawn
+    if drawn := [comparison for comparison in comparisons if comparison.retention is not None]:
+        shares = "; ".join(
+            f"{_title(comparison)} {amount.percent(comparison.retention)} ({comparison.label})"
+            for comparison in drawn
         )
         title = "Share of the teacher's score that is kept, %"
-        picture = Picture("retention", title, f"{title}: {told}.", _draw(drawn))
+        picture = Picture("retention", title, f"{title}: {shares}.", _draw(drawn))
         blocks.insert(1, Pictures([picture]))
     return Section("scores", "Scores beside the paper's", blocks)
 
@@ -63,10 +64,10 @@ def _table(caption: str, rows: Sequence[Sequence[str]], *, several: bool) -> Tab
     return Table(caption, [HEAD[column] for column in kept], shown, words=words)
 
 
-def _missing(material: Material) -> Missing | None:
-    if not material.runs:
+def _missing(data: ReportData) -> Missing | None:
+    if not data.runs:
         return None
-    run = material.runs[0]
+    run = data.runs[0]
     model = f"{run.folder}/student"
     return Missing(
         "Scores on tasks beside the paper's (and once more with the teacher as --model)",
@@ -75,55 +76,57 @@ def _missing(material: Material) -> Missing | None:
     )
 
 
-def _labels(found: Sequence[Grade]) -> list[str]:
-    return list(dict.fromkeys(grade.label for grade in found))
+def _labels(comparisons: Sequence[ScoreComparison]) -> list[str]:
+    return list(dict.fromkeys(comparison.label for comparison in comparisons))
 
 
-def _title(grade: Grade) -> str:
+def _title(comparison: ScoreComparison) -> str:
     return (
-        paper.TASKS[grade.score.task].title if grade.score.task in paper.TASKS else grade.score.task
+        paper.TASKS[comparison.score.task].title
+        if comparison.score.task in paper.TASKS
+        else comparison.score.task
     )
 
 
-def _rows(grade: Grade) -> list[list[str]]:
-    score, teacher, spread = grade.score, grade.teacher, grade.score.spread
+def _rows(comparison: ScoreComparison) -> list[list[str]]:
+    score, teacher, spread = comparison.score, comparison.teacher, comparison.score.spread
     between = (
         f"{spread['min']:.1f} to {spread['max']:.1f}"
         if score.seeds > 1 and {"min", "max"} <= spread.keys()
         else "-"
     )
     row = [
-        *(_title(grade), grade.label),
-        *_kept(teacher.points if teacher else None, score.points),
+        *(_title(comparison), comparison.label),
+        *_shares(teacher.points if teacher else None, score.points),
         *_published(paper.TASKS.get(score.task, OTHER)),
         *(str(score.seeds), between, score.definition),
     ]
-    return [row, *_exact(grade)] if score.task == "squad" else [row]
+    return [row, *_exact(comparison)] if score.task == "squad" else [row]
 
 
-def _exact(grade: Grade) -> list[list[str]]:
+def _exact(comparison: ScoreComparison) -> list[list[str]]:
     """SQuAD's second figure."""
-    own = _first(grade.score)
-    if own is None:
+    exact = _first(comparison.score)
+    if exact is None:
         return []
-    teacher = _first(grade.teacher) if grade.teacher else None
+    teacher = _first(comparison.teacher) if comparison.teacher else None
     return [
         [
-            *(_title(grade), grade.label),
-            *_kept(teacher, own),
+            *(_title(comparison), comparison.label),
+            *_shares(teacher, exact),
             *_published(paper.SQUAD_EXACT),
-            *(str(grade.score.seeds), "-", paper.SQUAD_EXACT.metric),
+            *(str(comparison.score.seeds), "-", paper.SQUAD_EXACT.metric),
         ]
     ]
 
 
-def _first(score: Score) -> float | int | None:
+def _first(score: TaskScore) -> float | int | None:
     return next((score.metrics[name] for name in EXACT if name in score.metrics), None)
 
 
-def _kept(teacher: float | int | None, own: float | int) -> list[str]:
-    kept = own / teacher if teacher and teacher > 0 else None
-    return [amount.decimal(teacher, 1), amount.decimal(own, 1), amount.percent(kept)]
+def _shares(teacher: float | int | None, score: float | int) -> list[str]:
+    kept = score / teacher if teacher and teacher > 0 else None
+    return [amount.decimal(teacher, 1), amount.decimal(score, 1), amount.percent(kept)]
 
 
 def _published(row: paper.Published) -> list[str]:
@@ -134,9 +137,11 @@ def _published(row: paper.Published) -> list[str]:
     ]
 
 
-def _mean(label: str, found: Sequence[Grade]) -> list[list[str]]:
+def _mean(label: str, comparisons: Sequence[ScoreComparison]) -> list[list[str]]:
     """The mean over the paper's tasks that both sides have, if there are several."""
-    here = grades.over_tasks([grade for grade in found if grade.label == label])
+    here = score_comparisons.over_tasks(
+        [comparison for comparison in comparisons if comparison.label == label]
+    )
     if here is None or len(here.tasks) < 2 or here.tasks[0] not in paper.TASKS:
         return []
     theirs = [paper.TASKS[task] for task in here.tasks]
@@ -146,29 +151,34 @@ def _mean(label: str, found: Sequence[Grade]) -> list[list[str]]:
         mean(row.bert_base for row in theirs),
         mean(row.distilbert for row in theirs),
     )
-    figures = [*_kept(here.teacher, here.points), *_published(published)]
+    figures = [*_shares(here.teacher, here.points), *_published(published)]
     return [[f"mean of {len(here.tasks)} tasks", label, *figures, "-", "-", "of the scores above"]]
 
 
-def _draw(found: Sequence[Grade]) -> Figure:
-    labels, names = _labels(found), list(dict.fromkeys(grade.score.task for grade in found))
+def _draw(comparisons: Sequence[ScoreComparison]) -> Figure:
+    labels, names = (
+        _labels(comparisons),
+        list(dict.fromkeys(comparison.score.task for comparison in comparisons)),
+    )
     bars = len(labels) + 1
     figure, axes = drawing.axes(0.9 + len(names) * (0.2 + 0.17 * bars))
-    for place, task in enumerate(names):
+    for row, task in enumerate(names):
         theirs = paper.TASKS[task].retention * 100 if task in paper.TASKS else 0.0
-        axes.barh(place, theirs, height=0.8 / bars, color=drawing.FAINT)
-        for grade in found:
-            if grade.score.task == task and grade.retention is not None:
-                number = labels.index(grade.label)
+        axes.barh(row, theirs, height=0.8 / bars, color=drawing.FAINT)
+        for comparison in comparisons:
+            if comparison.score.task == task and comparison.retention is not None:
+                number = labels.index(comparison.label)
                 offset = (number + 1) * 0.8 / bars
-                value = grade.retention * 100
-                axes.barh(place + offset, value, height=0.8 / bars, color=drawing.colour(number))
-                drawing.value(axes, max(value, 100) + 1, place + offset, f"{value:.1f}")
-    titles = {grade.score.task: _title(grade) for grade in found}
+                value = comparison.retention * 100
+                axes.barh(row + offset, value, height=0.8 / bars, color=drawing.colour(number))
+                drawing.value(axes, max(value, 100) + 1, row + offset, f"{value:.1f}")
+    titles = {comparison.score.task: _title(comparison) for comparison in comparisons}
     ticks = [place + 0.4 * (bars - 1) / bars for place in range(len(names))]
     axes.set_yticks(ticks, [drawing.label(titles[task]) for task in names])
     axes.invert_yaxis()
     axes.axvline(100, color=drawing.INK, linewidth=0.8)
-    axes.set_xlim(0, max(112.0, 100 * max(grade.retention or 0 for grade in found) + 12))
+    axes.set_xlim(
+        0, max(112.0, 100 * max(comparison.retention or 0 for comparison in comparisons) + 12)
+    )
     drawing.legend(figure, {"paper": drawing.FAINT} | drawing.colours(labels))
     return figure

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper
 from distil_jax.report.document import Missing, Picture, Pictures, Section, Text
-from distil_jax.report.material import Material
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER
 
 TITLE = "Millions of parameters (logarithmic)"
@@ -16,46 +16,46 @@ NOTE = (
 )
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """Every model on one axis."""
-    own = _own(material)
-    if not own:
+    counts = _counts(data)
+    if not counts:
         return None
-    told = "; ".join(f"{name} {amount.count(value)}" for name, value in own.items())
-    description = f"{TITLE}. Here: {told}. Published: DistilBERT 66 M to MegatronLM 8,300 M."
-    picture = Picture("parameters", TITLE, description, _draw(own))
+    listed = "; ".join(f"{name} {amount.count(value)}" for name, value in counts.items())
+    description = f"{TITLE}. Here: {listed}. Published: DistilBERT 66 M to MegatronLM 8,300 M."
+    picture = Picture("parameters", TITLE, description, _draw(counts))
     return Section("size", "Size", [Pictures([picture]), Text(NOTE)])
 
 
-def _own(material: Material) -> dict[str, float | int]:
-    found: dict[str, float | int] = {}
-    for run in material.runs:
+def _counts(data: ReportData) -> dict[str, float | int]:
+    counts: dict[str, float | int] = {}
+    for run in data.runs:
         for name, figures in (
             (TEACHER, run.models.get(TEACHER, {})),
             ("student", run.student if run.finished else {}),
         ):
             if figures.get("parameters"):
-                found[material.of(run, name)] = figures["parameters"]
-    for shown, speed in material.speeds.items():
+                counts[data.of(run, name)] = figures["parameters"]
+    for shown, speed in data.speeds.items():
         for role, figures in speed.models.items():
-            if not material.runs and figures.get("parameters"):
-                name = role if len(material.speeds) == 1 else f"{shown}: {role}"
-                found[name] = figures["parameters"]
-    return found
+            if not data.runs and figures.get("parameters"):
+                name = role if len(data.speeds) == 1 else f"{shown}: {role}"
+                counts[name] = figures["parameters"]
+    return counts
 
 
-def _draw(own: Mapping[str, float | int]) -> Figure:
+def _draw(counts: Mapping[str, float | int]) -> Figure:
     rows = [
         (name, millions * 1e6, drawing.FAINT) for name, millions in paper.SIZES_MILLIONS.items()
     ]
-    rows += [(name, value, drawing.colour(_number(name))) for name, value in own.items()]
+    rows += [(name, value, drawing.colour(_number(name))) for name, value in counts.items()]
     rows.sort(key=lambda row: row[1])
     figure, axes = drawing.axes(0.6 + 0.24 * len(rows))
     least = min(value for _, value, _ in rows) / 3
-    for place, (_, value, colour) in enumerate(rows):
-        axes.plot([least, value], [place, place], color=colour, linewidth=1.6)
-        axes.plot([value], [place], marker="o", markersize=5, color=colour)
-        drawing.value(axes, value * 1.25, place, amount.short(value))
+    for row, (_, value, colour) in enumerate(rows):
+        axes.plot([least, value], [row, row], color=colour, linewidth=1.6)
+        axes.plot([value], [row], marker="o", markersize=5, color=colour)
+        drawing.value(axes, value * 1.25, row, amount.short(value))
     axes.set_xscale("log")
     axes.set_xlim(least, rows[-1][1] * 8)
     axes.set_yticks(range(len(rows)), [drawing.label(name, most=22) for name, _, _ in rows])

@@ -15,8 +15,8 @@ from distil_jax.report.document import (
     Table,
     Text,
 )
-from distil_jax.report.material import Material
-from distil_jax.report.speed import Speed
+from distil_jax.report.measurements import Speed
+from distil_jax.report.report_data import ReportData
 
 COLUMNS = (
     ("parameters", "parameters", amount.count),
@@ -32,39 +32,41 @@ BATCHES = {
 TITLE = "Sentences per second"
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """Tables of what was measured, training first; bars and a sentence for inference."""
-    measured = {shown: one for shown, one in material.speeds.items() if one.models}
-    training = {shown: one for shown, one in material.speeds.items() if one.training}
+    measured = {shown: speed for shown, speed in data.speeds.items() if speed.models}
+    training = {shown: speed for shown, speed in data.speeds.items() if speed.training}
     if not measured and not training:
-        return _missing(material)
+        return _missing(data)
     tables = [
-        Table(f"{shown}: training" if len(training) > 1 else "Training", ("", "here"), one.training)
-        for shown, one in training.items()
+        Table(
+            f"{shown}: training" if len(training) > 1 else "Training", ("", "here"), speed.training
+        )
+        for shown, speed in training.items()
     ]
-    return Section("speed", "Speed", [*tables, *(_inference(material, measured))])
+    return Section("speed", "Speed", [*tables, *(_inference(data, measured))])
 
 
-def _inference(material: Material, measured: Mapping[str, Speed]) -> list[Block]:
+def _inference(data: ReportData, measured: Mapping[str, Speed]) -> list[Block]:
     """A row for each measured model, bars, and what was measured."""
     if not measured:
         return []
     rows = [
-        [_name(material, shown, role), *cells(figures)]
+        [_name(data, shown, role), *cells(figures)]
         for shown, speed in measured.items()
         for role, figures in speed.models.items()
     ]
     description = f"{TITLE}: " + "; ".join(
-        f"{_name(material, shown, role)} {label} {figures[key]:.1f}"
+        f"{_name(data, shown, role)} {label} {figures[key]:.1f}"
         for shown, speed in measured.items()
         for role, figures in speed.models.items()
         for label, key in BATCHES.items()
         if key in figures
     )
-    picture = Picture("speed", TITLE, description, _draw(material))
+    picture = Picture("speed", TITLE, description, _draw(data))
     caption = "Medians of alternating passes over the same real sentences on one device"
-    told = [Text(_told(shown, speed)) for shown, speed in measured.items()]
-    return [Table(caption, ("model", *head()), rows), Pictures([picture]), *told]
+    comparisons = [Text(_comparison(shown, speed)) for shown, speed in measured.items()]
+    return [Table(caption, ("model", *head()), rows), Pictures([picture]), *comparisons]
 
 
 def head() -> list[str]:
@@ -77,10 +79,10 @@ def cells(figures: Mapping[str, Any]) -> list[str]:
     return [form(figures[key]) if key in figures else "-" for key, _, form in COLUMNS]
 
 
-def _missing(material: Material) -> Missing | None:
-    if not material.runs or not material.runs[0].teacher:
+def _missing(data: ReportData) -> Missing | None:
+    if not data.runs or not data.runs[0].teacher:
         return None
-    run = material.runs[0]
+    run = data.runs[0]
     return Missing(
         "Speed one sentence at a time and in batches of 32 (the paper: STS-B's development set)",
         f"python -m distil_jax.benchmark --model={run.folder}/student --teacher={run.teacher} "
@@ -88,11 +90,11 @@ def _missing(material: Material) -> Missing | None:
     )
 
 
-def _name(material: Material, shown: str, role: str) -> str:
-    return f"{shown}: {role}" if len(material.speeds) > 1 else role
+def _name(data: ReportData, shown: str, role: str) -> str:
+    return f"{shown}: {role}" if len(data.speeds) > 1 else role
 
 
-def _told(shown: str, speed: Speed) -> str:
+def _comparison(shown: str, speed: Speed) -> str:
     """What the ratios say, and on what."""
     parts = []
     for key, label in (("batch_1_speed", "batch 1"), ("batch_32_speed", "batch 32")):
@@ -105,16 +107,16 @@ def _told(shown: str, speed: Speed) -> str:
     measured = f"Measured on {amount.count(sentences)} sentences" if sentences else "Measured"
     if "median" in speed.lengths:
         measured += f" of {speed.lengths['median']:.0f} tokens in the median"
-    paper_told = f"The paper: {paper.SPEED_RATIO:.2f} at batch 1 on a CPU."
+    in_paper = f"The paper: {paper.SPEED_RATIO:.2f} at batch 1 on a CPU."
     ratios = f"The student ({speed.names['student']}) has {', '.join(parts)}. " if parts else ""
     prefix = f"{shown}: " if shown else ""
-    return f"{prefix}{ratios}{measured}{f' ({where})' if where else ''}. {paper_told}"
+    return f"{prefix}{ratios}{measured}{f' ({where})' if where else ''}. {in_paper}"
 
 
-def _draw(material: Material) -> Figure:
+def _draw(data: ReportData) -> Figure:
     bars = [
-        (_name(material, shown, role), figures, 1 if role == "teacher" else 0)
-        for shown, speed in material.speeds.items()
+        (_name(data, shown, role), figures, 1 if role == "teacher" else 0)
+        for shown, speed in data.speeds.items()
         for role, figures in speed.models.items()
     ]
     rows = [
@@ -124,9 +126,9 @@ def _draw(material: Material) -> Figure:
         if key in figures
     ]
     figure, axes = drawing.axes(0.6 + 0.34 * len(rows))
-    for place, (_, value, number) in enumerate(rows):
-        axes.barh(place, value, color=drawing.colour(number), height=0.6)
-        drawing.value(axes, value, place, f" {value:,.1f}")
+    for row, (_, value, number) in enumerate(rows):
+        axes.barh(row, value, color=drawing.colour(number), height=0.6)
+        drawing.value(axes, value, row, f" {value:,.1f}")
     axes.set_yticks(range(len(rows)), [drawing.label(name) for name, _, _ in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.2 * max((value for _, value, _ in rows), default=1.0))

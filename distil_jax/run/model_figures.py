@@ -32,15 +32,15 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
     def earlier() -> Scores | None:
         return json.loads(path.read_text()) if path.exists() else None
 
-    if (found := broadcast_from_primary("baseline", earlier)) is not None:
-        return found
+    if (measured := broadcast_from_primary("baseline", earlier)) is not None:
+        return measured
     scores = {INITIALISED: validate(params)}
     run = setup.distillation
     if run.teacher is not None:
         alone = dataclasses.replace(run, student=run.teacher, teacher=None)
         score = validator(alone, setup.devices, {}, held_out_batches(setup))(teacher_params)
-        kept = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
-        scores = {TEACHER: kept, **scores}
+        comparable = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
+        scores = {TEACHER: comparable, **scores}
     if is_primary():
         write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores

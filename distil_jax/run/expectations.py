@@ -6,7 +6,7 @@ from typing import Any
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
-from distil_jax.run.scores import INITIALISED, TEACHER, Scores
+from distil_jax.run.model_figures import INITIALISED, TEACHER, Scores
 from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
 from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
@@ -19,11 +19,11 @@ SHARES = ("accuracy", "agreement")
 
 
 def watch(setup: Setup, before: Scores, display: Display, *, first_step: int) -> Health:
-    """The health of a run after `first_step` steps; tells what to expect of it."""
+    """The health of a run after `first_step` steps; says what to expect of it."""
     expected = _expectation(setup, before)
     lines = setup.total_steps // setup.config.log.every_steps
     health = Health(expected, logged_lines=lines)
-    display.say(_told(expected))
+    display.say(_expectation_text(expected))
     for concern in health.begin():
         display.warn(concern.message)
     for line in read_metrics(setup.folder / "metrics.jsonl"):
@@ -38,14 +38,14 @@ def write(workdir: Path, health: Health) -> None:
 
 def summary(workdir: Workdir) -> str:
     """One line of what health.json says."""
-    found: dict[str, Any] = json.loads((workdir.folder / FILE).read_text())
-    seen, warnings = found["seen"], found["warnings"]
-    told = "no step is on record"  # metrics.jsonl was removed
+    report: dict[str, Any] = json.loads((workdir.folder / FILE).read_text())
+    seen, warnings = report["seen"], report["warnings"]
+    text = "no step is on record"  # metrics.jsonl was removed
     if "gradient_norm" in seen:
         clipped = f"{seen['clipped_share']:.0%} of steps clipped"
-        told = f"gradient norm {seen['gradient_norm']:.2f}, {clipped}"
+        text = f"gradient norm {seen['gradient_norm']:.2f}, {clipped}"
     number = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warning"
-    return f"health: {told}, {number} ({workdir.join(FILE)})"
+    return f"health: {text}, {number} ({workdir.join(FILE)})"
 
 
 def _expectation(setup: Setup, before: Scores) -> Expectation:
@@ -77,7 +77,7 @@ def _steady(config: Config) -> tuple[str, ...]:
     )
 
 
-def _told(expected: Expectation) -> str:
+def _expectation_text(expected: Expectation) -> str:
     initial, floors = expected.initial, expected.floors
     terms = [
         f"{name} {initial[name]:.3f} -> {floors[name]:.3f}"

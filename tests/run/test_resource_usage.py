@@ -1,4 +1,4 @@
-"""accounts: what a run took, over changes of its batch and its devices."""
+"""resource_usage: what a run took, over changes of its batch and its devices."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from distil_jax.configuration import source as config_source
 from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.planning.flops import config_flops
-from distil_jax.run import accounts
+from distil_jax.run import resource_usage
 from distil_jax.run.position import START, Position
 
 LENGTH = 32
@@ -18,19 +18,19 @@ TEACHER = EncoderConfig(
 
 
 def cost(position: Position, lines: list[dict[str, Any]]) -> tuple[dict[str, float | int], float]:
-    """`accounts.cost` of a run of 512 rows a step on 4 devices, and the FLOPs of a token."""
+    """`resource_usage.cost` of a run of 512 rows a step on 4 devices, and the FLOPs of a token."""
     student = student_shape(TEACHER, 2)
     config = config_source.read("base", ["--config.batch.size=512"])
 
-    setup: Any = SimpleNamespace(  # as far as it is asked
+    setup: Any = SimpleNamespace(  # as much as is read
         config=config,
         position=position,
         models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student),
         devices=SimpleNamespace(count=4),
         train_data=SimpleNamespace(length=LENGTH),
     )
-    found = getattr(accounts.cost, "__wrapped__", accounts.cost)(setup, lines)
-    return found, config_flops(config, TEACHER, student, length=LENGTH).total
+    used = getattr(resource_usage.cost, "__wrapped__", resource_usage.cost)(setup, lines)
+    return used, config_flops(config, TEACHER, student, length=LENGTH).total
 
 
 def line(step: int, tokens: int, rate: float, **more: int) -> dict[str, Any]:
@@ -39,9 +39,9 @@ def line(step: int, tokens: int, rate: float, **more: int) -> dict[str, Any]:
 
 def test_rows_of_an_earlier_batch_are_counted_as_they_were() -> None:
     lines = [line(1000, 256 * LENGTH, 1e4), line(1500, 512 * LENGTH, 1e4)]
-    found, a_token = cost(Position(step=1000, row=256_000), lines)
-    assert found["tokens"] == (256_000 + 256_000) * LENGTH
-    assert found["flops"] == pytest.approx(a_token * 512_000 * LENGTH)
+    used, flops_per_token = cost(Position(step=1000, row=256_000), lines)
+    assert used["tokens"] == (256_000 + 256_000) * LENGTH
+    assert used["flops"] == pytest.approx(flops_per_token * 512_000 * LENGTH)
 
 
 def test_each_line_counts_with_the_devices_it_ran_on() -> None:
@@ -49,11 +49,11 @@ def test_each_line_counts_with_the_devices_it_ran_on() -> None:
         line(10, 3_600_000, 1e6, devices=8),  # 36 s
         line(30, 3_600_000, 1e6, devices=4),  # 72 s
     ]
-    found, _ = cost(START, lines)
-    assert found["device_hours"] == pytest.approx((8 * 36 + 4 * 72) / 3600)
-    assert found["tokens_per_second"] == pytest.approx(1e6)
+    used, _ = cost(START, lines)
+    assert used["device_hours"] == pytest.approx((8 * 36 + 4 * 72) / 3600)
+    assert used["tokens_per_second"] == pytest.approx(1e6)
 
 
 def test_lines_of_earlier_versions_ran_on_the_devices_there_are() -> None:
-    found, _ = cost(START, [line(10, 3_600_000, 1e6)])
-    assert found["device_hours"] == pytest.approx(4 * 36 / 3600)
+    used, _ = cost(START, [line(10, 3_600_000, 1e6)])
+    assert used["device_hours"] == pytest.approx(4 * 36 / 3600)

@@ -1,12 +1,14 @@
-"""curves: the picture of a run, whatever of it there is."""
+"""loss_curves: the picture of a run, whatever of it there is."""
 
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
-from distil_jax.report import curves
+from distil_jax.configuration.objective_table import labels
+from distil_jax.report.sections import loss_curves
 
+LABELS = labels()
 INITIAL = {"loss": 9.0, "soft_target": 2.0, "masked_lm": 5.0, "cosine": 0.5}
 LINES = [
     {"step": 1, "loss": 8.0, "soft_target": 1.5, "masked_lm": 4.0, "cosine": 0.4},
@@ -32,11 +34,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def test_each_loss_has_a_panel_with_training_and_held_out_values(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    curves.draw(LINES, INITIAL, tmp_path / "curves.png", title="t")
+    loss_curves.draw_file(LINES, INITIAL, LABELS, tmp_path / "curves.png", title="t")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     (figure,) = drawn
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == [label for _, label in curves.PANELS]
+    assert titles == ["weighted loss", *list(LABELS.values())[:3]]
     training, held_out = figure.axes[2].get_lines()
     assert list(training.get_ydata()) == [4.0, 3.0]
     assert (list(held_out.get_xdata()), list(held_out.get_ydata())) == ([0, 2], [5.0, 3.5])
@@ -44,16 +46,18 @@ def test_each_loss_has_a_panel_with_training_and_held_out_values(
 
 def test_a_loss_that_is_always_0_has_no_panel(tmp_path: Path, drawn: list[Figure]) -> None:
     lines = [{**line, "soft_target": 0.0, "cosine": 0.0} for line in LINES]
-    curves.draw(lines, {"loss": 9.0, "masked_lm": 5.0}, tmp_path / "curves.png", title="t")
+    loss_curves.draw_file(
+        lines, {"loss": 9.0, "masked_lm": 5.0}, LABELS, tmp_path / "curves.png", title="t"
+    )
     assert [axes.get_title() for axes in drawn[0].axes] == ["weighted loss", "masked LM (nats)"]
 
 
 def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        curves.draw(LINES, INITIAL, tmp_path / name, title="t")
+        loss_curves.draw_file(LINES, INITIAL, LABELS, tmp_path / name, title="t")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_a_run_without_a_logged_step_has_a_picture_too(tmp_path: Path) -> None:
-    curves.draw([], INITIAL, tmp_path / "curves.png", title="t")
+    loss_curves.draw_file([], INITIAL, LABELS, tmp_path / "curves.png", title="t")
     assert (tmp_path / "curves.png").is_file()

@@ -1,4 +1,4 @@
-"""A sweep over variants and seeds; each member is an ordinary run, and what is finished is kept."""
+"""A sweep over variants of a config and seeds; every member is a run, finished ones are kept."""
 
 import json
 import shutil
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.configuration.difference import difference
-from distil_jax.configuration.schema import Config, as_dict
-from distil_jax.errors import Diverged
-from distil_jax.report import ablations as page
-from distil_jax.report.files import read_object
-from distil_jax.report.runs import read as read_run
+from distil_jax.configuration.objective_table import titles
+from distil_jax.configuration.schema import Config, as_dict, from_mapping
+from distil_jax.errors import Diverged, UsageError, UserError
+from distil_jax.report.json_files import read_object
+from distil_jax.report.measurements import ABLATIONS
+from distil_jax.report.runs import read_run
+from distil_jax.report.sections import ablations as section
 from distil_jax.run import distillation, identity, rows
-from distil_jax.run.scores import DISTILLED
-from distil_jax.run.variants import ALL, Variant, variants
+from distil_jax.run.model_figures import DISTILLED
 from distil_jax.storage import atomic
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
@@ -26,10 +27,34 @@ from distil_jax.training.stopping import Sigterm
 from distil_jax.training.workdir import resolve
 
 RUNS = "runs"
+ALL = "all losses"
+RANDOM = "random initialisation"
+LAYERS = "layers"
 MEASURES = ("masked_lm", "accuracy", "agreement")
 
-Score = Callable[[Path], Mapping[str, float]]
+ScoreStudent = Callable[[Path], Mapping[str, float]]
 """From a student's folder to further figures of it, such as the scores of tasks."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name, and dotted config keys with their values."""
+
+    name: str
+    changes: Mapping[str, object]
+
+    @property
+    def folder(self) -> str:
+        """The name as a folder's."""
+        letters = "".join(letter if letter.isalnum() else "_" for letter in self.name.lower())
+        return "_".join(filter(None, letters.split("_")))
+
+    def apply(self, config: Config, *, seed: int) -> Config:
+        """The config of this variant."""
+        values = as_dict(config)
+        for key, value in {**self.changes, "seed": seed}.items():
+            _set(values, key, value)
+        return from_mapping(values)
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,7 @@ class Sweep:
     """What all members share.
 
     Attributes:
-      belongs: digests of the teacher's weights and of the rows, as in a member's config.json.
+      digests: digests of the teacher's weights and of the rows, as in a member's config.json.
       score: further figures of each finished student.
     """
 
@@ -46,8 +71,8 @@ class Sweep:
     command: str
     seeds: tuple[int, ...]
     variants: tuple[Variant, ...]
-    belongs: Mapping[str, Any]
-    score: Score | None
+    digests: Mapping[str, Any]
+    score: ScoreStudent | None
 
 
 def sweep(
@@ -57,7 +82,7 @@ def sweep(
     seeds: int,
     layers: Sequence[str] | None,
     command: str,
-    score: Score | None = None,
+    score: ScoreStudent | None = None,
 ) -> None:
     """Run every variant with every seed, or what is missing of that, and write the table.
 
@@ -101,12 +126,12 @@ def _run_all(shared: Sweep, display: Display) -> None:
         display.say(f"member {number} of {len(members)}: {variant.name}, seed {seed}")
         figures[variant.name].append(_member(shared, variant, seed, display))
         content = _content(shared, figures)
-        write_text(shared.output / page.FILE, json.dumps(content, indent=2) + "\n")
+        write_text(shared.output / ABLATIONS, json.dumps(content, indent=2) + "\n")
     with writing(shared.output):
-        for name, file in page.files_of(content).items():
+        for name, file in section.files_of(content).items():
             atomic.write_bytes(shared.output / name, file)
-    display.console.print(page.terminal(content))
-    display.say(f"table: {shared.output / page.TABLE}")
+    display.console.print(section.terminal(content))
+    display.say(f"table: {shared.output / section.TABLE}")
 
 
 def _member(shared: Sweep, variant: Variant, seed: int, display: Display) -> dict[str, Any]:
@@ -134,7 +159,7 @@ def _is_finished(shared: Sweep, config: Config, workdir: Path) -> bool:
     if not (workdir / "results.json").is_file():
         return False
     saved = identity.of_today(read_object(workdir / identity.FILE))
-    wanted = identity.comparable(saved, {"run": as_dict(config), **shared.belongs})
+    wanted = identity.comparable(saved, {"run": as_dict(config), **shared.digests})
     return not difference(
         {name: saved.get(name) for name in wanted}, wanted, ignore=identity.free_to_change()
     )
@@ -176,3 +201,72 @@ def _spread(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _measured(run: Mapping[str, Any]) -> list[str]:
     return [name for name, value in run.items() if name != "seed" and isinstance(value, float)]
+
+
+def variants(
+    config: Config, teacher_layers: int, rules: Sequence[str] | None
+) -> tuple[Variant, ...]:
+    """The config as it is, then with one thing changed.
+
+    `rules` choose layers; None takes the first, the last, and as many evenly spaced, those that
+    equal the config's own left out. Raises `UsageError` for a config that has nothing to vary.
+    """
+    _check(config)
+    compared = [Variant(ALL, {}), *_without_each(config)]
+    compared.append(Variant(RANDOM, {"student.initialize": "random"}))
+    unchanged = _chosen(config.student.layers, teacher_layers, "config.student.layers")
+    asked = rules if rules is not None else ("first", "last", str(len(unchanged)))
+    seen = {unchanged}
+    for rule in asked:
+        chosen = _chosen(_counted(rule, teacher_layers, len(unchanged)), teacher_layers, "--layers")
+        if chosen not in seen:
+            listed = ",".join(map(str, chosen)) + ("," if len(chosen) == 1 else "")
+            name = f"{LAYERS} {', '.join(map(str, chosen))}"
+            compared.append(Variant(name, {"student.layers": listed}))
+            seen.add(chosen)
+    return tuple(compared)
+
+
+def _without_each(config: Config) -> list[Variant]:
+    """Each objective removed, where there are several."""
+    active = config.loss.active
+    return [
+        Variant(f"without {titles()[name]}", {f"loss.{name}": 0.0, f"loss.schedules.{name}": ""})
+        for name in active
+        if len(active) > 1
+    ]
+
+
+def _check(config: Config) -> None:
+    if not config.teacher:
+        raise UsageError("config.teacher is empty: without a teacher there is nothing to ablate")
+    if config.student.folder:
+        raise UsageError(
+            f"config.student.folder={config.student.folder} fixes where the student starts; "
+            "leave it empty for a sweep"
+        )
+    if config.student.initialize != "teacher":
+        raise UsageError(
+            "config.student.initialize must be teacher: random initialisation is one of the "
+            "variants"
+        )
+
+
+def _counted(rule: str, teacher_layers: int, count: int) -> str:
+    """`first` and `last` as lists as long as the config's own choice."""
+    lists = {"first": range(count), "last": range(teacher_layers - count, teacher_layers)}
+    return ",".join(map(str, lists[rule])) + "," if rule in lists else rule
+
+
+def _chosen(rule: str, teacher_layers: int, flag: str) -> tuple[int, ...]:
+    try:
+        return assemble.parse_layers(rule, teacher_layers)
+    except UserError as error:
+        raise UsageError(f"{flag}={rule}: {error}") from error
+
+
+def _set(values: dict[str, Any], key: str, value: object) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        values = values[part]
+    values[last] = value

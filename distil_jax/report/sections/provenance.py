@@ -5,16 +5,14 @@ from typing import Any
 
 from distil_jax.report import amount, paper
 from distil_jax.report.document import Missing, Section, Table, Text
-from distil_jax.report.material import Material
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run, flat
 
-MAIN_SETTINGS = (
+MAIN_SETTINGS: tuple[str, ...] = (
     "teacher",
     "student.layers",
     "student.initialize",
-    "loss.soft_target",
-    "loss.masked_lm",
-    "loss.cosine",
+    "loss.WEIGHTS",
     "loss.temperature",
     "data.train",
     "batch.size",
@@ -24,6 +22,8 @@ MAIN_SETTINGS = (
     "epochs",
     "seed",
 )
+"""`loss.WEIGHTS` stands for the weights of the objectives that any of the runs uses."""
+
 COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
     ("device_hours", "device-hours of training steps", lambda value: f"{value:.3g}"),
     ("devices", "devices", amount.count),
@@ -35,14 +35,14 @@ COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
 )
 
 
-def config(material: Material) -> Section | Missing | None:
+def config(data: ReportData) -> Section | Missing | None:
     """The settings a reader asks for first, what differs between runs, then every key."""
-    if not material.runs:
+    if not data.runs:
         return None
-    settings = {material.called(run): run.settings for run in material.runs}
+    settings = {data.called(run): run.settings for run in data.runs}
     keys = list(dict.fromkeys(key for values in settings.values() for key in values))
     differ = [key for key in keys if len({_shown(v, key) for v in settings.values()}) > 1]
-    first = [key for key in MAIN_SETTINGS if key in keys and key not in differ]
+    first = [key for key in _main_settings(data) if key in keys and key not in differ]
     blocks = [_table("Main settings", settings, [*differ, *first])]
     blocks.append(_table("Every key of the config", settings, keys, folded=True))
     if differ:
@@ -50,22 +50,31 @@ def config(material: Material) -> Section | Missing | None:
     return Section("config", "Config", blocks)
 
 
-def environment(material: Material) -> Section | Missing | None:
+def _main_settings(data: ReportData) -> list[str]:
+    used = dict.fromkeys(
+        key
+        for run in data.runs
+        for name in run.objectives
+        if run.settings.get(key := f"loss.{name}")
+    )
+    expanded = (list(used) if key == "loss.WEIGHTS" else [key] for key in MAIN_SETTINGS)
+    return [key for keys in expanded for key in keys]
+
+
+def environment(data: ReportData) -> Section | Missing | None:
     """Versions and devices."""
-    found = {
-        material.called(run): flat(run.environment) for run in material.runs if run.environment
-    }
-    if not found:
-        return _rerun(material, "The environment")
-    keys = list(dict.fromkeys(key for values in found.values() for key in values))
-    return Section("environment", "Environment", [_table("Where it ran", found, keys)])
+    facts = {data.called(run): flat(run.environment) for run in data.runs if run.environment}
+    if not facts:
+        return _rerun(data, "The environment")
+    keys = list(dict.fromkeys(key for values in facts.values() for key in values))
+    return Section("environment", "Environment", [_table("Where it ran", facts, keys)])
 
 
-def cost(material: Material) -> Section | Missing | None:
+def cost(data: ReportData) -> Section | Missing | None:
     """Device-hours, tokens, FLOPs."""
-    runs = [run for run in material.runs if run.cost]
+    runs = [run for run in data.runs if run.cost]
     if not runs:
-        return _rerun(material, "The cost in device-hours, tokens and FLOPs")
+        return _rerun(data, "The cost in device-hours, tokens and FLOPs")
     rows = [
         [label, *(_amount(run, name, form) for run in runs)]
         for name, label, form in COSTS
@@ -76,7 +85,7 @@ def cost(material: Material) -> Section | Missing | None:
         "validation and export not. FLOPs are those of matrix products, a multiplication and an "
         f"addition each. The paper's run: {paper.DEVICE_HOURS} V100-hours."
     )
-    head = ("amount", *(material.called(run) for run in runs))
+    head = ("amount", *(data.called(run) for run in runs))
     return Section("cost", "Cost", [Table("What training took", head, rows), Text(note)])
 
 
@@ -97,11 +106,11 @@ def _table(
     return Table(caption, ("key", *settings), rows, folded, words=range(1 + len(settings)))
 
 
-def _rerun(material: Material, what: str) -> Missing | None:
+def _rerun(data: ReportData, what: str) -> Missing | None:
     """Runs of earlier versions, and unfinished ones, wrote nothing of it."""
-    if not material.runs:
+    if not data.runs:
         return None
-    workdir = material.runs[0].folder
+    workdir = data.runs[0].folder
     return Missing(
         f"{what} (a finished run of this version has it)",
         f"python -m distil_jax.main --config=CONFIG --workdir={workdir}",

@@ -1,4 +1,4 @@
-"""Which model a score belongs to, and which score it is held against."""
+"""Which model a score belongs to, and which score it is compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import mean
 
 from distil_jax.report import paper
-from distil_jax.report.material import Material
+from distil_jax.report.measurements import TaskScore
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
-from distil_jax.report.scores import Score
 
 SECOND = "second distillation"
 TEXT = "mlm"
@@ -16,12 +16,12 @@ TEXT = "mlm"
 
 
 @dataclass(frozen=True)
-class Grade:
+class ScoreComparison:
     """A model's score beside its teacher's; `teacher` is None where that was not measured."""
 
     label: str
-    score: Score
-    teacher: Score | None
+    score: TaskScore
+    teacher: TaskScore | None
 
     @property
     def retention(self) -> float | int | None:
@@ -32,7 +32,7 @@ class Grade:
 
 
 @dataclass(frozen=True)
-class WeightedSum:
+class MeanScore:
     """A model's mean score over tasks beside its teacher's."""
 
     tasks: tuple[str, ...]
@@ -45,75 +45,79 @@ class WeightedSum:
         return self.points / self.teacher if self.teacher > 0 else None
 
 
-def over_tasks(found: Sequence[Grade]) -> WeightedSum | None:
-    """The mean over the tasks of a model's grades, of those whose teacher was measured.
+def over_tasks(comparisons: Sequence[ScoreComparison]) -> MeanScore | None:
+    """The mean over the tasks of a model's scores, of those whose teacher was measured.
 
     Of the paper's tasks where there is one; a task that was scored more than once counts once, with
     the mean. Held-out text is no task.
     """
-    held = [grade for grade in found if grade.teacher is not None and grade.score.task != TEXT]
-    of_paper = [grade for grade in held if grade.score.task in paper.TASKS]
-    by_task: dict[str, list[Grade]] = {}
-    for grade in of_paper or held:
-        by_task.setdefault(grade.score.task, []).append(grade)
+    comparable = [
+        comparison
+        for comparison in comparisons
+        if comparison.teacher is not None and comparison.score.task != TEXT
+    ]
+    of_paper = [comparison for comparison in comparable if comparison.score.task in paper.TASKS]
+    by_task: dict[str, list[ScoreComparison]] = {}
+    for comparison in of_paper or comparable:
+        by_task.setdefault(comparison.score.task, []).append(comparison)
     if not by_task:
         return None
-    return WeightedSum(
+    return MeanScore(
         tuple(by_task),
-        mean(mean(grade.score.points for grade in same) for same in by_task.values()),
+        mean(mean(comparison.score.points for comparison in same) for same in by_task.values()),
         mean(
-            mean(grade.teacher.points for grade in same if grade.teacher)
+            mean(comparison.teacher.points for comparison in same if comparison.teacher)
             for same in by_task.values()
         ),
     )
 
 
-def grades(material: Material) -> list[Grade]:
+def compare(data: ReportData) -> list[ScoreComparison]:
     """Every score but the teachers', by task in the paper's order; teachers alone where need be."""
-    found = []
-    for task in tasks(material.scores):
-        here = [score for score in material.scores if score.task == task]
-        pairs = [(score, _teacher_of(score, here, material)) for score in here]
+    comparisons = []
+    for task in tasks(data.scores):
+        here = [score for score in data.scores if score.task == task]
+        pairs = [(score, _teacher_of(score, here, data)) for score in here]
         teachers = [teacher for _, teacher in pairs if teacher is not None]
-        found += [
-            Grade(_label(score, material), score, teacher)
+        comparisons += [
+            ScoreComparison(_label(score, data), score, teacher)
             for score, teacher in pairs
             if not any(score is other for other in teachers)
         ]
-    return found
+    return comparisons
 
 
-def tasks(scores: Sequence[Score]) -> list[str]:
+def tasks(scores: Sequence[TaskScore]) -> list[str]:
     """The tasks that were scored, the paper's first and in its order."""
     names = {score.task for score in scores}
     return [task for task in paper.TASKS if task in names] + sorted(names - paper.TASKS.keys())
 
 
-def is_teacher(score: Score, material: Material) -> bool:
+def is_teacher(score: TaskScore, data: ReportData) -> bool:
     """Whether the score is of the teacher of one of the runs."""
-    return any(_same(score.model, run.teacher) for run in material.runs if run.teacher)
+    return any(_same(score.model, run.teacher) for run in data.runs if run.teacher)
 
 
-def _label(score: Score, material: Material) -> str:
+def _label(score: TaskScore, data: ReportData) -> str:
     suffix = f", {SECOND}" if score.teacher else ""
-    for run in material.runs:
+    for run in data.runs:
         if is_student(score.model, run):
-            return material.of(run, "student") + suffix
-    if is_teacher(score, material):
+            return data.of(run, "student") + suffix
+    if is_teacher(score, data):
         return "teacher"
     return (Path(score.model).name or score.model) + suffix
 
 
-def _teacher_of(score: Score, here: Sequence[Score], material: Material) -> Score | None:
+def _teacher_of(score: TaskScore, here: Sequence[TaskScore], data: ReportData) -> TaskScore | None:
     """The score of the run's teacher; without a run, that of a larger model, the largest."""
-    if is_teacher(score, material):
+    if is_teacher(score, data):
         return None
-    owners = [run for run in material.runs if is_student(score.model, run)]
-    for run in owners or material.runs:
+    owners = [run for run in data.runs if is_student(score.model, run)]
+    for run in owners or data.runs:
         for other in here:
             if run.teacher and _same(other.model, run.teacher):
                 return other
-    if owners or material.runs:
+    if owners or data.runs:
         return None
     largest = max(here, key=lambda other: other.parameters)
     return largest if largest.parameters > score.parameters else None

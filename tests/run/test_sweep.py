@@ -1,34 +1,34 @@
-"""variants: one thing changed each, and nothing twice."""
+"""sweep: one thing changed each, and nothing twice."""
 
 import pytest
 
 from distil_jax.configuration import source as config_source
 from distil_jax.errors import UsageError
-from distil_jax.run.variants import variants
+from distil_jax.run.sweep import variants
 
 
 def test_each_loss_is_removed_once_and_layers_are_chosen() -> None:
     config = config_source.read("ablation", [])
-    found = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
-    assert list(found) == [
-        "all losses", "without soft targets", "without cosine", "without masked LM",
+    configs = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
+    assert list(configs) == [
+        "all losses", "without soft targets", "without masked LM", "without cosine",
         "random initialisation", "layers 0, 1, 2", "layers 3, 4, 5", "layers 0, 3, 5",
     ]  # fmt: skip
-    assert found["without cosine"].loss.weight("cosine") == 0
+    assert configs["without cosine"].loss.weight("cosine") == 0
     weight = config.loss.weight("soft_target")
-    assert found["without cosine"].loss.weight("soft_target") == weight
-    assert found["random initialisation"].student.initialize == "random"
-    assert found["layers 3, 4, 5"].student.layers == "3,4,5"
-    assert {one.seed for one in found.values()} == {7}
+    assert configs["without cosine"].loss.weight("soft_target") == weight
+    assert configs["random initialisation"].student.initialize == "random"
+    assert configs["layers 3, 4, 5"].student.layers == "3,4,5"
+    assert {config.seed for config in configs.values()} == {7}
 
 
 def test_a_loss_whose_weight_moves_is_removed_with_its_schedule() -> None:
     scheduled = ["--config.loss.cosine=0", "--config.loss.schedules.cosine=0:5, 1:1"]
     config = config_source.read("ablation", scheduled)
-    found = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
-    assert found["all losses"].loss.uses("cosine")
-    assert found["without masked LM"].loss.uses("cosine")
-    assert not found["without cosine"].loss.uses("cosine")
+    configs = {variant.name: variant.apply(config, seed=7) for variant in variants(config, 6, None)}
+    assert configs["all losses"].loss.uses("cosine")
+    assert configs["without masked LM"].loss.uses("cosine")
+    assert not configs["without cosine"].loss.uses("cosine")
 
 
 def test_a_loss_that_is_not_there_and_layers_that_are_the_same_are_left_out() -> None:

@@ -1,19 +1,18 @@
-"""page: shares and names in a report of several measurements."""
+"""report_data, score_comparisons: shares and names in a report of several measurements."""
 
 from pathlib import Path
 
-from distil_jax.report import grades, page
+from distil_jax.report import score_comparisons
 from distil_jax.report.document import Tile
-from distil_jax.report.material import Material
+from distil_jax.report.measurements import Speed, TaskScore
+from distil_jax.report.report_data import ReportData, _speed_names
 from distil_jax.report.runs import Run
-from distil_jax.report.scores import Score
 from distil_jax.report.sections import overview, quality
-from distil_jax.report.speed import Speed
 
 
-def score(task: str, model: str, points: float, *, teacher: str = "") -> Score:
+def score(task: str, model: str, points: float, *, teacher: str = "") -> TaskScore:
     figures = {"metric": "m", "definition": "d", "seeds": 1, "spread": {}, "metrics": {}}
-    return Score(
+    return TaskScore(
         task=task,
         model=model,
         teacher=teacher,
@@ -39,31 +38,36 @@ def test_the_share_kept_is_of_the_student_alone_and_counts_a_score_of_nothing() 
         score("our-own", "big", 50.0),
         score("our-own", "run/student", 10.0),
     ]
-    material = Material(runs=[run], scores=scores)
+    data = ReportData(runs=[run], scores=scores)
 
-    tile = overview._kept(material)
+    tile = overview._retention(data)
 
     assert tile is not None
     assert (tile.value, tile.note) == ("84.8%", "mean of 2 tasks")  # 39 of 46
-    assert overview._kept(Material(runs=[run], scores=scores[:1])) is None
-    (row,) = quality._mean("student", grades.grades(material))
+    assert overview._retention(ReportData(runs=[run], scores=scores[:1])) is None
+    (row,) = quality._mean("student", score_comparisons.compare(data))
     assert row[:5] == ["mean of 2 tasks", "student", "46.0", "39.0", "84.8%"]
+
+
+def over_tasks(run: Run, scores: list[TaskScore]) -> score_comparisons.MeanScore | None:
+    data = ReportData(runs=[run], scores=scores)
+    return score_comparisons.over_tasks(score_comparisons.compare(data))
 
 
 def test_a_task_that_was_scored_twice_counts_once_and_own_tasks_where_there_is_no_other() -> None:
     run = Run("run", "run", {"run": {"teacher": "big"}}, {}, {}, [])
     twice = [score("sst2", "big", 80.0), *(score("sst2", "run/student", p) for p in (60.0, 70.0))]
     other = [score("cola", "big", 20.0), score("cola", "run/student", 15.0)]
-    found = grades.over_tasks(grades.grades(Material(runs=[run], scores=[*twice, *other])))
-    assert found is not None
-    assert (found.tasks, found.points, found.teacher) == (("cola", "sst2"), 40.0, 50.0)
+    mean = over_tasks(run, [*twice, *other])
+    assert mean is not None
+    assert (mean.tasks, mean.points, mean.teacher) == (("cola", "sst2"), 40.0, 50.0)
 
     own = [score("ours", "big", 50.0), score("ours", "run/student", 45.0)]
-    found = grades.over_tasks(grades.grades(Material(runs=[run], scores=own)))
-    assert found is not None
-    assert found.retention == 0.9
+    mean = over_tasks(run, own)
+    assert mean is not None
+    assert mean.retention == 0.9
     text = [score("mlm", "big", 50.0), score("mlm", "run/student", 45.0)]
-    assert grades.over_tasks(grades.grades(Material(runs=[run], scores=text))) is None
+    assert over_tasks(run, text) is None
 
 
 def test_the_speed_of_other_models_is_not_the_students() -> None:
@@ -73,7 +77,7 @@ def test_the_speed_of_other_models_is_not_the_students() -> None:
     def tile(student: str) -> object:
         names = {"student": student, "teacher": "big"}
         speed = Speed({}, names, {"batch_1_speed": 3.3}, {}, "", "")
-        return overview._speed(Material(runs=[run], speeds={"it": speed}))
+        return overview._speed(ReportData(runs=[run], speeds={"it": speed}))
 
     assert tile("elsewhere/student") is None
     assert tile("run/student") == Tile(
@@ -81,16 +85,16 @@ def test_the_speed_of_other_models_is_not_the_students() -> None:
     )
 
 
-def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_runs_of_one_name_have_different_names(tmp_path: Path) -> None:
     folders = [tmp_path / sweep / "runs" / "base" for sweep in ("a", "b")]
     first, second = (Run("base", str(folder), {}, {}, {}, []) for folder in folders)
-    material = Material(runs=[first, second])
-    assert (material.called(first), material.called(second)) == ("a/runs/base", "b/runs/base")
-    assert Material(runs=[first]).called(first) == "base"
+    data = ReportData(runs=[first, second])
+    assert (data.called(first), data.called(second)) == ("a/runs/base", "b/runs/base")
+    assert ReportData(runs=[first]).called(first) == "base"
 
 
-def test_measurements_of_one_name_are_told_apart() -> None:
-    names = page._speed_names([Path("/x/a/run/speed"), Path("/x/b/run/speed"), Path("/x/bench")])
+def test_measurements_of_one_name_have_different_names() -> None:
+    names = _speed_names([Path("/x/a/run/speed"), Path("/x/b/run/speed"), Path("/x/bench")])
     assert names == ["a/run", "b/run", "bench"]
-    assert page._speed_names([Path("/x/run/speed"), Path("/x/bench")]) == ["run", "bench"]
-    assert page._speed_names([]) == []
+    assert _speed_names([Path("/x/run/speed"), Path("/x/bench")]) == ["run", "bench"]
+    assert _speed_names([]) == []

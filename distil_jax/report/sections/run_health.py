@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing
 from distil_jax.report.document import Missing, Notes, Picture, Pictures, Section, Table, Text
-from distil_jax.report.material import Material
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
 SHOWN_WARNINGS = 20
@@ -14,29 +14,29 @@ PANELS = {
 }
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """Expected beside seen, warnings, and the gradient's norm."""
     blocks: list = []
-    for run in material.runs:
-        blocks += _table(material, run) + _warnings(material, run)
+    for run in data.runs:
+        blocks += _table(data, run) + _warnings(data, run)
     pictures = [
-        Picture(name, title, f"{title}, by optimizer step.", _draw(material, name))
+        Picture(name, title, f"{title}, by optimizer step.", _draw(data, name))
         for name, title in PANELS.items()
-        if any(name in line for run in material.runs for line in run.lines)
+        if any(name in line for run in data.runs for line in run.lines)
     ]
     if not blocks and not pictures:
         return None
     return Section("health", "Health", [*blocks, *([Pictures(pictures)] if pictures else [])])
 
 
-def _table(material: Material, run: Run) -> list[Table]:
+def _table(data: ReportData, run: Run) -> list[Table]:
     expected, seen = (run.health.get(name, {}) for name in ("expected", "seen"))
     names = list(dict.fromkeys((*expected, *seen)))
     rows = [
         [name.replace("_", " "), *(_value(side.get(name)) for side in (expected, seen))]
         for name in names
     ]
-    caption = f"{material.of(run, 'what')} was expected of this run, and what was seen"
+    caption = f"{data.of(run, 'what')} was expected of this run, and what was seen"
     return [Table(caption, ("figure", "expected", "seen"), rows)] if rows else []
 
 
@@ -44,32 +44,32 @@ def _value(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _warnings(material: Material, run: Run) -> list[Notes | Text]:
+def _warnings(data: ReportData, run: Run) -> list[Notes | Text]:
     if not run.health:
         return []
     warnings = run.health.get("warnings", [])
     if not warnings:
-        alone = len(material.runs) == 1
-        return [Text("No warnings." if alone else f"{material.of(run, 'no')} warnings.")]
-    told = [
-        f"{material.of(run, 'step')} {amount.anything(warning.get('step'))}: {warning['message']}"
+        single = len(data.runs) == 1
+        return [Text("No warnings." if single else f"{data.of(run, 'no')} warnings.")]
+    remarks = [
+        f"{data.of(run, 'step')} {amount.anything(warning.get('step'))}: {warning['message']}"
         for warning in warnings[:SHOWN_WARNINGS]
     ]
     if len(warnings) > SHOWN_WARNINGS:
-        told.append(f"and {len(warnings) - SHOWN_WARNINGS} more in {run.folder}/health.json")
-    return [Notes(told, serious=True)]
+        remarks.append(f"and {len(warnings) - SHOWN_WARNINGS} more in {run.folder}/health.json")
+    return [Notes(remarks, serious=True)]
 
 
-def _draw(material: Material, name: str) -> Figure:
+def _draw(data: ReportData, name: str) -> Figure:
     figure, axes = drawing.axes(2.9)
-    for number, run in enumerate(material.runs):
-        found = [(line["step"], line[name]) for line in run.lines if name in line]
-        if found:
+    for number, run in enumerate(data.runs):
+        points = [(line["step"], line[name]) for line in run.lines if name in line]
+        if points:
             axes.plot(
-                *zip(*found, strict=True),
+                *zip(*points, strict=True),
                 color=drawing.colour(number),
                 linewidth=1.2,
-                marker="o" if len(found) == 1 else "",
+                marker="o" if len(points) == 1 else "",
                 markersize=4,
             )
         clip = run.settings.get("optimizer.clip")
@@ -88,6 +88,6 @@ def _draw(material: Material, name: str) -> Figure:
         axes.set_yscale("log")
     axes.set_xlabel("optimizer step")
     drawing.grid(axes)
-    if len(material.runs) > 1:
-        drawing.legend(figure, drawing.colours(map(material.called, material.runs)))
+    if len(data.runs) > 1:
+        drawing.legend(figure, drawing.colours(map(data.called, data.runs)))
     return figure

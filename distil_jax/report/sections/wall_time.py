@@ -2,7 +2,7 @@
 
 from distil_jax.report import amount
 from distil_jax.report.document import Missing, Section, Table, Text
-from distil_jax.report.material import Material
+from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
 KINDS = {
@@ -16,18 +16,18 @@ KINDS = {
 }
 
 
-def section(material: Material) -> Section | Missing | None:
+def section(data: ReportData) -> Section | Missing | None:
     """Seconds and share of each kind, of every run that logged them."""
-    runs = [run for run in material.runs if _seconds(run)]
+    runs = [run for run in data.runs if _seconds(run)]
     if not runs:
         return None
     rows = [
         [label, *(cell for run in runs for cell in _cells(run, kind))]
         for kind, label in KINDS.items()
     ]
-    head = ["what", *(label for run in runs for label in _head(material, run))]
-    told = [
-        f"{material.of(run, 'goodput')} {amount.percent(run.lines[-1]['goodput'])}, "
+    head = ["what", *(label for run in runs for label in _head(data, run))]
+    shares = [
+        f"{data.of(run, 'goodput')} {amount.percent(run.lines[-1]['goodput'])}, "
         f"{amount.counted(run.lines[-1].get('restarts', 0), 'restart')}, "
         f"{amount.counted(run.lines[-1].get('lost_steps', 0), 'step')} done twice"
         for run in runs
@@ -39,7 +39,7 @@ def section(material: Material) -> Section | Missing | None:
     return Section(
         "goodput",
         "Where the time went",
-        [Table("Wall time by kind", head, rows), Text(f"{note}{'; '.join(told)}.".strip())],
+        [Table("Wall time by kind", head, rows), Text(f"{note}{'; '.join(shares)}.".strip())],
     )
 
 
@@ -56,5 +56,5 @@ def _cells(run: Run, kind: str) -> list[str]:
     return [f"{seconds[kind]:,.1f}", amount.percent(share)]
 
 
-def _head(material: Material, run: Run) -> list[str]:
-    return [material.of(run, "seconds"), material.of(run, "share")]
+def _head(data: ReportData, run: Run) -> list[str]:
+    return [data.of(run, "seconds"), data.of(run, "share")]

@@ -23,7 +23,7 @@ def environment() -> dict[str, str | int]:
     device = jax.devices()[0]
     return {
         "distil_jax": __version__,
-        **{name: found for name in PACKAGES if (found := _version(name))},
+        **{name: number for name in PACKAGES if (number := _version(name))},
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "device": device.device_kind,
@@ -35,11 +35,11 @@ def environment() -> dict[str, str | int]:
 
 
 def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | int]:
-    """Device-hours, tokens and FLOPs of the steps that metrics.jsonl tells of.
+    """Device-hours, tokens and FLOPs of the steps in metrics.jsonl.
 
     A line holds the tokens of its own step and the rate since the line before, so that a run which
     was stopped and started again is counted whole; the steps in between are taken to hold as many
-    tokens, which packed rows do within a percent. Each line tells on how many devices it ran.
+    tokens, which packed rows do within a percent. Each line says on how many devices it ran.
     """
     tokens = seconds = device_seconds = 0.0
     before = 0

@@ -1,0 +1,23 @@
+"""card: the recipe names the objectives that the run used, and no other."""
+
+import pytest
+
+from distil_jax.configuration import source as config_source
+from distil_jax.run.card import card
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ([], "| loss weights (soft targets / masked LM / cosine) | 5 / 2 / 1 |"),
+        (
+            ["--config.loss.cosine=0", "--config.loss.logit_mse=0.5"],
+            "(soft targets / masked LM / squared distance of logits) | 5 / 2 / 0.5 |",
+        ),
+    ],
+)
+def test_weights_of_the_objectives_in_use(keys: list[str], line: str) -> None:
+    config = config_source.read("base", ["--config.teacher=a/b", *keys])
+    text = card(config, recipe={"optimizer steps": 3}, data="d", scores={}, command="c")
+    assert line in text
+    assert "| optimizer steps | 3 |" in text
