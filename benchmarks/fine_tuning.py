@@ -21,10 +21,9 @@ import numpy as np
 import torch
 import transformers
 
-from distil_jax.evaluation import plan as planning
-from distil_jax.evaluation import seed as seeds
+from distil_jax.evaluation import fine_tuning_plan
+from distil_jax.evaluation.fine_tuner import batches, fine_tuner
 from distil_jax.evaluation.initial import initial_params
-from distil_jax.evaluation.seed import Progress
 from distil_jax.evaluation.settings import Settings
 
 STEPS, RATE = 40, 5e-5
@@ -35,11 +34,11 @@ def main() -> None:
     batch = int(rest[0]) if rest else 32
     rounds = int(rest[1]) if len(rest) > 1 else 7
     settings = Settings(model=model, task=task, data=data, output=Path("unused"), batch=batch)
-    plan = planning.make(settings)
+    plan = fine_tuning_plan.make(settings)
     sides = {"distil_jax": ours(plan), "PyTorch": theirs(plan, model, batch)}
-    # An epoch's sequences are dealt evenly to its batches here, PyTorch drops what fills none.
-    dealt = len(plan.problem.training.encoded) / plan.dealing(0).batches
-    sequences = {"distil_jax": STEPS * dealt, "PyTorch": STEPS * batch}
+    # An epoch's sequences are spread evenly over its batches here, PyTorch drops what fills none.
+    in_batch = len(plan.data.training.encoded) / plan.batch_plan(0).batches
+    sequences = {"distil_jax": STEPS * in_batch, "PyTorch": STEPS * batch}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, side in sides.items():
@@ -58,18 +57,18 @@ def main() -> None:
 
 def ours(plan):
     """Yield after every round of steps."""
-    machine = seeds.machine(plan, None, print, lambda: False)
-    state = machine.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
-    state, progress, done, epoch = plan.devices.replicate(state), Progress(), 0, 0
+    tuner = fine_tuner(plan, None, print, lambda: False)
+    state = tuner.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
+    state, padding, done, epoch = plan.devices.replicate(state), [0, 0], 0, 0
     controls = plan.devices.replicate({"seed": np.uint32(0), "learning_rate": np.float32(RATE)})
     while True:
-        for arrays in seeds.batches(machine, 0, epoch, 0, progress):
-            state, values = machine.step(state, controls, plan.devices.split(arrays))
+        for arrays in batches(tuner, 0, epoch, 0, padding):
+            state, values = tuner.step(state, controls, plan.devices.split(arrays))
             done += 1
             if done % STEPS == 0:
                 jax.block_until_ready(values)
                 if done == STEPS:
-                    share = 1 - progress.padding[0] / progress.padding[1]
+                    share = 1 - padding[0] / padding[1]
                     print(f"distil_jax: padding {share:.1%}")
                 yield
         epoch += 1
@@ -80,10 +79,10 @@ def theirs(plan, folder: str, batch: int):
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=plan.problem.outputs, dtype=torch.float32
+        folder, num_labels=plan.data.outputs, dtype=torch.float32
     ).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
-    encoded, labels = plan.problem.training.encoded, plan.problem.training.targets["labels"]
+    encoded, labels = plan.data.training.encoded, plan.data.training.targets["labels"]
     collate = transformers.DataCollatorWithPadding(plan.model.tokenizer)
     typed = plan.model.config.token_types > 1
     done, real, computed = 0, 0, 0
@@ -100,8 +99,8 @@ def theirs(plan, folder: str, batch: int):
             inputs = collate(rows)
             real += int(inputs["attention_mask"].sum())
             computed += inputs["input_ids"].numel()
-            kind = torch.float32 if plan.problem.kind == "regression" else torch.long
-            loss = model(**inputs, labels=torch.tensor(labels[numbers], dtype=kind)).loss
+            dtype = torch.long if plan.kind.discrete else torch.float32
+            loss = model(**inputs, labels=torch.tensor(labels[numbers], dtype=dtype)).loss
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -22,12 +22,12 @@ from distil_jax import commandline, tokenizer
 from distil_jax.data.masking import Masking, mask_rows
 from distil_jax.data.store import open_split, token_counts
 from distil_jax.errors import UserError
-from distil_jax.evaluation.held_out import masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import Encoder
 from distil_jax.models.mlm_head_fit import fit_mlm_head
 from distil_jax.models.width_pruning import prune_width
 from distil_jax.pretrained import Pretrained, load, save
+from distil_jax.tasks.masked_lm import masking
 
 ROWS, HEAD_ROWS = 256, 1024
 """Of the prepared rows, as many as encoder and head are fitted on."""

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from distil_jax import commandline, huge_pages
 from distil_jax.commandline import columns, length, natural, positive
 from distil_jax.errors import UsageError
+from distil_jax.tasks.named import TASKS
 
 if TYPE_CHECKING:
-    from distil_jax.evaluation.held_out import HeldOutSettings
+    from distil_jax.evaluation.masked_lm import MaskedLMSettings
     from distil_jax.evaluation.settings import Settings
-
-GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
-TASKS = (*GLUE, "imdb", "squad", "classification", "regression", "span", "mlm")
 
 
 def main(arguments: list[str]) -> None:
@@ -29,12 +27,12 @@ def main(arguments: list[str]) -> None:
         return
     if flags.card:
         raise UsageError("--card goes with an ONNX export as --model (see --help)")
-    if flags.task == "mlm":
-        settings = _mlm_settings(flags)
+    if TASKS[flags.task].on_text:
+        settings = _text_settings(flags)
         keep_compiled()
-        from distil_jax.evaluation.held_out import evaluate as evaluate_held_out
+        from distil_jax.evaluation import masked_lm
 
-        evaluate_held_out(settings)
+        masked_lm.evaluate(settings)
         return
     from distil_jax.evaluation.evaluation import evaluate
 
@@ -48,8 +46,8 @@ def _evaluate_export(flags: argparse.Namespace) -> None:
 
     if flags.epochs:
         raise UsageError("an ONNX export cannot be fine-tuned; leave --epochs out (see --help)")
-    if flags.task == "mlm":
-        scoring.evaluate_masked(_mlm_settings(flags), card=flags.card)
+    if TASKS[flags.task].on_text:
+        scoring.evaluate_masked(_text_settings(flags), card=flags.card)
     else:
         scoring.evaluate(_settings(flags), card=flags.card)
 
@@ -58,10 +56,12 @@ def _settings(flags: argparse.Namespace) -> "Settings":
     from distil_jax.evaluation.settings import Settings
 
     given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
-    first = "validation_matched" if flags.task == "mnli" else "validation"
-    if flags.task == "imdb" and flags.validation and flags.test:
-        raise UsageError("imdb is scored on its test split: give --validation or --test, not both")
-    names = {"train": "train", "validation": "test" if flags.task == "imdb" else first}
+    scored = TASKS[flags.task].validation[0]
+    if scored == "test" and flags.validation and flags.test:
+        raise UsageError(
+            f"{flags.task} is scored on its test split: give --validation or --test, not both"
+        )
+    names = {"train": "train", "validation": scored}
     return Settings(
         model=flags.model,
         task=flags.task,
@@ -92,12 +92,12 @@ def _settings(flags: argparse.Namespace) -> "Settings":
     )
 
 
-def _mlm_settings(flags: argparse.Namespace) -> "HeldOutSettings":
-    from distil_jax.evaluation.held_out import HeldOutSettings
+def _text_settings(flags: argparse.Namespace) -> "MaskedLMSettings":
+    from distil_jax.evaluation.masked_lm import MaskedLMSettings
 
     if not flags.data:
-        raise UsageError("--task=mlm needs --data, the text to predict (see --help)")
-    return HeldOutSettings(
+        raise UsageError(f"--task={flags.task} needs --data, the text to predict (see --help)")
+    return MaskedLMSettings(
         model=flags.model,
         teacher=flags.teacher,
         data=flags.data,
@@ -114,7 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.evaluate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")
-    add("--task", required=True, choices=TASKS, help="a task by name, or the kind of your own")
+    add(
+        "--task",
+        required=True,
+        choices=tuple(TASKS),
+        help="a task by name, or the kind of your own",
+    )
     add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
     add("--output", type=commandline.folder, required=True, help="folder of the results")
     add("--teacher", default="", help="folder fine-tuned on the task: distil it")

@@ -11,9 +11,9 @@ def main(arguments: list[str]) -> None:
     from distil_jax.run.compilation import keep_compiled
 
     keep_compiled()
-    from distil_jax.evaluation.labelling import label_file
+    from distil_jax.evaluation.predict_file import predict_file
 
-    count = label_file(
+    count = predict_file(
         flags.model, flags.input, flags.output, columns=flags.columns, length=flags.length
     )
     if flags.output is not None:

@@ -27,7 +27,7 @@ try:
 except SystemExit as end:
     assert end.code == 0
 """
-LABELLING = "import distil_jax.evaluation.labelling"
+LABELLING = "import distil_jax.evaluation.predict_file"
 
 
 def imported(program: str) -> set[str]:

@@ -7,19 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distil_jax.evaluation import plan as planning
-from distil_jax.evaluation import results
-from distil_jax.evaluation.identity import IDENTITY, check_identity
+from distil_jax.evaluation import fine_tuning_plan, results
+from distil_jax.evaluation.fine_tuner import FineTuner, fine_tuner
+from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.initial import initial_params, rescaled
-from distil_jax.evaluation.plan import HEADS, Plan
-from distil_jax.evaluation.problem import HeldOut, Prediction
-from distil_jax.evaluation.scores import Metrics
+from distil_jax.evaluation.output_folder import IDENTITY, check_identity
 from distil_jax.evaluation.seed import (
-    Machine,
-    Progress,
+    SeedProgress,
     Trained,
     describe,
-    machine,
     score_main,
     train,
 )
@@ -28,6 +24,8 @@ from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, model_card, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
+from distil_jax.tasks.kind import EvalSplit, Prediction
+from distil_jax.tasks.task_scores import Metrics
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
 
@@ -43,7 +41,7 @@ def evaluate(settings: Settings, command: str) -> dict[str, Any]:
     display = Display()
     with Sigterm() as sigterm:
         check_identity(settings.output, None)
-        plan = planning.make(settings)
+        plan = fine_tuning_plan.make(settings)
         with lock(settings.output) as folder:
             check_identity(folder, plan.identity)
             write_text(folder / IDENTITY, json.dumps(dict(plan.identity), indent=2) + "\n")
@@ -52,20 +50,21 @@ def evaluate(settings: Settings, command: str) -> dict[str, Any]:
                 return _run(plan, folder, display.say, sigterm.arrived, command)
 
 
-def announce(plan: Plan, say: Callable[[str], None]) -> None:
+def announce(plan: FineTuningPlan, say: Callable[[str], None]) -> None:
     """Print what is about to be done."""
-    counts = ", ".join(f"{name} {count:,}" for name, count in plan.problem.counts.items() if count)
-    say(f"{plan.settings.task}: {counts}; at most {plan.problem.length} tokens")
+    counts = ", ".join(f"{name} {count:,}" for name, count in plan.data.counts.items() if count)
+    say(f"{plan.settings.task}: {counts}; at most {plan.data.length} tokens")
     if plan.shape is not None:
-        steps = plan.epochs * plan.dealing(0).batches
+        batches = plan.batch_plan(0).batches
         say(
-            f"{plan.epochs} epochs of {plan.dealing(0).batches} batches of {plan.settings.batch}, "
-            f"{steps} steps, in {plan.hands} x {plan.shape.rows} rows of {plan.shape.length} tokens"
+            f"{plan.epochs} epochs of {batches} batches of {plan.settings.batch}, "
+            f"{plan.epochs * batches} steps, in {plan.shards} x {plan.shape.rows} rows of "
+            f"{plan.shape.length} tokens"
         )
 
 
 def _run(
-    plan: Plan,
+    plan: FineTuningPlan,
     folder: Path,
     say: Callable[[str], None],
     stopping: Callable[[], bool],
@@ -74,30 +73,30 @@ def _run(
     count = _count(plan, folder, say)
     unfinished = [seed for seed in range(count) if _finished(folder, seed) is None]
     if unfinished:
-        soft = None
+        soft_targets = None
         if plan.teacher is not None:
             say("computing the teacher's outputs for the training split, once for all seeds")
             with writing(folder):
-                soft = plan.teacher.outputs(folder)
-        made = machine(plan, soft, say, stopping)
-        rate = _learning_rate(made, folder)
+                soft_targets = plan.teacher.outputs(folder)
+        tuner = fine_tuner(plan, soft_targets, say, stopping)
+        rate = _learning_rate(tuner, folder)
         for seed in unfinished:
-            _seed(made, folder, seed, rate, command)
+            _seed(tuner, folder, seed, rate, command)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
-    found = results.gather(plan, finished, _read_grid(folder))
-    write_text(folder / "results.json", json.dumps(found, indent=2) + "\n")
+    content = results.gather(plan, finished, _read_grid(folder))
+    write_text(folder / "results.json", json.dumps(content, indent=2) + "\n")
     if plan.settings.models == "best" and plan.epochs:
-        for seed in set(range(count)) - {found["best_seed"]}:
+        for seed in set(range(count)) - {content["best_seed"]}:
             shutil.rmtree(folder / f"seed-{seed}" / "model", ignore_errors=True)
-    spread = found["spread"]
+    spread = content["spread"]
     say(
-        f"{plan.settings.task} {found['metric']}: {found['score']:.2f} "
+        f"{plan.settings.task} {content['metric']}: {content['score']:.2f} "
         f"(median of {count}, {spread['min']:.2f} to {spread['max']:.2f})"
     )
-    return found
+    return content
 
 
-def _count(plan: Plan, folder: Path, say: Callable[[str], None]) -> int:
+def _count(plan: FineTuningPlan, folder: Path, say: Callable[[str], None]) -> int:
     """As many seeds as are asked for, or as were finished before, if those are more."""
     count = plan.settings.seeds if plan.epochs else 1
     more = count
@@ -108,18 +107,18 @@ def _count(plan: Plan, folder: Path, say: Callable[[str], None]) -> int:
     return more
 
 
-def _learning_rate(made: Machine, folder: Path) -> float:
+def _learning_rate(tuner: FineTuner, folder: Path) -> float:
     """The only learning rate, or the best of the grid, tried with seed 0 and kept in grid.json."""
-    rates = made.plan.settings.learning_rates
-    if len(rates) == 1 or not made.plan.epochs:
+    rates = tuner.plan.settings.learning_rates
+    if len(rates) == 1 or not tuner.plan.epochs:
         return rates[0]
     grid = _read_grid(folder)
     for rate in rates[len(grid) :]:
         trial = folder / "grid" / f"{rate:g}"
-        trained = train(made, 0, rate, trial)
-        metrics, _ = score_main(made.plan.problem, made.predictor(trained.params))
-        grid.append({"learning_rate": rate, "score": metrics[made.plan.task.score]})
-        made.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
+        trained = train(tuner, 0, rate, trial)
+        metrics, _ = score_main(tuner.plan.data, tuner.predictor(trained.params))
+        grid.append({"learning_rate": rate, "score": metrics[tuner.plan.task.score]})
+        tuner.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
         write_text(folder / GRID, json.dumps(grid) + "\n")
         shutil.rmtree(trial, ignore_errors=True)
     shutil.rmtree(folder / "grid", ignore_errors=True)
@@ -136,31 +135,31 @@ def _finished(folder: Path, seed: int) -> dict[str, Any] | None:
     return json.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
-def _seed(made: Machine, folder: Path, seed: int, rate: float, command: str) -> None:
+def _seed(tuner: FineTuner, folder: Path, seed: int, rate: float, command: str) -> None:
     """Train, predict, and show the seed's folder once it is whole."""
-    plan, working = made.plan, folder / f".seed-{seed}"
+    plan, working = tuner.plan, folder / f".seed-{seed}"
     with writing(folder):
         if plan.epochs:
-            trained = train(made, seed, rate, working)
+            trained = train(tuner, seed, rate, working)
         else:
-            trained = Trained(initial_params(plan, seed), Progress(), 0)
-        predict = made.predictor(trained.params)
-        metrics, records = score_main(plan.problem, predict)
-        made.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
+            trained = Trained(initial_params(plan, seed), SeedProgress(), 0)
+        predict = tuner.predictor(trained.params)
+        metrics, records = score_main(plan.data, predict)
+        tuner.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
         with new_folder(folder / f"seed-{seed}") as draft:
-            _write_split(draft, plan.problem.held_out[0], records, "predictions.jsonl")
-            for split in (*plan.problem.held_out[1:], *plan.problem.tests):
-                own = split.predictions(predict(split.encoded))
-                _write_split(draft, split, own, f"predictions-{split.name}.jsonl")
+            _write_split(draft, plan.data.validation[0], records, "predictions.jsonl")
+            for split in (*plan.data.validation[1:], *plan.data.tests):
+                of_split = split.predictions(predict(split.encoded))
+                _write_split(draft, split, of_split, f"predictions-{split.name}.jsonl")
                 if split.metrics is not None:
-                    metrics |= _named(split, split.metrics(own))
+                    metrics |= _named(split, split.metrics(of_split))
             if plan.epochs:
                 save(
                     draft / "model",
                     _model(plan, trained.params),
                     card=_card(plan, metrics, command),
                 )
-            examples = plan.problem.training.encoded if plan.problem.training else ()
+            examples = plan.data.training.encoded if plan.data.training else ()
             content = {
                 **describe(trained, rate, seed, len(examples)),
                 "score": metrics[plan.task.score],
@@ -170,11 +169,11 @@ def _seed(made: Machine, folder: Path, seed: int, rate: float, command: str) -> 
         shutil.rmtree(working, ignore_errors=True)
 
 
-def _named(split: HeldOut, metrics: Metrics) -> Metrics:
+def _named(split: EvalSplit, metrics: Metrics) -> Metrics:
     return {f"{split.name}_{name}": value for name, value in metrics.items()}
 
 
-def _write_split(folder: Path, split: HeldOut, records: list[Prediction], name: str) -> None:
+def _write_split(folder: Path, split: EvalSplit, records: list[Prediction], name: str) -> None:
     lines = [json.dumps(record, ensure_ascii=False) for record in records]
     write_text(folder / name, "\n".join(lines) + "\n")
     if split.submission is not None:
@@ -182,18 +181,18 @@ def _write_split(folder: Path, split: HeldOut, records: list[Prediction], name: 
         write_text(folder / file, text)
 
 
-def _model(plan: Plan, params: Params) -> Pretrained:
+def _model(plan: FineTuningPlan, params: Params) -> Pretrained:
     """The fine-tuned model with its labels; a regression's on the labels' own scale."""
-    head = rescaled(params["head"], plan.problem)
+    head = rescaled(params["head"], plan.data)
     return replace(
         plan.model,
         params={"encoder": params["encoder"], "head": head},
-        head=HEADS[plan.task.kind],
-        labels=plan.problem.labels,
+        head=plan.kind.head,
+        labels=plan.data.labels,
     )
 
 
-def _card(plan: Plan, metrics: Mapping[str, float], command: str) -> str:
+def _card(plan: FineTuningPlan, metrics: Mapping[str, float], command: str) -> str:
     settings = plan.settings
     return model_card(
         recipe={
@@ -202,12 +201,12 @@ def _card(plan: Plan, metrics: Mapping[str, float], command: str) -> str:
             "teacher": settings.teacher or "none",
             "epochs": plan.epochs,
             "batch": settings.batch,
-            "length": plan.problem.length,
+            "length": plan.data.length,
         },
         data=f"{settings.task}: {settings.data or 'the task on the hub'}",
         scores=dict(metrics),
         command=command,
         title=f"Fine-tuned on {settings.task} with distil_jax",
         summary=f"A BERT-family encoder fine-tuned on {settings.task}.",
-        head=HEADS[plan.task.kind],
+        head=plan.kind.head,
     )

@@ -11,14 +11,16 @@ import jax
 import numpy as np
 
 import distil_jax
+from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.initial import initial_params
-from distil_jax.evaluation.plan import Plan
-from distil_jax.evaluation.scores import DEFINITIONS
+from distil_jax.tasks.task_scores import DEFINITIONS
 
 Seed = Mapping[str, Any]
 
 
-def gather(plan: Plan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def gather(
+    plan: FineTuningPlan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The content of results.json; scores are in points."""
     scores = [seed["score"] for seed in seeds]
     best = max(seeds, key=lambda seed: seed["score"])
@@ -41,11 +43,11 @@ def gather(plan: Plan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]])
         "best_seed": best["seed"],
         "best_model": f"seed-{best['seed']}/model" if plan.epochs else plan.settings.model,
         "learning_rate_grid": list(grid),
-        "labels": list(plan.problem.labels),
+        "labels": list(plan.data.labels),
         "parameters": sum(leaf.size for leaf in leaves),
         "bytes": sum(leaf.size * 4 for leaf in leaves),
         "counts": {
-            **plan.problem.counts,
+            **plan.data.counts,
             "padding_share": statistics.median(padding) if padding else None,
         },
         "settings": dict(plan.identity),
@@ -55,10 +57,10 @@ def gather(plan: Plan, seeds: Sequence[Seed], grid: Sequence[Mapping[str, Any]])
 
 def medians(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The median of every metric over the seeds."""
-    return {name: float(np.median([one[name] for one in metrics])) for name in metrics[0]}
+    return {name: float(np.median([seed[name] for seed in metrics])) for name in metrics[0]}
 
 
-def environment(plan: Plan) -> dict[str, Any]:
+def environment(plan: FineTuningPlan) -> dict[str, Any]:
     """What the scores were computed with."""
     return {
         "distil_jax": distil_jax.__version__,

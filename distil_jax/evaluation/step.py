@@ -1,4 +1,4 @@
-"""One optimizer step of fine-tuning: pure, and blind to devices, as in `training.step`."""
+"""One optimizer step of fine-tuning: pure and device-agnostic, as in `training.step`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from distil_jax.evaluation.network import Network
-from distil_jax.evaluation.objectives import Objective
 from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Params
+from distil_jax.tasks.network import Network
 from distil_jax.training.step import State, Sum
-
-ROW_ARRAYS = ("tokens", "segments", "token_types")
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,6 @@ class FineTuning:
     """
 
     network: Network
-    objective: Objective
     optimizer: optax.GradientTransformation
     alpha: float
     temperature: float
@@ -36,7 +32,7 @@ class FineTuning:
 
 
 def fine_tune_step(
-    run: FineTuning,
+    spec: FineTuning,
     state: State,
     controls: Mapping[str, Array],
     batch: Mapping[str, Array],
@@ -49,14 +45,14 @@ def fine_tune_step(
     Args:
       controls: `seed` of dropout and `learning_rate`; traced, so that all seeds and learning rates
         share one compiled program (AdamW's update is proportional to the rate).
-      batch: the arrays of `rows.fill` for this device's pieces, one behind the other, with the
-        slots' labels and soft targets.
+      batch: the arrays of `pieces.pack_batch` for this device's pieces, one behind the other, with
+        the slots' labels and soft targets.
     """
     count = sum_over_devices(jnp.sum(batch["lengths"] > 0, dtype=jnp.int32))
     key = jax.random.key(controls["seed"], impl="threefry2x32")
     key = jax.random.fold_in(jax.random.fold_in(key, state.step), device)
-    gradient, loss = sum_over_devices(_accumulate(run, state.params, batch, count, key))
-    updates, optimizer_state = run.optimizer.update(gradient, state.optimizer_state, state.params)
+    gradient, loss = sum_over_devices(_accumulate(spec, state.params, batch, count, key))
+    updates, optimizer_state = spec.optimizer.update(gradient, state.optimizer_state, state.params)
     updates = jax.tree.map(lambda update: update * controls["learning_rate"], updates)
     new = State(
         state.step + 1, optax.apply_updates(state.params, updates), optimizer_state, state.clipped
@@ -65,15 +61,15 @@ def fine_tune_step(
 
 
 def _accumulate(
-    run: FineTuning, params: Params, batch: Mapping[str, Array], count: Array, key: Array
+    spec: FineTuning, params: Params, batch: Mapping[str, Array], count: Array, key: Array
 ) -> tuple[Params, Array]:
     """The sum over this device's pieces of their shares of the batch's gradient and loss."""
 
     def one(piece: Mapping[str, Array], key: Array) -> tuple[Params, Array]:
-        loss, gradient = jax.value_and_grad(piece_loss, argnums=1)(run, params, piece, count, key)
+        loss, gradient = jax.value_and_grad(piece_loss, argnums=1)(spec, params, piece, count, key)
         return gradient, loss
 
-    parts = run.micro_batches
+    parts = spec.micro_batches
     if parts == 1:
         return one(batch, key)
 
@@ -86,14 +82,17 @@ def _accumulate(
 
 
 def piece_loss(
-    run: FineTuning, params: Params, piece: Mapping[str, Array], count: Array, key: Array
+    spec: FineTuning, params: Params, piece: Mapping[str, Array], count: Array, key: Array
 ) -> Float[Array, ""]:
     """This piece's share of the weighted loss of the whole batch of `count` sequences."""
-    outputs = run.network.outputs(params, piece, key)
+    outputs = spec.network.forward(params, piece, key)
     used = piece["lengths"] > 0
-    hard, soft = run.objective(outputs, piece, used, temperature=run.temperature)
-    return (_share(hard, count) * (1 - run.alpha)) + (_share(soft, count) * run.alpha)
+    terms = spec.network.kind.objective(outputs, piece, used, temperature=spec.temperature)
+    loss = _share(terms["labels"], count) * (1 - spec.alpha)
+    return (
+        loss + _share(terms["soft_target"], count) * spec.alpha if "soft_target" in terms else loss
+    )
 
 
-def _share(mean: WeightedSum, count: Array) -> Array:
-    return mean.total / jnp.maximum(count, 1)
+def _share(loss: WeightedSum, count: Array) -> Array:
+    return loss.total / jnp.maximum(count, 1)

@@ -14,6 +14,7 @@ from distil_jax.exporting.extra import need
 from distil_jax.models import EncoderConfig
 from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.model import Head
+from distil_jax.tasks.table import kind_of_head
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import resolve
 
@@ -74,13 +75,14 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     session = _session(file, threads)
     about = session.get_modelmeta().custom_metadata_map
     head = about.get("head")
-    if head not in ("masked_lm", "classification", "span"):
+    kind = kind_of_head(head)
+    if kind is None:
         raise UserError(f"{file} does not name its head; export it with distil_jax.export")
-    count = session.get_outputs()[0].shape[-1] if head == "classification" else 0
+    count = 0 if kind.per_token else session.get_outputs()[0].shape[-1]
     return OnnxModel(
         folder=folder,
         config=config,
-        head=head,
+        head=kind.head,
         labels=read_labels(content, count),
         tokenizer=load_tokenizer(folder),
         session=session,

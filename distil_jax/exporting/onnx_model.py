@@ -1,9 +1,10 @@
 """A model as an ONNX graph, built node by node from the encoder's configuration.
 
 Built with onnx's own helpers and not traced (jax2onnx): the graph is the handful of operators of
-edge/encoder.py, each kernel a plain MatMul that onnxruntime's tools quantise, a tied token table
-is stored once, and neither a change in JAX's traced operations nor a tracer's releases can break
-it. The price is a second description of the encoder; the tests hold it to the JAX model's outputs.
+exporting/encoder.py, each kernel a plain MatMul that onnxruntime's tools quantise, a tied token
+table is stored once, and neither a change in JAX's traced operations nor a tracer's releases can
+break it. The price is a second description of the encoder; the tests hold it to the JAX model's
+outputs.
 """
 
 from collections.abc import Callable
@@ -19,15 +20,12 @@ from distil_jax.exporting.graph import Graph, Weights
 from distil_jax.exporting.table import Table, float_table, int8_table
 from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import Pretrained
+from distil_jax.tasks.question_answering import QUESTION_ANSWERING
+from distil_jax.tasks.table import kind_of_head
 
 OPSET = 20
 """The first with Gelu; onnxruntime 1.17 (2024) and later run it."""
 IR_VERSION = 9
-OUTPUTS = {
-    "masked_lm": ("logits",),
-    "classification": ("logits",),
-    "span": ("start_logits", "end_logits"),
-}
 
 
 def onnx_model(
@@ -86,7 +84,7 @@ def _span(
 ) -> None:
     both = graph.dense(hidden, head["outputs"], "head/outputs")
     ends = graph.split(both, ["head/start", "head/end"], axis=-1)
-    for end, name in zip(ends, OUTPUTS["span"], strict=True):
+    for end, name in zip(ends, QUESTION_ANSWERING.export_outputs, strict=True):
         graph.node("Squeeze", end, graph.whole(-1), name=name)
 
 
@@ -95,19 +93,15 @@ HEADS = {"masked_lm": _masked_lm, "classification": _classification, "span": _sp
 
 def _proto(graph: Graph, model: Pretrained) -> Any:
     helper, protos = need("onnx.helper"), need("onnx").TensorProto
-    assert model.head is not None
-    axes: dict[str, list[str | int]] = {
-        "masked_lm": ["batch", "length", model.config.vocabulary],
-        "classification": ["batch", len(model.labels)],
-        "span": ["batch", "length"],
-    }
+    kind = kind_of_head(model.head)
+    assert kind is not None
     inputs = [
         helper.make_tensor_value_info(name, protos.INT64, ["batch", "length"])
         for name in input_names(model.config)
     ]
+    axes = kind.export_axes(model.config, len(model.labels))
     outputs = [
-        helper.make_tensor_value_info(name, protos.FLOAT, axes[model.head])
-        for name in OUTPUTS[model.head]
+        helper.make_tensor_value_info(name, protos.FLOAT, axes) for name in kind.export_outputs
     ]
     body = helper.make_graph(
         graph.nodes, "distil_jax", inputs, outputs, list(graph.constants.values())

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,31 @@ import jax.numpy as jnp
 import numpy as np
 
 import distil_jax
+from distil_jax import metrics as token_metrics
 from distil_jax.data.masking import mask_rows
 from distil_jax.data.packing import unpack
 from distil_jax.errors import UserError
-from distil_jax.evaluation import held_out, plan
-from distil_jax.evaluation.encoding import check_length
-from distil_jax.evaluation.held_out import HeldOutSettings
-from distil_jax.evaluation.identity import check_identity
-from distil_jax.evaluation.problem import Prediction
-from distil_jax.evaluation.scores import DEFINITIONS, Metrics
+from distil_jax.evaluation.fine_tuning_plan import data_request
+from distil_jax.evaluation.masked_lm import MaskedLMSettings
+from distil_jax.evaluation.output_folder import check_identity
 from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
-from distil_jax.evaluation.tasks import TASKS
 from distil_jax.exporting import processor
+from distil_jax.exporting.encoder import IDS
 from distil_jax.exporting.onnx_card import OF_TEACHER, add_scores
 from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
-from distil_jax.exporting.predictor import TOGETHER, predictor
+from distil_jax.exporting.onnx_predictor import BATCH_SIZE, predictor
 from distil_jax.losses import IGNORE
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
+from distil_jax.tasks import masked_lm
+from distil_jax.tasks.encoding import check_length
+from distil_jax.tasks.kind import ExampleKind, Labels, Prediction, TaskKind
+from distil_jax.tasks.masked_lm import MASKED_LM
+from distil_jax.tasks.named import TASKS, NamedTask
+from distil_jax.tasks.table import EXAMPLE_KINDS
+from distil_jax.tasks.task_scores import DEFINITIONS, Metrics
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.progress import Display
 
@@ -43,55 +48,39 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     With `card` the scores go into the folder's model card too. Raises `UserError` for a head or
     labels that do not fit the task.
     """
-    model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
     task = TASKS[settings.task]
-    kind = plan.HEADS[task.kind]
-    _check_head(model, settings.model, kind)
+    kind = EXAMPLE_KINDS[task.kind]
+    model, teacher = _open_pair(settings.model, settings.teacher, kind)
+    length = _length(settings.length, task, model, teacher)
+    request = data_request(settings, task, model.labels, length, training=False)
+    data = kind.data(task, request, model.tokenizer)
+    _check_labels(model, settings.model, kind, data.labels)
     if teacher is not None:
-        _check_head(teacher, settings.teacher, kind)
-        _check_tokenizer(model, teacher, settings.teacher)
-    check_vocabulary(model.tokenizer, model.config, settings.model)
-    length = check_length(settings.length, task.length, model.config)
+        _check_labels(teacher, settings.teacher, kind, data.labels)
+    metrics, records = score_main(data, predictor(model, kind))
     if teacher is not None:
-        check_length(length, length, teacher.config)
-    source = plan.source_of(settings, task)
-    problem, _ = plan.read_problem(
-        settings, task, model.tokenizer, source, model.labels, length, training=False
-    )
-    _check_labels(model, settings.model, settings.task, problem.labels)
-    if teacher is not None:
-        _check_labels(teacher, settings.teacher, settings.task, problem.labels)
-    metrics, records = score_main(problem, predictor(model))
-    if teacher is not None:
-        scored, others = score_main(problem, predictor(teacher))
+        teacher_metrics, teacher_records = score_main(data, predictor(teacher, kind))
         # Values are alike or less so, never the same: their correlations say how much.
-        alike = {} if task.kind == "regression" else {"agreement": agreement(records, others)}
-        metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": scored[task.score]}
+        alike = {"agreement": agreement(records, teacher_records)} if kind.discrete else {}
+        metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": teacher_metrics[task.score]}
     identity = replace(settings, length=length, epochs=0).as_json()
-    found = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
-    found |= {
+    results = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
+    results |= {
         "metric_definition": DEFINITIONS[task.score],
-        "labels": list(problem.labels),
-        "counts": dict(problem.counts),
+        "labels": list(data.labels),
+        "counts": dict(data.counts),
     }
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return _write(settings.output, found, {"predictions.jsonl": lines}, card=card)
+    return _write(settings.output, results, {"predictions.jsonl": lines}, card=card)
 
 
-def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[str, Any]:
-    """As `evaluation.held_out.evaluate`, for an ONNX folder: the same rows under the same masks."""
-    model, teacher = open_onnx(settings.model), _teacher(settings.teacher)
-    _check_head(model, settings.model, "masked_lm")
-    if teacher is not None:
-        _check_head(teacher, settings.teacher, "masked_lm")
-        _check_tokenizer(model, teacher, settings.teacher)
-    check_vocabulary(model.tokenizer, model.config, settings.model)
-    length = check_length(settings.length, held_out.USUAL_LENGTH, model.config)
-    if teacher is not None:
-        check_length(length, length, teacher.config)
-    tokens, segments = held_out.packed_rows(settings, model.tokenizer, length)
+def evaluate_masked(settings: MaskedLMSettings, *, card: bool = False) -> dict[str, Any]:
+    """As `evaluation.masked_lm.evaluate`, for an ONNX folder: the same rows, the same masks."""
+    model, teacher = _open_pair(settings.model, settings.teacher, MASKED_LM)
+    length = _length(settings.length, TASKS["mlm"], model, teacher)
+    tokens, segments = settings.packed_rows(model.tokenizer, length)
     masked, labels = mask_rows(
-        held_out.masking(model.tokenizer),
+        masked_lm.masking(model.tokenizer),
         jax.random.key(settings.seed, impl="threefry2x32"),
         jnp.asarray(tokens),
         jnp.asarray(segments),
@@ -99,33 +88,72 @@ def evaluate_masked(settings: HeldOutSettings, *, card: bool = False) -> dict[st
         jnp.arange(len(tokens), dtype=jnp.int32),
     )
     sequences, targets = (unpack(np.asarray(each), segments) for each in (masked, labels))
-    right = np.concatenate(targets)
-    predicted, entropy = _likeliest(model, sequences, targets)
-    chosen = right != IGNORE
-    count = int(chosen.sum())
-    held_out.check_masked(count, settings)
-    metrics = {
-        "tokens": float(count),
-        "accuracy": 100 * float((predicted == right)[chosen].mean()),
-        "masked_lm": entropy / count,
-    }
-    if teacher is not None:
-        other, _ = _likeliest(teacher, sequences, targets)
-        metrics["agreement"] = 100 * float((predicted == other)[chosen].mean())
-        metrics[f"{OF_TEACHER}accuracy"] = 100 * float((other == right)[chosen].mean())
+    bands = masked_lm.band_of_token(tokens, segments, model.config.vocabulary)
+    sums = sum(_band_sums(model, teacher, sequences, targets, bands))
+    count = int(sums[:, 0].sum())
+    masked_lm.check_masked(count, settings.data)
+    compared = teacher is not None
+    metrics = masked_lm.figures(sums.sum(0), compared=compared)
     identity = {**asdict(settings), "output": "", "length": length, "task": "mlm"}
-    found = _results("mlm", model, settings.teacher, "accuracy", metrics, identity)
-    found |= {
-        "metric_definition": held_out.DEFINITION,
+    results = _results("mlm", model, settings.teacher, "accuracy", metrics, identity)
+    results |= {
+        "metric_definition": masked_lm.DEFINITION,
+        "bands": masked_lm.figures_by_band(sums, compared=compared),
         "counts": {"tokens": int((segments > 0).sum()), "masked": count},
     }
-    return _write(settings.output, found, {}, card=card)
+    return _write(settings.output, results, {}, card=card)
+
+
+def _band_sums(
+    model: OnnxModel,
+    teacher: OnnxModel | None,
+    sequences: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    band_of_token: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """The sums of each batch of sequences of like lengths, in float64."""
+    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
+    for start in range(0, len(order), BATCH_SIZE):
+        numbers = order[start : start + BATCH_SIZE]
+        inputs = inputs_of([sequences[number] for number in numbers], pad=model.config.pad_token)
+        labels = np.full(inputs[IDS].shape, IGNORE)
+        for row, number in enumerate(numbers):
+            labels[row, : len(targets[number])] = targets[number]
+        chosen = labels != IGNORE
+        logits = model.run(inputs)[0][chosen]
+        teacher_logits = None if teacher is None else teacher.run(inputs)[0][chosen]
+        yield token_metrics.band_sums(
+            logits,
+            labels[chosen],
+            np.ones(len(logits), bool),
+            band_of_token,
+            len(masked_lm.BANDS),
+            teacher_logits,
+        )
 
 
 def agreement(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:
     """Percent of the records with the same label."""
     same = [one["label"] == other["label"] for one, other in zip(first, second, strict=True)]
     return 100 * float(np.mean(same))
+
+
+def _open_pair(name: str, teacher_name: str, kind: TaskKind) -> tuple[OnnxModel, OnnxModel | None]:
+    """Both exports; raises `UserError` for another head, or another tokenizer of the teacher."""
+    model, teacher = open_onnx(name), _teacher(teacher_name)
+    _check_head(model, name, kind.head)
+    if teacher is not None:
+        _check_head(teacher, teacher_name, kind.head)
+        _check_tokenizer(model, teacher, teacher_name)
+    check_vocabulary(model.tokenizer, model.config, name)
+    return model, teacher
+
+
+def _length(
+    length: int | None, task: NamedTask, model: OnnxModel, teacher: OnnxModel | None
+) -> int:
+    length = check_length(length, task.length, model.config)
+    return length if teacher is None else check_length(length, length, teacher.config)
 
 
 def _teacher(name: str) -> OnnxModel | None:
@@ -153,41 +181,10 @@ def _check_tokenizer(model: OnnxModel, teacher: OnnxModel, name: str) -> None:
         )
 
 
-def _check_labels(model: OnnxModel, name: str, task: str, labels: Sequence[str]) -> None:
-    kind = TASKS[task].kind
-    if kind == "regression" and len(model.labels) != 1:
-        raise UserError(
-            f"{name} tells apart {', '.join(model.labels)}, the task asks for one value; export a "
-            "model fine-tuned on it"
-        )
-    same = [one.casefold() for one in model.labels] == [one.casefold() for one in labels]
-    if not same and kind == "classification":
-        raise UserError(
-            f"{name} tells apart {', '.join(model.labels)}, the task "
-            f"{', '.join(labels)}; export a model fine-tuned on it"
-        )
-
-
-def _likeliest(
-    model: OnnxModel, sequences: Sequence[np.ndarray], labels: Sequence[np.ndarray]
-) -> tuple[np.ndarray, float]:
-    """The likeliest token at every place, and the sum of the labels' cross-entropy."""
-    found: list[np.ndarray] = [np.empty(0, np.int64)] * len(sequences)
-    order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
-    entropy = 0.0
-    for start in range(0, len(order), TOGETHER):
-        numbers = order[start : start + TOGETHER]
-        inputs = inputs_of([sequences[number] for number in numbers], pad=model.config.pad_token)
-        logits = model.run(inputs)[0]
-        for row, number in enumerate(numbers):
-            own = logits[row, : len(sequences[number])].astype(np.float64)
-            found[number] = own.argmax(axis=-1)
-            places = np.flatnonzero(labels[number] != IGNORE)
-            here = own[places]
-            top = here.max(axis=-1, keepdims=True, initial=-np.inf)
-            total = np.log(np.exp(here - top).sum(axis=-1)) + top[:, 0]
-            entropy += float((total - here[np.arange(len(places)), labels[number][places]]).sum())
-    return np.concatenate(found), entropy
+def _check_labels(model: OnnxModel, name: str, kind: ExampleKind, labels: Labels) -> None:
+    mismatch = kind.mismatch(model.labels, labels)
+    if mismatch:
+        raise UserError(f"{name} {mismatch}; export a model fine-tuned on it")
 
 
 def _results(
@@ -224,20 +221,20 @@ def _results(
 
 
 def _write(
-    output: Path, found: dict[str, Any], others: Mapping[str, str], *, card: bool
+    output: Path, results: dict[str, Any], others: Mapping[str, str], *, card: bool
 ) -> dict[str, Any]:
     check_identity(output, None)
     with lock(output) as folder:
-        check_identity(folder, found["settings"])
+        check_identity(folder, results["settings"])
         with writing(folder):
             for name, content in {
-                "settings.json": json.dumps(found["settings"], indent=2) + "\n",
-                "results.json": json.dumps(found, indent=2) + "\n",
+                "settings.json": json.dumps(results["settings"], indent=2) + "\n",
+                "results.json": json.dumps(results, indent=2) + "\n",
                 **others,
             }.items():
                 write_text(folder / name, content)
     if card:
-        add_scores(Path(found["model"]), found)
-    told = ", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items())
-    Display().say(f"{found['task']}: {told}")
-    return found
+        add_scores(Path(results["model"]), results)
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in results["metrics"].items())
+    Display().say(f"{results['task']}: {metrics}")
+    return results

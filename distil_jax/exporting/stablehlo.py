@@ -9,15 +9,14 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jax import export
 from jaxtyping import Array
 
 from distil_jax.exporting.draft import check_head, describe, new_folder, scores_before
 from distil_jax.exporting.encoder import input_names
 from distil_jax.exporting.extra import need
-from distil_jax.models import MaskedLM, QuestionAnswering, SequenceClassification
 from distil_jax.pretrained import Pretrained, model_card
+from distil_jax.tasks.table import kind_of_head
 
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -64,12 +63,9 @@ def stablehlo(model: Pretrained) -> bytearray:
 def outputs_of(model: Pretrained) -> Callable[..., Array]:
     """The model as a function of the arrays in `input_names`."""
     config = model.config
-    modules: dict[str, nn.Module] = {
-        "masked_lm": MaskedLM(config),
-        "classification": SequenceClassification(config, max(1, len(model.labels))),
-        "span": QuestionAnswering(config),
-    }
-    module = modules[str(model.head)]
+    kind = kind_of_head(model.head)
+    assert kind is not None
+    module = kind.model(config, max(1, len(model.labels)))
     params = jax.tree.map(jnp.asarray, dict(model.params))
 
     def outputs(input_ids: Array, attention_mask: Array, *token_types: Array) -> Array:

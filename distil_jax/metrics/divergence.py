@@ -1,30 +1,45 @@
-"""How far a student's predictions are from its teacher's."""
+"""How far a student's predictions are from its teacher's, and from the labels.
+
+Of JAX arrays in float32, of NumPy arrays in float64.
+"""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.special
 from jaxtyping import Array, Float, Int, Shaped
+
+AnyArray = Array | np.ndarray
 
 
 def kl_divergence(
-    student_logits: Float[Array, "*tokens vocabulary"],
-    teacher_logits: Float[Array, "*tokens vocabulary"],
-    mask: Shaped[Array, "*tokens"],
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    student_logits: Float[AnyArray, "*tokens vocabulary"],
+    teacher_logits: Float[AnyArray, "*tokens vocabulary"],
+    mask: Shaped[AnyArray, "*tokens"],
+) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
     """Sum of KL(teacher || student) over the tokens of `mask`, in nats, and how many there are."""
-    student = jax.nn.log_softmax(student_logits.astype(jnp.float32))
-    teacher = jax.nn.log_softmax(teacher_logits.astype(jnp.float32))
-    divergence = jnp.sum(jnp.exp(teacher) * (teacher - student), axis=-1)
-    kept = mask != 0
-    return jnp.sum(jnp.where(kept, divergence, 0.0)), jnp.sum(kept)
+    numpy = student_logits.__array_namespace__()
+    student, teacher = _log_softmax(student_logits), _log_softmax(teacher_logits)
+    divergence = numpy.sum(numpy.exp(teacher) * (teacher - student), axis=-1)
+    chosen = mask != 0
+    return numpy.sum(numpy.where(chosen, divergence, 0.0)), numpy.sum(chosen)
 
 
 def cross_entropy(
-    logits: Float[Array, "*tokens vocabulary"],
-    labels: Int[Array, "*tokens"],
-    mask: Shaped[Array, "*tokens"],
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    logits: Float[AnyArray, "*tokens vocabulary"],
+    labels: Int[AnyArray, "*tokens"],
+    mask: Shaped[AnyArray, "*tokens"],
+) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
     """Sum of -log p(label) over the tokens of `mask`, in nats, and how many there are."""
-    kept = mask != 0
-    logs = jax.nn.log_softmax(logits.astype(jnp.float32))
-    own = jnp.take_along_axis(logs, jnp.where(kept, labels, 0)[..., None], axis=-1)[..., 0]
-    return -jnp.sum(jnp.where(kept, own, 0.0)), jnp.sum(kept)
+    numpy = logits.__array_namespace__()
+    chosen = mask != 0
+    logs = _log_softmax(logits)
+    classes = numpy.where(chosen, labels, 0)[..., None]
+    of_labels = numpy.take_along_axis(logs, classes, axis=-1)[..., 0]
+    return -numpy.sum(numpy.where(chosen, of_labels, 0.0)), numpy.sum(chosen)
+
+
+def _log_softmax(logits: AnyArray) -> AnyArray:
+    if isinstance(logits, jax.Array):
+        return jax.nn.log_softmax(logits.astype(jnp.float32))
+    return scipy.special.log_softmax(logits.astype(np.float64), axis=-1)

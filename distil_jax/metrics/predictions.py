@@ -1,23 +1,28 @@
 """Counts of top-1 predictions."""
 
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
+
+AnyArray = Array | np.ndarray
 
 
 def accuracy(
-    logits: Float[Array, "*tokens vocabulary"],
-    labels: Int[Array, "*tokens"],
-    mask: Shaped[Array, "*tokens"],
-) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    logits: Float[AnyArray, "*tokens vocabulary"],
+    labels: Int[AnyArray, "*tokens"],
+    mask: Shaped[AnyArray, "*tokens"],
+) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
     """How many tokens of `mask` the largest logit gets right, and how many there are."""
-    kept = mask != 0
-    return jnp.sum((jnp.argmax(logits, axis=-1) == labels) & kept), jnp.sum(kept)
+    numpy = logits.__array_namespace__()
+    chosen = mask != 0
+    right = (numpy.argmax(logits, axis=-1) == labels) & chosen
+    return numpy.sum(right), numpy.sum(chosen)
 
 
 def agreement(
-    student_logits: Float[Array, "*tokens vocabulary"],
-    teacher_logits: Float[Array, "*tokens vocabulary"],
-    mask: Shaped[Array, "*tokens"],
-) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    student_logits: Float[AnyArray, "*tokens vocabulary"],
+    teacher_logits: Float[AnyArray, "*tokens vocabulary"],
+    mask: Shaped[AnyArray, "*tokens"],
+) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
     """How many tokens of `mask` student and teacher predict alike, and how many there are."""
-    return accuracy(student_logits, jnp.argmax(teacher_logits, axis=-1), mask)
+    numpy = student_logits.__array_namespace__()
+    return accuracy(student_logits, numpy.argmax(teacher_logits, axis=-1), mask)

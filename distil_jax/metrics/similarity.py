@@ -20,8 +20,8 @@ def cosine_similarity(
     first, second = first.astype(jnp.float32), second.astype(jnp.float32)
     norms = jnp.linalg.norm(first, axis=-1) * jnp.linalg.norm(second, axis=-1)
     cosine = jnp.sum(first * second, axis=-1) / jnp.maximum(norms, LEAST_NORM)
-    kept = mask != 0
-    return jnp.sum(jnp.where(kept, cosine, 0.0)), jnp.sum(kept)
+    chosen = mask != 0
+    return jnp.sum(jnp.where(chosen, cosine, 0.0)), jnp.sum(chosen)
 
 
 @jax.tree_util.register_dataclass
@@ -50,35 +50,42 @@ def moments(
     mask: Shaped[Array, "*tokens"],
 ) -> Moments:
     """The moments of one batch, in float32."""
-    kept = (mask.reshape(-1, 1) != 0).astype(jnp.float32)
-    count = jnp.maximum(kept.sum(), 1.0)
+    chosen = (mask.reshape(-1, 1) != 0).astype(jnp.float32)
+    count = jnp.maximum(chosen.sum(), 1.0)
 
     def centred(states: Array) -> tuple[Array, Array]:
-        flat = states.reshape(-1, states.shape[-1]).astype(jnp.float32) * kept
+        flat = states.reshape(-1, states.shape[-1]).astype(jnp.float32) * chosen
         mean = flat.sum(0) / count
-        return mean, (flat - mean) * kept
+        return mean, (flat - mean) * chosen
 
-    first_mean, own = centred(first)
-    second_mean, other = centred(second)
-    products = (own.T @ own, other.T @ other, own.T @ other)
-    return Moments(kept.sum(), first_mean, second_mean, *products)
+    first_mean, centred_first = centred(first)
+    second_mean, centred_second = centred(second)
+    products = (
+        centred_first.T @ centred_first,
+        centred_second.T @ centred_second,
+        centred_first.T @ centred_second,
+    )
+    return Moments(chosen.sum(), first_mean, second_mean, *products)
 
 
-def merge(one: Moments, other: Moments) -> Moments:
+def merge(first: Moments, second: Moments) -> Moments:
     """The moments of both batches together, in float64 (Chan et al. 1979)."""
-    one, other = (jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), m) for m in (one, other))
-    count = one.count + other.count
+    before, batch = (
+        jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), part) for part in (first, second)
+    )
+    count = before.count + batch.count
     if not count:
-        return one
-    share, weight = other.count / count, one.count * other.count / count
-    first, second = other.first_mean - one.first_mean, other.second_mean - one.second_mean
+        return before
+    share, weight = batch.count / count, before.count * batch.count / count
+    first_shift = batch.first_mean - before.first_mean
+    second_shift = batch.second_mean - before.second_mean
     return Moments(
         count,
-        one.first_mean + first * share,
-        one.second_mean + second * share,
-        one.first + other.first + weight * np.outer(first, first),
-        one.second + other.second + weight * np.outer(second, second),
-        one.cross + other.cross + weight * np.outer(first, second),
+        before.first_mean + first_shift * share,
+        before.second_mean + second_shift * share,
+        before.first + batch.first + weight * np.outer(first_shift, first_shift),
+        before.second + batch.second + weight * np.outer(second_shift, second_shift),
+        before.cross + batch.cross + weight * np.outer(first_shift, second_shift),
     )
 
 

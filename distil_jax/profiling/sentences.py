@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from distil_jax.errors import UserError
-from distil_jax.evaluation import files
+from distil_jax.tasks import files
 
 SENTENCES = (
     ("sentence1", "sentence2"),

@@ -39,7 +39,7 @@ def sentiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def evaluate() -> Callable[..., dict]:
-    """Run the door with flags; the results."""
+    """Run the command with flags; the results."""
     import jax
 
     from distil_jax.evaluate import main

@@ -18,7 +18,7 @@ import pytest
 from distil_jax import pretrained
 from distil_jax.errors import UsageError, UserError
 from distil_jax.evaluation import evaluation
-from distil_jax.evaluation import seed as training
+from distil_jax.evaluation import fine_tuner as tuners
 
 from .conftest import sentences, write
 
@@ -163,7 +163,7 @@ def test_second_distillation_and_a_teacher_with_other_labels(
 
 def test_a_teacher_whose_classes_stand_in_another_order(tuned, teacher_folder, sentiment, tmp_path):
     """Alone with the teacher's word, the student does as well as with the labels."""
-    from distil_jax.evaluation import plan as planning
+    from distil_jax.evaluation import fine_tuning_plan
     from distil_jax.evaluation.settings import Settings
 
     model = pretrained.load(tuned / "seed-0" / "model")
@@ -194,7 +194,7 @@ def test_a_teacher_whose_classes_stand_in_another_order(tuned, teacher_folder, s
         )
         cache = tmp_path / f"cache-{folder.name}"
         cache.mkdir()
-        outputs.append(planning.make(settings).teacher.outputs(cache))
+        outputs.append(fine_tuning_plan.make(settings).teacher.outputs(cache))
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-5)
 
 
@@ -262,18 +262,18 @@ def test_no_more_than_two_steps_are_under_way(
         time.sleep(0.02)
         return loss
 
-    def slowed(*given: object) -> training.Machine:
-        made = training.machine(*given)
+    def slowed(*given: object) -> tuners.FineTuner:
+        tuner = tuners.fine_tuner(*given)
 
         def step(*inputs: object) -> tuple[object, dict[str, jax.Array]]:
             waiting.append(sum(not loss.is_ready() for loss in losses))
-            state, values = made.step(*inputs)
+            state, values = tuner.step(*inputs)
             losses.append(slow(values["loss"]))
             return state, {**values, "loss": losses[-1]}
 
-        return replace(made, step=step)
+        return replace(tuner, step=step)
 
-    monkeypatch.setattr(evaluation, "machine", slowed)
+    monkeypatch.setattr(evaluation, "fine_tuner", slowed)
     evaluate(teacher_folder, tmp_path / "o", task="sst2", data=sentiment, epochs=1)
     assert len(waiting) == 12
     assert max(waiting) == 1

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from distil_jax.configuration.schema import Optimizer
-from distil_jax.evaluation.encoding import Encoded
-from distil_jax.evaluation.network import Network
-from distil_jax.evaluation.objectives import OBJECTIVES
-from distil_jax.evaluation.rows import Shape, fill, pack
+from distil_jax.evaluation.pieces import PieceShape, pack, pack_batch
 from distil_jax.evaluation.step import FineTuning, fine_tune_step
 from distil_jax.models import heads
 from distil_jax.pretrained import load_weights
+from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.network import Network
+from distil_jax.tasks.table import EXAMPLE_KINDS
 from distil_jax.training import optimizer
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import State
 
 STEPS, BATCH, RATE, CLIP = 20, 8, 2e-3, 1.0
-SHAPE = Shape(rows=6, length=24, slots=BATCH)
+SHAPE = PieceShape(rows=6, length=24, slots=BATCH)
 SMALL = {"vocab_size": 60, "max_position_embeddings": 20, "initializer_range": 0.3}
 WIDE = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -42,7 +42,7 @@ SETTINGS = {
 KINDS = {
     "classification": ("AutoModelForSequenceClassification", "classification", 3),
     "regression": ("AutoModelForSequenceClassification", "classification", 1),
-    "span": ("AutoModelForQuestionAnswering", "span", 0),
+    "question_answering": ("AutoModelForQuestionAnswering", "span", 2),
 }
 
 
@@ -57,7 +57,7 @@ def sequences(seed: int = 0) -> Encoded:
 
 def targets(kind: str, encoded: Encoded, seed: int = 1) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
-    if kind == "span":
+    if kind == "question_answering":
         ends = [random.integers(0, len(tokens), 2) for tokens in encoded.tokens]
         starts, stops = np.sort(np.asarray(ends), axis=1).T.astype(np.int32)
         return {"start": starts, "end": stops}
@@ -80,7 +80,7 @@ def torch_losses(model, kind: str, encoded: Encoded, wanted, token_types: bool) 
             inputs = {"input_ids": torch.tensor(encoded.tokens[number][None]).long()}
             if token_types:
                 inputs["token_type_ids"] = torch.tensor(encoded.token_types[number][None]).long()
-            if kind == "span":
+            if kind == "question_answering":
                 inputs["start_positions"] = torch.tensor([int(wanted["start"][number])])
                 inputs["end_positions"] = torch.tensor([int(wanted["end"][number])])
             else:
@@ -95,15 +95,16 @@ def torch_losses(model, kind: str, encoded: Encoded, wanted, token_types: bool) 
     return losses
 
 
-def pieces(encoded: Encoded, wanted, step: int, hands: int) -> dict[str, np.ndarray]:
-    """A batch as `hands` pieces, several sequences in a row."""
+def pieces(encoded: Encoded, wanted, step: int, shards: int) -> dict[str, np.ndarray]:
+    """A batch as `shards` pieces, several sequences in a row."""
     numbers = np.arange(step * BATCH, (step + 1) * BATCH)
     made = []
-    for hand in np.array_split(numbers, hands):
-        arrays, own = fill(encoded, pack(hand, encoded.lengths, SHAPE.length), SHAPE, pad=0)
+    for shard in np.array_split(numbers, shards):
+        rows = pack(shard, encoded.lengths, SHAPE.length)
+        arrays, members = pack_batch(encoded, rows, SHAPE, pad=0)
         for name, values in wanted.items():
             padded = np.zeros(SHAPE.slots, values.dtype)
-            padded[: len(own)] = values[own]
+            padded[: len(members)] = values[members]
             arrays[name] = padded
         made.append(arrays)
     return {name: np.concatenate([piece[name] for piece in made]) for name in made[0]}
@@ -112,9 +113,10 @@ def pieces(encoded: Encoded, wanted, step: int, hands: int) -> dict[str, np.ndar
 def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1, mode="jit"):
     labels = KINDS[kind][2]
     made = optimizer.make(Optimizer(1.0, "linear", 0.0, 0.9, 0.999, 1e-8, 0.0, CLIP), STEPS)
-    run = FineTuning(Network(config, labels, 20), OBJECTIVES[kind], made, 0.0, 2.0, micro)
+    network = Network(EXAMPLE_KINDS[kind], config, labels, 20)
+    spec = FineTuning(network, made, 0.0, 2.0, micro)
     spread = Devices(mode, tuple(jax.devices()[:devices]))
-    step = spread.map(partial(fine_tune_step, run))
+    step = spread.map(partial(fine_tune_step, spec))
     state = State(np.zeros((), np.int32), params, made.init(params), np.zeros((), np.int32))
     controls = {"seed": np.uint32(0), "learning_rate": np.float32(RATE)}
     losses = []
@@ -134,12 +136,12 @@ def made(tmp_path_factory):
     def make(model_type: str, kind: str):
         auto, head, labels = KINDS[kind]
         torch.manual_seed(0)
-        extra = {"num_labels": labels} if labels else {}
+        extra = {} if kind == "question_answering" else {"num_labels": labels}
         if kind == "regression":
             extra["problem_type"] = "regression"
         config = transformers.AutoConfig.for_model(model_type, **(SETTINGS[model_type] | extra))
         model = getattr(transformers, auto).from_config(config)
-        if model_type == "roberta" and kind != "span":
+        if model_type == "roberta" and kind != "question_answering":
             model.classifier.dropout.p = 0.0
         folder = tmp_path_factory.mktemp("model")
         model.save_pretrained(folder)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from distil_jax import commandline, evaluate, pretrained
-from distil_jax.evaluation.encoding import Encoded
 from distil_jax.exporting.export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import open_onnx
-from distil_jax.exporting.predictor import predictor
+from distil_jax.exporting.onnx_predictor import predictor
+from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.question_answering import QUESTION_ANSWERING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -130,9 +131,10 @@ def test_span_outputs_end_with_the_sequence(make, tmp_path):
     model = export_onnx(make("bert", "span"), tmp_path / "out", SETTINGS)
     tokens = tuple(np.arange(5, 5 + size, dtype=np.int32) for size in (4, 9, 2))
     encoded = Encoded(tokens, tuple(np.zeros_like(one) for one in tokens), 0)
-    together = predictor(model)(encoded)
+    together = predictor(model, QUESTION_ANSWERING)(encoded)
     assert [one.shape for one in together] == [(4, 2), (9, 2), (2, 2)]
-    alone = predictor(open_onnx(tmp_path / "out"))(Encoded(tokens[:1], encoded.token_types[:1], 0))
+    first = Encoded(tokens[:1], encoded.token_types[:1], 0)
+    alone = predictor(open_onnx(tmp_path / "out"), QUESTION_ANSWERING)(first)
     np.testing.assert_allclose(together[0], alone[0], atol=1e-5)
 
 

@@ -1,10 +1,9 @@
 """A model's outputs for any number of sequences, in their order.
 
-A `Predictor` is all that scoring asks of a model: encoded sequences in, an array for each out
-([labels], or [tokens, 2] for spans). An exported graph with its own run-time fits in as well.
+Sequences of like lengths share rows; each row length has a compiled program of its own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +11,12 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from distil_jax.evaluation.encoding import Encoded
-from distil_jax.evaluation.network import Network
-from distil_jax.evaluation.rows import Shape, fill, pack, round_up
+from distil_jax.evaluation.pieces import PieceShape, pack, pack_batch, round_up
 from distil_jax.models.types import Params
+from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.kind import Outputs, Predictor
+from distil_jax.tasks.network import Network
 from distil_jax.training.parallel import AXIS, Devices
-
-Predictor = Callable[[Encoded], list[np.ndarray]]
 
 ROW_LENGTHS = (128, 256, 512)
 """A sequence goes into the shortest rows that hold it: attention over long rows costs."""
@@ -29,8 +27,8 @@ SHORTEST = 2
 
 
 @dataclass(frozen=True)
-class Packed:
-    """A jitted network; keeps its compiled programs, one for each row length met."""
+class BatchedForward:
+    """A jitted network; keeps its compiled programs, one for each row length."""
 
     network: Network
     devices: Devices
@@ -42,7 +40,7 @@ class Packed:
 
     def __post_init__(self) -> None:
         mapped = jax.shard_map(
-            self.network.outputs,
+            self.network.forward,
             mesh=self.devices.mesh,
             in_specs=(PartitionSpec(), PartitionSpec(AXIS)),
             out_specs=PartitionSpec(AXIS),
@@ -50,8 +48,8 @@ class Packed:
         )
         object.__setattr__(self, "_compiled", jax.jit(mapped))
 
-    def _predict(self, params: Params, encoded: Encoded) -> list[np.ndarray]:
-        found: list[np.ndarray] = [np.empty(0)] * len(encoded)
+    def _predict(self, params: Params, encoded: Encoded) -> Outputs:
+        outputs: Outputs = [np.empty(0)] * len(encoded)
         lengths = encoded.lengths
         longest = round_up(int(lengths.max(initial=1)), 8)
         limits = [*(limit for limit in ROW_LENGTHS if limit < longest), self._ceiling(longest)]
@@ -60,8 +58,8 @@ class Packed:
             numbers = np.flatnonzero((lengths > previous) & (lengths <= limit))
             previous = limit
             if len(numbers):
-                self._predict_rows(params, encoded, pack(numbers, lengths, limit), limit, found)
-        return found
+                self._predict_rows(params, encoded, pack(numbers, lengths, limit), limit, outputs)
+        return outputs
 
     def _ceiling(self, longest: int) -> int:
         return next((limit for limit in ROW_LENGTHS if limit >= longest), longest)
@@ -72,25 +70,24 @@ class Packed:
         encoded: Encoded,
         rows: Sequence[Sequence[int]],
         length: int,
-        found: list[np.ndarray],
+        outputs: Outputs,
     ) -> None:
         """Run one row length, a piece for every device at a time, and put the results in place."""
         count = min(
             max(1, ROW_TOKENS // length), _power_of_two(-(-len(rows) // self.devices.count))
         )
-        shape = Shape(count, length, count * (length // SHORTEST))
+        shape = PieceShape(count, length, count * (length // SHORTEST))
         pieces = [rows[start : start + count] for start in range(0, len(rows), count)]
         for start in range(0, len(pieces), self.devices.count):
             group = pieces[start : start + self.devices.count]
             group += [[]] * (self.devices.count - len(group))
-            filled = [fill(encoded, piece, shape, pad=self.pad) for piece in group]
-            outputs = self._run(params, stacked([arrays for arrays, _ in filled]))
-            for own, (arrays, numbers) in zip(
-                outputs.reshape(len(group), shape.slots, *outputs.shape[1:]), filled, strict=True
-            ):
+            packed = [pack_batch(encoded, piece, shape, pad=self.pad) for piece in group]
+            every = self._run(params, stacked([arrays for arrays, _ in packed]))
+            by_piece = every.reshape(len(group), shape.slots, *every.shape[1:])
+            for of_slots, (arrays, numbers) in zip(by_piece, packed, strict=True):
                 for slot, number in enumerate(numbers):
-                    size = arrays["lengths"][slot]
-                    found[number] = own[slot] if self.network.labels else own[slot, :size]
+                    tokens = slice(arrays["lengths"][slot] if self.network.kind.per_token else None)
+                    outputs[number] = of_slots[slot][tokens]
 
     def _run(self, params: Params, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         split = Devices("jit", self.devices.devices).split(batch)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from distil_jax import models
-from distil_jax.evaluation.encoding import Encoded
-from distil_jax.evaluation.network import Network, fresh_head
-from distil_jax.evaluation.predictor import Packed
+from distil_jax.evaluation.batched_forward import BatchedForward
+from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.network import Network, fresh_head
+from distil_jax.tasks.table import EXAMPLE_KINDS
 from distil_jax.training.parallel import Devices
 
 CONFIG = models.EncoderConfig(
@@ -24,25 +25,25 @@ CONFIG = models.EncoderConfig(
 )
 
 
-@pytest.mark.parametrize(("labels", "devices"), [(3, 1), (3, 4), (0, 2)])
-def test_order_length_and_company_do_not_matter(labels, devices):
+@pytest.mark.parametrize(
+    ("name", "labels", "devices"),
+    [("classification", 3, 1), ("classification", 3, 4), ("question_answering", 2, 2)],
+)
+def test_order_length_and_company_do_not_matter(name, labels, devices):
+    kind = EXAMPLE_KINDS[name]
     random = np.random.default_rng(0)
     lengths = [2, 130, 5, 290, 128, 17, 3, 40, 40, 9]
     tokens = tuple(random.integers(0, 50, size).astype(np.int32) for size in lengths)
     types = tuple((np.arange(size) > size // 2).astype(np.int32) for size in lengths)
     params = {
         "encoder": models.initialize(CONFIG, jax.random.key(0))["encoder"],
-        "head": fresh_head(CONFIG, labels, jax.random.key(1)),
+        "head": fresh_head(kind, CONFIG, labels, jax.random.key(1)),
     }
-    network = Network(CONFIG, labels, 300)
-    found = Packed(network, Devices("jit", tuple(jax.devices()[:devices])), 0)(params)(
+    network = Network(kind, CONFIG, labels, 300)
+    found = BatchedForward(network, Devices("jit", tuple(jax.devices()[:devices])), 0)(params)(
         Encoded(tokens, types, 0)
     )
-    model = (
-        models.SequenceClassification(CONFIG, labels)
-        if labels
-        else models.QuestionAnswering(CONFIG)
-    )
+    model = kind.model(CONFIG, labels)
     for own, kinds, outputs in zip(tokens, types, found, strict=True):
         batch = {"tokens": own[None], "token_types": kinds[None], "segments": own[None] * 0 + 1}
         alone = model.apply({"params": params}, jax.tree.map(jnp.asarray, batch))[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distil_jax.evaluation import squad_score
+from distil_jax.tasks import squad_score
 
 Metrics = dict[str, float]
 

@@ -1,4 +1,4 @@
-"""Held-out masked language modelling: the figures, and what a model says of itself."""
+"""Masked language modelling: the figures, and what a model says of itself."""
 
 import json
 import math

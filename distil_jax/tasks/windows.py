@@ -1,6 +1,6 @@
-"""Questions and the spans that answer them: reading them, cutting contexts, finding answers."""
+"""Contexts cut into windows: where answers stand in them, and finding them again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,8 @@ import numpy as np
 
 from distil_jax.data.sequences import bare_backend
 from distil_jax.errors import UserError
-from distil_jax.evaluation.encoding import Encoded
-from distil_jax.evaluation.examples import clean
-from distil_jax.evaluation.files import Record
+from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.squad import Questions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -19,21 +18,6 @@ BEST = 20
 """Starts and ends that are paired with each other, as in the usual scripts."""
 LONGEST_ANSWER_TOKENS = 30
 QUESTIONS_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class Questions:
-    """Questions with their contexts; `answers` holds texts and where they start, in characters."""
-
-    ids: tuple[str, ...]
-    questions: tuple[str, ...]
-    contexts: tuple[str, ...]
-    answers: tuple[tuple[tuple[str, int], ...], ...]
-    unanswerable: int
-    place: str
-
-    def __len__(self) -> int:
-        return len(self.questions)
 
 
 @dataclass(frozen=True)
@@ -54,86 +38,6 @@ class Windows:
     strided: int
 
 
-def flatten(content: Any, place: str) -> Iterable[Record]:
-    """Records of id, question, context and answers out of SQuAD's nested JSON."""
-    if isinstance(content, list):
-        yield from content
-        return
-    try:
-        for article in content["data"]:
-            if "paragraphs" not in article:
-                yield article
-                continue
-            for paragraph in article["paragraphs"]:
-                for asked in paragraph["qas"]:
-                    yield {**asked, "context": paragraph["context"]}
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{place} is not in SQuAD's format ({error!r} is missing or not what it should be); "
-            "give data, paragraphs, qas, question, answers"
-        ) from error
-
-
-def read(records: Iterable[Record], place: str) -> Questions:
-    """Questions that have an answer; raises `UserError` naming what a record lacks."""
-    found: list[tuple[str, str, str, tuple[tuple[str, int], ...]]] = []
-    unanswerable = 0
-    for number, record in enumerate(records):
-        where = f"{place} question {number}"
-        question, context = question_and_context(record, where)
-        answers = _answers(record, where)
-        if not answers:
-            unanswerable += 1
-            continue
-        for text, start in answers:
-            if clean(str(record["context"]))[start : start + len(text)] != text:
-                raise UserError(
-                    f"{where}: the context has not the answer {text[:40]!r} at character {start}; "
-                    "mend answer_start"
-                )
-        found.append((str(record.get("id", number)), question, context, answers))
-    if not found:
-        raise UserError(f"{place} has no question with an answer; give some")
-    ids, questions, contexts, every = zip(*found, strict=True)
-    return Questions(ids, questions, contexts, every, unanswerable, place)
-
-
-def question_and_context(record: Any, where: str, columns: Sequence[str] = ()) -> tuple[str, str]:
-    """Both texts of a record, from the columns named or the usual ones; raises `UserError`."""
-    first, second = columns if len(columns) == 2 else ("question", "context")
-    return _text(record, first, where), _text(record, second, where)
-
-
-def _text(record: Any, name: str, where: str) -> str:
-    if not isinstance(record, dict) or name not in record:
-        has = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-        raise UserError(f"{where} has no {name}; it has {has}")
-    value = record[name]
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where} has an empty {name}, or one that is no text; fill it in")
-    return clean(value)
-
-
-def _answers(record: Record, where: str) -> tuple[tuple[str, int], ...]:
-    """Answers as SQuAD nests them, or as the hub does: lists of texts and of starts."""
-    if "answers" not in record:
-        raise UserError(f"{where} has no answers; it has {', '.join(record)}")
-    given = record["answers"]
-    try:
-        if isinstance(given, Mapping):
-            given = [
-                {"text": text, "answer_start": start}
-                for text, start in zip(given["text"], given["answer_start"], strict=True)
-            ]
-        pairs = [(clean(answer["text"]), int(answer["answer_start"])) for answer in given]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{where} has answers without a text and an answer_start; give both"
-        ) from error
-    stripped = [(text.strip(), start + len(text) - len(text.lstrip())) for text, start in pairs]
-    return tuple(pair for pair in stripped if pair[0])
-
-
 def cut(
     questions: Sequence[str],
     contexts: Sequence[str],
@@ -149,12 +53,12 @@ def cut(
     asked, truncated = _shortened(questions, tokenizer, length // 3)
     backend = bare_backend(tokenizer)
     special = backend.num_special_tokens_to_add(is_pair=True)
-    room = length - length // 3 - special
-    if room < 1:
+    context_tokens = length - length // 3 - special
+    if context_tokens < 1:
         raise UserError(
             f"--length={length} leaves no token for the context of a question; give more"
         )
-    overlap = min(stride, (length - length // 3) // 2, room - 1)
+    overlap = min(stride, (length - length // 3) // 2, context_tokens - 1)
     backend.enable_truncation(length, stride=overlap, strategy="only_second")
     tokens, types, numbers, offsets, strided = [], [], [], [], 0
     for start in range(0, len(asked), QUESTIONS_AT_ONCE):
@@ -194,7 +98,7 @@ def _context_offsets(window: Any) -> np.ndarray:
     return offsets
 
 
-def places(windows: Windows, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
+def token_spans(windows: Windows, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
     """First and last token of each window's answer; the first token where it is not all there.
 
     Characters that belong to no token, as a tokenizer drops some, may begin or end an answer.
@@ -237,7 +141,7 @@ class Answer:
     end: int
 
 
-def answers(
+def best_answers(
     windows: Windows, contexts: Sequence[str], logits: Sequence[np.ndarray]
 ) -> list[Answer]:
     """The best span of each question over its windows; `logits` are [tokens, 2] each."""

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from distil_jax.errors import UserError
-from distil_jax.evaluation.files import records
+from distil_jax.tasks.files import records
 
 ROWS = [{"text": 'one "quoted", text', "label": "1"}, {"text": "zwei ünï 😀", "label": "0"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in ROWS)

@@ -3,42 +3,42 @@
 import numpy as np
 import pytest
 
-from distil_jax.evaluation import scores, squad_score
+from distil_jax.tasks import squad_score, task_scores
 
 PREDICTED = np.array([1, 1, 0, 1, 0, 0, 1, 0])
 RIGHT = np.array([1, 0, 0, 1, 1, 0, 1, 0])  # 3 true positives, 1 false positive, 1 false negative
 
 
 def test_accuracy_and_f1():
-    found = scores.accuracy_f1(PREDICTED, RIGHT)
+    found = task_scores.accuracy_f1(PREDICTED, RIGHT)
     assert found == pytest.approx({"accuracy": 75.0, "f1": 75.0, "accuracy_f1": 75.0})
-    skewed = scores.accuracy_f1(np.array([1, 1, 1, 0]), np.array([1, 0, 0, 0]))
+    skewed = task_scores.accuracy_f1(np.array([1, 1, 1, 0]), np.array([1, 0, 0, 0]))
     assert skewed == pytest.approx({"accuracy": 50.0, "f1": 50.0, "accuracy_f1": 50.0})
-    lopsided = scores.accuracy_f1(np.array([1, 0, 0, 0]), np.array([1, 1, 1, 0]))
+    lopsided = task_scores.accuracy_f1(np.array([1, 0, 0, 0]), np.array([1, 1, 1, 0]))
     assert lopsided["f1"] == pytest.approx(100 * 2 * 1 / (2 * 1 + 2))
 
 
 def test_matthews():
     # (tp tn - fp fn) / sqrt((tp+fp)(tp+fn)(tn+fp)(tn+fn)) = (9 - 1) / 16
-    assert scores.matthews(PREDICTED, RIGHT)["matthews"] == pytest.approx(50.0)
-    assert scores.matthews(np.ones(8, int), RIGHT)["matthews"] == 0.0
+    assert task_scores.matthews(PREDICTED, RIGHT)["matthews"] == pytest.approx(50.0)
+    assert task_scores.matthews(np.ones(8, int), RIGHT)["matthews"] == 0.0
 
 
 def test_macro_f1_counts_every_class_alike():
-    found = scores.accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))
+    found = task_scores.accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))
     assert found == pytest.approx({"accuracy": 75.0, "macro_f1": 100 * (6 / 7) / 2})
 
 
 def test_pearson_and_spearman():
     predicted, right = np.array([1.0, 2.0, 3.0, 10.0]), np.array([1.0, 2.0, 4.0, 5.0])
-    found = scores.pearson_spearman(predicted, right)
+    found = task_scores.pearson_spearman(predicted, right)
     centred = predicted - predicted.mean(), right - right.mean()
     pearson = (centred[0] @ centred[1]) / np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
     assert found["pearson"] == pytest.approx(100 * pearson)
     assert found["spearman"] == pytest.approx(100.0)
     assert found["pearson_spearman"] == pytest.approx((found["pearson"] + 100) / 2)
     assert found["mean_squared_error"] == pytest.approx((1 + 25) / 4)
-    assert scores.pearson_spearman(np.ones(4), right)["pearson_spearman"] == 0.0
+    assert task_scores.pearson_spearman(np.ones(4), right)["pearson_spearman"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_answers_as_the_official_script_scores_them(prediction, answers, exact, 
 
 
 def test_spans_are_means_over_questions():
-    found = scores.spans(["cat", "dog"], [["the cat"], ["cat"]])
+    found = task_scores.spans(["cat", "dog"], [["the cat"], ["cat"]])
     assert found == {"f1": 50.0, "exact_match": 50.0}

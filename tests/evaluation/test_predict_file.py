@@ -9,8 +9,9 @@ import shutil
 import pytest
 
 from distil_jax.errors import UserError
-from distil_jax.evaluation import examples, labelling, text_problem
+from distil_jax.evaluation import predict_file
 from distil_jax.predict import main
+from distil_jax.tasks import classification, examples
 
 TEXTS = ["of old river", "", "is in the city", "river " * 500, "city 😀"]
 
@@ -21,7 +22,7 @@ def model(tuned):
 
 
 def test_every_line_gets_its_record_in_order(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(labelling, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(predict_file, "ROWS_AT_ONCE", 2)
     (tmp_path / "in.txt").write_text("\n".join(TEXTS))
     main([f"--model={model}", f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'o.jsonl'}"])
     found = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
@@ -114,7 +115,7 @@ def test_several_labels_of_a_text_are_refused(model, tmp_path, kind):
     ],
 )
 def test_a_models_classes_are_put_in_the_tasks_order(own, order):
-    assert text_problem.label_order(own, ("negative", "positive")) == order
+    assert classification.label_order(own, ("negative", "positive")) == order
 
 
 def test_bytes_on_standard_input_that_are_no_utf8_are_unknown_characters(

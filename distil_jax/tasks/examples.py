@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from distil_jax.errors import UserError
-from distil_jax.evaluation.files import Record
+from distil_jax.tasks.files import Record
 
 UNLABELLED = -1
 GUESSES = (

@@ -1,26 +1,28 @@
-"""The tasks known by name: columns, labels, splits, scores, and GLUE's submission files."""
+"""The tasks that `--task` takes: columns, labels, splits, scores, and GLUE's submission files."""
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-Kind = Literal["classification", "regression", "span"]
+from typing import Any
 
 
 @dataclass(frozen=True)
-class Task:
+class NamedTask:
     """What is fixed about a task.
 
     Attributes:
+      kind: a key of `table.KINDS`.
       columns: of the text or the pair of texts; empty where the user or the table says.
       labels: class names in the order of their numbers; empty where the training table says.
-      score: name of the main score, in `scores.SCORES`.
+      score: name of the main score, in `task_scores.DEFINITIONS`.
       hub: data set id and configuration name on the hub.
       validation: splits that are scored, the first being the main one.
       test: splits a submission is written for, with the file name the benchmark asks for.
       length: most tokens of a sequence (of a window, for spans), if the model has as many.
+      standardise: a regression's values are standardised before they are learnt.
+      submit_names: the benchmark asks for class names, not for class numbers.
+      on_text: plain text is predicted, and no table of examples.
     """
 
-    kind: Kind
+    kind: str
     score: str
     columns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -30,6 +32,9 @@ class Task:
     test: dict[str, str] = field(default_factory=dict)
     length: int = 128
     epochs: int = 3
+    standardise: bool = True
+    submit_names: bool = False
+    on_text: bool = False
 
 
 def _glue(
@@ -38,26 +43,23 @@ def _glue(
     columns: tuple[str, ...],
     labels: tuple[str, ...],
     file: str,
-    *,
-    length: int = 128,
-    epochs: int = 3,
-) -> Task:
-    return Task(
+    **further: Any,
+) -> NamedTask:
+    return NamedTask(
         kind="classification" if labels else "regression",
         score=score,
         columns=columns,
         labels=labels,
         hub=("nyu-mll/glue", name),
         test={"test": file},
-        length=length,
-        epochs=epochs,
+        **further,
     )
 
 
 PAIR = ("sentence1", "sentence2")
 ENTAILMENT = ("entailment", "not_entailment")
 
-TASKS: dict[str, Task] = {
+TASKS: dict[str, NamedTask] = {
     "cola": _glue(
         "cola", "matthews", ("sentence",), ("unacceptable", "acceptable"), "CoLA.tsv", epochs=5
     ),
@@ -65,11 +67,11 @@ TASKS: dict[str, Task] = {
     "mrpc": _glue(
         "mrpc", "accuracy_f1", PAIR, ("not_equivalent", "equivalent"), "MRPC.tsv", epochs=5
     ),
-    "stsb": _glue("stsb", "pearson_spearman", PAIR, (), "STS-B.tsv", epochs=5),
+    "stsb": _glue("stsb", "pearson_spearman", PAIR, (), "STS-B.tsv", epochs=5, standardise=False),
     "qqp": _glue(
         "qqp", "accuracy_f1", ("question1", "question2"), ("not_duplicate", "duplicate"), "QQP.tsv"
     ),
-    "mnli": Task(
+    "mnli": NamedTask(
         kind="classification",
         score="accuracy",
         columns=("premise", "hypothesis"),
@@ -77,11 +79,22 @@ TASKS: dict[str, Task] = {
         hub=("nyu-mll/glue", "mnli"),
         validation=("validation_matched", "validation_mismatched"),
         test={"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
+        submit_names=True,
     ),
-    "qnli": _glue("qnli", "accuracy", ("question", "sentence"), ENTAILMENT, "QNLI.tsv", length=256),
-    "rte": _glue("rte", "accuracy", PAIR, ENTAILMENT, "RTE.tsv", length=256, epochs=5),
+    "qnli": _glue(
+        "qnli",
+        "accuracy",
+        ("question", "sentence"),
+        ENTAILMENT,
+        "QNLI.tsv",
+        length=256,
+        submit_names=True,
+    ),
+    "rte": _glue(
+        "rte", "accuracy", PAIR, ENTAILMENT, "RTE.tsv", length=256, epochs=5, submit_names=True
+    ),
     "wnli": _glue("wnli", "accuracy", PAIR, ENTAILMENT[::-1], "WNLI.tsv", epochs=5),
-    "imdb": Task(
+    "imdb": NamedTask(
         kind="classification",
         score="accuracy",
         columns=("text",),
@@ -90,14 +103,12 @@ TASKS: dict[str, Task] = {
         validation=("test",),
         length=512,
     ),
-    "squad": Task(kind="span", score="f1", hub=("rajpurkar/squad", None), length=384),
-    "classification": Task(kind="classification", score="accuracy", length=512),
-    "regression": Task(kind="regression", score="pearson_spearman", length=512),
-    "span": Task(kind="span", score="f1", length=384),
+    "squad": NamedTask(
+        kind="question_answering", score="f1", hub=("rajpurkar/squad", None), length=384
+    ),
+    "classification": NamedTask(kind="classification", score="accuracy", length=512),
+    "regression": NamedTask(kind="regression", score="pearson_spearman", length=512),
+    "question_answering": NamedTask(kind="question_answering", score="f1", length=384),
+    "span": NamedTask(kind="question_answering", score="f1", length=384),
+    "mlm": NamedTask(kind="masked_lm", score="accuracy", on_text=True),
 }
-
-# Tasks whose labelled values are used as they are; another regression's are standardised first.
-RAW_VALUES = ("stsb",)
-
-SUBMITTED_AS_NAMES = ("mnli", "qnli", "rte")
-"""GLUE asks for class names in these tasks, for class numbers in the others."""

@@ -1,4 +1,7 @@
-"""Sequences packed into rows for one compiled shape, and where to find each of them again."""
+"""Sequences packed into rows for one compiled shape, and where to find each of them again.
+
+A piece is what a device computes at a time; `tasks.network` says which arrays it has.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from distil_jax.data.packing import assign
-from distil_jax.evaluation.encoding import Encoded
+from distil_jax.tasks.encoding import Encoded
 
 
 @dataclass(frozen=True)
-class Shape:
+class PieceShape:
     """What one compiled program computes at a time, on one device.
 
     Attributes:
@@ -23,8 +26,8 @@ class Shape:
     slots: int
 
 
-def fill(
-    encoded: Encoded, assigned: Sequence[Sequence[int]], shape: Shape, *, pad: int
+def pack_batch(
+    encoded: Encoded, assigned: Sequence[Sequence[int]], shape: PieceShape, *, pad: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The arrays of one piece, and the number of the sequence in each used slot.
 
@@ -36,17 +39,17 @@ def fill(
     starts, lengths = np.zeros((2, shape.slots), np.int32)
     numbers: list[int] = []
     for row, members in enumerate(assigned):
-        place = 0
+        start = 0
         for segment, number in enumerate(members, 1):
             size = len(encoded.tokens[number])
-            part = slice(place, place + size)
+            part = slice(start, start + size)
             tokens[row, part] = encoded.tokens[number]
             types[row, part] = encoded.token_types[number]
             segments[row, part] = segment
-            starts[len(numbers)] = row * shape.length + place
+            starts[len(numbers)] = row * shape.length + start
             lengths[len(numbers)] = size
             numbers.append(number)
-            place += size
+            start += size
     arrays = {
         "tokens": tokens,
         "segments": segments,

@@ -8,8 +8,8 @@ from typing import Any
 from distil_jax.data.records import is_saved_dataset
 from distil_jax.data.text import OPENERS
 from distil_jax.errors import UserError
-from distil_jax.evaluation import files
-from distil_jax.evaluation.files import Record
+from distil_jax.tasks import files
+from distil_jax.tasks.files import Record
 from distil_jax.tokenizer import hub
 
 ALIASES = {

@@ -12,17 +12,15 @@ from jaxtyping import Array, Int
 from distil_jax import metrics
 from distil_jax.data.masking import Masking, mask_rows
 from distil_jax.losses import IGNORE
-from distil_jax.metrics import Moments
+from distil_jax.metrics import TOKEN_SUMS, Moments
 from distil_jax.models import EncoderConfig, MaskedLM, output_table
 from distil_jax.models.types import Params
+from distil_jax.tasks.masked_lm import BANDS
 from distil_jax.training.step import gather_rows, masked_positions
-
-BANDS = ((1, 100), (101, 1000), (1001, 5000), (5001, None))
-"""First and last rank of a band's tokens by how frequent they are in the text."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """Two models, the second of which may be missing, and how rows are masked for both."""
 
     student: EncoderConfig
@@ -35,14 +33,14 @@ class Pair:
         """Hidden states that are compared, 0 being the embeddings: at the same relative depth."""
         if self.teacher is None:
             return []
-        own, other = self.student.layers, self.teacher.layers
-        return [(layer, round(layer * other / own)) for layer in range(own + 1)]
+        student, teacher = self.student.layers, self.teacher.layers
+        return [(layer, round(layer * teacher / student)) for layer in range(student + 1)]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Sums:
-    """Of one batch: `bands` [bands, 6], see `held_out`; a cosine and moments for each layer."""
+class ComparisonSums:
+    """Of one batch: `bands` as `metrics.band_sums`; a cosine and moments for each layer."""
 
     bands: Any
     cosines: Any
@@ -59,33 +57,33 @@ class Totals:
     moments: list[Moments]
 
     @classmethod
-    def nothing(cls) -> "Totals":
+    def zero(cls) -> "Totals":
         """Before the first batch."""
-        return cls(np.zeros((len(BANDS), 6)), [], [], [])
+        return cls(np.zeros((len(BANDS), len(TOKEN_SUMS))), [], [], [])
 
-    def add(self, found: tuple[Sums, list]) -> "Totals":
+    def add(self, batch: tuple[ComparisonSums, list]) -> "Totals":
         """With one more batch."""
-        sums, pairs = found
+        sums, pairs = batch
         bands = self.bands + np.asarray(sums.bands, np.float64)
         cosines = [np.asarray(cosine, np.float64) for cosine in sums.cosines]
         if not self.layer_pairs:
-            numbers = [(int(own), int(other)) for own, other in pairs]
+            numbers = [(int(student), int(teacher)) for student, teacher in pairs]
             return Totals(bands, numbers, cosines, list(sums.moments))
         return Totals(
             bands,
             self.layer_pairs,
-            [before + now for before, now in zip(self.cosines, cosines, strict=True)],
+            [before + cosine for before, cosine in zip(self.cosines, cosines, strict=True)],
             [metrics.merge(*both) for both in zip(self.moments, sums.moments, strict=True)],
         )
 
 
 def compare(
-    pair: Pair,
+    pair: ModelPair,
     params: Params,
     teacher_params: Params | None,
     band_of_token: Int[Array, " vocabulary"],
     batch: Mapping[str, Array],
-) -> tuple[Sums, list]:
+) -> tuple[ComparisonSums, list]:
     """The sums of one batch of tokens, segments [rows, length] and row numbers [rows]."""
     key = jax.random.key(pair.seed, impl="threefry2x32")
     segments = batch["segments"]
@@ -101,14 +99,15 @@ def compare(
     if pair.teacher is not None and teacher_params is not None:
         teacher_states, teacher_logits = _run(pair.teacher, teacher_params, masked, places)
     cosines, moments = [], []
-    for own, other in pair.layers:
-        two = states[own], teacher_states[other]
+    for layer, teacher_layer in pair.layers:
+        two = states[layer], teacher_states[teacher_layer]
         same_width = two[0].shape == two[1].shape
-        found = metrics.cosine_similarity(*two, segments) if same_width else (0.0, 0)
-        cosines.append(jnp.stack([jnp.asarray(value, jnp.float32) for value in found]))
+        cosine = metrics.cosine_similarity(*two, segments) if same_width else (0.0, 0)
+        cosines.append(jnp.stack([jnp.asarray(value, jnp.float32) for value in cosine]))
         moments.append(metrics.moments(*two, segments))
-    bands = _bands(logits, teacher_logits, labels, band_of_token)
-    return Sums(bands, cosines, moments), pair.layers
+    labelled = labels != IGNORE
+    bands = metrics.band_sums(logits, labels, labelled, band_of_token, len(BANDS), teacher_logits)
+    return ComparisonSums(bands, cosines, moments), pair.layers
 
 
 def _run(
@@ -122,26 +121,3 @@ def _run(
     features = model.apply({"params": params}, gather_rows(states[-1], places), method="transform")
     table, bias = output_table(params)
     return states, features @ table.T + bias
-
-
-def _bands(
-    logits: Array, teacher_logits: Array | None, labels: Array, band_of_token: Array
-) -> Array:
-    """For each band: tokens, right, entropy, alike, divergence, right by the teacher."""
-    labelled = labels != IGNORE
-    bands = band_of_token[jnp.where(labelled, labels, 0)]
-    rows = []
-    for band in range(len(BANDS)):
-        mask = labelled & (bands == band)
-        right, count = metrics.accuracy(logits, labels, mask)
-        row: list[Any] = [count, right, metrics.cross_entropy(logits, labels, mask)[0]]
-        if teacher_logits is None:
-            row += [0, 0, 0]
-        else:
-            row += [
-                metrics.agreement(logits, teacher_logits, mask)[0],
-                metrics.kl_divergence(logits, teacher_logits, mask)[0],
-                metrics.accuracy(teacher_logits, labels, mask)[0],
-            ]
-        rows.append(jnp.stack([jnp.asarray(value, jnp.float32) for value in row]))
-    return jnp.stack(rows)

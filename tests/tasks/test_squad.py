@@ -5,7 +5,8 @@ import pytest
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
-from distil_jax.evaluation import squad
+from distil_jax.tasks import squad
+from distil_jax.tasks.windows import best_answers, cut, token_spans
 
 CONTEXT = "the old river was in the city and the city is old. " * 4
 ANSWER = "city is old"
@@ -29,35 +30,35 @@ def record(context: str = CONTEXT, answer: str = ANSWER) -> dict:
 @pytest.mark.parametrize("length", [20, 32, 64])
 def test_the_answer_is_found_again_through_the_windows(tiny, length):
     questions = squad.read([record()], "test")
-    windows = squad.cut(questions.questions, questions.contexts, tiny, length=length, stride=8)
+    windows = cut(questions.questions, questions.contexts, tiny, length=length, stride=8)
     assert max(windows.encoded.lengths) <= length
     assert windows.strided == int(len(windows.question) > 1)
-    starts, ends = squad.places(windows, questions)
+    starts, ends = token_spans(windows, questions)
     assert (starts > 0).any()
     logits = []
     for start, end, offsets in zip(starts, ends, windows.offsets, strict=True):
         scores = np.zeros((len(offsets), 2), np.float32)
         scores[start, 0] = scores[end, 1] = 5.0 if start else 0.0
         logits.append(scores)
-    (found,) = squad.answers(windows, questions.contexts, logits)
+    (found,) = best_answers(windows, questions.contexts, logits)
     assert found.text == ANSWER
     assert CONTEXT[found.start : found.end] == ANSWER
     assert found.start == CONTEXT.rindex(ANSWER)
 
 
 def test_an_answer_neither_ends_before_it_starts_nor_leaves_the_context(tiny):
-    windows = squad.cut(["the city"], ["old river was"], tiny, length=32, stride=8)
+    windows = cut(["the city"], ["old river was"], tiny, length=32, stride=8)
     scores = np.zeros((len(windows.encoded.tokens[0]), 2), np.float32)
     scores[1] = 99.0  # a token of the question
     inside = np.flatnonzero(windows.offsets[0][:, 0] >= 0)
     scores[inside, 0] = [1.0, 2.0, 3.0]
     scores[inside, 1] = [9.0, 2.0, 1.0]
-    (found,) = squad.answers(windows, ["old river was"], [scores])
+    (found,) = best_answers(windows, ["old river was"], [scores])
     assert found.text == "old"  # 1 + 9, where 3 + 9 would run backwards
 
 
 def test_a_question_longer_than_a_window_is_cut(tiny):
-    windows = squad.cut(["the river " * 100], [CONTEXT], tiny, length=24, stride=8)
+    windows = cut(["the river " * 100], [CONTEXT], tiny, length=24, stride=8)
     assert windows.encoded.truncated == 1
     assert all((offsets[:, 0] >= 0).any() for offsets in windows.offsets)
 
@@ -87,8 +88,8 @@ def test_an_answer_may_begin_and_end_in_characters_of_no_token(tiny, answer):
     context = f"the old {answer} was"
     asked = record(context=context, answer=answer)
     questions = squad.read([asked], "test")
-    windows = squad.cut(questions.questions, questions.contexts, tiny, length=32, stride=8)
-    (start,), (end,) = squad.places(windows, questions)
+    windows = cut(questions.questions, questions.contexts, tiny, length=32, stride=8)
+    (start,), (end,) = token_spans(windows, questions)
     tokens = [windows.encoded.tokens[0][place] for place in (start, end)]
     assert start == end > 0
     assert tiny.convert_ids_to_tokens([int(token) for token in tokens]) == ["river"] * 2
@@ -100,8 +101,8 @@ def test_an_answer_that_a_window_cuts_is_not_in_it(tiny):
     asked = record(context=words, answer="city is old the river")
     asked["answers"]["answer_start"] = [first]
     questions = squad.read([asked], "test")
-    windows = squad.cut(questions.questions, questions.contexts, tiny, length=20, stride=8)
-    starts, ends = squad.places(windows, questions)
+    windows = cut(questions.questions, questions.contexts, tiny, length=20, stride=8)
+    starts, ends = token_spans(windows, questions)
     for start, end, offsets in zip(starts, ends, windows.offsets, strict=True):
         inside = offsets[offsets[:, 0] >= 0]
         whole = inside[0, 0] <= first and inside[-1, 1] >= first + len("city is old the river")
@@ -113,6 +114,6 @@ def test_an_answer_that_a_window_cuts_is_not_in_it(tiny):
 @pytest.mark.parametrize("length", [8, 9, 12])
 def test_the_shortest_windows_hold_some_context(tiny, length):
     questions = squad.read([record()], "test")
-    windows = squad.cut(questions.questions, questions.contexts, tiny, length=length, stride=128)
+    windows = cut(questions.questions, questions.contexts, tiny, length=length, stride=128)
     assert max(windows.encoded.lengths) <= length
     assert all((offsets[:, 0] >= 0).any() for offsets in windows.offsets)

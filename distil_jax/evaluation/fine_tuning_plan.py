@@ -1,0 +1,229 @@
+"""Everything an evaluation needs, read and checked before anything is written."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.evaluation.batch_plan import BatchPlan, choose_shape
+from distil_jax.evaluation.pieces import PieceShape
+from distil_jax.evaluation.settings import Settings
+from distil_jax.evaluation.teacher import FineTunedTeacher, open_teacher
+from distil_jax.models.types import Params
+from distil_jax.pretrained import Pretrained, load, load_pooler, locate
+from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.tasks.encoding import check_length
+from distil_jax.tasks.kind import DataRequest, ExampleKind, Labels, TaskData
+from distil_jax.tasks.named import TASKS, NamedTask
+from distil_jax.tasks.network import Network
+from distil_jax.tasks.sources import Source
+from distil_jax.tasks.table import EXAMPLE_KINDS
+from distil_jax.training.parallel import Devices
+
+
+@dataclass(frozen=True)
+class FineTuningPlan:
+    """An evaluation before its first step.
+
+    Attributes:
+      head: the folder's own head where it fits the task; a fresh one is drawn for each seed else.
+      pooler: what a fresh head of a BERT starts from, if the folder has one.
+      shape: of a device's piece of a batch; None where nothing is trained.
+      identity: what finished seeds belong to.
+    """
+
+    settings: Settings
+    task: NamedTask
+    kind: ExampleKind
+    data: TaskData
+    model: Pretrained
+    head: Params | None
+    pooler: Params | None
+    network: Network
+    devices: Devices
+    shape: PieceShape | None
+    teacher: FineTunedTeacher | None
+    epochs: int
+    identity: Mapping[str, Any]
+
+    def batch_plan(self, seed: int) -> BatchPlan:
+        """The batches of a seed."""
+        return _batch_plan(self.settings, self.data, self.devices, seed)
+
+    @property
+    def shards(self) -> int:
+        """Pieces of a batch, over all devices."""
+        return self.devices.count * self.micro_batches
+
+    @property
+    def micro_batches(self) -> int:
+        """Pieces of a device."""
+        return _micro_batches(self.settings, self.devices)
+
+
+def make(settings: Settings) -> FineTuningPlan:
+    """Read and check the model, the data and the teacher; raises `UserError`, writes nothing."""
+    task = TASKS[settings.task]
+    kind = EXAMPLE_KINDS[task.kind]
+    epochs = task.epochs if settings.epochs is None else settings.epochs
+    devices = _devices(settings)
+    model = load(settings.model, require_head=None if epochs else kind.head)
+    assert model.tokenizer is not None
+    check_vocabulary(model.tokenizer, model.config, settings.model)
+    length = check_length(settings.length, task.length, model.config)
+    known = model.labels if model.head == kind.head else ()
+    request = data_request(settings, task, known, length, training=epochs > 0)
+    data = kind.data(task, request, model.tokenizer)
+    head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
+    teacher = None
+    if settings.teacher:
+        teacher = open_teacher(settings.teacher, kind, data, model, devices)
+    return FineTuningPlan(
+        settings=settings,
+        task=task,
+        kind=kind,
+        data=data,
+        model=model,
+        head=head,
+        pooler=load_pooler(locate(settings.model), model.config) if kind.from_pooler else None,
+        network=_network(settings, kind, model, data),
+        devices=devices,
+        shape=_shape(settings, data, model, devices) if epochs else None,
+        teacher=teacher,
+        epochs=epochs,
+        identity=_identity(settings, data, length, epochs),
+    )
+
+
+def data_request(
+    settings: Settings, task: NamedTask, known: Labels, length: int, *, training: bool
+) -> DataRequest:
+    """What the settings say of the data; raises `UserError` if nothing says where it is."""
+    return DataRequest(
+        source=source_of(settings, task),
+        columns=settings.columns,
+        label=settings.label,
+        known=known,
+        length=length,
+        stride=settings.stride,
+        training=training,
+    )
+
+
+def source_of(settings: Settings, task: NamedTask) -> Source:
+    """Where the task's data is; raises `UserError` if nothing says so."""
+    if settings.data:
+        return Source(settings.data, task.hub[1] if task.hub else None, settings.given)
+    if task.hub and not settings.given:
+        return Source(*task.hub)
+    if not settings.given:
+        raise UserError(f"--task={settings.task} needs --data=FOLDER, or --train and --validation")
+    return Source("", None, settings.given)
+
+
+def _own_head(
+    folder: str, kind: ExampleKind, model: Pretrained, data: TaskData, *, as_it_is: bool
+) -> Params | None:
+    """The folder's head if it was made for these labels; a model scored `as_it_is` must have it."""
+    if as_it_is:
+        kind.check_model(model, folder)
+    head = kind.own_head(model, data.labels, as_it_is)
+    if as_it_is and head is None:
+        raise UserError(
+            f"{folder} tells apart {', '.join(model.labels)}, the task "
+            f"{', '.join(data.labels)}; fine-tune it with --epochs=1 or more"
+        )
+    return head
+
+
+def _network(settings: Settings, kind: ExampleKind, model: Pretrained, data: TaskData) -> Network:
+    return Network(
+        kind=kind,
+        config=model.config,
+        outputs=data.outputs,
+        window=data.length,
+        dtype=jnp.dtype(settings.dtype),
+        scan=jax.default_backend() != "cpu",
+    )
+
+
+def _devices(settings: Settings) -> Devices:
+    every = jax.devices()
+    if settings.devices > len(every):
+        raise UserError(
+            f"--devices={settings.devices} but there are {len(every)}; give at most that"
+        )
+    chosen = every[: settings.devices] if settings.devices else every
+    if settings.batch % len(chosen):
+        raise UserError(
+            f"--batch={settings.batch} does not divide by {len(chosen)} devices; "
+            f"give a multiple of {len(chosen)}"
+        )
+    share = settings.batch // len(chosen)
+    if settings.micro and share % settings.micro:
+        raise UserError(
+            f"--micro={settings.micro} does not divide the {share} sequences of a device; "
+            "give a divisor"
+        )
+    return Devices(settings.mode, tuple(chosen))
+
+
+def _micro_batches(settings: Settings, devices: Devices) -> int:
+    share = settings.batch // devices.count
+    return share // (settings.micro or share)
+
+
+def _batch_plan(settings: Settings, data: TaskData, devices: Devices, seed: int) -> BatchPlan:
+    assert data.training is not None
+    shards = devices.count * _micro_batches(settings, devices)
+    return BatchPlan(data.training.encoded.lengths, settings.batch, shards, seed)
+
+
+def _shape(settings: Settings, data: TaskData, model: Pretrained, devices: Devices) -> PieceShape:
+    return choose_shape(_batch_plan(settings, data, devices, 0), width=model.config.hidden_size)
+
+
+def _identity(settings: Settings, data: TaskData, length: int, epochs: int) -> dict[str, Any]:
+    """The settings with what they stood for: a changed file is another evaluation."""
+    settled = replace(settings, length=length, epochs=epochs).as_json()
+    models = {"model_weights": settings.model, "teacher_weights": settings.teacher}
+    return {
+        **settled,
+        **{name: _file_hash(locate(folder)) for name, folder in models.items() if folder},
+        "data_content": _data_hash(data),
+    }
+
+
+def _file_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _data_hash(data: TaskData) -> str:
+    digest = hashlib.sha256()
+    splits = (*data.validation, *data.tests)
+    sets = [part.encoded for part in splits]
+    for part in splits:
+        answers = part.answers
+        if isinstance(answers, np.ndarray):
+            answers = answers.tolist()
+        digest.update(json.dumps([part.name, answers]).encode())
+    if data.training is not None:
+        sets.append(data.training.encoded)
+        for values in data.training.targets.values():
+            digest.update(np.ascontiguousarray(values).tobytes())
+    for encoded in sets:
+        digest.update(encoded.lengths.tobytes())
+        digest.update(np.concatenate(encoded.tokens).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,20 @@
+"""What the objectives of several kinds share."""
+
+import jax.numpy as jnp
+import optax.losses
+from jaxtyping import Array, Float
+
+MASK_VALUE = -1e9
+
+
+def entropy(logits: Float[Array, "slots classes"], labels: Array) -> Float[Array, " slots"]:
+    """-log p(label) of each slot, in nats."""
+    return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def mask_window(
+    logits: Float[Array, "slots window"], lengths: Array
+) -> Float[Array, "slots window"]:
+    """Logits of tokens behind a sequence's end become so small that their probability is 0."""
+    inside = jnp.arange(logits.shape[1])[None] < jnp.maximum(lengths, 1)[:, None]
+    return jnp.where(inside, logits, MASK_VALUE)

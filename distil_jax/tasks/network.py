@@ -1,0 +1,81 @@
+"""An encoder with a task's head, run on rows that hold several sequences.
+
+A piece is what a device computes at a time: `tokens`, `segments`, `token_types` [rows, length];
+for each slot, `starts` and `lengths` [slots], the place of a sequence's first token in the
+flattened rows and its tokens, 0 in an unused slot; in training also targets by slot.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, DTypeLike, Key
+
+from distil_jax.models import Encoder, EncoderConfig, initialize_module
+from distil_jax.models.types import Params, Rematerialise
+from distil_jax.tasks.kind import ExampleKind
+from distil_jax.tasks.label_losses import mask_window
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a model's outputs are computed.
+
+    Attributes:
+      outputs: of the head, for a sequence or a token.
+      window: where outputs are per token, the most tokens of a sequence.
+    """
+
+    kind: ExampleKind
+    config: EncoderConfig
+    outputs: int
+    window: int
+    dtype: DTypeLike = jnp.float32
+    scan: bool = False
+    rematerialise: Rematerialise = "none"
+
+    def forward(
+        self, params: Params, piece: Mapping[str, Array], rng: Key[Array, ""] | None = None
+    ) -> Array:
+        """Float32 [slots, outputs]; per token [slots, window, outputs], masked behind each end.
+
+        With a key the model is in training mode. A sequence's classes are judged by its first
+        token, as when it is run alone.
+        """
+        inputs = dict(piece)
+        if self.config.token_types < 2:
+            inputs.pop("token_types", None)
+        encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
+        rngs: list = [None, None] if rng is None else list(jax.random.split(rng))
+        hidden = encoder.apply(
+            {"params": params["encoder"]}, inputs, train=rng is not None, rngs=_named(rngs[0])
+        )
+        if not self.kind.per_token:
+            hidden = hidden.reshape(-1, hidden.shape[-1])[piece["starts"]][:, None]
+        outputs = self.kind.head_module(self.config, self.outputs, self.dtype).apply(
+            {"params": params["head"]}, hidden, train=rng is not None, rngs=_named(rngs[1])
+        )
+        if not self.kind.per_token:
+            return outputs
+        return self._windows(outputs.reshape(-1, self.outputs), piece)
+
+    def _windows(self, logits: Array, piece: Mapping[str, Array]) -> Array:
+        places = piece["starts"][:, None] + jnp.arange(self.window)[None]
+        window = jnp.take(logits, places, axis=0, mode="clip")
+        columns = [
+            mask_window(window[:, :, column], piece["lengths"]) for column in range(self.outputs)
+        ]
+        return jnp.stack(columns, axis=-1)
+
+
+def fresh_head(
+    kind: ExampleKind, config: EncoderConfig, outputs: int, key: Key[Array, ""]
+) -> Params:
+    """A random head, as Hugging Face draws it."""
+    small = replace(config, vocabulary=1, layers=1)
+    return initialize_module(kind.model(small, outputs), key)["head"]
+
+
+def _named(rng: Key[Array, ""] | None) -> dict[str, Array]:
+    return {} if rng is None else {"dropout": rng}

@@ -1,0 +1,189 @@
+"""Tables of labelled texts, or pairs of texts, for the kinds that give each a label."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.tasks import examples
+from distil_jax.tasks.encoding import Encoded, encode
+from distil_jax.tasks.examples import Examples
+from distil_jax.tasks.files import Record
+from distil_jax.tasks.kind import (
+    DataRequest,
+    EvalSplit,
+    Labels,
+    Outputs,
+    Prediction,
+    TaskData,
+    TrainingSet,
+    UserText,
+)
+from distil_jax.tasks.named import NamedTask
+from distil_jax.tasks.task_scores import Metrics
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Predictions = Callable[[Sequence[str], Outputs], list[Prediction]]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The splits of a task as texts, before any tokenizer."""
+
+    training: Examples | None
+    validation: dict[str, Examples]
+    tests: dict[str, Examples]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a kind's labels and outputs mean.
+
+    Attributes:
+      targets: of a labelled table; raises `UserError` for a label that is none.
+      predictions: records of ids and outputs.
+      metrics: of answers and records.
+      submitted: a record's label as GLUE's file has it.
+    """
+
+    targets: Callable[[Examples], np.ndarray]
+    predictions: Predictions
+    metrics: Callable[[np.ndarray, Sequence[Prediction]], Metrics]
+    submitted: Callable[[Any], str]
+
+
+def read_tables(task: NamedTask, request: DataRequest) -> Tables:
+    """Every split of a task that is there; raises `UserError` for one that must be and is not."""
+    source = request.source
+    read = partial(
+        examples.read, columns=request.columns or task.columns, label=request.label or task.label
+    )
+
+    def split(name: str, labelled: bool) -> Examples | None:
+        rows = source.records(name, scored=labelled)
+        return None if rows is None else read(rows, source.describe(name), labelled=labelled)
+
+    train = split("train", True) if request.training else None
+    if request.training and train is None:
+        raise UserError(
+            f"{source.place or '--data'} has no training split (train.jsonl, .json, .csv, .tsv or "
+            ".parquet); name one with --train, or score the model as it is with --epochs=0"
+        )
+    validation = {name: table for name in task.validation if (table := split(name, True))}
+    if task.validation[0] not in validation:
+        raise UserError(
+            f"{source.place or '--data'} has no {task.validation[0]} split "
+            f"({task.validation[0]}.jsonl, .json, .csv, .tsv or .parquet); name one with "
+            "--validation"
+        )
+    names = [name for name in ("test", *task.test) if name not in validation]
+    tests = {name: table for name in dict.fromkeys(names) if (table := split(name, False))}
+    return Tables(train, validation, tests)
+
+
+def encode_table(table: Examples, tokenizer: "PreTrainedTokenizerFast", length: int) -> Encoded:
+    """The texts or pairs of a table."""
+    return encode(table.first, table.second, tokenizer, length=length)
+
+
+def task_data(
+    task: NamedTask,
+    tables: Tables,
+    tokenizer: "PreTrainedTokenizerFast",
+    meaning: Meaning,
+    *,
+    length: int,
+    labels: Labels,
+    targets: np.ndarray | None,
+) -> TaskData:
+    """A task's tables for one tokenizer; raises `UserError` for a label that is unknown.
+
+    `targets` are the training table's.
+    """
+    encode = partial(encode_table, tokenizer=tokenizer, length=length)
+    training = None
+    if tables.training is not None:
+        assert targets is not None
+        training = TrainingSet(
+            encode(tables.training), {"labels": targets}, partial(encode_table, tables.training)
+        )
+    split = partial(_split, task, encode, meaning)
+    validation = tuple(split(*item) for item in tables.validation.items())
+    tests = tuple(split(*item) for item in tables.tests.items())
+    counts = {
+        "train": 0 if training is None else len(training.encoded),
+        "validation": validation[0].count,
+        **{part.name: part.count for part in (*validation[1:], *tests)},
+        "truncated": validation[0].encoded.truncated
+        + (0 if training is None else training.encoded.truncated),
+        "strided": 0,
+    }
+    return TaskData(labels, len(labels), (0.0, 1.0), length, training, validation, tests, counts)
+
+
+def _split(
+    task: NamedTask,
+    encode: Callable[[Examples], Encoded],
+    meaning: Meaning,
+    name: str,
+    table: Examples,
+) -> EvalSplit:
+    answers = None if table.labels is None else meaning.targets(table)
+    file = task.test.get(name)
+    return EvalSplit(
+        name=name,
+        encoded=encode(table),
+        count=len(table),
+        predictions=partial(meaning.predictions, table.ids),
+        answers=answers,
+        metrics=None if answers is None else partial(meaning.metrics, answers),
+        submission=partial(submission, file, meaning.submitted) if file else None,
+    )
+
+
+def submission(
+    file: str, submitted: Callable[[Any], str], records: Sequence[Prediction]
+) -> tuple[str, str]:
+    """GLUE's test.tsv: index and prediction."""
+    rows = [f"{number}\t{submitted(record['label'])}" for number, record in enumerate(records)]
+    return file, "\n".join(["index\tprediction", *rows]) + "\n"
+
+
+def label_rows(
+    rows: Sequence[Record], text: UserText, first: int, predictions: Predictions
+) -> list[Record]:
+    """A record for each text or pair: the texts, label, its score, all scores.
+
+    An empty text has no label.
+    """
+    given = [_texts(row, text, first + number) for number, row in enumerate(rows)]
+    full = [texts for texts in given if texts is not None]
+    pair = [texts[1] for texts in full] if len(text.columns) == 2 else None
+    tokenizer = text.model.tokenizer
+    assert tokenizer is not None
+    encoded = encode([texts[0] for texts in full], pair, tokenizer, length=text.length)
+    names = [str(number) for number in range(len(full))]
+    labelled = iter(predictions(names, text.predict(encoded)))
+    records = []
+    for texts in given:
+        record: Record = {"label": None, "scores": {}} if texts is None else next(labelled)
+        shown = dict(zip(text.columns, texts or [""] * len(text.columns), strict=True))
+        label, scores = record["label"], record["scores"]
+        records.append(
+            {**shown, "label": label, "score": scores.get(label, label), "scores": scores}
+        )
+    return records
+
+
+def _texts(row: Record, text: UserText, number: int) -> tuple[str, ...] | None:
+    """The texts of a row; None where they are empty."""
+    columns = text.columns
+    examples.check_columns(row, f"{text.name} row {number}", columns)
+    if all(examples.is_missing(row[column]) or not str(row[column]).strip() for column in columns):
+        return None
+    return examples.row_texts(row, columns, text.name, number)
