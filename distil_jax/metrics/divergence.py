@@ -10,13 +10,14 @@ import scipy.special
 from jaxtyping import Array, Float, Int, Shaped
 
 AnyArray = Array | np.ndarray
+Scalar = Shaped[Array, ""] | np.generic
 
 
 def kl_divergence(
     student_logits: Float[AnyArray, "*tokens vocabulary"],
     teacher_logits: Float[AnyArray, "*tokens vocabulary"],
     mask: Shaped[AnyArray, "*tokens"],
-) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
+) -> tuple[Scalar, Scalar]:
     """Sum of KL(teacher || student) over the tokens of `mask`, in nats, and how many there are."""
     numpy = student_logits.__array_namespace__()
     student, teacher = _log_softmax(student_logits), _log_softmax(teacher_logits)
@@ -29,7 +30,7 @@ def cross_entropy(
     logits: Float[AnyArray, "*tokens vocabulary"],
     labels: Int[AnyArray, "*tokens"],
     mask: Shaped[AnyArray, "*tokens"],
-) -> tuple[Shaped[AnyArray, ""], Shaped[AnyArray, ""]]:
+) -> tuple[Scalar, Scalar]:
     """Sum of -log p(label) over the tokens of `mask`, in nats, and how many there are."""
     numpy = logits.__array_namespace__()
     chosen = mask != 0
