@@ -98,6 +98,7 @@ def test_killed_and_its_machine_gone_a_run_goes_on_from_the_bucket_bit_for_bit(
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["model"]["masks"]
 
 
+@pytest.mark.slow
 def test_text_is_prepared_in_the_bucket_of_the_run(
     bucket: str, flags: Flags, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

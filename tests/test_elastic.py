@@ -18,7 +18,7 @@ from distil_jax.run import distillation
 Flags = Callable[..., list[str]]
 STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.size": 16}
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_runs")]
 
 
 def lines(workdir: Path) -> list[dict[str, Any]]:

@@ -160,7 +160,9 @@ def test_as_a_program_from_text_with_nothing_on_standard_error(
     assert any((workdir / "tensorboard").iterdir())
 
 
-@pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("pmap", 2)])
+@pytest.mark.parametrize(
+    ("mode", "devices"), [("jit", 1), pytest.param("pmap", 2, marks=pytest.mark.slow)]
+)
 def test_stopped_by_sigterm_and_resumed_equals_uninterrupted(
     mode: str,
     devices: int,
@@ -188,6 +190,7 @@ def test_stopped_by_sigterm_and_resumed_equals_uninterrupted(
     assert weights(tmp_path / "cut") == weights(whole)
 
 
+@pytest.mark.slow
 def test_killed_after_a_checkpoint_and_resumed_equals_uninterrupted(
     tmp_path: Path, flags: Flags, finished: Path
 ) -> None:
@@ -204,6 +207,7 @@ def test_killed_after_a_checkpoint_and_resumed_equals_uninterrupted(
     assert weights(tmp_path / "cut") == weights(finished)
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_program_is_one_line_and_143(tmp_path: Path, flags: Flags) -> None:
     process = start(flags(tmp_path / "run"))
     assert process.stdout is not None
@@ -219,6 +223,7 @@ def test_sigterm_to_the_program_is_one_line_and_143(tmp_path: Path, flags: Flags
     assert list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
 
 
+@pytest.mark.slow
 def test_resumed_on_eight_devices_gives_the_same_losses(
     tmp_path: Path, flags: Flags, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +258,14 @@ def test_sigterm_while_loading_exits_143_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("broken", ["save", "loss_curves.draw_file", "final"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "save",
+        pytest.param("loss_curves.draw_file", marks=pytest.mark.slow),
+        pytest.param("final", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_in_its_final_export_or_report_and_started_again_finishes(
     broken: str, tmp_path: Path, flags: Flags, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +281,7 @@ def test_killed_in_its_final_export_or_report_and_started_again_finishes(
     assert (tmp_path / "run" / "curves.png").is_file()
 
 
+@pytest.mark.slow
 def test_figures_of_an_earlier_run_of_another_kind_are_measured_anew(
     tmp_path: Path, flags: Flags, finished: Path
 ) -> None:
@@ -297,6 +310,7 @@ def test_a_loss_that_is_not_finite_exits_3_and_names_the_last_good_checkpoint(
     assert not (tmp_path / "run" / "student").exists()
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_student_folder(tmp_path: Path, flags: Flags, finished: Path) -> None:
     folder = finished / "student"
     main(flags(tmp_path / "run", **{"student.folder": folder}))
@@ -308,9 +322,9 @@ def test_goes_on_from_a_student_folder(tmp_path: Path, flags: Flags, finished: P
 @pytest.mark.parametrize(
     ("changes", "layers", "origin"),
     [
-        ({"student.initialize": "random"}, 2, None),
-        ({"student.layers": "0,3"}, 2, "[0, 3]"),
-        ({"student.layers": "2"}, 2, "[0, 3]"),
+        pytest.param({"student.initialize": "random"}, 2, None, marks=pytest.mark.slow),
+        pytest.param({"student.layers": "0,3"}, 2, "[0, 3]", marks=pytest.mark.slow),
+        pytest.param({"student.layers": "2"}, 2, "[0, 3]", marks=pytest.mark.slow),
         ({"loss.positions": "masked", "batch.micro_size": 2}, 2, "[0, 2]"),
     ],
 )

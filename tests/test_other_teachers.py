@@ -83,7 +83,10 @@ KINDS: dict[str, tuple[str, Callable[[list[str]], Any], dict[str, object], int]]
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=["roberta", *(pytest.param(kind, marks=pytest.mark.slow) for kind in list(KINDS)[1:])],
+)
 def teacher(
     request: pytest.FixtureRequest, text: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

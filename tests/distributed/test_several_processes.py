@@ -123,6 +123,7 @@ def test_processes_with_different_workdirs_are_told_to_share_one(
     assert ends[1][0] == ""
 
 
+@pytest.mark.slow
 def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
     tmp_path: Path, flags: Flags, free_port: int
 ) -> None:

@@ -48,6 +48,7 @@ def test_a_clock_that_jumps_at_every_look_changes_nothing(
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 def test_a_second_run_is_told_who_is_there_and_the_first_goes_on(
     tmp_path: Path, flags: Callable[..., list[str]], finished: Path
 ) -> None:

@@ -41,6 +41,7 @@ def untimed(workdir: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in line.items() if not TIMING.search(k)} for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["900k"])
 def test_a_full_and_then_read_only_disk_loses_nothing(
     size: str, tmp_path: Path, flags: Callable[..., list[str]], finished: Path
