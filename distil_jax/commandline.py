@@ -1,4 +1,4 @@
-"""What every door shares: parse, run, and turn a user's error into one line and an exit status."""
+"""What every command shares: parse, run, turn a user's error into one line and an exit status."""
 
 import argparse
 import logging
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Never:
         # argparse names the function that could not read the value.
-        message = re.sub(r"invalid \w+ value: (.*)", r"\1 is not a number that it takes", message)
+        message = re.sub(r"invalid \w+ value", "invalid value", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
@@ -41,7 +41,7 @@ def natural(value: str) -> int:
 
 
 def length(value: str) -> int:
-    """Tokens of a sequence on the command line: room for two sentences and their separators."""
+    """Tokens of a sequence on the command line: enough for two sentences and their separators."""
     return _at_least(value, 8)
 
 
@@ -69,20 +69,20 @@ def folder(name: str) -> Path:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
     if is_url(name):
         raise argparse.ArgumentTypeError(
-            f"{name} is no folder of this machine; give one (gcloud storage cp copies buckets)"
+            f"{name} is not a local folder; give one (gcloud storage cp copies buckets)"
         )
     return Path(os.path.expanduser(name))
 
 
-def place(name: str) -> str | Path:
+def folder_or_url(name: str) -> str | Path:
     """A folder's name, or the URL of one in a bucket."""
     return name if is_url(name) else folder(name)
 
 
-def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:
-    """Run a door on the command line's arguments and exit with the documented statuses.
+def run(command: Callable[[list[str]], None], arguments: list[str] | None = None) -> Never:
+    """Run a command on the command line's arguments and exit with the documented statuses.
 
-    Without `arguments` this process is the door's alone.
+    Without `arguments` this process is the command's alone.
 
     A `UserError`, or the operating system's refusal of a file, becomes exactly one line on standard
     error; anything else is a bug and keeps its traceback.
@@ -92,7 +92,7 @@ def run(door: Callable[[list[str]], None], arguments: list[str] | None = None) -
         _do_without_pytorch()
     _keep_standard_error_for_errors()
     try:
-        door(sys.argv[1:] if arguments is None else arguments)
+        command(sys.argv[1:] if arguments is None else arguments)
     except SystemExit:
         raise
     except BaseException as error:
@@ -107,19 +107,22 @@ def report(error: BaseException) -> int:
         return 141
     if isinstance(error, UserError | Stopped):
         sys.stdout.flush()
-        told, status = " ".join(str(error).split()), EXIT_STATUS[type(error)]
+        message, status = " ".join(str(error).split()), EXIT_STATUS[type(error)]
     elif isinstance(error, KeyboardInterrupt):
-        told, status = "interrupted", 130
+        message, status = "interrupted", 130
     elif isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
-        told, status = f"{error.filename or 'the disk'}: {error.strerror}", EXIT_STATUS[UserError]
+        message, status = (
+            f"{error.filename or 'the disk'}: {error.strerror}",
+            EXIT_STATUS[UserError],
+        )
     elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        told, status = _no_memory(error), EXIT_STATUS[UserError]
+        message, status = _no_memory(error), EXIT_STATUS[UserError]
     elif _found_no_device(error):
-        told, status = _no_device(error), EXIT_STATUS[UserError]
+        message, status = _no_device(error), EXIT_STATUS[UserError]
     else:
         traceback.print_exception(error)
         return 1
-    print(f"error: {told}", file=sys.stderr)
+    print(f"error: {message}", file=sys.stderr)
     return status
 
 
@@ -127,7 +130,7 @@ def _found_no_device(error: BaseException) -> bool:
     """Whether JAX gave up looking for a device; it has no exception of its own for that.
 
     Where it passes over all platforms that it was allowed, such as cuda without a visible GPU, it
-    fails an assertion without a word, and does so again when asked again.
+    fails an assertion without a word, and does so again when platforms again.
     """
     if isinstance(error, RuntimeError):
         return str(error).startswith(NO_BACKEND)
@@ -143,21 +146,21 @@ def _found_no_device(error: BaseException) -> bool:
 
 
 def _no_memory(error: BaseException) -> str:
-    said = " ".join(str(error).split())[:200]
+    reason = " ".join(str(error).split())[:200]
     return (
-        f"memory is not enough{f' ({said})' if said else ''}; compute fewer rows at one time "
+        f"memory is not enough{f' ({reason})' if reason else ''}; compute fewer rows at one time "
         "(config.batch.micro_size, or --micro), see parallel.remat and loss.chunk in "
         "configs/base.py, and try settings with distil_jax.plan"
     )
 
 
 def _no_device(error: BaseException) -> str:
-    asked = environment.PLATFORMS.read()
-    where = f" for JAX_PLATFORMS={asked}" if asked else ""
-    said = f" ({' '.join(str(error).split())})" if str(error) else ""
+    platforms = environment.PLATFORMS.read()
+    where = f" for JAX_PLATFORMS={platforms}" if platforms else ""
+    reason = f" ({' '.join(str(error).split())})" if str(error) else ""
     return (
-        f"JAX finds no device{where}{said}; GPUs need a driver that shows them and the extra cuda, "
-        f"TPUs the extra tpu: {to_install('cuda')}; or set JAX_PLATFORMS=cpu"
+        f"JAX finds no device{where}{reason}; GPUs need a driver that shows them and the extra "
+        f"cuda, TPUs the extra tpu: {to_install('cuda')}; or set JAX_PLATFORMS=cpu"
     )
 
 
@@ -175,7 +178,9 @@ def _do_without_pytorch() -> None:
         ) -> ModuleSpec | None:
             return None if fullname == "torch" else super().find_spec(fullname, path, target)
 
-    sys.meta_path[:] = [OtherPackages if one is PathFinder else one for one in sys.meta_path]
+    sys.meta_path[:] = [
+        OtherPackages if finder is PathFinder else finder for finder in sys.meta_path
+    ]
 
 
 def _keep_standard_error_for_errors() -> None:

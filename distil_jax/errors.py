@@ -1,4 +1,4 @@
-"""The errors a user can mend: each is one line that names the thing, its value and what to do."""
+"""The errors a user can fix: each is one line that names the thing, its value and what to do."""
 
 import errno
 

@@ -85,10 +85,12 @@ def _refuse(flags: argparse.Namespace, others: tuple[str, ...]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--workdir", type=commandline.place, help="of a run of distil_jax.main")
+    source.add_argument(
+        "--workdir", type=commandline.folder_or_url, help="of a run of distil_jax.main"
+    )
     source.add_argument("--model", help="model folder, hub id or builtin:teacher")
     add = parser.add_argument
-    add("--output", required=True, type=commandline.place, help="the folder to write")
+    add("--output", required=True, type=commandline.folder_or_url, help="the folder to write")
     run = parser.add_argument_group("with --workdir")
     run.add_argument("--step", type=int, help="of a kept checkpoint; the latest if left out")
     run.add_argument("--dtype", choices=("float32", "float16"), help="float32 if left out")

@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
         "--config", required=True, help="a config file, or the name of a shipped one"
     )
     parser.add_argument(
-        "--workdir", required=True, type=commandline.place, help="all results go here"
+        "--workdir", required=True, type=commandline.folder_or_url, help="all results go here"
     )
     known, overrides = parser.parse_known_args(arguments)
     config = config_source.read(known.config, overrides)

@@ -44,7 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
     add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
-    add("--output", type=commandline.place, required=True, help="folder of the prepared rows")
+    add(
+        "--output",
+        type=commandline.folder_or_url,
+        required=True,
+        help="folder of the prepared rows",
+    )
     add(
         "--tokenizer",
         required=True,

@@ -16,30 +16,30 @@ from distil_jax.storage.folder import open_folder
 def test_a_word_in_place_of_a_number_is_told_without_the_programs_own_names() -> None:
     parser = commandline.Parser(prog="program")
     parser.add_argument("--seeds", type=commandline.positive)
-    told = r"^argument --seeds: '1x' is not a number that it takes \(see program --help\)$"
+    told = r"^argument --seeds: invalid value: '1x' \(see program --help\)$"
     with pytest.raises(UsageError, match=told):
         parser.parse_args(["--seeds=1x"])
 
 
 def test_a_path_is_a_folder() -> None:
-    assert commandline.folder("runs/a") == commandline.place("runs/a") == Path("runs/a")
+    assert commandline.folder("runs/a") == commandline.folder_or_url("runs/a") == Path("runs/a")
 
 
 def test_a_home_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell leaves the ~ of --workdir=~/runs as it is."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert commandline.folder("~/runs") == commandline.place("~/runs") == tmp_path / "runs"
+    assert commandline.folder("~/runs") == commandline.folder_or_url("~/runs") == tmp_path / "runs"
     assert tokenizer.resolve("~/model") == tmp_path / "model"
     assert open_folder("~/rows").address == str(tmp_path / "rows")
     assert commandline.folder("~no-such-user/runs") == Path("~no-such-user/runs")
 
 
 def test_a_bucket_is_a_place() -> None:
-    assert commandline.place("gs://bucket/run") == "gs://bucket/run"
+    assert commandline.folder_or_url("gs://bucket/run") == "gs://bucket/run"
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("", "is empty"), ("gs://bucket/run", "is no folder of this machine")]
+    ("name", "told"), [("", "is empty"), ("gs://bucket/run", "is not a local folder")]
 )
 def test_other_names_are_refused(name: str, told: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=told):

@@ -219,7 +219,7 @@ def test_sigterm_to_the_program_is_one_line_and_143(tmp_path: Path, flags: Flags
     assert process.returncode == 143
     assert err.count("\n") == 1
     assert err.startswith("error: stopped by SIGTERM")
-    assert "the same command goes on" in err
+    assert "rerun the same command to resume" in err
     assert list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
 
 

@@ -63,7 +63,7 @@ def saved_fingerprint(path: Path, split: str) -> str | None:
 def read_dataset(name: str, column: str, split: str, stats: DecodeStats) -> Iterator[str]:
     """The text column of a hub data set's or a saved data set's rows.
 
-    Raises UserError when it cannot be had, at once where there is no network.
+    Raises UserError when it cannot be loaded, at once where there is no network.
     """
     import pyarrow as pa
 

@@ -1,6 +1,6 @@
-"""Where the processes of a run meet, and as which this one joins: config and variables, checked.
+"""Where the processes of a run connect, and as which this one joins: config and variables, checked.
 
-It imports no JAX: a wrong description is told before that starts.
+It imports no JAX: a wrong description is reported before that starts.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ def find_distributed_config(config: Processes) -> DistributedConfig | None:
             f"config.processes.index={process} of {processes}: they count from 0 to "
             f"{processes - 1}; set config.processes.index or config.processes.count"
         )
-    described = {"coordinator_address": address, "num_processes": processes, "process_id": process}
-    return DistributedConfig(address, described)
+    arguments = {"coordinator_address": address, "num_processes": processes, "process_id": process}
+    return DistributedConfig(address, arguments)
 
 
 def _number(variable: Variable, key: str) -> int:

@@ -1,8 +1,8 @@
-"""What the processes of a run tell each other besides arrays: facts of process 0, and when to stop.
+"""What the processes of a run exchange besides arrays: facts of process 0, and when to stop.
 
-They go through the key-value store of JAX's coordination service, which has no public door; Orbax
-takes the same one. A wait there can be interrupted by a signal, and lasts as long as it must: the
-heartbeats of `jax.distributed` end it if a process is gone.
+They go through the key-value store of JAX's coordination service, which has no public interface;
+Orbax uses the same one. A wait there can be interrupted by a signal, and lasts as long as it must:
+the heartbeats of `jax.distributed` end it if a process is gone.
 """
 
 import json
@@ -28,10 +28,10 @@ def broadcast_from_primary(name: str, make: Callable[[], Any]) -> Any:
     """
     if jax.process_count() == 1:
         return make()
-    key = f"distil_jax/told/{name}"
+    key = f"distil_jax/broadcast/{name}"
     if is_primary():
-        _store().key_value_set(key, json.dumps(made := make()))
-        return made
+        _store().key_value_set(key, json.dumps(value := make()))
+        return value
     return json.loads(_wait(key))
 
 
@@ -83,9 +83,9 @@ def _find(key: str) -> str | None:
 
 
 def _wait(key: str) -> str:
-    while (found := _find(key)) is None:
+    while (value := _find(key)) is None:
         time.sleep(POLL_SECONDS)
-    return found
+    return value
 
 
 def _set_first(key: str, value: str) -> None:

@@ -8,19 +8,19 @@ from typing import Any
 
 
 class LogPrefix:
-    """What a line begins with; `tell` gets the process and the step whenever they change."""
+    """What a line begins with; `report` gets the process and the step whenever they change."""
 
     def __init__(
-        self, process: int, processes: int, tell: Callable[[str], None] = lambda _: None
+        self, process: int, processes: int, report: Callable[[str], None] = lambda _: None
     ) -> None:
         self._process = f"process {process}/{processes}"
-        self._tell = tell
+        self._report = report
         self.at(0)
 
     def at(self, step: int) -> None:
         """From here on this many steps are done."""
         self.where = f"{self._process} step {step}"
-        self._tell(self.where)
+        self._report(self.where)
 
     def __str__(self) -> str:
         return prefix(self.where)
@@ -31,11 +31,11 @@ def prefix(where: str) -> str:
     return f"[{datetime.now():%H:%M:%S} {where}] "
 
 
-class Stamped:
-    """A text stream that writes whole lines, each with the stamp of when it was begun."""
+class PrefixedStream:
+    """A text stream that writes whole lines, each with the prefix of when it was begun."""
 
-    def __init__(self, stream: Any, stamp: LogPrefix) -> None:
-        self._stream, self._stamp = stream, stamp
+    def __init__(self, stream: Any, log_prefix: LogPrefix) -> None:
+        self._stream, self._prefix = stream, log_prefix
         self._line = ""
 
     def write(self, text: str) -> int:
@@ -51,7 +51,7 @@ class Stamped:
 
     def _begin(self, part: str) -> None:
         if part:
-            self._line += part if self._line else f"{self._stamp}{part}"
+            self._line += part if self._line else f"{self._prefix}{part}"
 
     def flush(self) -> None:
         self._stream.flush()
@@ -67,13 +67,13 @@ class Stamped:
         return self._stream.encoding
 
 
-def prefix_output(stamp: LogPrefix, *, silent: bool) -> None:
-    """LogPrefix standard output and error from here on; `silent`: nothing more on standard output.
+def prefix_output(log_prefix: LogPrefix, *, silent: bool) -> None:
+    """Prefix the lines of standard output and error from here on; `silent`: of error alone.
 
     What the collectives' libraries print there goes to standard error, where the parent sorts it.
     """
     sys.stdout.flush()
-    own = os.open(os.devnull, os.O_WRONLY) if silent else os.dup(1)
+    descriptor = os.open(os.devnull, os.O_WRONLY) if silent else os.dup(1)
     os.dup2(2, 1)
-    sys.stdout = Stamped(os.fdopen(own, "w"), stamp)  # type: ignore[assignment]
-    sys.stderr = Stamped(sys.stderr, stamp)  # type: ignore[assignment]
+    sys.stdout = PrefixedStream(os.fdopen(descriptor, "w"), log_prefix)  # type: ignore[assignment]
+    sys.stderr = PrefixedStream(sys.stderr, log_prefix)  # type: ignore[assignment]

@@ -30,17 +30,17 @@ def distributed_session(
     if the block raises: leaving in the ordinary way would wait for the others, who may be waiting
     for this one.
 
-    Raises `UserError` if they do not meet.
+    Raises `UserError` if they do not connect.
     """
     if distributed is None:
         yield lambda _: None
         return
     _end_with_parent()
     _join(distributed, config)
-    stamp = LogPrefix(jax.process_index(), jax.process_count(), _tell_parent())
-    prefix_output(stamp, silent=jax.process_index() > 0)
+    log_prefix = LogPrefix(jax.process_index(), jax.process_count(), _report_to_parent())
+    prefix_output(log_prefix, silent=jax.process_index() > 0)
     try:
-        yield stamp.at
+        yield log_prefix.at
         broadcast_from_primary("finished", lambda: True)
     except BaseException as error:
         status = commandline.report(_explained(error))
@@ -63,26 +63,26 @@ def _join(distributed: DistributedConfig, config: Processes) -> None:
         )
         reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"the processes did not meet at {where} within {config.join_seconds} s ({reason}); "
+            f"the processes did not connect at {where} within {config.join_seconds} s ({reason}); "
             "start all of them, and see that process 0 can be reached there and the port is free"
         ) from error
 
 
 def _explained(error: BaseException) -> BaseException:
-    told = " ".join(str(error).split())
-    if isinstance(error, UserError) or not any(sign in told for sign in LOST):
+    reason = " ".join(str(error).split())
+    if isinstance(error, UserError) or not any(sign in reason for sign in LOST):
         return error
-    return UserError(f"another process is gone or cannot be reached ({told[:200]}); {ADVICE}")
+    return UserError(f"another process is gone or cannot be reached ({reason[:200]}); {ADVICE}")
 
 
-def _tell_parent() -> Callable[[str], None]:
+def _report_to_parent() -> Callable[[str], None]:
     descriptor = int(environment.SUPERVISED.read() or -1)
 
-    def tell(where: str) -> None:
+    def report(where: str) -> None:
         if descriptor >= 0:
             os.write(descriptor, f"{where}\n".encode())
 
-    return tell
+    return report
 
 
 def _end_with_parent() -> None:

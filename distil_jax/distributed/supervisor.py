@@ -25,8 +25,8 @@ OURS = re.compile(r"\[\d\d:\d\d:\d\d process |error: ")
 TRACEBACK = "Traceback (most recent"
 REMEMBERED_LINES = 100
 NOT_JOINED = "process ?"
-TOGETHER = "start all of them, and see that process 0 can be reached there"
-ADVICE = "start all processes again: the run goes on from its last checkpoint"
+START_ALL = "start all of them, and see that process 0 can be reached there"
+ADVICE = "start all processes again: the run resumes from its last checkpoint"
 
 
 def is_child() -> bool:
@@ -37,30 +37,30 @@ def is_child() -> bool:
 def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Never:
     """Run `python -m module arguments` as the child that works; exits with its status.
 
-    `address` is where the processes were to meet, for the error if they do not.
+    `address` is where the processes were to connect, for the error if they do not.
     """
     early: list[int] = []
     for number in PASSED_ON:
         signal.signal(number, lambda number, _: early.append(number))
-    heard, told = os.pipe()
+    reader, writer = os.pipe()
     with subprocess.Popen(
         [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", module, *arguments],
         stdin=subprocess.PIPE,  # it closes when this process ends, however that comes
         stderr=subprocess.PIPE,
-        pass_fds=(told,),
-        env=environment.of_child({environment.SUPERVISED.name: str(told)}),
+        pass_fds=(writer,),
+        env=environment.of_child({environment.SUPERVISED.name: str(writer)}),
     ) as child:
-        os.close(told)
+        os.close(writer)
 
         def pass_on(number: int, _: FrameType | None) -> None:
             child.send_signal(number)
 
         for number in PASSED_ON:
             signal.signal(number, pass_on)
-        for heard_before in early:
-            child.send_signal(heard_before)
+        for number in early:
+            child.send_signal(number)
         where: deque[str] = deque([NOT_JOINED], maxlen=1)
-        listener = threading.Thread(target=_listen, args=(heard, where), daemon=True)
+        listener = threading.Thread(target=_listen, args=(reader, where), daemon=True)
         listener.start()
         assert child.stderr is not None
         native = _relay(child.stderr)
@@ -68,16 +68,16 @@ def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Ne
         listener.join(1)
     sys.stdout.flush()
     if status < 0:
-        met = where[0] != NOT_JOINED
-        line = " ".join(_last_words(-status, native, met=met, address=address).split())
+        connected = where[0] != NOT_JOINED
+        line = " ".join(_last_words(-status, native, connected=connected, address=address).split())
         print(f"{prefix(where[0])}error: {line}", file=sys.stderr, flush=True)
         # Stopped before it could hear of it: as good as after saving, nothing is lost.
         sys.exit(EXIT_STATUS[Stopped if status == -signal.SIGTERM else UserError])
     sys.exit(status)
 
 
-def _listen(heard: int, where: deque[str]) -> None:
-    with os.fdopen(heard) as lines:
+def _listen(descriptor: int, where: deque[str]) -> None:
+    with os.fdopen(descriptor) as lines:
         where.extend(line.strip() for line in lines)
 
 
@@ -96,16 +96,16 @@ def _relay(stream: IO[bytes]) -> list[str]:
     return list(native)
 
 
-def _last_words(number: int, native: Sequence[str], *, met: bool, address: str) -> str:
+def _last_words(number: int, native: Sequence[str], *, connected: bool, address: str) -> str:
     said = "".join(native)
-    if number == signal.SIGABRT and not met:
-        return f"this process did not meet the others ({address}); {TOGETHER}"
+    if number == signal.SIGABRT and not connected:
+        return f"this process did not connect to the others ({address}); {START_ALL}"
     if number == signal.SIGABRT and "coordination service" in said:
         return f"{_who(said)}; its own last line says why; {ADVICE}"
     if number == signal.SIGTERM:
-        return "stopped by SIGTERM before its first step; the same command goes on"
+        return "stopped by SIGTERM before its first step; rerun the same command to resume"
     if number == signal.SIGKILL:
-        return f"killed (SIGKILL), by hand or for want of memory; {ADVICE}"
+        return f"killed (SIGKILL), by somebody or for lack of memory; {ADVICE}"
     last = next((line for line in reversed(native) if line.startswith("F")), "")
     return f"ended by {signal.Signals(number).name}; {ADVICE}; {last}"
 

@@ -1,1 +1,1 @@
-"""One run from its command line to its results, put together from the rooms below."""
+"""One run from its command line to its results, put together from the packages below."""

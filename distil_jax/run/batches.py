@@ -15,8 +15,8 @@ def training_batches(setup: Setup, first_step: int) -> Iterator[Any]:
         setup.train_data,
         batch=setup.shares.rows,
         seed=setup.config.seed,
-        start_step=first_step - setup.position.step,
-        first_row=setup.position.row,
+        start_step=first_step - setup.cursor.step,
+        first_row=setup.cursor.row,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )

@@ -16,7 +16,7 @@ from distil_jax.distributed.coordination import (
     is_primary,
 )
 from distil_jax.models.stacking import stack, unstack
-from distil_jax.run import expectations, identity, model_figures, position, rows
+from distil_jax.run import data_cursor, expectations, identity, model_figures, rows
 from distil_jax.run.announce import announce
 from distil_jax.run.batches import held_out_batches, training_batches
 from distil_jax.run.finish import earlier_results, finish, show
@@ -28,8 +28,8 @@ from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.metrics_logger import MetricsLogger, SilentMetricsLogger
 from distil_jax.training.progress import Display
-from distil_jax.training.record import Record, SilentRecord
 from distil_jax.training.step import State, start, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
@@ -64,8 +64,8 @@ def run(
             if saved is not None:
                 identity.check(home.address, saved, belongs)
             train_data, held_out = rows.prepare(config, home, models, found)
-            place = position.resume(saved, latest or 0, config, train_data)
-            belongs = identity.with_data(belongs, train_data, held_out, place)
+            cursor = data_cursor.resume(saved, latest or 0, config, train_data)
+            belongs = identity.with_data(belongs, train_data, held_out, cursor)
             if saved is not None:
                 identity.check(home.address, saved, belongs)
             setup = Setup(
@@ -78,7 +78,7 @@ def run(
                 train_data,
                 held_out,
                 belongs,
-                place,
+                cursor,
             )
             _go_on(setup, checkpoints, latest, sigterm, goodput, at_step)
 
@@ -102,7 +102,7 @@ def _go_on(
     )
     if results is None:
         announce(setup, display)
-        if setup.position.step == latest:
+        if setup.cursor.step == latest:
             display.warn(
                 f"the batch is another from step {latest} on: {setup.shares.rows} rows a step, "
                 f"{setup.total_steps} steps in all; schedules go on at step {latest} of those"
@@ -211,10 +211,10 @@ def _train(
 
 def _record(
     setup: Setup, first_step: int, goodput: Goodput, display: Display, watched: Health | None
-) -> Record:
+) -> MetricsLogger:
     if watched is None:
-        return SilentRecord(display)
-    return Record(
+        return SilentMetricsLogger(display)
+    return MetricsLogger(
         setup.folder,
         display,
         partial(_see, setup.folder, watched, display),

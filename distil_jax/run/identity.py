@@ -16,7 +16,7 @@ from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.earlier_names import current_fields, with_earlier_names
-from distil_jax.run.position import START, Position, described
+from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.storage.atomic import write_text
 from distil_jax.training.assemble import Models
 
@@ -47,14 +47,14 @@ def of(config: Config, models: Models) -> dict[str, Any]:
 
 
 def with_data(
-    identity: dict[str, Any], data: Split, held_out: Split, position: Position = START
+    identity: dict[str, Any], data: Split, held_out: Split, cursor: DataCursor = START
 ) -> dict[str, Any]:
     """Adds the rows of both sides, and where in them the run's batch was chosen."""
     return {
         **identity,
         "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest(),
         "held_out": hashlib.sha256(held_out.manifest.to_bytes()).hexdigest(),
-        **described(position, data),
+        **described(cursor, data),
     }
 
 

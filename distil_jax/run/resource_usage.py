@@ -56,7 +56,7 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         length=setup.train_data.length,
         recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
     )
-    rows = setup.position.after(before, setup.config.batch.size)
+    rows = setup.cursor.after(before, setup.config.batch.size)
     return {
         "devices": setup.devices.count,
         "device_hours": device_seconds / 3600,

@@ -7,8 +7,8 @@ from typing import Any
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import Split
-from distil_jax.run import position
-from distil_jax.run.position import Position
+from distil_jax.run import data_cursor
+from distil_jax.run.data_cursor import DataCursor
 from distil_jax.training import assemble
 from distil_jax.training.assemble import Models
 from distil_jax.training.parallel import Devices, Shares
@@ -23,7 +23,7 @@ class Setup:
     Attributes:
       command: the command line, for the model card.
       identity: what its checkpoints belong to.
-      position: where in the data its batch was chosen.
+      cursor: where in the data its batch was chosen.
     """
 
     config: Config
@@ -35,7 +35,7 @@ class Setup:
     train_data: Split
     held_out: Split
     identity: dict[str, Any]
-    position: Position
+    cursor: DataCursor
 
     @property
     def folder(self) -> Path:
@@ -44,7 +44,7 @@ class Setup:
 
     @cached_property
     def total_steps(self) -> int:
-        return position.total_steps(self.position, self.config, self.train_data)
+        return data_cursor.total_steps(self.cursor, self.config, self.train_data)
 
     @cached_property
     def distillation(self) -> StepSpec:

@@ -1,4 +1,4 @@
-"""Names of folders: a path on this machine, or the URL of one in a bucket (`gs://BUCKET/FOLDER`)."""
+"""Names of folders: a local path, or the URL of one in a bucket (`gs://BUCKET/FOLDER`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,22 +56,25 @@ def reaching(url: str) -> Iterator[None]:
 def refusal(url: str, error: BaseException) -> str:
     """One line: what cannot be reached, why, and what to type."""
     scheme, bucket = urlsplit(url)[:2]
-    told = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, ImportError):
         extra = EXTRAS.get(scheme)
         advice = to_install(extra) if extra else "install the file system that fsspec names"
-        return f"{url} needs a library that is not installed ({told}); {advice}"
-    if isinstance(error, ValueError) and "rotocol" in told:
-        return f"{url} is a URL of no known kind ({told}); use gs://BUCKET/FOLDER or a local folder"
-    if _code(error) == 401 or "redentials" in told or "Unauthorized" in told:
+        return f"{url} needs a library that is not installed ({reason}); {advice}"
+    if isinstance(error, ValueError) and "rotocol" in reason:
+        advice = "use gs://BUCKET/FOLDER or a local folder"
+        return f"{url} is not a URL of a known kind ({reason}); {advice}"
+    if _code(error) == 401 or "redentials" in reason or "Unauthorized" in reason:
         advice = LOGIN.get(scheme, "log in to it first")
-        return f"{url} needs credentials that are not here ({told}); {advice}"
-    if isinstance(error, PermissionError) or "Forbidden" in told or _code(error) == 403:
+        return f"{url} needs credentials that are not here ({reason}); {advice}"
+    if isinstance(error, PermissionError) or "Forbidden" in reason or _code(error) == 403:
         return (
-            f"{url} is not allowed to this account ({told}); let it read and write objects of "
+            f"{url} is not allowed to this account ({reason}); let it read and write objects of "
             f"{scheme}://{bucket}, or use another account"
         )
-    return f"{url} cannot be reached ({type(error).__name__}: {told}); check its name, the network"
+    return (
+        f"{url} cannot be reached ({type(error).__name__}: {reason}); check its name, the network"
+    )
 
 
 def missing_bucket(url: str) -> UserError:

@@ -43,7 +43,7 @@ class Bucket:
         return self._is_file(self._path(name))
 
     def sizes(self, below: str = "") -> dict[str, int]:
-        return {name: found["size"] for name, found in self._listing(below).items()}
+        return {name: about["size"] for name, about in self._listing(below).items()}
 
     def read(self, name: str) -> bytes:
         with reaching(self._url(name)):
@@ -111,12 +111,12 @@ class Bucket:
 
     def copy(self) -> Path:
         """A copy on this disk of the files right in this folder, for what needs them all."""
-        found = {name: file for name, file in self._listing("").items() if "/" not in name}
-        if not found:
+        files = {name: file for name, file in self._listing("").items() if "/" not in name}
+        if not files:
             raise UserError(f"{self.address} holds no files; check the name")
-        # All that the store tells of a file: its generation, checksum or time is among it.
-        version = repr([sorted(file.items()) for _, file in sorted(found.items())])
-        sizes = {name: file["size"] for name, file in found.items()}
+        # All that the store says of a file: its generation, checksum or time is among it.
+        version = repr([sorted(file.items()) for _, file in sorted(files.items())])
+        sizes = {name: file["size"] for name, file in files.items()}
         return copies.folder(self.address, sizes, version, self.download)
 
     def copy_of(self, name: str) -> Path:
@@ -130,13 +130,13 @@ class Bucket:
         root = self._path(below)
         with reaching(self.address):
             try:
-                found = self._files.find(root, detail=True)
+                listing = self._files.find(root, detail=True)
             except FileNotFoundError as error:
                 raise missing_bucket(self.address) from error
         whole = f"{self._root}/"
         return {
             name.removeprefix(whole): about
-            for name, about in found.items()
+            for name, about in listing.items()
             if name.startswith(f"{root.rstrip('/')}/") and not name.endswith("/")
         }
 
@@ -176,13 +176,13 @@ def matching(url: str) -> dict[str, int]:
     with reaching(url):
         try:
             search = bucket._files.glob if is_glob(url) else bucket._files.find
-            found = search(bucket._root, detail=True)
+            matches = search(bucket._root, detail=True)
         except FileNotFoundError as error:
             raise missing_bucket(url) from error
     scheme = urlsplit(url).scheme
     return {
         f"{scheme}://{name.lstrip('/')}": about["size"]
-        for name, about in sorted(found.items())
+        for name, about in sorted(matches.items())
         if about["type"] == "file"
     }
 

@@ -61,9 +61,11 @@ def _fill(
     draft.mkdir(parents=True)
     for name, size in sizes.items():
         download(name, draft / name)
-        found = (draft / name).stat().st_size
-        if found != size:
-            raise UserError(f"{url}/{name} came with {found} bytes instead of {size}; try again")
+        size_bytes = (draft / name).stat().st_size
+        if size_bytes != size:
+            raise UserError(
+                f"{url}/{name} came with {size_bytes} bytes instead of {size}; try again"
+            )
     digests.write(draft)
 
 
@@ -93,8 +95,8 @@ def _locked(target: Path, url: str, size_bytes: int) -> Iterator[None]:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as opened:
-        return digests.sha256(opened)
+    with open(path, "rb") as content:
+        return digests.sha256(content)
 
 
 def _key(text: str) -> str:

@@ -40,16 +40,16 @@ def compared(
     read: Callable[[], bytes],
     faults: Callable[[dict[str, Any]], Iterable[tuple[str, str | None]]],
 ) -> str | None:
-    """As `damage`: `read` gets digests.json, `faults` tells of each file in it what is wrong."""
+    """As `damage`: `read` gets digests.json, `faults` says of each file in it what is wrong."""
     try:
-        found = json.loads(read())
-        if found["sha256"] != _digest_of_table(found["files"]):
+        content = json.loads(read())
+        if content["sha256"] != _digest_of_table(content["files"]):
             return f"{FILE} has other contents than were written"
     except FileNotFoundError:
         return f"{FILE} is missing"
     except (OSError, ValueError, TypeError, KeyError):
         return f"{FILE} is not readable"
-    return next((f"{name} {fault}" for name, fault in faults(found["files"]) if fault), None)
+    return next((f"{name} {fault}" for name, fault in faults(content["files"]) if fault), None)
 
 
 def fault(file: Any, size_bytes: int, entry: dict[str, Any]) -> str | None:

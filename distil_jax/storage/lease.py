@@ -34,16 +34,16 @@ class Lease:
 
     def check(self) -> None:
         """Raise a `UserError` if another process has taken the folder over, or had it meanwhile."""
-        found = read(self._bucket)
-        if found is None:
+        holder = read(self._bucket)
+        if holder is None:
             raise UserError(
                 f"{self._bucket.address} is no longer held by this process: its {FILE} is gone. "
                 "Another process had it while this one was silent for too long, or it was removed; "
                 "if no other run uses it, rerun the same command to resume"
             )
-        if found["id"] != self.holder["id"]:
+        if holder["id"] != self.holder["id"]:
             raise UserError(
-                f"{self._bucket.address} was taken over by {shown(found)}: this process had been "
+                f"{self._bucket.address} was taken over by {shown(holder)}: this process had been "
                 "silent for too long; see which of the two should go on"
             )
 
@@ -53,8 +53,8 @@ class Lease:
 
     def give_back(self) -> None:
         """Let others have the folder."""
-        found = read(self._bucket)
-        if found is not None and found["id"] == self.holder["id"]:
+        holder = read(self._bucket)
+        if holder is not None and holder["id"] == self.holder["id"]:
             self._bucket.remove(FILE)
 
 
@@ -85,8 +85,8 @@ def hold(bucket: Bucket) -> Iterator[Lease]:
 def read(bucket: Bucket) -> dict[str, Any] | None:
     """What the holder wrote of itself, or None."""
     try:
-        found = json.loads(bucket.read(FILE))
-        return found if isinstance(found, dict) and "id" in found else {"id": ""}
+        holder = json.loads(bucket.read(FILE))
+        return holder if isinstance(holder, dict) and "id" in holder else {"id": ""}
     except FileNotFoundError:
         return None
     except ValueError:

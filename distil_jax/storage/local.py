@@ -30,12 +30,12 @@ class LocalFolder:
         return (self.path / name).is_file()
 
     def sizes(self, below: str = "") -> dict[str, int]:
-        found = {}
+        sizes = {}
         for folder, _, names in os.walk(self.path / below):
             for path in (Path(folder, name) for name in names):
                 with suppress(FileNotFoundError):  # another process has removed or renamed it
-                    found[str(path.relative_to(self.path))] = path.stat().st_size
-        return found
+                    sizes[str(path.relative_to(self.path))] = path.stat().st_size
+        return sizes
 
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()

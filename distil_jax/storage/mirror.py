@@ -17,10 +17,10 @@ Stamp = tuple[int, int]
 
 
 class Mirror:
-    """`folder` here and `bucket`, apart from what is in the bucket alone.
+    """`folder` here and `bucket`, except for what is in the bucket alone.
 
     Args:
-        apart: names right in the bucket that are neither copied here nor touched.
+        bucket_only: names right in the bucket that are neither copied here nor touched.
         unread: names right in the bucket that are not copied here.
         last: names that are written after all others, in this order.
     """
@@ -30,19 +30,19 @@ class Mirror:
         bucket: Bucket,
         folder: Path,
         *,
-        apart: Collection[str],
+        bucket_only: Collection[str],
         unread: Collection[str],
         last: tuple[str, ...],
     ) -> None:
         self._bucket, self._folder = bucket, folder
-        self._apart, self._unread, self._last = apart, unread, last
+        self._bucket_only, self._unread, self._last = bucket_only, unread, last
         self._there: dict[str, Stamp] = {}
         self._one_at_a_time = threading.Lock()
 
     def pull(self) -> None:
         """Copy the bucket's files into the empty folder."""
         for name in self._bucket.sizes():
-            if name.split("/")[0] not in (*self._apart, *self._unread):
+            if name.split("/")[0] not in (*self._bucket_only, *self._unread):
                 path = self._folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._bucket.download(name, path)
@@ -69,11 +69,11 @@ class Mirror:
                 self._bucket.upload(self._folder / name, name)
 
     def _here(self) -> dict[str, Stamp]:
-        found = {}
+        stamps = {}
         for path in self._folder.rglob("*"):
             parts = path.relative_to(self._folder).parts
             hidden = any(part.startswith(".") for part in parts)  # being written just now
-            if not hidden and parts[0] not in self._apart and path.is_file():
+            if not hidden and parts[0] not in self._bucket_only and path.is_file():
                 status = path.stat()
-                found["/".join(parts)] = (status.st_size, status.st_mtime_ns)
-        return found
+                stamps["/".join(parts)] = (status.st_size, status.st_mtime_ns)
+        return stamps

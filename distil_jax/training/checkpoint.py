@@ -83,7 +83,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # An error of one process alone: the others would not come to the meeting.
+        # An error of one process alone: the others would not reach the barrier.
         if jax.process_count() == 1 or kind is None or issubclass(kind, Stopped | Diverged):
             self.close()
 
@@ -126,7 +126,7 @@ class Checkpoints:
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise _explained(self.folder, failure) from failure
-            _meet()
+            _barrier()
 
     def close(self) -> None:
         """Wait, and give Orbax's threads back."""
@@ -151,7 +151,7 @@ class Checkpoints:
         """
         self.wait()
         step = checkpoint_steps.latest_intact(self._files) if is_primary() else None
-        step = _told_by_primary(step)
+        step = _broadcast_step(step)
         if step is not None:
             self._vouched.add(step)
         return step
@@ -322,12 +322,12 @@ def _of_store(folder: str, failure: BaseException) -> BaseException:
     return UserError(address.refusal(folder, failure))
 
 
-def _meet() -> None:
+def _barrier() -> None:
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("checkpoint committed")
 
 
-def _told_by_primary(step: int | None) -> int | None:
+def _broadcast_step(step: int | None) -> int | None:
     if jax.process_count() == 1:
         return step
     told = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if step is None else step)))

@@ -25,7 +25,7 @@ class Steps(Protocol):
         """What `begin` wrote about a step, or None where that is not readable."""
 
     def begin(self, step: int, description: dict[str, Any]) -> None:
-        """Make room for a step that nobody sees yet."""
+        """Begin to write a step that nobody sees yet."""
 
     def draft(self, step: int) -> str:
         """Where the arrays of a step are written that nobody sees yet."""

@@ -33,23 +33,23 @@ class Goodput:
 
     def after(self, lines: Sequence[Mapping[str, float | int]], restart_step: int) -> None:
         """Add what earlier attempts logged, of which the steps up to `restart_step` are kept."""
-        told = [line for line in lines if "steps_seconds" in line]
-        if not told:
+        logged = [line for line in lines if "steps_seconds" in line]
+        if not logged:
             return
-        kept = next((line for line in reversed(told) if line["step"] <= restart_step), None)
+        last = next((line for line in reversed(logged) if line["step"] <= restart_step), None)
         self._charge()
         earlier = dict.fromkeys(KINDS, 0.0)
-        if kept is not None:
-            earlier = {kind: float(kept[_name(kind)]) for kind in KINDS}
-        lost = _total(told[-1]) - sum(earlier.values())
-        own = self._seconds
-        own["restart"], own["start"] = own["start"] + lost, 0.0
-        self._seconds = {kind: own[kind] + earlier[kind] for kind in KINDS}
+        if last is not None:
+            earlier = {kind: float(last[_name(kind)]) for kind in KINDS}
+        lost = _total(logged[-1]) - sum(earlier.values())
+        current = self._seconds
+        current["restart"], current["start"] = current["start"] + lost, 0.0
+        self._seconds = {kind: current[kind] + earlier[kind] for kind in KINDS}
         self._kind = "restart"
-        self._restarts = int(told[-1]["restarts"]) + 1
+        self._restarts = int(logged[-1]["restarts"]) + 1
         # A stop saves at once, mostly between two logged steps.
-        lost_steps = max(0, int(told[-1]["step"]) - restart_step)
-        self._lost_steps = int(told[-1]["lost_steps"]) + lost_steps
+        lost_steps = max(0, int(logged[-1]["step"]) - restart_step)
+        self._lost_steps = int(logged[-1]["lost_steps"]) + lost_steps
 
     @contextmanager
     def spending(self, kind: str) -> Iterator[None]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
 from distil_jax.models.types import Params
+from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import Devices
-from distil_jax.training.record import Record
 from distil_jax.training.step import State
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate
@@ -60,7 +60,7 @@ class Loop:
     save: Callable[[int, State, float | None], None]
     last_saved: Callable[[], str]
     stopping: Callable[[int], bool]
-    record: Record
+    record: MetricsLogger
     cadence: Cadence
     trace: Trace
 

@@ -35,7 +35,7 @@ class Sigterm:
 
     def stop(self) -> Never:
         """Raise `Stopped`, whichever process SIGTERM came to."""
-        raise Stopped("stopped by SIGTERM; the same command goes on from what is saved")
+        raise Stopped("stopped by SIGTERM; rerun the same command to resume")
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

@@ -96,7 +96,7 @@ def lock(address: str | Path) -> Iterator[Workdir]:
         mirror = Mirror(
             workdir.bucket,
             workdir.folder,
-            apart=IN_BUCKET_ONLY,
+            bucket_only=IN_BUCKET_ONLY,
             unread=NOT_READ,
             last=WRITTEN_LAST,
         )

@@ -3,14 +3,14 @@
 import io
 import re
 
-from distil_jax.distributed.log_prefix import LogPrefix, Stamped
+from distil_jax.distributed.log_prefix import LogPrefix, PrefixedStream
 
 STAMP = r"\[\d\d:\d\d:\d\d process 1/4 step {}\] "
 
 
 def test_lines_are_stamped_once_however_they_are_written() -> None:
     out, stamp = io.StringIO(), LogPrefix(1, 4)
-    stream = Stamped(out, stamp)
+    stream = PrefixedStream(out, stamp)
     print("a", "b", file=stream)
     stream.write("c")
     assert out.getvalue().count("\n") == 1

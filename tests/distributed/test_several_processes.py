@@ -149,7 +149,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
         (
             {"JAX_PROCESS_ID": "x"},
             {"processes.coordinator": "h:1", "processes.count": 2},
-            "$JAX_PROCESS_ID='x' is no number",
+            "$JAX_PROCESS_ID='x' is not a number",
         ),
     ],
 )

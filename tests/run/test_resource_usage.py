@@ -9,7 +9,7 @@ from distil_jax.configuration import source as config_source
 from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.planning.flops import config_flops
 from distil_jax.run import resource_usage
-from distil_jax.run.position import START, Position
+from distil_jax.run.data_cursor import START, DataCursor
 
 LENGTH = 32
 TEACHER = EncoderConfig(
@@ -17,14 +17,14 @@ TEACHER = EncoderConfig(
 )
 
 
-def cost(position: Position, lines: list[dict[str, Any]]) -> tuple[dict[str, float | int], float]:
+def cost(cursor: DataCursor, lines: list[dict[str, Any]]) -> tuple[dict[str, float | int], float]:
     """`resource_usage.cost` of a run of 512 rows a step on 4 devices, and the FLOPs of a token."""
     student = student_shape(TEACHER, 2)
     config = config_source.read("base", ["--config.batch.size=512"])
 
     setup: Any = SimpleNamespace(  # as much as is read
         config=config,
-        position=position,
+        cursor=cursor,
         models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student),
         devices=SimpleNamespace(count=4),
         train_data=SimpleNamespace(length=LENGTH),
@@ -39,7 +39,7 @@ def line(step: int, tokens: int, rate: float, **more: int) -> dict[str, Any]:
 
 def test_rows_of_an_earlier_batch_are_counted_as_they_were() -> None:
     lines = [line(1000, 256 * LENGTH, 1e4), line(1500, 512 * LENGTH, 1e4)]
-    used, flops_per_token = cost(Position(step=1000, row=256_000), lines)
+    used, flops_per_token = cost(DataCursor(step=1000, row=256_000), lines)
     assert used["tokens"] == (256_000 + 256_000) * LENGTH
     assert used["flops"] == pytest.approx(flops_per_token * 512_000 * LENGTH)
 

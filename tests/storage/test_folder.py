@@ -95,7 +95,7 @@ def test_refusals_say_what_to_do(refusing: Callable[[int], None], status: int, t
     ("url", "told"),
     [
         ("gs://", "names no bucket; write gs://BUCKET/FOLDER"),
-        ("nosuch://a/b", "URL of no known kind"),
+        ("nosuch://a/b", "not a URL of a known kind"),
         ("gs://b/x", r"not installed .*pip install -e '\.\[gcs\]'"),
     ],
 )

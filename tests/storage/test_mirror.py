@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def mirror(bucket: Bucket, folder: Path) -> Mirror:
     made = Mirror(
-        bucket, folder, apart=("checkpoints",), unread=("tensorboard",), last=("results",)
+        bucket, folder, bucket_only=("checkpoints",), unread=("tensorboard",), last=("results",)
     )
     made.pull()
     return made

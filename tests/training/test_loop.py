@@ -13,14 +13,14 @@ import pytest
 from distil_jax.configuration.schema import Parallel
 from distil_jax.errors import Diverged, Stopped
 from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import devices
 from distil_jax.training.progress import Display
-from distil_jax.training.record import Record
 from distil_jax.training.step import State
 from distil_jax.training.trace import Trace
 
 
-class Diary(Record):
+class Diary(MetricsLogger):
     """A record that writes nothing, and notes everything that the loop does, in order."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from distil_jax.training import assemble
 
 
 @dataclass(frozen=True)
-class Position:
+class DataCursor:
     """After `step` steps `row` rows were read, counted over all epochs; then the batch is one."""
 
     step: int
@@ -20,35 +20,35 @@ class Position:
         return self.row + (steps - self.step) * sequences
 
 
-START = Position(step=0, row=0)
+START = DataCursor(step=0, row=0)
 
 
-def resume(saved: dict[str, Any] | None, step: int, config: Config, data: Split) -> Position:
-    """The position of a run that goes on from `step` of what `saved` describes, None: anew.
+def resume(saved: dict[str, Any] | None, step: int, config: Config, data: Split) -> DataCursor:
+    """The cursor of a run that resumes from `step` of what `saved` describes, None: a new run.
 
     Rows of another length are another number of rows: the share of the epoch is kept.
     """
     if saved is None:
         return START
-    before = Position(**saved.get("position", asdict(START)))
+    before = DataCursor(**saved.get("position", asdict(START)))
     size = saved["run"]["batch"]["size"]
     rows = saved.get("rows", {}).get("count", data.rows)
     if (size, rows) == (config.batch.size, data.rows):
         return before
-    return Position(step, before.after(step, size) * data.rows // rows)
+    return DataCursor(step, before.after(step, size) * data.rows // rows)
 
 
-def total_steps(position: Position, config: Config, data: Split) -> int:
+def total_steps(cursor: DataCursor, config: Config, data: Split) -> int:
     """Optimizer steps of the whole run, those done with another batch included."""
-    if config.total_steps or position == START:
+    if config.total_steps or cursor == START:
         return assemble.steps(config, data)
-    left = config.epochs * data.rows - position.row
-    return position.step + max(0, round(left / config.batch.size))
+    left = config.epochs * data.rows - cursor.row
+    return cursor.step + max(0, round(left / config.batch.size))
 
 
-def described(position: Position, data: Split) -> dict[str, Any]:
+def described(cursor: DataCursor, data: Split) -> dict[str, Any]:
     """What a checkpoint keeps of it."""
     return {
-        "position": asdict(position),
+        "position": asdict(cursor),
         "rows": {"count": data.rows, "length": data.length},
     }

@@ -13,7 +13,7 @@ from distil_jax.training.metrics_file import MetricsFile, read
 from distil_jax.training.progress import Display
 
 
-class Record:
+class MetricsLogger:
     """Writes one line per logged step; seconds spent outside of steps do not count in tokens/s.
 
     `watch` gets each line after it was written; `devices` is how many compute a step.
@@ -42,7 +42,7 @@ class Record:
             self._board = SummaryWriter(folder, purge_step=restart_step + 1, write_to_disk=True)
         self._tokens, self._seconds, self._since = 0, 0.0, time.perf_counter()
 
-    def __enter__(self) -> "Record":
+    def __enter__(self) -> "MetricsLogger":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ class Record:
                 self._board = None
                 self.display.warn(
                     f"TensorBoard's file cannot be written any more, from step {step} on it has "
-                    "nothing; metrics.jsonl goes on"
+                    "nothing; metrics.jsonl is still written"
                 )
                 return
             board.add_scalar(name, value, step)
@@ -105,7 +105,7 @@ class Record:
 def _takes_more(board: SummaryWriter) -> bool:
     """Whether one more value can be given to it without waiting for ever.
 
-    Only this thread fills the queue: where there is room now, there is room a moment later.
+    Only this thread fills the queue: where one more fits now, it fits a moment later.
     """
     writer: Any = board.file_writer.event_writer  # type: ignore[union-attr]
     while writer._worker.is_alive():
@@ -116,7 +116,7 @@ def _takes_more(board: SummaryWriter) -> bool:
     return False
 
 
-class SilentRecord(Record):
+class SilentMetricsLogger(MetricsLogger):
     """What a process other than the first one keeps: nothing."""
 
     def __init__(self, display: Display) -> None:

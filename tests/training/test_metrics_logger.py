@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from distil_jax.training.goodput import Goodput
+from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.progress import Display
-from distil_jax.training.record import Record
 
 
-def record(folder: Path, *, tensorboard: bool) -> Record:
-    return Record(
+def record(folder: Path, *, tensorboard: bool) -> MetricsLogger:
+    return MetricsLogger(
         folder,
         Display(),
         lambda _: None,
