@@ -114,7 +114,7 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     from distil_jax.profiling.timing import time_steps
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.training import parallel
-    from distil_jax.training.step import start, train_step
+    from distil_jax.training.step import Constants, initial_state, train_step
 
     keep_compiled()
     keys = {"batch.size": rows, "batch.micro_size": micro, "parallel.devices": devices}
@@ -129,7 +129,7 @@ def step_point(*, rows, micro, length, vocabulary, devices):
         mapped_devices.replicate(unstack(jax.jit(partial(initialize, shape))(jax.random.key(0))))
         for shape in (models.teacher, models.student)
     )
-    state = mapped_devices.replicate(start(program.spec, student))
+    state = mapped_devices.replicate(initial_state(program.spec.optimizer, student))
     random = np.random.default_rng(0)
     batch = {
         "tokens": random.integers(5, vocabulary, (rows, length)).astype(np.int32),
@@ -138,11 +138,11 @@ def step_point(*, rows, micro, length, vocabulary, devices):
         "row": np.arange(rows, dtype=np.int32),
     }
     step = mapped_devices.map(partial(train_step, program.spec), donate=True)
-    compiled = step.lower(state, teacher, mapped_devices.split(batch)).compile()
+    compiled = step.lower(state, Constants(teacher), mapped_devices.split(batch)).compile()
     timing = time_steps(
         compiled,
         state,
-        teacher,
+        Constants(teacher),
         itertools.repeat(batch),
         mapped_devices,
         steps=STEPS,

@@ -49,7 +49,7 @@ from distil_jax.planning.model_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained
 from distil_jax.training import assemble
 from distil_jax.training.parallel import Devices, shares
-from distil_jax.training.step import start, train_step
+from distil_jax.training.step import Constants, initial_state, train_step
 
 MASK, SPECIAL = 103, (0, 100, 101, 102, 103)
 LAYERS = (0, 2, 4, 7, 9, 11)
@@ -207,10 +207,12 @@ def ours(
         shares=shares(flags.rows, config.batch.micro_size, devices.count),
     )
     step = devices.map(partial(train_step, run), donate=True)
-    state = devices.replicate(start(run, unstack(jax.tree.map(np.asarray, student[1]))))
-    teacher_params = devices.replicate(unstack(teacher[1]))
+    state = devices.replicate(
+        initial_state(run.optimizer, unstack(jax.tree.map(np.asarray, student[1])))
+    )
+    constants = Constants(devices.replicate(unstack(teacher[1])))
     for batch in rows:
-        state, values = step(state, teacher_params, devices.split(batch))
+        state, values = step(state, constants, devices.split(batch))
         yield int(values["tokens"])
 
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from distil_jax.configuration import source as config_source
 from distil_jax.data.masking import Masking
-from distil_jax.models import MaskedLM, student_from_teacher
+from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load
 from distil_jax.tokenizer import special_ids
-from distil_jax.training import optimizer, weights
-from distil_jax.training.parallel import Devices
-from distil_jax.training.step import StepSpec, start, train_step
+from distil_jax.training import assemble
+from distil_jax.training.parallel import Devices, shares
+from distil_jax.training.step import Constants, initial_state, train_step
 
 ROWS, LENGTH, ROUNDS = 32, 128, 15
 
@@ -30,19 +30,13 @@ def main() -> None:
     shape, params = student_from_teacher(teacher.config, teacher.params, (0, 2, 4))
     special = special_ids(teacher.tokenizer)
     for count in sorted({1, jax.device_count()}):
-        run = StepSpec(
-            student=MaskedLM(shape),
-            teacher=MaskedLM(teacher.config),
-            loss=config.loss,
-            weights=weights.by_step(config.loss, 1000),
-            freeze="none",
-            clip=config.optimizer.clip,
+        run = assemble.constants(
+            config,
+            student=shape,
+            teacher=teacher.config,
             masking=Masking(shape.vocabulary, special.every, special.mask, 15, 80, 10),
-            optimizer=optimizer.make(config.optimizer, 1000),
-            schedule=optimizer.schedule(config.optimizer, 1000),
-            seed=0,
-            micro_rows=ROWS // count,
-            product_dtype="float32",
+            total_steps=1000,
+            shares=shares(ROWS, 0, count),
         )
         seconds = measure(run, count, params, teacher.params, shape.vocabulary)
         rates = {mode: ROWS * LENGTH / statistics.median(s) for mode, s in seconds.items()}
@@ -64,15 +58,15 @@ def measure(run, count, params, teacher_params, vocabulary):
     sides = {}
     for mode in ("jit", "pmap"):
         devices = Devices(mode, tuple(jax.devices()[:count]))
-        state = devices.replicate(start(run, jax.tree.map(np.array, params)))
+        state = devices.replicate(initial_state(run.optimizer, jax.tree.map(np.array, params)))
         step = devices.map(partial(train_step, run), donate=True)
-        sides[mode] = [devices, step, state, devices.replicate(teacher_params)]
+        sides[mode] = [devices, step, state, Constants(devices.replicate(teacher_params))]
     seconds = {mode: [] for mode in sides}
     for _ in range(ROUNDS + 1):
         for mode, side in sides.items():
-            devices, step, state, teacher = side
+            devices, step, state, constants = side
             began = time.perf_counter()
-            side[2], values = step(state, teacher, devices.split(batch))
+            side[2], values = step(state, constants, devices.split(batch))
             jax.block_until_ready(values)
             seconds[mode].append(time.perf_counter() - began)
     return {mode: times[1:] for mode, times in seconds.items()}

@@ -276,10 +276,10 @@ class Study:
         student = load(self.model("student")).config
         shape = {"student": student, "length": 128}
         distilled = training_flops(
-            teacher, **shape, teacher_logits=True, cosine=True, decoded_share=1.0
+            teacher, **shape, teacher_logits=True, teacher_hidden=True, decoded_share=1.0
         )
         alone = training_flops(
-            None, **shape, teacher_logits=False, cosine=False, decoded_share=MASKED_SHARE
+            None, **shape, teacher_logits=False, teacher_hidden=False, decoded_share=MASKED_SHARE
         )
         return round(self.size.steps * distilled.total / alone.total)
 

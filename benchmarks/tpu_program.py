@@ -116,25 +116,25 @@ def compiled(config: Config, topology: topologies.Topology, body: Any) -> Measur
     return measure(dataclasses.replace(program, body=body), topology.chip.hbm_bytes)
 
 
-def plain_step(run, state, teacher_params, batch, *, sum_over_devices, device):
+def plain_step(run, state, constants, batch, *, sum_over_devices, device):
     """The step as it is mostly written: whole logits, automatic differentiation."""
     masked = mask_batch(run.masking, run.seed, batch)
-    scales = normalize_by_global_count(
-        run.weights(state.step), sum_over_devices(loss_counts(run.loss, masked))
-    )
+    weights = run.weights(state.step)
+    scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(run, masked)))
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(run.seed), state.step), device)
 
     def loss(params):
-        student = forward(run.student, params, masked, train=True, rngs={"dropout": key})
-        teacher = jax.lax.stop_gradient(forward(run.teacher, teacher_params, masked))
+        student = forward(run.student.module, params, masked, train=True, rngs={"dropout": key})
+        teacher = forward(run.targets.model.module, constants.targets, masked)
+        teacher = jax.lax.stop_gradient(teacher)
         mask = masked["segments"] > 0
-        soft = losses.soft_target(student[1], teacher[1], mask, temperature=scales.temperature)
+        soft = losses.soft_target(student[1], teacher[1], mask, temperature=weights.temperature)
         mlm = losses.masked_lm(student[1], masked["labels"])
         cosine = losses.cosine(student[0], teacher[0], mask)
         return (
-            scales.soft_target * soft.total
-            + scales.masked_lm * mlm.total
-            + scales.cosine * cosine.total
+            scales["soft_target"] * soft.total
+            + scales["masked_lm"] * mlm.total
+            + scales["cosine"] * cosine.total
         )
 
     value, gradient = sum_over_devices(jax.value_and_grad(loss)(state.params))

@@ -48,7 +48,7 @@ def test_the_step_of_a_config_on_its_rows(training, teacher_folder: Path, capsys
     teacher = shape_of(str(teacher_folder))
     student = teacher.__class__(**{**vars(teacher), "layers": 2, "token_types": 0})
     said = training_flops(
-        teacher, student, length=32, teacher_logits=True, cosine=True, decoded_share=1.0
+        teacher, student, length=32, teacher_logits=True, teacher_hidden=True, decoded_share=1.0
     )
     assert found["model_flops_per_token"] == said.total
     assert found["model_flops_per_second"] == pytest.approx(said.total * places)

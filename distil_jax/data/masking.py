@@ -103,3 +103,13 @@ def _ordinary_tokens(masking: Masking, key: Array, shape: tuple[int, ...]) -> Ar
     for one in special:
         token = token + (token >= one)
     return token
+
+
+def masked_positions(labels: Int[Array, "rows length"], most: int) -> Int[Array, "rows most"]:
+    """Where each row's labelled tokens are, a static number of positions, others filling it up."""
+    return jnp.argsort(labels == IGNORE, axis=-1, stable=True)[:, :most]
+
+
+def gather_rows(array: Array, positions: Int[Array, "rows most"]) -> Array:
+    """array[row, positions[row]] for every row."""
+    return jax.vmap(lambda row, position: row[position])(array, positions)

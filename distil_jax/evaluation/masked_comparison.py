@@ -10,13 +10,12 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from distil_jax import metrics
-from distil_jax.data.masking import Masking, mask_rows
+from distil_jax.data.masking import Masking, gather_rows, mask_rows, masked_positions
 from distil_jax.losses import IGNORE
 from distil_jax.metrics import TOKEN_SUMS, Moments
 from distil_jax.models import EncoderConfig, MaskedLM, output_table
 from distil_jax.models.types import Params
 from distil_jax.tasks.masked_lm import BANDS
-from distil_jax.training.step import gather_rows, masked_positions
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def compare(
         pair.masking, key, batch["tokens"], segments, jnp.zeros_like(batch["row"]), batch["row"]
     )
     masked = {"tokens": tokens, "segments": segments}
-    places = masked_positions(pair.masking, labels)
+    places = masked_positions(labels, pair.masking.most(labels.shape[-1]))
     labels = gather_rows(labels, places)
     states, logits = _run(pair.student, params, masked, places)
     teacher_states: tuple[Array, ...] = ()

@@ -30,6 +30,11 @@ class WeightedSum:
             jnp.sum(kept, dtype=jnp.int32),
         )
 
+    @classmethod
+    def zero(cls) -> "WeightedSum":
+        """Of no terms."""
+        return cls(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+
     def value(self) -> Float[Array, ""]:
         """total / count; 0 where nothing was counted."""
         return self.total / jnp.maximum(self.count, 1)

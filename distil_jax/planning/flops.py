@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig
+from distil_jax.objectives import active
 
 Recomputed = Literal["none", "attention", "layer"]
 
@@ -37,19 +39,25 @@ def config_flops(
 
     A loss whose weight is scheduled is computed at every step, whatever its weight there.
     """
-    loss = config.loss
-    logits = loss.uses("soft_target") or loss.uses("logit_mse")
-    everywhere = loss.positions == "all" and logits
-    return training_flops(
+    objectives = active(config.loss)
+    compared = [one for one in objectives if OBJECTIVES[one.name].needs_teacher]
+    of_logits = [one for one in objectives if one.vocabulary is not None]
+    teacher_logits = any(one in compared for one in of_logits)
+    everywhere = config.loss.positions == "all" and teacher_logits
+    decoded_share = 1.0 if everywhere else config.masking.percent / 100
+    counted = training_flops(
         teacher,
         student,
         length=length,
-        teacher_logits=logits,
-        cosine=loss.uses("cosine"),
-        decoded_share=1.0 if everywhere else config.masking.percent / 100,
+        teacher_hidden=bool(compared),
+        teacher_logits=teacher_logits,
+        decoded_share=decoded_share if of_logits else 0.0,
         recomputed=recomputed,
         frozen_embeddings=config.student.freeze == "embeddings",
     )
+    # What an objective computes itself runs forward and backward.
+    extra = 3 * sum(one.flops(student, teacher, length) for one in objectives)
+    return TrainingFlops(counted.teacher, counted.student + extra)
 
 
 def training_flops(
@@ -57,8 +65,8 @@ def training_flops(
     student: EncoderConfig,
     *,
     length: int,
+    teacher_hidden: bool,
     teacher_logits: bool,
-    cosine: bool,
     decoded_share: float,
     recomputed: Recomputed = "none",
     frozen_embeddings: bool = False,
@@ -67,8 +75,8 @@ def training_flops(
 
     Counted are matmuls alone: lookups, LayerNorms, activations and the optimizer are a few
     percent beside them. The student runs forward and backward, a backward pass costing two
-    forward ones; the teacher runs forward where a loss needs it, with its head where
-    `teacher_logits` (soft targets, the squared error of logits). `decoded_share` of the tokens
+    forward ones; the teacher runs forward where an objective compares with it, with its head where
+    one of the logits does (`teacher_logits`). `decoded_share` of the tokens
     pass the head and the matmul with the vocabulary: 1 where the teacher's logits count at all
     tokens, the masked share elsewhere. `recomputed` is config.parallel.remat. Embeddings
     that are frozen have no gradient: neither as the decoder's table, where it is theirs, nor as
@@ -87,7 +95,7 @@ def training_flops(
         backward -= 3 * 2 * student.hidden_size**2
         decoder -= 2 * student.hidden_size * student.vocabulary if student.tied else 0
     return TrainingFlops(
-        teacher=_teacher(teacher, length, teacher_logits, cosine, decoded_share),
+        teacher=_teacher(teacher, length, teacher_hidden, teacher_logits, decoded_share),
         student=forward + backward + again + decoded_share * decoder,
     )
 
@@ -114,11 +122,11 @@ def _scores(config: EncoderConfig, length: int) -> float:
 def _teacher(
     config: EncoderConfig | None,
     length: int,
+    hidden: bool,
     logits: bool,
-    cosine: bool,
     decoded_share: float,
 ) -> float:
-    if config is None or not (logits or cosine):
+    if config is None or not (hidden or logits):
         return 0.0
     decoded = decoded_share * decoder_flops(config) if logits else 0.0
     return encoder_flops(config, length=length) + decoded

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.step_program import StepProgram
 from distil_jax.planning.traffic import memory_bytes
-from distil_jax.training.step import distillation_loss
-from distil_jax.training.weights import LossWeights
+from distil_jax.training.step import micro_batch_loss
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 FULL = "RESOURCE_EXHAUSTED"
@@ -107,7 +106,7 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
     gradients = min(gradients, temporaries)
     activations = min(residuals, temporaries - gradients)
     return Memory(
-        teacher=tree_bytes(program.teacher_params),
+        teacher=tree_bytes(program.constants),
         student=tree_bytes(program.state.params),
         optimizer=tree_bytes(program.state.optimizer_state),
         batch=tree_bytes(program.batch) / program.devices.count,
@@ -120,28 +119,26 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
 def residual_bytes(program: StepProgram) -> float:
     """Bytes that a micro-batch's forward pass keeps for its backward pass, by JAX's own count."""
     spec = program.spec
-    rows, length = spec.micro_rows, program.batch["tokens"].shape[1]
+    rows, length = program.micro_rows, program.batch["tokens"].shape[1]
     part = {
         name: jax.ShapeDtypeStruct((rows, length), jnp.int32)
         for name in ("tokens", "segments", "labels")
     }
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
-    scales = LossWeights(scalar, scalar, scalar, scalar, scalar)
+    scales = {objective.name: scalar for objective in spec.objectives}
     key = jax.eval_shape(partial(jax.random.key, 0))
 
-    def backward(params: Any, teacher: Any, part: Any, scales: Any, key: Any) -> Any:
+    def backward(params: Any, constants: Any, part: Any, scales: Any, *others: Any) -> Any:
         def loss(params: Any) -> Any:
-            return distillation_loss(spec, params, teacher, part, scales, key)[0]
+            return micro_batch_loss(spec, params, constants, part, scales, *others)[0]
 
         return jax.vjp(loss, params)[1]
 
     residuals = jax.eval_shape(
-        backward, program.state.params, program.teacher_params, part, scales, key
+        backward, program.state.params, program.constants, part, scales, scalar, key
     )
     # Parameters, their casts and the gradient of a table are among these, not activations.
-    weights = {
-        leaf.shape for leaf in jax.tree.leaves((program.state.params, program.teacher_params))
-    }
+    weights = {leaf.shape for leaf in jax.tree.leaves((program.state.params, program.constants))}
     return float(
         sum(_bytes(leaf) for leaf in jax.tree.leaves(residuals) if leaf.shape not in weights)
     )
@@ -150,8 +147,8 @@ def residual_bytes(program: StepProgram) -> float:
 def chunk_bytes(program: StepProgram) -> float:
     """Logits of student and teacher and their gradient for one chunk, and an attention matrix."""
     spec = program.spec
-    rows, length = spec.micro_rows, program.batch["tokens"].shape[1]
-    shapes = [module.config for module in (spec.student, spec.teacher) if module is not None]
+    rows, length = program.micro_rows, program.batch["tokens"].shape[1]
+    shapes = [shape for shape in (spec.student.config, spec.targets.config) if shape is not None]
     logits = 12.0 * min(spec.loss.chunk, rows * length) * spec.student.config.vocabulary
     return logits + max(8.0 * rows * shape.heads * length**2 for shape in shapes)
 

@@ -19,7 +19,7 @@ from distil_jax.models import EncoderConfig, initialize
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
-from distil_jax.training.step import StepSpec, start, train_step
+from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
 
 SPECIAL = 5
 """Special tokens of BERT and RoBERTa alike; which ids they have changes no cost."""
@@ -32,20 +32,26 @@ class StepProgram:
     Attributes:
       spec: the step's constants.
       body: the step itself; only a comparison has another than `train_step`.
-      state, teacher_params, batch: trees of `jax.ShapeDtypeStruct`, placed on `devices`.
+      state, constants, batch: trees of `jax.ShapeDtypeStruct`, placed on `devices`.
     """
 
     spec: StepSpec
     devices: Devices
     state: Any
-    teacher_params: Any
+    constants: Constants
     batch: Any
     body: Callable[..., Any] = train_step
+
+    @property
+    def micro_rows(self) -> int:
+        """Rows that a device computes at one time."""
+        rows = self.batch["tokens"].shape[0]
+        return rows // self.devices.count // self.spec.micro_batches
 
     def lower(self) -> Any:
         """The `jax.stages.Lowered` of exactly what `main` calls in its loop."""
         step: Any = self.devices.map(partial(self.body, self.spec), donate=True)
-        return step.lower(self.state, self.teacher_params, self.batch)
+        return step.lower(self.state, self.constants, self.batch)
 
 
 def step_program(
@@ -67,8 +73,10 @@ def step_program(
     return StepProgram(
         spec,
         devices,
-        state=_placed(jax.eval_shape(partial(start, spec), params), devices.replicated),
-        teacher_params=_placed(teacher, devices.replicated),
+        state=_placed(
+            jax.eval_shape(partial(initial_state, spec.optimizer), params), devices.replicated
+        ),
+        constants=Constants(_placed(teacher, devices.replicated)),
         batch=_batch(config.batch.size, length, devices),
     )
 

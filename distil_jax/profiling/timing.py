@@ -12,6 +12,7 @@ import numpy as np
 
 from distil_jax.training.loop import Step
 from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Constants
 
 MATMUL_SIZES = {"cpu": 2048}
 ACCELERATOR_MATMUL_SIZE = 8192
@@ -56,7 +57,7 @@ def alternate(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> 
 def time_steps(
     step: Step,
     state: Any,
-    teacher_params: Any,
+    constants: Constants,
     batches: Iterator[Mapping[str, np.ndarray]],
     devices: Devices,
     *,
@@ -64,7 +65,7 @@ def time_steps(
 ) -> StepTiming:
     """Run one step and then `steps` as `training.loop` does: figures fetched one step late."""
     start = time.perf_counter()
-    state, values = step(state, teacher_params, devices.split(next(batches)))
+    state, values = step(state, constants, devices.split(next(batches)))
     jax.block_until_ready(values)
     first_seconds = time.perf_counter() - start
     waited, fetched = 0.0, []
@@ -74,7 +75,7 @@ def time_steps(
         batch = devices.split(next(batches))
         waited += time.perf_counter() - before_batch
         previous = values
-        state, values = step(state, teacher_params, batch)
+        state, values = step(state, constants, batch)
         fetched.append(previous["tokens"].item())
     fetched.append(values["tokens"].item())
     return StepTiming(steps, first_seconds, time.perf_counter() - start, waited, sum(fetched[1:]))

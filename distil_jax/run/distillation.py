@@ -30,7 +30,7 @@ from distil_jax.training.health import Health
 from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.metrics_logger import MetricsLogger, SilentMetricsLogger
 from distil_jax.training.progress import Display
-from distil_jax.training.step import State, start, train_step
+from distil_jax.training.step import Constants, State, initial_state, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate, validator
@@ -127,19 +127,27 @@ def _distil(
     devices, precision = setup.devices, setup.config.precision
     teacher = setup.models.teacher
     layout = _layout(setup)
-    teacher_params = devices.replicate(
-        {} if teacher is None else layout(assemble.cast(teacher.params, precision.teacher))
+    constants = Constants(
+        devices.replicate(
+            {} if teacher is None else layout(assemble.cast(teacher.params, precision.teacher))
+        )
     )
     params = devices.replicate(layout(assemble.cast(setup.models.params, precision.parameters)))
-    validate = validator(setup.distillation, devices, teacher_params, held_out_batches(setup))
+    validate = validator(
+        setup.distillation,
+        devices,
+        constants,
+        held_out_batches(setup),
+        micro_rows=setup.shares.micro_rows,
+    )
     if is_primary():
         _remember_tokenizer(setup)
-    before = model_figures.baseline(setup, validate, teacher_params, params)
+    before = model_figures.baseline(setup, validate, constants.targets, params)
     watched = None
     if is_primary():
         watched = expectations.watch(setup, before, display, first_step=latest or 0)
         setup.workdir.publish()
-    state = devices.replicate(start(setup.distillation, params))
+    state = devices.replicate(initial_state(setup.distillation.optimizer, params))
     if latest is not None:
         display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
         state = devices.replicate(layout(_restored(checkpoints, stack(state), latest)))
@@ -149,7 +157,7 @@ def _distil(
                 setup,
                 state,
                 latest or 0,
-                teacher_params,
+                constants,
                 validate,
                 checkpoints,
                 sigterm,
@@ -176,7 +184,7 @@ def _train(
     setup: Setup,
     state: State,
     first_step: int,
-    teacher_params: Any,
+    constants: Constants,
     validate: Validate,
     checkpoints: Checkpoints,
     sigterm: Sigterm,
@@ -191,7 +199,7 @@ def _train(
         loop = Loop(
             step=setup.devices.map(partial(train_step, setup.distillation), donate=True),
             devices=setup.devices,
-            teacher_params=teacher_params,
+            constants=constants,
             batches=training_batches(setup, first_step),
             validate=validate,
             save=partial(_save, checkpoints, setup),

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
+from distil_jax.objectives import active, measured
 from distil_jax.run.model_figures import INITIALISED, TEACHER, Scores
 from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
-from distil_jax.training.health import TERMS, Expectation, Health, token_frequency_loss
+from distil_jax.training.health import Expectation, Health, token_frequency_loss
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
 from distil_jax.training.workdir import Workdir
@@ -51,12 +53,14 @@ def summary(workdir: Workdir) -> str:
 def _expectation(setup: Setup, before: Scores) -> Expectation:
     run = setup.distillation
     initial, teacher = before[INITIALISED], before.get(TEACHER, {})
-    floors = {"soft_target": 0.0, "cosine": 0.0} if teacher else {}
+    assert run.masking is not None
+    floors = {}
     if teacher:
-        floors["masked_lm"] = teacher["masked_lm"]
+        known = {one.name: one.floor(teacher) for one in measured(setup.config.loss)}
+        floors = {name: floor for name, floor in known.items() if floor is not None}
     return Expectation(
         floors=floors,
-        initial={name: initial[name] for name in (*TERMS, *SHARES) if name in initial},
+        initial={name: initial[name] for name in (*OBJECTIVES, *SHARES) if name in initial},
         teacher={name: teacher[name] for name in ("masked_lm", "accuracy") if name in teacher},
         token_frequency_loss=token_frequency_loss(
             run.masking, token_counts(setup.train_data.folder)
@@ -69,11 +73,9 @@ def _expectation(setup: Setup, before: Scores) -> Expectation:
 def _steady(config: Config) -> tuple[str, ...]:
     loss = config.loss
     return tuple(
-        name
-        for name in TERMS
-        if loss.uses(name)
-        and not loss.schedule(name)
-        and not (name == "soft_target" and loss.schedule("temperature"))
+        one.name
+        for one in active(loss)
+        if not loss.schedule(one.name) and not (one.softened and loss.schedule("temperature"))
     )
 
 

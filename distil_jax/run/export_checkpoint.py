@@ -18,7 +18,7 @@ from distil_jax.training import optimizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.metrics_file import parse as parse_metrics
-from distil_jax.training.step import State, initial
+from distil_jax.training.step import State, initial_state
 from distil_jax.training.workdir import CHECKPOINTS
 
 METRICS = "metrics.jsonl"
@@ -84,6 +84,6 @@ def _abstract_state(shape: EncoderConfig, config: Config) -> Any:
     def make(key: jax.Array) -> State:
         params = cast(initialize(shape, key), config.precision.parameters)
         # The schedule's length changes no shape.
-        return initial(optimizer.make(config.optimizer, total_steps=1), params)
+        return initial_state(optimizer.make(config.optimizer, total_steps=1), params)
 
     return jax.eval_shape(make, jax.random.key(0))

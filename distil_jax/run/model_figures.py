@@ -16,6 +16,8 @@ from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import module
+from distil_jax.training.step import Constants
+from distil_jax.training.targets import LiveTeacher, NoTargets
 from distil_jax.training.validation import Validate, validator
 
 Scores = dict[str, dict[str, float | int]]
@@ -36,9 +38,15 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         return measured
     scores = {INITIALISED: validate(params)}
     run = setup.distillation
-    if run.teacher is not None:
-        alone = dataclasses.replace(run, student=run.teacher, teacher=None)
-        score = validator(alone, setup.devices, {}, held_out_batches(setup))(teacher_params)
+    if isinstance(run.targets, LiveTeacher):
+        alone = dataclasses.replace(run, student=run.targets.model, targets=NoTargets())
+        score = validator(
+            alone,
+            setup.devices,
+            Constants(),
+            held_out_batches(setup),
+            micro_rows=setup.shares.micro_rows,
+        )(teacher_params)
         comparable = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
         scores = {TEACHER: comparable, **scores}
     if is_primary():

@@ -18,7 +18,7 @@ from distil_jax.run import resource_usage, rows
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import Models
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import start, train_step
+from distil_jax.training.step import Constants, initial_state, train_step
 from distil_jax.training.workdir import resolve
 
 
@@ -74,8 +74,8 @@ def _time(
     params = devices.replicate(layout(assemble.cast(models.params, config.precision.parameters)))
     return time_steps(
         devices.map(partial(train_step, run), donate=True),
-        devices.replicate(start(run, params)),
-        teacher_params,
+        devices.replicate(initial_state(run.optimizer, params)),
+        Constants(teacher_params),
         batches,
         devices,
         steps=steps,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,12 +22,15 @@ from distil_jax.models import (
     student_shape,
 )
 from distil_jax.models.types import Params
+from distil_jax.objectives import active
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training import optimizer, weights
+from distil_jax.training.forward import LanguageModel
 from distil_jax.training.parallel import Shares
 from distil_jax.training.step import StepSpec
+from distil_jax.training.targets import LiveTeacher, NoTargets
 
 PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
 """Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
@@ -101,11 +105,13 @@ def constants(
     accelerator: bool | None = None,
 ) -> StepSpec:
     """The step's constants from shapes alone: no weights, no rows, no device need be there."""
+    language_model = partial(_language_model, config, accelerator)
     return StepSpec(
-        student=module(config, student, config.precision.compute, accelerator=accelerator),
-        teacher=None
+        student=language_model(student, config.precision.compute),
+        targets=NoTargets()
         if teacher is None
-        else module(config, teacher, config.precision.teacher, accelerator=accelerator),
+        else LiveTeacher(language_model(teacher, config.precision.teacher)),
+        objectives=active(config.loss),
         loss=config.loss,
         weights=weights.by_step(config.loss, total_steps),
         freeze=config.student.freeze,
@@ -114,9 +120,15 @@ def constants(
         optimizer=optimizer.make(config.optimizer, total_steps, freeze=config.student.freeze),
         schedule=optimizer.schedule(config.optimizer, total_steps),
         seed=config.seed,
-        micro_rows=shares.micro_rows,
-        product_dtype=config.precision.compute,
+        micro_batches=shares.micro_batches,
+        matmul_dtype=config.precision.compute,
     )
+
+
+def _language_model(
+    config: Config, accelerator: bool | None, shape: EncoderConfig, dtype: str
+) -> LanguageModel:
+    return LanguageModel(module(config, shape, dtype, accelerator=accelerator))
 
 
 def module(
@@ -224,19 +236,22 @@ def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderC
 
 
 def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
-    """Refuse a teacher and a student that a loss cannot hold against each other."""
+    """Refuse a teacher and a student that an objective cannot hold against each other."""
     name = config.student.folder or "the student"
-    with_logits = [term for term in ("soft_target", "logit_mse") if config.loss.uses(term)]
-    if teacher.vocabulary != student.vocabulary and with_logits:
+    needing = {
+        field: [one.name for one in active(config.loss) if field in one.same]
+        for field in ("vocabulary", "hidden_size")
+    }
+    if teacher.vocabulary != student.vocabulary and (names := needing["vocabulary"]):
         raise UserError(
             f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
-            f"one of {student.vocabulary}; {' and '.join(with_logits)} need the same"
+            f"one of {student.vocabulary}; {' and '.join(names)} need the same"
         )
-    if teacher.hidden_size != student.hidden_size and config.loss.uses("cosine"):
+    if teacher.hidden_size != student.hidden_size and (names := needing["hidden_size"]):
+        keys = " and ".join(f"config.loss.{name}=0" for name in names)
         raise UserError(
             f"teacher {config.teacher} is {teacher.hidden_size} wide and {name} "
-            f"{student.hidden_size}; "
-            "set config.loss.cosine=0, or use the same width"
+            f"{student.hidden_size}; set {keys}, or use the same width"
         )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from distil_jax.data.masking import Masking
 
-TERMS = ("soft_target", "masked_lm", "cosine", "logit_mse")
 SHORTEST_WINDOW = 5
 """Logged lines whose mean is compared; long runs have 20 windows."""
 STANDARD_ERRORS = 4.0

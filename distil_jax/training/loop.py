@@ -9,14 +9,13 @@ import jax
 import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
-from distil_jax.models.types import Params
 from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import State
+from distil_jax.training.step import Constants, State
 from distil_jax.training.trace import Trace
 from distil_jax.training.validation import Validate
 
-Step = Callable[[State, Params, Any], tuple[State, dict[str, jax.Array]]]
+Step = Callable[[State, Constants, Any], tuple[State, dict[str, jax.Array]]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Loop:
 
     step: Step
     devices: Devices
-    teacher_params: Params
+    constants: Constants
     batches: Iterator[Mapping[str, np.ndarray]]
     validate: Validate
     save: Callable[[int, State, float | None], None]
@@ -74,7 +73,7 @@ def train(loop: Loop, state: State, first_step: int) -> State:
             with loop.trace.step(step):
                 with loop.record.spending("input"):
                     batch = loop.devices.split(next(loop.batches))
-                state, values = loop.step(state, loop.teacher_params, batch)
+                state, values = loop.step(state, loop.constants, batch)
                 # One step late, so that the device is at work on this one meanwhile.
                 if previous is not None:
                     _settle(loop, step - 1, previous)

@@ -1,9 +1,9 @@
-"""One optimizer step: mask, teacher, the student's three losses and their gradient, update.
+"""One optimizer step: mask, targets, the student's objectives and their gradient, update.
 
-Pure and blind to devices: `parallel` maps it over them and hands in the sum.
+Pure and device-agnostic: `parallel` maps it over devices and hands in the sum.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,19 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from distil_jax import losses
 from distil_jax.configuration.schema import Loss
 from distil_jax.data.masking import Masking, mask_rows
 from distil_jax.losses import WeightedSum
-from distil_jax.models import MaskedLM, output_table
-from distil_jax.models.types import Params
+from distil_jax.models.types import Batch, Params
+from distil_jax.objectives import Inputs, Objective, Requests, losses_of, requests_of
+from distil_jax.training.forward import Model
 from distil_jax.training.freezing import stop_frozen_gradients
-from distil_jax.training.weights import LossWeights, WeightsByStep, weighted
+from distil_jax.training.targets import TargetSource
+from distil_jax.training.weights import WeightsByStep, normalize_by_global_count, weighted
 
-Batch = Mapping[str, Array]
 Sum = Callable[[Any], Any]
+Scales = dict[str, Array]
+Sums = dict[str, WeightedSum]
 
 
 @jax.tree_util.register_dataclass
@@ -43,47 +45,54 @@ class State:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Means:
-    """The losses, not divided yet."""
+class Constants:
+    """What the step reads besides its batch, the same on every device and at every step.
 
-    soft_target: WeightedSum
-    masked_lm: WeightedSum
-    cosine: WeightedSum
-    logit_mse: WeightedSum
+    Attributes:
+      targets: the target source's arrays, such as a teacher's parameters.
+      seed: in place of the spec's own, so that several seeds share a compiled program.
+      learning_rate: what the optimizer's updates are multiplied with, for the same reason.
+    """
+
+    targets: Any = None
+    seed: Any = None
+    learning_rate: Any = None
 
 
 @dataclass(frozen=True)
 class StepSpec:
-    """What stays the same for all steps of a run. Without a teacher it is pretraining.
+    """What is compiled into the step of a run.
 
     Attributes:
-      weights: of the losses, and the temperature, by step.
+      objectives: the active ones; `loss` has their options, `weights` their weights by step.
+      masking: how tokens are masked; None: the batch is taken as it is.
       freeze: the parameters that stay as they are, a key of `freezing.FROZEN`.
       clip: the bound on the gradient's norm that `optimizer` applies; 0: none.
-      micro_rows: rows computed at one time; the rows of a device are a multiple of it.
-      product_dtype: of the vocabulary products' operands.
+      micro_batches: into how many parts a device's rows are divided, computed one after another.
+      matmul_dtype: of the vocabulary matmuls' operands.
     """
 
-    student: MaskedLM
-    teacher: MaskedLM | None
+    student: Model
+    targets: TargetSource
+    objectives: tuple[Objective, ...]
     loss: Loss
     weights: WeightsByStep
+    masking: Masking | None
     freeze: str
-    masking: Masking
     clip: float
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
     seed: int
-    micro_rows: int
-    product_dtype: str
+    micro_batches: int
+    matmul_dtype: str
+
+    @property
+    def requests(self) -> Requests:
+        """What the objectives need of student and teacher."""
+        return requests_of(self.objectives, self.student.config, self.targets.config)
 
 
-def start(run: StepSpec, params: Params) -> State:
-    """The state before the first step."""
-    return initial(run.optimizer, params)
-
-
-def initial(optimizer: optax.GradientTransformation, params: Params) -> State:
+def initial_state(optimizer: optax.GradientTransformation, params: Params) -> State:
     """The state of parameters that no step has changed."""
     # Two arrays: a donated buffer can be given away only once.
     step, clipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
@@ -93,9 +102,9 @@ def initial(optimizer: optax.GradientTransformation, params: Params) -> State:
 
 
 def train_step(
-    run: StepSpec,
+    spec: StepSpec,
     state: State,
-    teacher_params: Params,
+    constants: Constants,
     batch: Batch,
     *,
     sum_over_devices: Sum,
@@ -104,27 +113,32 @@ def train_step(
     """The state after one more batch, and what to log of it.
 
     Args:
-      batch: tokens, segments [rows, length], epoch, row [rows]; this device's rows.
+      batch: this device's rows: tokens, segments [rows, length], and whatever else the model,
+        the targets and the objectives read; with masking also epoch and row [rows].
       sum_over_devices: adds the leaves of a tree over all devices.
       device: this device's number; only dropout looks at it.
     """
-    masked = mask_batch(run.masking, run.seed, batch)
-    weights = run.weights(state.step)
-    scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(run.loss, masked)))
-    dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(run.seed), state.step), device)
-    gradient, means = sum_over_devices(
-        accumulate(run, state.params, teacher_params, masked, scales, dropout)
+    seed = spec.seed if constants.seed is None else constants.seed
+    ready = batch if spec.masking is None else mask_batch(spec.masking, spec.seed, batch)
+    weights = spec.weights(state.step)
+    scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(spec, ready)))
+    dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(seed), state.step), device)
+    gradient, sums = sum_over_devices(
+        accumulate(spec, state.params, constants, ready, scales, weights.temperature, dropout)
     )
     norm = optax.tree.norm(gradient)
-    clipped = state.clipped + ((norm > run.clip) if run.clip else jnp.zeros((), jnp.int32))
-    updates, optimizer_state = run.optimizer.update(gradient, state.optimizer_state, state.params)
-    new = State(
-        state.step + 1, optax.apply_updates(state.params, updates), optimizer_state, clipped
-    )
-    return new, {
-        "loss": weighted(weights, means),
-        **_terms(run.loss, weights, means),
-        "learning_rate": jnp.asarray(run.schedule(state.step), jnp.float32),
+    clipped = state.clipped + ((norm > spec.clip) if spec.clip else jnp.zeros((), jnp.int32))
+    updates, optimizer_state = spec.optimizer.update(gradient, state.optimizer_state, state.params)
+    rate = jnp.asarray(spec.schedule(state.step), jnp.float32)
+    if constants.learning_rate is not None:
+        rate = rate * constants.learning_rate
+        updates = jax.tree.map(lambda update: update * constants.learning_rate, updates)
+    params = optax.apply_updates(state.params, updates)
+    return State(state.step + 1, params, optimizer_state, clipped), {
+        "loss": weighted(weights, sums),
+        **{name: found.value() for name, found in sums.items()},
+        **_scheduled(spec.loss, weights),
+        "learning_rate": rate,
         "gradient_norm": norm,
         "clipped_share": clipped / (state.step + 1),
         "tokens": sum_over_devices(jnp.sum(batch["segments"] > 0)),
@@ -134,164 +148,83 @@ def train_step(
 def mask_batch(masking: Masking, seed: int, batch: Batch) -> dict[str, Array]:
     """The batch with tokens masked and their `labels`; the same on any device, host or restart."""
     key = jax.random.key(seed, impl="threefry2x32")
-    tokens, labels = mask_rows(
-        masking, key, batch["tokens"], batch["segments"], batch["epoch"], batch["row"]
-    )
-    return {"tokens": tokens, "segments": batch["segments"], "labels": labels}
+    others = dict(batch)
+    epoch, row = others.pop("epoch"), others.pop("row")
+    tokens, labels = mask_rows(masking, key, batch["tokens"], batch["segments"], epoch, row)
+    return others | {"tokens": tokens, "labels": labels}
 
 
-def loss_counts(loss: Loss, masked: Batch) -> dict[str, Array]:
-    """How many tokens each loss averages over: known from the data, before any forward pass."""
-    ordinary = jnp.sum(masked["segments"] > 0, dtype=jnp.int32)
-    labelled = jnp.sum(masked["labels"] != losses.IGNORE, dtype=jnp.int32)
-    soft = labelled if loss.positions == "masked" else ordinary
-    return {"soft_target": soft, "masked_lm": labelled, "cosine": ordinary, "logit_mse": soft}
-
-
-def normalize_by_global_count(weights: LossWeights, counts: Mapping[str, Array]) -> LossWeights:
-    """The weights divided by the global counts: what one token's loss is multiplied with."""
-    scales = {
-        name: getattr(weights, name) / jnp.maximum(count, 1).astype(jnp.float32)
-        for name, count in counts.items()
-    }
-    return LossWeights(**scales, temperature=weights.temperature)
+def loss_counts(spec: StepSpec, batch: Batch) -> Scales:
+    """How many terms each objective averages over: known from the data, before a forward pass."""
+    return {one.name: one.count(batch, spec.loss) for one in spec.objectives}
 
 
 def accumulate(
-    run: StepSpec,
+    spec: StepSpec,
     params: Params,
-    teacher_params: Params,
-    masked: Batch,
-    scales: LossWeights,
+    constants: Constants,
+    batch: Batch,
+    scales: Scales,
+    temperature: Array,
     dropout: Array,
-) -> tuple[Params, Means]:
-    """The gradient and the means of all micro-batches of this device.
+) -> tuple[Params, Sums]:
+    """The gradient and the sums of all micro-batches of this device.
 
     `scales` are divided by the counts of the whole global batch (`normalize_by_global_count`), so
     the sum equals the gradient of the undivided batch although the token counts of micro-batches
     differ.
     """
-    rows = masked["tokens"].shape[0]
-    parts = rows // run.micro_rows
 
-    def one(params: Params, part: Batch, number: Array) -> tuple[Params, Means]:
+    def one(part: Batch, number: Array) -> tuple[Params, Sums]:
         key = jax.random.fold_in(dropout, number)
-        gradient, means = jax.grad(distillation_loss, argnums=1, has_aux=True)(
-            run, params, teacher_params, part, scales, key
+        gradient, sums = jax.grad(micro_batch_loss, argnums=1, has_aux=True)(
+            spec, params, constants, part, scales, temperature, key
         )
-        return jax.tree.map(lambda g: g.astype(jnp.float32), gradient), means
+        return jax.tree.map(lambda g: g.astype(jnp.float32), gradient), sums
 
+    parts = spec.micro_batches
     if parts == 1:
-        return one(params, masked, jnp.zeros((), jnp.int32))
+        return one(batch, jnp.zeros((), jnp.int32))
 
     def add(carry: tuple, xs: tuple) -> tuple[tuple, None]:
-        return jax.tree.map(jnp.add, carry, one(params, *xs)), None
+        return jax.tree.map(jnp.add, carry, one(*xs)), None
 
-    split = {k: v.reshape(parts, run.micro_rows, *v.shape[1:]) for k, v in masked.items()}
-    zero = WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    split = {name: rows.reshape(parts, -1, *rows.shape[1:]) for name, rows in batch.items()}
     nothing = (
         jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params),
-        Means(zero, zero, zero, zero),
+        {objective.name: WeightedSum.zero() for objective in spec.objectives},
     )
     return jax.lax.scan(add, nothing, (split, jnp.arange(parts)))[0]
 
 
-def distillation_loss(
-    run: StepSpec,
+def micro_batch_loss(
+    spec: StepSpec,
     params: Params,
-    teacher_params: Params,
-    masked: Batch,
-    scales: LossWeights,
+    constants: Constants,
+    batch: Batch,
+    scales: Scales,
+    temperature: Array,
     dropout: Array,
-) -> tuple[Float[Array, ""], Means]:
-    """This micro-batch's share of the weighted loss of the whole global batch, and its means."""
-    params = stop_frozen_gradients(run.freeze, params)
-    hidden = run.student.apply(
-        {"params": params}, masked, train=True, rngs={"dropout": dropout}, method="encode"
-    )
-    teacher_hidden = None
-    if run.teacher is not None:
-        teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
-    loss, vocabulary = _vocabulary_losses(
-        run, params, teacher_params, hidden, teacher_hidden, masked, scales
-    )
-    cosine = WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
-    if teacher_hidden is not None and run.loss.uses("cosine"):
-        cosine = losses.cosine(hidden, teacher_hidden, masked["segments"])
-        loss = loss + scales.cosine * cosine.total
-    return loss, Means(vocabulary.soft_target, vocabulary.masked_lm, cosine, vocabulary.logit_mse)
+) -> tuple[Float[Array, ""], Sums]:
+    """This micro-batch's share of the weighted loss of the whole global batch, and its sums."""
+    requests = spec.requests
+    params = stop_frozen_gradients(spec.freeze, params)
+    student = spec.student(params, batch, requests.student, dropout)
+    teacher = None
+    if requests.teacher is not None:
+        teacher = spec.targets(constants.targets, batch, requests.teacher)
+    most = 0 if spec.masking is None else spec.masking.most(batch["tokens"].shape[-1])
+    inputs = Inputs(student, teacher, batch, spec.loss, temperature, most, spec.matmul_dtype)
+    return losses_of(spec.objectives, inputs, scales)
 
 
-def masked_positions(
-    masking: Masking, labels: Int[Array, "rows length"]
-) -> Int[Array, "rows most"]:
-    """Where each row's labelled tokens are, a static number of places, others filling it up."""
-    unlabelled = labels == losses.IGNORE
-    return jnp.argsort(unlabelled, axis=-1, stable=True)[:, : masking.most(labels.shape[-1])]
-
-
-def gather_rows(array: Array, places: Int[Array, "rows most"]) -> Array:
-    """array[row, places[row]] for every row."""
-    return jax.vmap(lambda row, place: row[place])(array, places)
-
-
-def _vocabulary_losses(
-    run: StepSpec,
-    params: Params,
-    teacher_params: Params,
-    hidden: Array,
-    teacher_hidden: Array | None,
-    masked: Batch,
-    scales: LossWeights,
-) -> tuple[Array, losses.VocabularyMeans]:
-    labels = masked["labels"]
-    mask = masked["segments"] > 0
-    with_mse = run.loss.uses("logit_mse")
-    if not (run.loss.uses("soft_target") or with_mse):
-        teacher_hidden = None
-    if run.loss.positions == "masked" or teacher_hidden is None:
-        # Only what is masked reaches the head: a static number of places of each row.
-        places = masked_positions(run.masking, labels)
-        hidden, labels = gather_rows(hidden, places), gather_rows(labels, places)
-        mask = labels != losses.IGNORE
-        if teacher_hidden is not None:
-            teacher_hidden = gather_rows(teacher_hidden, places)
-    features = run.student.apply({"params": params}, hidden, method="transform")
-    teacher: tuple[Array | None, Array | None, Array | None] = (None, None, None)
-    if run.teacher is not None and teacher_hidden is not None:
-        transformed = run.teacher.apply(
-            {"params": teacher_params}, teacher_hidden, method="transform"
-        )
-        teacher = (transformed, *output_table(teacher_params))
-    table, bias = output_table(params)
-    return losses.vocabulary_losses(
-        features,
-        table,
-        bias,
-        teacher[0],
-        teacher[1],
-        teacher[2],
-        labels,
-        mask,
-        soft_scale=scales.soft_target,
-        mlm_scale=scales.masked_lm,
-        mse_scale=scales.logit_mse if with_mse else None,
-        temperature=scales.temperature,
-        chunk=run.loss.chunk,
-        product_dtype=run.product_dtype,
-    )
-
-
-def _terms(loss: Loss, weights: LossWeights, means: Means) -> dict[str, Array]:
-    """The values of the terms, the optional one where it is used, and whatever is scheduled."""
-    names = ["soft_target", "masked_lm", "cosine"]
-    names += ["logit_mse"] if loss.uses("logit_mse") else []
-    scheduled = [name for name, text in loss.schedules.items() if text]
-    return {name: getattr(means, name).value() for name in names} | {
-        name if name == "temperature" else f"{name}_weight": getattr(weights, name)
-        for name in scheduled
+def _scheduled(loss: Loss, weights: Any) -> dict[str, Array]:
+    """The weights that follow a schedule, and the temperature if it does."""
+    found = {
+        f"{name}_weight": weight for name, weight in weights.terms.items() if loss.schedule(name)
     }
+    return found | ({"temperature": weights.temperature} if loss.schedule("temperature") else {})
 
 
-def _dropout_key(seed: int) -> Array:
+def _dropout_key(seed: Any) -> Array:
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), 0xD120)

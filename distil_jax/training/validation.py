@@ -1,172 +1,215 @@
-"""Held-out text: the losses, accuracy and agreement with the teacher, weighted by their counts."""
+"""Validation: the losses, accuracy and agreement with the teacher, weighted by their counts."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array
 
 from distil_jax import losses, metrics
+from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
-from distil_jax.models import output_table
 from distil_jax.models.types import Params
-from distil_jax.training.parallel import Devices
-from distil_jax.training.step import (
-    Batch,
-    Means,
-    StepSpec,
-    Sum,
-    gather_rows,
-    mask_batch,
-    masked_positions,
+from distil_jax.objectives import (
+    Inputs,
+    MaskedLMOutput,
+    Objective,
+    Outputs,
+    measured,
+    requests_of,
 )
-from distil_jax.training.weights import TERMS
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Batch, Constants, StepSpec, Sum, mask_batch
 
 VALIDATION_SEED = 1_000_003
-"""Held-out masks are drawn with this seed in epoch 0: the same at every step of every run."""
+"""Validation masks are drawn with this seed in epoch 0: the same at every step of every run."""
 
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Scores:
-    """What a batch of held-out rows adds to.
-
-    Agreement counts masked tokens for which student and teacher have the same top prediction.
-    """
-
-    losses: Means
-    accuracy: WeightedSum
-    agreement: WeightedSum
-
+Scores = dict[str, WeightedSum]
+"""Sums of a batch, by the objectives' names, with `accuracy` and `agreement` of masked tokens."""
 
 Validate = Callable[[Params], dict[str, float]]
 
 
 def validator(
-    run: StepSpec,
+    spec: StepSpec,
     devices: Devices,
-    teacher_params: Params,
+    constants: Constants,
     batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    *,
+    micro_rows: int,
 ) -> Validate:
-    """A function from a student's parameters to its held-out figures over all `batches`.
+    """A function from a student's parameters to its validation figures over all `batches`.
 
-    They are loss (weighted as at the end of the run, at every step alike), soft_target, masked_lm,
-    cosine in nats, perplexity, accuracy of the masked tokens (`predictions` of them), and agreement
-    with the teacher. What cannot be compared is left out: all of it without a teacher, the cosine
-    where its width is another, soft targets and agreement where its vocabulary is. Compiled once.
+    They are loss (weighted as at the end of the run, at every step alike), every objective that is
+    active or standard, perplexity, accuracy of the masked tokens (`predictions` of them), and
+    agreement with the teacher: the share of masked tokens for which both have the same top
+    prediction. `micro_rows` are computed at one time.
+
+    What cannot be compared is left out: all of it without a teacher, the cosine where
+    its hidden size is another, soft targets and agreement where its vocabulary is. Compiled once.
     """
+    plan = _Plan.of(spec, micro_rows)
 
     def body(
         params: Params,
-        teacher_params: Params,
+        constants: Constants,
         batch: Batch,
         *,
         sum_over_devices: Sum,
         device: Array,
     ) -> Scores:
-        return sum_over_devices(score_batch(run, params, teacher_params, batch))
+        return sum_over_devices(score_batch(plan, params, constants, batch))
 
     compiled = devices.map(body)
 
     def validate(params: Params) -> dict[str, float]:
         total = None
         for batch in batches():
-            scores = compiled(params, teacher_params, devices.split(batch))
+            scores = compiled(params, constants, devices.split(batch))
             total = scores if total is None else jax.tree.map(jnp.add, total, scores)
         assert total is not None, "the validation split has rows: it was checked when it was opened"
-        return figures(run, jax.device_get(total))
+        return figures(spec, jax.device_get(total))
 
     return validate
 
 
-def figures(run: StepSpec, scores: Scores) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Plan:
+    """What of the measured objectives can be computed for these two models.
+
+    Attributes:
+      of_logits: objectives of the logits; with `compared` the teacher's are formed, too.
+      others: objectives of hidden states.
+    """
+
+    spec: StepSpec
+    micro_rows: int
+    of_logits: tuple[Objective, ...]
+    others: tuple[Objective, ...]
+    compared: bool
+
+    @classmethod
+    def of(cls, spec: StepSpec, micro_rows: int) -> "_Plan":
+        teacher = spec.targets.config
+        possible = [
+            one
+            for one in measured(spec.loss)
+            if not OBJECTIVES[one.name].needs_teacher
+            or one.comparable(spec.student.config, teacher)
+        ]
+        of_logits = tuple(one for one in possible if one.vocabulary is not None)
+        others = tuple(one for one in possible if one.compute is not None)
+        compared = any(OBJECTIVES[one.name].needs_teacher for one in of_logits)
+        return cls(spec, micro_rows, of_logits, others, compared)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return (*self.of_logits, *self.others)
+
+
+def figures(spec: StepSpec, scores: Mapping[str, WeightedSum]) -> dict[str, float]:
     """The values of summed scores that were fetched to the host."""
-    means = scores.losses
-    terms = {name: _value(getattr(means, name)) for name in TERMS}
-    values = {
-        "loss": sum(run.loss.at_last(name) * value for name, value in terms.items()),
-        "masked_lm": terms["masked_lm"],
-        "perplexity": math.exp(min(terms["masked_lm"], 700.0)),
-        "accuracy": _value(scores.accuracy),
-        "predictions": int(scores.accuracy.count),
-    }
-    if _same_vocabulary(run):
-        values |= {
-            "soft_target": terms["soft_target"],
-            "agreement": _value(scores.agreement),
+    values = {name: _value(found) for name, found in scores.items()}
+    terms = {name: values[name] for name in OBJECTIVES if name in values}
+    loss = sum(spec.loss.at_last(name) * value for name, value in terms.items())
+    found: dict[str, float] = {"loss": loss}
+    if "masked_lm" in terms:
+        found |= {
+            "masked_lm": terms.pop("masked_lm"),
+            "perplexity": math.exp(min(values["masked_lm"], 700.0)),
+            "accuracy": values["accuracy"],
+            "predictions": int(scores["accuracy"].count),
         }
-        if run.loss.uses("logit_mse"):
-            values["logit_mse"] = terms["logit_mse"]
-    if _same_width(run):
-        values["cosine"] = terms["cosine"]
-    return values
-
-
-def _same_vocabulary(run: StepSpec) -> bool:
-    if run.teacher is None:
-        return False
-    return run.teacher.config.vocabulary == run.student.config.vocabulary
-
-
-def _same_width(run: StepSpec) -> bool:
-    return (
-        run.teacher is not None and run.teacher.config.hidden_size == run.student.config.hidden_size
-    )
+    agreement = {"agreement": values["agreement"]} if "agreement" in values else {}
+    return found | terms | agreement
 
 
 def _value(mean: WeightedSum) -> float:
     return float(mean.total) / max(int(mean.count), 1)
 
 
-def score_batch(run: StepSpec, params: Params, teacher_params: Params, batch: Batch) -> Scores:
+def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch) -> Scores:
     """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
-    masked = mask_batch(run.masking, VALIDATION_SEED, batch)
+    spec = plan.spec
+    assert spec.masking is not None
+    masked = mask_batch(spec.masking, VALIDATION_SEED, batch)
     rows = masked["tokens"].shape[0]
-    size = math.gcd(rows, run.micro_rows)
+    size = math.gcd(rows, plan.micro_rows)
     split = {k: v.reshape(rows // size, size, *v.shape[1:]) for k, v in masked.items()}
 
     def one(part: Batch) -> Scores:
-        return _score(run, params, teacher_params, part)
+        return _score(plan, params, constants, part)
 
     return jax.tree.map(lambda leaf: leaf.sum(0), jax.lax.map(one, split))
 
 
-def _score(run: StepSpec, params: Params, teacher_params: Params, masked: Batch) -> Scores:
-    hidden = run.student.apply({"params": params}, masked, method="encode")
-    student = {"params": params}
-    ordinary = masked["segments"] > 0
-    cosine, teacher_hidden = _nothing(), None
-    if run.teacher is not None and (_same_vocabulary(run) or _same_width(run)):
-        teacher_hidden = run.teacher.apply({"params": teacher_params}, masked, method="encode")
-        if _same_width(run):
-            cosine = losses.cosine(hidden, teacher_hidden, ordinary)
-    if run.teacher is None or teacher_hidden is None or not _same_vocabulary(run):
-        places = masked_positions(run.masking, masked["labels"])
-        features = run.student.apply(student, gather_rows(hidden, places), method="transform")
-        labels = gather_rows(masked["labels"], places)
-        scores = _chunked(run, lambda part: _pretraining(params, *part), (features, labels))
-        return dataclasses.replace(scores, losses=dataclasses.replace(scores.losses, cosine=cosine))
-    columns = (
-        run.student.apply(student, hidden, method="transform"),
-        run.teacher.apply({"params": teacher_params}, teacher_hidden, method="transform"),
-        masked["labels"],
-        ordinary,
-    )
-    scores = _chunked(run, lambda part: _distillation(run, params, teacher_params, *part), columns)
-    return Scores(
-        dataclasses.replace(scores.losses, cosine=cosine),
-        scores.accuracy,
-        scores.agreement,
-    )
+def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> Scores:
+    spec = plan.spec
+    requests = requests_of(plan.objectives, spec.student.config, spec.targets.config)
+    student = spec.student(params, masked, requests.student, None)
+    teacher = None
+    if requests.teacher is not None:
+        teacher = spec.targets(constants.targets, masked, requests.teacher)
+    assert spec.masking is not None
+    most = spec.masking.most(masked["labels"].shape[-1])
+    inputs = Inputs(student, teacher, masked, spec.loss, spec.loss.temperature, most)
+    found = {one.name: one.compute(inputs) for one in plan.others if one.compute is not None}
+    return _of_logits(plan, inputs) | found if plan.of_logits else found
 
 
-def _chunked(run: StepSpec, score: Callable[..., Scores], columns: tuple[Array, ...]) -> Scores:
+def _of_logits(plan: _Plan, inputs: Inputs) -> Scores:
+    """The sums that need logits, of all tokens or of the labelled ones."""
+    labels, ordinary = inputs.batch["labels"], inputs.batch["segments"] > 0
+    hidden = [inputs.student.intermediates.last]
+    heads = [_head(inputs.student)]
+    if plan.compared:
+        assert inputs.teacher is not None
+        hidden.append(inputs.teacher.intermediates.last)
+        heads.append(_head(inputs.teacher))
+    else:
+        positions = masked_positions(labels, inputs.max_masked)
+        hidden = [gather_rows(states, positions) for states in hidden]
+        labels, ordinary = (gather_rows(array, positions) for array in (labels, ordinary))
+    features = [head.transform(states) for head, states in zip(heads, hidden, strict=True)]
+
+    def score(part: tuple[Array, ...]) -> Scores:
+        labels, ordinary, *features = part
+        logits = [_logits(head, own) for head, own in zip(heads, features, strict=True)]
+        return _of_chunk(plan, logits, labels, ordinary)
+
+    return _chunked(plan.spec.loss.chunk, score, (labels, ordinary, *features))
+
+
+def _head(side: Outputs) -> MaskedLMOutput:
+    assert side.masked_lm is not None
+    return side.masked_lm
+
+
+def _of_chunk(plan: _Plan, logits: Sequence[Array], labels: Array, ordinary: Array) -> Scores:
+    spec = plan.spec
+    labelled = labels != losses.IGNORE
+    selected = labelled if spec.loss.positions == "masked" else ordinary
+    student, teacher = logits[0], logits[1] if plan.compared else None
+    scores = {
+        one.name: one.vocabulary.plain(student, teacher, labels, selected, spec.loss.temperature)
+        for one in plan.of_logits
+        if one.vocabulary is not None
+    }
+    scores["accuracy"] = _counted(metrics.accuracy(student, labels, labelled))
+    if teacher is not None:
+        scores["agreement"] = _counted(metrics.agreement(student, teacher, labelled))
+    return scores
+
+
+def _chunked(
+    chunk: int, score: Callable[[tuple[Array, ...]], Scores], columns: tuple[Array, ...]
+) -> Scores:
     tokens = columns[0].shape[0] * columns[0].shape[1]
-    chunk = min(run.loss.chunk, tokens)
+    chunk = min(chunk, tokens)
 
     def split(column: Array) -> Array:
         flat = column.reshape(tokens, *column.shape[2:])
@@ -178,50 +221,10 @@ def _chunked(run: StepSpec, score: Callable[..., Scores], columns: tuple[Array, 
     return jax.tree.map(lambda leaf: leaf.sum(0), scores)
 
 
-def _logits(params: Params, features: Array) -> Array:
-    table, bias = output_table(params)
-    product = jnp.matmul(
-        features, table.T.astype(features.dtype), preferred_element_type=jnp.float32
-    )
-    return product + bias
+def _logits(head: MaskedLMOutput, features: Array) -> Array:
+    table = head.table.T.astype(features.dtype)
+    return jnp.matmul(features, table, preferred_element_type=jnp.float32) + head.bias
 
 
-def _pretraining(params: Params, features: Array, labels: Int[Array, " chunk"]) -> Scores:
-    logits = _logits(params, features)
-    return Scores(
-        Means(_nothing(), losses.masked_lm(logits, labels), _nothing(), _nothing()),
-        _mean(metrics.accuracy(logits, labels, labels != losses.IGNORE)),
-        _nothing(),
-    )
-
-
-def _distillation(
-    run: StepSpec,
-    params: Params,
-    teacher_params: Params,
-    features: Array,
-    teacher_features: Array,
-    labels: Int[Array, " chunk"],
-    ordinary: Array,
-) -> Scores:
-    logits = _logits(params, features)
-    teacher_logits = _logits(teacher_params, teacher_features)
-    labelled = labels != losses.IGNORE
-    selected = labelled if run.loss.positions == "masked" else ordinary
-    soft = losses.soft_target(logits, teacher_logits, selected, temperature=run.loss.temperature)
-    mse = _nothing()
-    if run.loss.uses("logit_mse"):
-        mse = losses.logit_mse(logits, teacher_logits, selected)
-    return Scores(
-        Means(soft, losses.masked_lm(logits, labels), _nothing(), mse),
-        _mean(metrics.accuracy(logits, labels, labelled)),
-        _mean(metrics.agreement(logits, teacher_logits, labelled)),
-    )
-
-
-def _mean(counted: tuple[Array, Array]) -> WeightedSum:
+def _counted(counted: tuple[Array, Array]) -> WeightedSum:
     return WeightedSum(counted[0].astype(jnp.float32), counted[1].astype(jnp.int32))
-
-
-def _nothing() -> WeightedSum:
-    return WeightedSum(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))

@@ -31,7 +31,7 @@ def test_bert_base_has_the_known_forward_flops() -> None:
 
 def test_distillation_costs_what_was_counted_by_hand() -> None:
     flops = training_flops(
-        shape(12), shape(6), length=0, teacher_logits=True, cosine=True, decoded_share=1.0
+        shape(12), shape(6), length=0, teacher_logits=True, teacher_hidden=True, decoded_share=1.0
     )
     vocabulary = 2 * 768 * 30522 + 2 * 768**2
     assert flops.teacher == pytest.approx(0.1699e9 + vocabulary, rel=1e-3)
@@ -41,7 +41,12 @@ def test_distillation_costs_what_was_counted_by_hand() -> None:
 
 def test_a_teacher_that_no_loss_needs_costs_nothing() -> None:
     flops = training_flops(
-        shape(12), shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.15
+        shape(12),
+        shape(6),
+        length=128,
+        teacher_logits=False,
+        teacher_hidden=False,
+        decoded_share=0.15,
     )
     assert flops.teacher == 0
     assert flops.teacher_share == 0
@@ -51,7 +56,7 @@ def test_frozen_embeddings_have_no_gradient() -> None:
     def student(tied: bool, frozen: bool) -> float:
         return training_flops(
             None, dataclasses.replace(shape(6), tied=tied), length=128, teacher_logits=False,
-            cosine=False, decoded_share=0.5, frozen_embeddings=frozen,
+            teacher_hidden=False, decoded_share=0.5, frozen_embeddings=frozen,
         ).student  # fmt: skip
 
     # Neither for what the first layer's queries, keys and values are made of, nor, tied, the table.
@@ -62,7 +67,7 @@ def test_frozen_embeddings_have_no_gradient() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "logits", "cosine"),
+    ("flags", "logits", "hidden"),
     [
         ([], True, True),
         (["loss.soft_target=0"], False, True),
@@ -77,7 +82,7 @@ def test_frozen_embeddings_have_no_gradient() -> None:
     ],
 )
 def test_a_config_is_counted_with_what_its_losses_need(
-    flags: list[str], logits: bool, cosine: bool
+    flags: list[str], logits: bool, hidden: bool
 ) -> None:
     config = config_source.read("base", [f"--config.{flag}" for flag in flags])
     expected = training_flops(
@@ -85,17 +90,31 @@ def test_a_config_is_counted_with_what_its_losses_need(
         shape(6),
         length=128,
         teacher_logits=logits,
-        cosine=cosine,
+        teacher_hidden=hidden,
         decoded_share=1.0 if logits else 0.15,
     )
+    assert config_flops(config, shape(12), shape(6), length=128) == expected
+
+
+def test_without_a_loss_of_logits_nothing_is_decoded() -> None:
+    flags = ["--config.loss.soft_target=0", "--config.loss.masked_lm=0"]
+    expected = training_flops(
+        shape(12),
+        shape(6),
+        length=128,
+        teacher_hidden=True,
+        teacher_logits=False,
+        decoded_share=0.0,
+    )
+    config = config_source.read("base", flags)
     assert config_flops(config, shape(12), shape(6), length=128) == expected
 
 
 def test_recomputed_layers_cost_one_forward_pass_more() -> None:
     def student(recomputed: str) -> float:
         return training_flops(
-            None, shape(6), length=128, teacher_logits=False, cosine=False, decoded_share=0.0,
-            recomputed=recomputed,  # type: ignore[arg-type]
+            None, shape(6), length=128, teacher_logits=False, teacher_hidden=False,
+            decoded_share=0.0, recomputed=recomputed,  # type: ignore[arg-type]
         ).student  # fmt: skip
 
     assert student("layer") == pytest.approx(student("none") * 4 / 3)

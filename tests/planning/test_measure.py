@@ -27,7 +27,7 @@ def test_state_by_kind_is_the_parameters_bytes(tiny_program) -> None:
     program = tiny_program(**{"precision.teacher": "bfloat16"})
     memory = memory_by_kind(program, None)
     student = sum(leaf.size for leaf in jax.tree.leaves(program.state.params))
-    teacher = sum(leaf.size for leaf in jax.tree.leaves(program.teacher_params))
+    teacher = sum(leaf.size for leaf in jax.tree.leaves(program.constants))
     assert memory.student == 4 * student
     assert memory.teacher == 2 * teacher
     # Two moments for each parameter, and the counts of optimizer and schedule.

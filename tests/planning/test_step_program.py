@@ -13,7 +13,7 @@ from distil_jax.planning.flops import training_flops
 from distil_jax.planning.measure import tree_bytes
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.step_program import StepProgram
-from distil_jax.training.step import start
+from distil_jax.training.step import initial_state
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def parsed(tiny_program: Callable[..., StepProgram]) -> tuple[StepProgram, hlo.P
 def said_flops(program: StepProgram, models: ModelShapes, **changes) -> float:
     """Of collective device's step, counted from the shapes."""
     tokens = program.batch["tokens"]
-    figures = {"teacher_logits": True, "cosine": True, "decoded_share": 1.0} | changes
+    figures = {"teacher_logits": True, "teacher_hidden": True, "decoded_share": 1.0} | changes
     counted = training_flops(models.teacher, models.student, length=tokens.shape[1], **figures)
     return counted.total * (tokens.size // program.devices.count)
 
@@ -33,7 +33,7 @@ def said_flops(program: StepProgram, models: ModelShapes, **changes) -> float:
 def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks(parsed) -> None:
     program, compiled = parsed
     vocabulary, chunk = program.spec.student.config.vocabulary, program.spec.loss.chunk
-    tables = {leaf.shape for leaf in jax.tree.leaves((program.state, program.teacher_params))}
+    tables = {leaf.shape for leaf in jax.tree.leaves((program.state, program.constants))}
     tables |= {shape[::-1] for shape in tables}
     wide = {
         shape.dimensions
@@ -49,7 +49,7 @@ def test_no_array_has_the_vocabulary_and_more_rows_than_two_chunks(parsed) -> No
 def test_the_gradient_is_summed_once_and_outside_of_every_loop(parsed) -> None:
     program, compiled = parsed
     # Micro-batches, and chunks of tokens inside of each: both turn more than once on a device.
-    assert program.spec.micro_rows < program.batch["tokens"].shape[0] // program.devices.count
+    assert program.spec.micro_batches > 1
     turns = {compiled.times[name] for name in compiled.in_loops}
     assert max(turns) > min(turns) > 1
     collectives = hlo_counts.collectives(compiled)
@@ -72,7 +72,7 @@ def test_products_are_the_counted_minimum(parsed, tiny_models) -> None:
     ("changes", "said"),
     [
         ({"student.freeze": "embeddings"}, {"frozen_embeddings": True}),
-        ({"loss.soft_target": 0, "loss.cosine": 0, "loss.logit_mse": 1}, {"cosine": False}),
+        ({"loss.soft_target": 0, "loss.cosine": 0, "loss.logit_mse": 1}, {"teacher_hidden": False}),
     ],
 )
 def test_other_losses_and_frozen_embeddings_cost_what_is_said_of_them(
@@ -100,7 +100,7 @@ def test_it_is_the_very_program_that_a_run_compiles(
     program, _ = parsed
     run, devices = program.spec, program.devices
     params = devices.replicate(initialize(tiny_models.student, jax.random.key(0)))
-    state = devices.replicate(start(run, params))
+    state = devices.replicate(initial_state(run.optimizer, params))
     batch = devices.split({n: np.zeros(leaf.shape, np.int32) for n, leaf in program.batch.items()})
     for real, abstract in ((state, program.state), (batch, program.batch)):
         modelss = zip(jax.tree.leaves(real), jax.tree.leaves(abstract), strict=True)

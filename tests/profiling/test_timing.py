@@ -31,7 +31,7 @@ def rows(pause: float) -> Iterator[dict[str, np.ndarray]]:
         number += 1
 
 
-def counting(state, teacher_params, batch):
+def counting(state, constants, batch):
     return state + 1, {"tokens": batch["tokens"].sum()}
 
 

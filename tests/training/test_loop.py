@@ -16,7 +16,7 @@ from distil_jax.training.loop import Cadence, Loop, train
 from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import devices
 from distil_jax.training.progress import Display
-from distil_jax.training.step import State
+from distil_jax.training.step import Constants, State
 from distil_jax.training.trace import Trace
 
 
@@ -74,7 +74,7 @@ def run(
     loop = Loop(
         step=jax.jit(step),
         devices=places,
-        teacher_params={},
+        constants=Constants(),
         batches=batches(),
         validate=lambda _: {"loss": held_out_loss},
         save=diary.save,

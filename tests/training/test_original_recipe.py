@@ -1,11 +1,11 @@
 """The step against the paper's formulas in PyTorch, on transformers' models, same weights."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 import torch
 from transformers import BertForMaskedLM, DistilBertForMaskedLM
@@ -14,11 +14,17 @@ from distil_jax import pretrained
 from distil_jax.configuration.source import read
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
-from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.models import EncoderConfig, initialize, student_from_teacher
 from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.writing import named_tensors
-from distil_jax.training import weights
-from distil_jax.training.step import StepSpec, accumulate, loss_counts, normalize_by_global_count
+from distil_jax.training.step import (
+    Constants,
+    accumulate,
+    loss_counts,
+    normalize_by_global_count,
+)
+
+from .specs import step_spec
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=211, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=40,
@@ -46,29 +52,19 @@ BATCH = masked_batch()
 
 
 def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float = 0.0):
-    values = {**WEIGHTS, "logit_mse": logit_mse, "temperature": temperature}
-    values |= {"positions": positions, "chunk": 32}
-    loss = read("base", [f"--config.loss.{key}={value}" for key, value in values.items()]).loss
-    run = StepSpec(
-        student=MaskedLM(STUDENT_SHAPE),
-        teacher=MaskedLM(SHAPE),
-        loss=loss,
-        weights=weights.by_step(loss, 10),
-        freeze="none",
-        clip=0.0,
-        masking=Masking(211, (0, 1, 2, 3, 4), 4, 40, 80, 10),
-        optimizer=optax.sgd(0.05),
-        schedule=optax.constant_schedule(0.05),
-        seed=0,
-        micro_rows=2,
-        product_dtype="float32",
+    base = read("base", [f"--config.loss.temperature={temperature}", "--config.loss.chunk=32"]).loss
+    loss = dataclasses.replace(
+        base, weights={**base.weights, "logit_mse": logit_mse}, positions=positions
     )
+    # Two rows at one time, of which 40 % may be masked.
+    masking = Masking(211, (0, 1, 2, 3, 4), 4, 40, 80, 10)
+    run = step_spec(STUDENT_SHAPE, SHAPE, loss, masking=masking, micro_batches=2)
     batch = {name: jnp.asarray(value) for name, value in BATCH.items()}
-    scales = normalize_by_global_count(
-        weights.by_step(loss, 1)(jnp.zeros((), jnp.int32)), loss_counts(loss, batch)
-    )
+    scales = normalize_by_global_count(run.weights(jnp.int32(0)), loss_counts(run, batch))
     return jax.jit(
-        lambda params: accumulate(run, params, TEACHER, batch, scales, jax.random.key(0))
+        lambda params: accumulate(
+            run, params, Constants(TEACHER), batch, scales, temperature, jax.random.key(0)
+        )
     )(params)
 
 
@@ -121,7 +117,7 @@ def test_losses_and_gradients_equal_pytorchs(
     losses = theirs(teacher, student, positions, temperature)
     losses = {name: loss for name, loss in losses.items() if weights_of[name]}
     for name, loss in losses.items():
-        assert float(getattr(means, name).value()) == pytest.approx(loss.item(), rel=1e-5), name
+        assert float(means[name].value()) == pytest.approx(loss.item(), rel=1e-5), name
     sum(weights_of[name] * loss for name, loss in losses.items()).backward()
     expected = {n: p.grad.numpy() for n, p in student.named_parameters() if p.grad is not None}
     found = dict(named_tensors(STUDENT_SHAPE, gradient, "masked_lm"))
@@ -140,7 +136,7 @@ def test_ten_sgd_steps_stay_together(torch_models) -> None:
     for _ in range(10):
         gradient, means = ours("all", 2.0, params)
         params = jax.tree.map(lambda p, g: p - 0.05 * g, params, gradient)
-        curves[0].append(sum(w * float(getattr(means, n).value()) for n, w in WEIGHTS.items()))
+        curves[0].append(sum(w * float(means[n].value()) for n, w in WEIGHTS.items()))
         optimizer.zero_grad()
         found = theirs(teacher, student, "all", 2.0)
         loss = sum(weight * found[name] for name, weight in WEIGHTS.items())

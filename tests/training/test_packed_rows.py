@@ -14,17 +14,17 @@ from hypothesis import given, settings
 
 from distil_jax.configuration.source import read
 from distil_jax.data import packing
-from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
-from distil_jax.training import weights
 from distil_jax.training.step import (
-    StepSpec,
+    Constants,
     accumulate,
     loss_counts,
     mask_batch,
     normalize_by_global_count,
 )
+
+from .specs import MASKING, step_spec
 
 LENGTH = 24
 BERT = EncoderConfig(
@@ -35,7 +35,6 @@ BERT = EncoderConfig(
 ROBERTA = dataclasses.replace(
     BERT, model_type="roberta", pad_token=1, position_offset=2, token_types=1, norm_epsilon=1e-5
 )
-MASKING = Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10)
 LOSS = read("base", ["--config.loss.chunk=32"]).loss
 Rows = dict[str, np.ndarray]
 
@@ -83,26 +82,16 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     teacher = initialize(shape, jax.random.key(1))
     student_shape, student = student_from_teacher(shape, teacher, (0, 2))
     loss = dataclasses.replace(LOSS, **changes)
-    run = StepSpec(
-        student=MaskedLM(student_shape, scan=True),
-        teacher=MaskedLM(shape, scan=True),
-        loss=loss,
-        weights=weights.by_step(loss, 1),
-        freeze="none",
-        clip=0.0,
-        # One sequence alone may be labelled all over; the packed row it came from was not.
-        masking=dataclasses.replace(MASKING, percent=100),
-        optimizer=optax.sgd(0.1),
-        schedule=optax.constant_schedule(0.1),
-        seed=0,
-        micro_rows=len(rows["tokens"]),
-        product_dtype="float32",
-    )
+    # One sequence alone may be labelled all over; the packed row it came from was not.
+    masking = dataclasses.replace(MASKING, percent=100)
+    run = step_spec(student_shape, shape, loss, scan=True, masking=masking)
 
     @jax.jit
     def both(params: Any, batch: Any) -> Any:
-        scales = normalize_by_global_count(run.weights(jnp.int32(0)), loss_counts(loss, batch))
-        return accumulate(run, params, teacher, batch, scales, jax.random.key(0))
+        scales = normalize_by_global_count(run.weights(jnp.int32(0)), loss_counts(run, batch))
+        return accumulate(
+            run, params, Constants(teacher), batch, scales, jnp.float32(2.0), jax.random.key(0)
+        )
 
     return jax.device_get(both(student, {k: jnp.asarray(v) for k, v in rows.items()}))
 
@@ -121,10 +110,10 @@ def test_losses_and_gradients_of_packed_rows_are_those_of_separate_ones(
     gradient, means = gradient_and_means(shape, packed, positions=positions)
     expected, expected_means = gradient_and_means(shape, alone, positions=positions)
     for name in ("soft_target", "masked_lm", "cosine"):
-        ours, theirs = getattr(means, name), getattr(expected_means, name)
+        ours, theirs = means[name], expected_means[name]
         assert int(ours.count) == int(theirs.count) > 0
         assert float(ours.value()) == pytest.approx(float(theirs.value()), rel=1e-6), name
-    assert int(means.cosine.count) == sum(map(len, sequences()))
+    assert int(means["cosine"].count) == sum(map(len, sequences()))
     whole = float(optax.tree.norm(expected))
     pairs = jax.tree_util.tree_leaves_with_path(gradient)
     for (path, ours), theirs in zip(pairs, jax.tree.leaves(expected), strict=True):

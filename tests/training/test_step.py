@@ -12,18 +12,22 @@ import pytest
 from distil_jax.configuration.loss import Loss
 from distil_jax.configuration.schema import Optimizer
 from distil_jax.configuration.source import read
-from distil_jax.data.masking import Masking
-from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.losses import WeightedSum
+from distil_jax.models import EncoderConfig, initialize, student_from_teacher
 from distil_jax.training import optimizer, step, weights
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
+    Constants,
     StepSpec,
     accumulate,
+    initial_state,
     loss_counts,
     mask_batch,
     normalize_by_global_count,
     train_step,
 )
+
+from .specs import model, step_spec
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=97, hidden_size=16, layers=4, heads=2, mlp_size=32, positions=32,
@@ -32,11 +36,8 @@ SHAPE = EncoderConfig(
 TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (0, 3))
 LOSS = read("base", ["--config.loss.chunk=64"]).loss
+TARGETS = Constants(TEACHER)
 ROWS, LENGTH = 64, 24
-
-
-def weighted(**weights: float) -> Loss:
-    return dataclasses.replace(LOSS, weights={**LOSS.weights, **weights})
 
 
 def batch() -> dict[str, np.ndarray]:
@@ -54,42 +55,43 @@ def batch() -> dict[str, np.ndarray]:
     }
 
 
-def distillation(**changes: object) -> StepSpec:
-    loss = changes.setdefault("loss", LOSS)
-    run = StepSpec(
-        student=MaskedLM(STUDENT_SHAPE),
-        teacher=MaskedLM(SHAPE),
-        loss=LOSS,
-        weights=weights.by_step(loss, 200),
-        freeze="none",
-        clip=0.0,
-        masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
-        optimizer=optax.sgd(0.1),
-        schedule=optax.constant_schedule(0.1),
-        seed=0,
-        micro_rows=ROWS,
-        product_dtype="float32",
+def weighted(**values: float) -> Loss:
+    return dataclasses.replace(LOSS, weights={**LOSS.weights, **values})
+
+
+def distillation(*, loss: Loss = LOSS, **changes: object) -> StepSpec:
+    return step_spec(STUDENT_SHAPE, SHAPE, loss, **changes)
+
+
+def scales(spec: StepSpec, counts: dict) -> dict[str, jax.Array]:
+    return normalize_by_global_count(spec.weights(jnp.int32(0)), counts)
+
+
+def accumulated(
+    spec: StepSpec, batch: dict, constants: Constants = TARGETS, *, counts: dict | None = None
+) -> tuple[dict, dict[str, WeightedSum]]:
+    """The gradient and the sums of a masked batch, without dropout."""
+    counts = loss_counts(spec, batch) if counts is None else counts
+    key = jax.random.key(0)
+    return accumulate(
+        spec, STUDENT, constants, batch, scales(spec, counts), spec.loss.temperature, key
     )
-    return dataclasses.replace(run, **changes)
 
 
-def scales(run: StepSpec, counts) -> weights.LossWeights:
-    return normalize_by_global_count(run.weights(jnp.int32(0)), counts)
+def gradient_on(devices: int, mode: str, spec: StepSpec):
+    """The summed gradient and sums, as the step computes them before the optimizer."""
 
-
-def gradient_on(devices: int, mode: str, run: StepSpec):
-    """The summed gradient and means, as the step computes them before the optimizer."""
-
-    def body(params, teacher_params, batch, *, sum_over_devices, device):
-        masked = mask_batch(run.masking, run.seed, batch)
-        counts = sum_over_devices(loss_counts(run.loss, masked))
-        return sum_over_devices(
-            accumulate(run, params, teacher_params, masked, scales(run, counts), jax.random.key(0))
+    def body(params, constants, batch, *, sum_over_devices, device):
+        masked = mask_batch(spec.masking, spec.seed, batch)
+        of_all = scales(spec, sum_over_devices(loss_counts(spec, masked)))
+        found = accumulate(
+            spec, params, constants, masked, of_all, jnp.float32(2.0), jax.random.key(0)
         )
+        return sum_over_devices(found)
 
     where = Devices(mode, tuple(jax.devices()[:devices]))
-    teacher, student = where.replicate(TEACHER), where.replicate(STUDENT)
-    return jax.device_get(where.map(body)(student, teacher, where.split(batch())))
+    constants, student = where.replicate(TARGETS), where.replicate(STUDENT)
+    return jax.device_get(where.map(body)(student, constants, where.split(batch())))
 
 
 WHOLE = gradient_on(1, "jit", distillation())
@@ -112,9 +114,10 @@ def assert_same_gradient(gradient, expected, tolerance: float = 1e-5) -> None:
     [("jit", 1, 8), ("jit", 1, 1), ("jit", 2, 4), ("jit", 8, 8), ("pmap", 1, 8), ("pmap", 8, 1)],
 )
 def test_accumulation_equals_the_undivided_batch(mode: str, devices: int, micro: int) -> None:
-    gradient, means = gradient_on(devices, mode, distillation(micro_rows=micro))
+    parts = ROWS // devices // micro
+    gradient, means = gradient_on(devices, mode, distillation(micro_batches=parts))
     for name in ("soft_target", "masked_lm", "cosine"):
-        ours, theirs = getattr(means, name), getattr(WHOLE[1], name)
+        ours, theirs = means[name], WHOLE[1][name]
         assert int(ours.count) == int(theirs.count)
         assert float(ours.total) == pytest.approx(float(theirs.total), rel=1e-6)
     assert_same_gradient(gradient, WHOLE[0])
@@ -122,20 +125,16 @@ def test_accumulation_equals_the_undivided_batch(mode: str, devices: int, micro:
 
 def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
     """What the original code does: every micro-batch divided by its own count, then averaged."""
-    run = distillation(micro_rows=8)
+    run = distillation()
     parts = [{k: jnp.asarray(v[i : i + 8]) for k, v in batch().items()} for i in range(0, ROWS, 8)]
     masked = [mask_batch(run.masking, 0, part) for part in parts]
-    one = jax.jit(
-        lambda part: accumulate(
-            run, STUDENT, TEACHER, part, scales(run, loss_counts(LOSS, part)), jax.random.key(0)
-        )
-    )
+    one = jax.jit(lambda part: accumulated(run, part))
     means = [one(part) for part in masked]
     gradient = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *(m[0] for m in means))
     with pytest.raises(AssertionError):
         assert_same_gradient(jax.device_get(gradient), WHOLE[0], tolerance=1e-3)
-    average = np.mean([float(m[1].masked_lm.value()) for m in means])
-    assert average != pytest.approx(float(WHOLE[1].masked_lm.value()), rel=1e-4)
+    average = np.mean([float(m[1]["masked_lm"].value()) for m in means])
+    assert average != pytest.approx(float(WHOLE[1]["masked_lm"].value()), rel=1e-4)
 
 
 @pytest.mark.parametrize("positions", ["all", "masked"])
@@ -144,10 +143,11 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
 
     run = distillation(loss=dataclasses.replace(LOSS, positions=positions))
     masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
-    logits = run.student.apply({"params": STUDENT}, masked)
-    teacher_logits = run.teacher.apply({"params": TEACHER}, masked)
-    hidden = run.student.apply({"params": STUDENT}, masked, method="encode")
-    teacher_hidden = run.teacher.apply({"params": TEACHER}, masked, method="encode")
+    student, teacher = run.student.module, run.targets.model.module
+    logits = student.apply({"params": STUDENT}, masked)
+    teacher_logits = teacher.apply({"params": TEACHER}, masked)
+    hidden = student.apply({"params": STUDENT}, masked, method="encode")
+    teacher_hidden = teacher.apply({"params": TEACHER}, masked, method="encode")
     ordinary = masked["segments"] > 0
     selected = ordinary if positions == "all" else masked["labels"] != losses.IGNORE
     expected = losses.distilbert_loss(
@@ -155,9 +155,7 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
         losses.masked_lm(logits, masked["labels"]),
         losses.cosine(hidden, teacher_hidden, ordinary),
     )
-    _, means = accumulate(
-        run, STUDENT, TEACHER, masked, scales(run, loss_counts(run.loss, masked)), jax.random.key(0)
-    )
+    _, means = accumulated(run, masked)
     assert float(
         weights.weighted(weights.by_step(run.loss, 1)(jnp.zeros((), jnp.int32)), means)
     ) == pytest.approx(float(expected), rel=1e-5)
@@ -168,7 +166,7 @@ def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> Non
     curves = []
     for devices in (1, 2, 8):
         where = Devices(mode, tuple(jax.devices()[:devices]))
-        run = distillation(micro_rows=ROWS // devices)
+        run = distillation()
         traced = []
 
         def body(*arguments, run=run, traced=traced, **named):
@@ -176,8 +174,8 @@ def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> Non
             return train_step(run, *arguments, **named)
 
         compiled = where.map(body, donate=True)
-        state = where.replicate(step.start(run, jax.tree.map(jnp.copy, STUDENT)))
-        teacher = where.replicate(TEACHER)
+        state = where.replicate(initial_state(run.optimizer, jax.tree.map(jnp.copy, STUDENT)))
+        teacher = where.replicate(TARGETS)
         losses = []
         for _ in range(5):
             state, values = compiled(state, teacher, where.split(batch()))
@@ -190,43 +188,38 @@ def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> Non
 
 
 def test_without_a_teacher_only_masked_lm_is_learned() -> None:
-    run = distillation(teacher=None, loss=weighted(soft_target=0.0, cosine=0.0))
+    run = step_spec(STUDENT_SHAPE, None, weighted(soft_target=0.0, cosine=0.0))
     masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
-    counts = loss_counts(run.loss, masked)
-    gradient, means = accumulate(run, STUDENT, {}, masked, scales(run, counts), jax.random.key(0))
-    assert float(means.masked_lm.value()) == pytest.approx(
-        float(WHOLE[1].masked_lm.value()), rel=1e-6
+    gradient, means = accumulated(run, masked, Constants())
+    assert means.keys() == {"masked_lm"}
+    assert float(means["masked_lm"].value()) == pytest.approx(
+        float(WHOLE[1]["masked_lm"].value()), rel=1e-6
     )
-    assert (float(means.soft_target.total), float(means.cosine.total)) == (0.0, 0.0)
     assert float(optax.tree.norm(gradient)) > 0
 
 
 def test_dropout_is_repeatable_and_differs_between_steps() -> None:
     shape = dataclasses.replace(STUDENT_SHAPE, dropout=0.5)
-    run = distillation(student=MaskedLM(shape))
+    run = distillation(student=model(shape))
     where = Devices("jit", tuple(jax.devices()[:1]))
     compiled = where.map(partial(train_step, run))
-    state = step.start(run, STUDENT)
-    first = compiled(state, TEACHER, where.split(batch()))[1]["loss"]
-    again = compiled(state, TEACHER, where.split(batch()))[1]["loss"]
+    state = initial_state(run.optimizer, STUDENT)
+    first = compiled(state, TARGETS, where.split(batch()))[1]["loss"]
+    again = compiled(state, TARGETS, where.split(batch()))[1]["loss"]
     later = dataclasses.replace(state, step=state.step + 1)
-    other = compiled(later, TEACHER, where.split(batch()))[1]["loss"]
+    other = compiled(later, TARGETS, where.split(batch()))[1]["loss"]
     assert float(first) == float(again) != float(other)
 
 
 def test_bfloat16_follows_float32() -> None:
     curves = []
     for dtype in ("float32", "bfloat16"):
-        run = distillation(
-            student=MaskedLM(STUDENT_SHAPE, dtype=jnp.dtype(dtype)),
-            teacher=MaskedLM(SHAPE, dtype=jnp.dtype(dtype)),
-            product_dtype=dtype,
-            optimizer=optax.sgd(0.02),
-        )
+        run = distillation(dtype=dtype, optimizer=optax.sgd(0.02))
         where = Devices("jit", tuple(jax.devices()[:1]))
-        compiled, state, losses = where.map(partial(train_step, run)), step.start(run, STUDENT), []
+        compiled, losses = where.map(partial(train_step, run)), []
+        state = initial_state(run.optimizer, STUDENT)
         for _ in range(20):
-            state, values = compiled(state, TEACHER, where.split(batch()))
+            state, values = compiled(state, TARGETS, where.split(batch()))
             losses.append(float(values["loss"]))
         curves.append(losses)
     assert curves[0][-1] < 0.9 * curves[0][0]
@@ -235,19 +228,18 @@ def test_bfloat16_follows_float32() -> None:
 
 def test_means_have_the_counts_that_were_known_before() -> None:
     masked = mask_batch(distillation().masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
-    counts = loss_counts(LOSS, masked)
+    counts = loss_counts(distillation(), masked)
+    assert counts.keys() == WHOLE[1].keys() == {"soft_target", "masked_lm", "cosine"}
     for name, count in counts.items():
-        if name == "logit_mse":  # this run does not use it
-            continue
-        mean: Mean = getattr(WHOLE[1], name)
-        assert int(mean.count) == int(count)
+        assert int(WHOLE[1][name].count) == int(count)
 
 
 def run_steps(run: StepSpec, number: int) -> tuple[step.State, list[dict]]:
     where = Devices("jit", tuple(jax.devices()[:1]))
-    compiled, state, seen = where.map(partial(train_step, run)), step.start(run, STUDENT), []
+    compiled, seen = where.map(partial(train_step, run)), []
+    state = initial_state(run.optimizer, STUDENT)
     for _ in range(number):
-        state, values = compiled(state, TEACHER, where.split(batch()))
+        state, values = compiled(state, TARGETS, where.split(batch()))
         seen.append({name: float(value) for name, value in values.items()})
     return state, seen
 
@@ -302,11 +294,11 @@ def test_the_state_keeps_its_types_whatever_the_parameters_are() -> None:
     """Else a checkpoint of bfloat16 parameters could not be restored."""
     halves = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), STUDENT)
     adam = optimizer.make(Optimizer(1e-3, "linear", 0.0, 0.9, 0.98, 1e-6, 0.1, 0.0), 10)
-    run = distillation(student=MaskedLM(STUDENT_SHAPE, dtype=jnp.bfloat16), optimizer=adam)
+    run = distillation(student=model(STUDENT_SHAPE, "bfloat16"), optimizer=adam)
     where = Devices("jit", tuple(jax.devices()[:1]))
-    before = step.start(run, halves)
+    before = initial_state(run.optimizer, halves)
     compiled = where.map(partial(train_step, run))
-    after, _ = jax.eval_shape(compiled, before, TEACHER, where.split(batch()))
+    after, _ = jax.eval_shape(compiled, before, TARGETS, where.split(batch()))
     told = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (before, after)]
     assert told[0] == told[1]
     assert {leaf.dtype for leaf in jax.tree.leaves(after.params)} == {jnp.dtype("bfloat16")}

@@ -1,22 +1,23 @@
 """Held-out figures: whole, weighted by counts, and the same however the rows are batched."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from distil_jax import losses
 from distil_jax.configuration.loss import Loss
 from distil_jax.configuration.source import read
-from distil_jax.data.masking import Masking
-from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
-from distil_jax.training import weights
+from distil_jax.models import EncoderConfig, initialize, student_from_teacher
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import StepSpec, mask_batch
+from distil_jax.training.step import Constants, StepSpec, mask_batch
+from distil_jax.training.targets import NoTargets
 from distil_jax.training.validation import VALIDATION_SEED, validator
+
+from .specs import step_spec
 
 SHAPE = EncoderConfig(
     model_type="bert", vocabulary=97, hidden_size=16, layers=2, heads=2, mlp_size=32, positions=32,
@@ -26,24 +27,7 @@ TEACHER = initialize(SHAPE, jax.random.key(1))
 STUDENT_SHAPE, STUDENT = student_from_teacher(SHAPE, TEACHER, (1,))
 ROWS, LENGTH = 10, 24
 LOSS = read("base", ["--config.loss.chunk=32"]).loss
-RUN = StepSpec(
-    student=MaskedLM(STUDENT_SHAPE),
-    teacher=MaskedLM(SHAPE),
-    loss=LOSS,
-    weights=weights.by_step(LOSS, 10),
-    freeze="none",
-    clip=0.0,
-    masking=Masking(97, (0, 1, 2, 3, 4), 4, 15, 80, 10),
-    optimizer=optax.sgd(0.1),
-    schedule=optax.constant_schedule(0.1),
-    seed=0,
-    micro_rows=4,
-    product_dtype="float32",
-)
-
-
-def weighted(**weights: float) -> Loss:
-    return dataclasses.replace(LOSS, weights={**LOSS.weights, **weights})
+RUN = step_spec(STUDENT_SHAPE, SHAPE, LOSS)
 
 
 def rows() -> dict[str, np.ndarray]:
@@ -64,9 +48,16 @@ def batches(size: int) -> list[dict[str, np.ndarray]]:
     return [{k: v[i : i + size] for k, v in filled.items()} for i in range(0, ROWS + missing, size)]
 
 
-def figures(size: int, devices: int = 1, run: Distillation = RUN) -> dict[str, float]:
+def weighted(**values: float) -> Loss:
+    return dataclasses.replace(LOSS, weights={**LOSS.weights, **values})
+
+
+def figures(
+    size: int, devices: int = 1, run: StepSpec = RUN, params: Any = STUDENT
+) -> dict[str, float]:
     where = Devices("jit", tuple(jax.devices()[:devices]))
-    return validator(run, where, TEACHER, lambda: batches(size))(STUDENT)
+    constants = Constants({} if run.targets.config is None else TEACHER)
+    return validator(run, where, constants, lambda: batches(size), micro_rows=4)(params)
 
 
 WHOLE = figures(ROWS)
@@ -81,8 +72,8 @@ def test_figures_are_those_of_the_plain_formulas() -> None:
     masked = mask_batch(
         RUN.masking, VALIDATION_SEED, {k: jnp.asarray(v) for k, v in rows().items()}
     )
-    logits = RUN.student.apply({"params": STUDENT}, masked)
-    teacher_logits = RUN.teacher.apply({"params": TEACHER}, masked)
+    logits = RUN.student.module.apply({"params": STUDENT}, masked)
+    teacher_logits = RUN.targets.model.module.apply({"params": TEACHER}, masked)
     labels = np.asarray(masked["labels"])
     chosen = labels != losses.IGNORE
     best = np.asarray(logits).argmax(-1)[chosen]
@@ -100,7 +91,7 @@ def test_figures_are_those_of_the_plain_formulas() -> None:
 
 
 def test_without_a_teacher_masked_lm_and_accuracy_are_the_same() -> None:
-    alone = dataclasses.replace(RUN, teacher=None, loss=weighted(soft_target=0.0, cosine=0.0))
+    alone = step_spec(STUDENT_SHAPE, None, weighted(soft_target=0.0, cosine=0.0))
     found = figures(ROWS, run=alone)
     assert set(found) == {"loss", "masked_lm", "perplexity", "accuracy", "predictions"}
     assert found["masked_lm"] == pytest.approx(WHOLE["masked_lm"], rel=1e-6)
@@ -119,14 +110,12 @@ def test_what_cannot_be_held_against_the_teacher_is_left_out(
     changes: dict[str, int], missing: set[str]
 ) -> None:
     shape = dataclasses.replace(STUDENT_SHAPE, **changes)  # type: ignore[arg-type]
-    weightless = weighted(soft_target=0.0, cosine=0.0)
-    run = dataclasses.replace(RUN, student=MaskedLM(shape), loss=weightless)
-    where = Devices("jit", tuple(jax.devices()[:1]))
+    run = step_spec(shape, SHAPE, weighted(soft_target=0.0, cosine=0.0))
     params = initialize(shape, jax.random.key(2))
-    found = validator(run, where, TEACHER, lambda: batches(5))(params)
+    found = figures(5, run=run, params=params)
     assert WHOLE.keys() - found.keys() == missing
-    alone = dataclasses.replace(run, teacher=None)
-    expected = validator(alone, where, {}, lambda: batches(5))(params)
+    alone = dataclasses.replace(run, targets=NoTargets())
+    expected = figures(5, run=alone, params=params)
     for name in ("masked_lm", "accuracy", "loss"):
         assert found[name] == pytest.approx(expected[name], rel=1e-6)
 
@@ -134,5 +123,5 @@ def test_what_cannot_be_held_against_the_teacher_is_left_out(
 def test_scheduled_losses_are_weighted_as_at_the_end() -> None:
     schedules = {**LOSS.schedules, "soft_target": "0:1,1:5", "masked_lm": "0:2,1:0"}
     loss = dataclasses.replace(weighted(soft_target=0.0), schedules=schedules)
-    found = figures(5, run=dataclasses.replace(RUN, loss=loss))
+    found = figures(5, run=step_spec(STUDENT_SHAPE, SHAPE, loss))
     assert found["loss"] == pytest.approx(5 * found["soft_target"] + found["cosine"])

@@ -145,7 +145,9 @@ def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:
 def _panel(
     axes: Axes, lines: Sequence[Mapping[str, Any]], initial: Mapping[str, float | int], name: str
 ) -> None:
-    axes.plot([line["step"] for line in lines], [line[name] for line in lines], label="training")
+    training = [(line["step"], line[name]) for line in lines if name in line]
+    if training:  # what has no weight is measured on validation text alone
+        axes.plot(*zip(*training, strict=True), label="training")
     held_out = [(0, initial[name])] if name in initial else []
     key = f"validation_{name}"
     held_out += [(line["step"], line[key]) for line in lines if key in line]

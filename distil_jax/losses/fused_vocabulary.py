@@ -1,0 +1,238 @@
+"""Losses of the logits and their gradients, without a [tokens, vocabulary] array.
+
+Such losses need the logits of every token, and BERT's vocabulary is forty times its hidden size.
+Chunk by chunk, the logits of student and teacher are formed, the losses and the gradient of the
+logits follow at once, and two more matmuls take it back to the hidden states and the table: four
+vocabulary matmuls per token, as many as the plain formulas need, and nothing is recomputed. Several
+losses share the logits.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, DTypeLike, Float, Int, Shaped
+
+from distil_jax.losses.masked_lm import IGNORE
+from distil_jax.losses.weighted_sum import WeightedSum
+
+
+class Decoder(NamedTuple):
+    """What makes logits: hidden states (the output of the MLM transform), table and bias."""
+
+    hidden: Float[Array, "*tokens hidden_size"]
+    table: Float[Array, "vocabulary hidden_size"]
+    bias: Float[Array, " vocabulary"]
+
+
+class LogitChunk(NamedTuple):
+    """Some tokens with their logits, float32; `teacher` is None where no term needs one.
+
+    `labels` are token ids, -100 where nothing is to be predicted; `mask` is not 0 where what
+    compares with the teacher counts.
+    """
+
+    student: Float[Array, "chunk vocabulary"]
+    teacher: Float[Array, "chunk vocabulary"] | None
+    labels: Int[Array, " chunk"]
+    mask: Shaped[Array, " chunk"]
+    temperature: Float[Array, ""]
+
+
+Term = Callable[[LogitChunk], tuple[WeightedSum, Float[Array, "chunk vocabulary"]]]
+"""A loss of a chunk: its sum, and the gradient of that sum with respect to the student's logits."""
+
+Terms = tuple[tuple[str, Term], ...]
+
+
+class _Targets(NamedTuple):
+    teacher: Decoder | None
+    labels: Int[Array, " tokens"]
+    mask: Shaped[Array, " tokens"]
+
+
+class _Scales(NamedTuple):
+    terms: Mapping[str, Float[Array, ""]]
+    temperature: Float[Array, ""]
+
+
+def fused_vocabulary_losses(
+    student: Decoder,
+    teacher: Decoder | None,
+    labels: Int[Array, "*tokens"],
+    mask: Shaped[Array, "*tokens"],
+    terms: Mapping[str, Term],
+    scales: Mapping[str, float | Float[Array, ""]],
+    *,
+    temperature: float | Float[Array, ""],
+    chunk: int = 128,
+    matmul_dtype: DTypeLike = jnp.float32,
+) -> tuple[Float[Array, ""], dict[str, WeightedSum]]:
+    """The sum over `terms` of scale x loss, and each term's own sum.
+
+    Args:
+      terms: by name, in the order in which their gradients are added.
+      scales: by name, weight / count over the whole global batch; may be traced.
+      temperature: of the terms that soften distributions; may be traced.
+      chunk: tokens whose logits exist at one time.
+      matmul_dtype: of the operands of the four matmuls; sums and statistics are float32.
+
+    Returns:
+      The scalar loss, differentiable with respect to the student's three arrays (the teacher, the
+      scales and the temperature are constants), and the sums, not differentiable.
+    """
+    tokens = labels.size
+    chunk = min(chunk, tokens)
+    padding = -tokens % chunk
+
+    def rows(array: Array, fill: int = 0) -> Array:
+        flat = array.reshape(tokens, *array.shape[labels.ndim :])
+        return jnp.pad(flat, ((0, padding),) + ((0, 0),) * (flat.ndim - 1), constant_values=fill)
+
+    targets = _Targets(
+        None if teacher is None else teacher._replace(hidden=rows(teacher.hidden)),
+        rows(labels, IGNORE),
+        rows(mask),
+    )
+    constants = _Scales(
+        {name: jnp.asarray(scales[name], jnp.float32) for name in terms},
+        jnp.asarray(temperature, jnp.float32),
+    )
+    return _losses(
+        chunk,
+        jnp.dtype(matmul_dtype),
+        tuple(terms.items()),
+        student._replace(hidden=rows(student.hidden)),
+        jax.lax.stop_gradient(targets),
+        jax.lax.stop_gradient(constants),
+    )
+
+
+def _matmul(left: Array, right: Array, contract: tuple[int, int], dtype: DTypeLike) -> Array:
+    return jax.lax.dot_general(
+        left.astype(dtype),
+        right.astype(dtype),
+        (((contract[0],), (contract[1],)), ((), ())),
+        preferred_element_type=jnp.float32,
+    )
+
+
+def _logits(side: Decoder, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"]:
+    return _matmul(side.hidden, side.table, (1, 1), dtype) + side.bias.astype(jnp.float32)
+
+
+def _measure(
+    terms: Terms, student: Decoder, targets: _Targets, scales: _Scales, dtype: DTypeLike
+) -> tuple[dict[str, WeightedSum], Array]:
+    """One chunk's sums and the gradient of its share of the loss with respect to its logits."""
+    seen = LogitChunk(
+        _logits(student, dtype),
+        None if targets.teacher is None else _logits(targets.teacher, dtype),
+        targets.labels,
+        targets.mask,
+        scales.temperature,
+    )
+    sums, gradient = {}, None
+    for name, term in terms:
+        sums[name], of_term = term(seen)
+        scaled = of_term * scales.terms[name]
+        gradient = scaled if gradient is None else gradient + scaled
+    assert gradient is not None, "there is a term: nobody asks for none"
+    return sums, gradient
+
+
+def _chunks(
+    chunk: int, student: Decoder, targets: _Targets
+) -> tuple[Array, Array | None, Array, Array]:
+    def split(array: Array) -> Array:
+        return array.reshape(-1, chunk, *array.shape[1:])
+
+    teacher = None if targets.teacher is None else split(targets.teacher.hidden)
+    return split(student.hidden), teacher, split(targets.labels), split(targets.mask)
+
+
+def _scan(
+    chunk: int,
+    dtype: DTypeLike,
+    terms: Terms,
+    student: Decoder,
+    targets: _Targets,
+    scales: _Scales,
+    *,
+    with_gradient: bool,
+) -> tuple[dict[str, WeightedSum], Decoder | None]:
+    """The sums over all chunks and, if asked for, the gradient of the loss (float32)."""
+
+    def one(carry: tuple, xs: tuple) -> tuple[tuple, Array | None]:
+        sums, table, bias = carry
+        hidden, teacher_hidden, labels, mask = xs
+        teacher = (
+            None if targets.teacher is None else targets.teacher._replace(hidden=teacher_hidden)
+        )
+        more, gradient = _measure(
+            terms, student._replace(hidden=hidden), _Targets(teacher, labels, mask), scales, dtype
+        )
+        sums = jax.tree.map(jnp.add, sums, more)
+        if not with_gradient:
+            return (sums, table, bias), None
+        table = table + _matmul(gradient, hidden, (0, 0), dtype)
+        bias = bias + jnp.sum(gradient, axis=0)
+        return (sums, table, bias), _matmul(gradient, student.table, (1, 0), dtype)
+
+    start = (
+        {name: WeightedSum.zero() for name, _ in terms},
+        jnp.zeros(student.table.shape if with_gradient else (), jnp.float32),
+        jnp.zeros(student.bias.shape if with_gradient else (), jnp.float32),
+    )
+    (sums, table, bias), hidden = jax.lax.scan(one, start, _chunks(chunk, student, targets))
+    if hidden is None:
+        return sums, None
+    return sums, Decoder(hidden.reshape(student.hidden.shape), table, bias)
+
+
+def _weighted(terms: Terms, sums: Mapping[str, WeightedSum], scales: _Scales) -> Float[Array, ""]:
+    first, *others = [scales.terms[name] * sums[name].total for name, _ in terms]
+    return sum(others, start=first)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+def _losses(
+    chunk: int,
+    dtype: DTypeLike,
+    terms: Terms,
+    student: Decoder,
+    targets: _Targets,
+    scales: _Scales,
+) -> tuple[Array, dict[str, WeightedSum]]:
+    sums, _ = _scan(chunk, dtype, terms, student, targets, scales, with_gradient=False)
+    return _weighted(terms, sums, scales), sums
+
+
+def _forward(
+    chunk: int,
+    dtype: DTypeLike,
+    terms: Terms,
+    student: Decoder,
+    targets: _Targets,
+    scales: _Scales,
+) -> tuple[tuple[Array, dict[str, WeightedSum]], Decoder]:
+    sums, gradient = _scan(chunk, dtype, terms, student, targets, scales, with_gradient=True)
+    assert gradient is not None
+    kept = jax.tree.map(lambda g, x: g.astype(x.dtype), gradient, student)
+    return (_weighted(terms, sums, scales), sums), kept
+
+
+def _backward(
+    chunk: int,
+    dtype: DTypeLike,
+    terms: Terms,
+    gradient: Decoder,
+    cotangent: tuple[Array, dict[str, WeightedSum]],
+) -> tuple[Decoder, None, None]:
+    scale = cotangent[0]
+    return jax.tree.map(lambda g: (g * scale).astype(g.dtype), gradient), None, None
+
+
+_losses.defvjp(_forward, _backward)

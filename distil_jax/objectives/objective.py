@@ -1,0 +1,144 @@
+"""What one term of the loss is: its needs, its count, and its sum."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from distil_jax.configuration.schema import Loss
+from distil_jax.losses import IGNORE, WeightedSum
+from distil_jax.losses.fused_vocabulary import Term
+from distil_jax.models import EncoderConfig
+from distil_jax.models.intermediates import Intermediates, Request
+from distil_jax.models.types import Batch, Hidden
+
+
+@dataclass(frozen=True)
+class MaskedLMOutput:
+    """A model's masked-LM head: logits are `transform(hidden) @ table.T + bias`."""
+
+    transform: Callable[[Hidden], Hidden]
+    table: Float[Array, "vocabulary hidden_size"]
+    bias: Float[Array, " vocabulary"]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model computed for a batch: hidden states and whatever else was requested.
+
+    Attributes:
+      masked_lm: the head over the vocabulary, not yet applied; None where the model has none.
+      task: outputs of a task's head [examples, ...]; None where there is none.
+    """
+
+    intermediates: Intermediates
+    masked_lm: MaskedLMOutput | None = None
+    task: Any = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that an objective's sum may depend on.
+
+    Attributes:
+      teacher: None where no active objective needs one.
+      batch: segments [rows, length] (0: padding), and labels [rows, length] (-100: none) where
+        tokens are masked.
+      loss: the config's section, for options.
+      temperature: of this step; may be traced.
+      max_masked: the most labelled tokens of a row.
+      matmul_dtype: of the vocabulary matmuls' operands.
+    """
+
+    student: Outputs
+    teacher: Outputs | None
+    batch: Batch
+    loss: Loss
+    temperature: float | Array
+    max_masked: int = 0
+    matmul_dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class VocabularyTerm:
+    """A loss of the logits, twice: fused with its gradient, and as the plain formula.
+
+    `plain(student_logits, teacher_logits, labels, mask, temperature)` takes logits
+    [tokens, vocabulary]; validation uses it, and tests hold `fused` against it.
+    """
+
+    fused: Term
+    plain: Callable[[Array, Any, Array, Array, Any], WeightedSum]
+
+
+Requested = Callable[[EncoderConfig, EncoderConfig | None], tuple[Request, Request]]
+
+
+def _nothing_requested(_: EncoderConfig, __: EncoderConfig | None) -> tuple[Request, Request]:
+    return Request(), Request()
+
+
+def _no_floor(_: Mapping[str, float]) -> float | None:
+    return None
+
+
+def _no_flops(_: EncoderConfig, __: EncoderConfig | None, ___: int) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One term of the loss.
+
+    Attributes:
+      name: as in `config.loss.NAME`, in metrics.jsonl and in reports.
+      count: how many terms it averages over, from the (masked) batch alone.
+      compute: the sum and count of a micro-batch; None for a loss of the logits.
+      vocabulary: what it is instead, then.
+      requests: intermediates that it needs of student and teacher, from their shapes.
+      same: what of their shapes must be equal ("vocabulary", "hidden_size").
+      softened: whether the temperature changes its value.
+      standard: measured on validation text whatever its weight, wherever it can be.
+      floor: the lowest value to hope for, from the teacher's validation figures; None: unknown.
+      flops: forward FLOPs per token besides the models' own, from the shapes and the row length.
+    """
+
+    name: str
+    count: Callable[[Batch, Loss], Int[Array, ""]]
+    compute: Callable[[Inputs], WeightedSum] | None = None
+    vocabulary: VocabularyTerm | None = None
+    requests: Requested = _nothing_requested
+    same: tuple[str, ...] = ()
+    softened: bool = False
+    standard: bool = False
+    floor: Callable[[Mapping[str, float]], float | None] = _no_floor
+    flops: Callable[[EncoderConfig, EncoderConfig | None, int], float] = _no_flops
+
+    def __post_init__(self) -> None:
+        """An objective is one or the other."""
+        if (self.compute is None) == (self.vocabulary is None):
+            raise ValueError(f"objective {self.name} needs either compute or vocabulary")
+
+    def comparable(self, student: EncoderConfig, teacher: EncoderConfig | None) -> bool:
+        """Whether these two have the shapes that must be equal."""
+        return teacher is not None and all(
+            getattr(student, field) == getattr(teacher, field) for field in self.same
+        )
+
+
+def all_tokens(batch: Batch, _: Loss) -> Int[Array, ""]:
+    """The batch's tokens, padding left out."""
+    return jnp.sum(batch["segments"] > 0, dtype=jnp.int32)
+
+
+def labelled_tokens(batch: Batch, _: Loss) -> Int[Array, ""]:
+    """The tokens that have a label: those that were masked."""
+    return jnp.sum(batch["labels"] != IGNORE, dtype=jnp.int32)
+
+
+def selected_tokens(batch: Batch, loss: Loss) -> Int[Array, ""]:
+    """The tokens that config.loss.positions names."""
+    count = labelled_tokens if loss.positions == "masked" else all_tokens
+    return count(batch, loss)
