@@ -11,7 +11,7 @@ lines of a text: this project packed into rows, the original one line as one seq
 lines of about the same length and on average as many tokens, padded to their longest; tokens of
 the text alone count. Each side is a process of its own, started as a user would; they take turns,
 step by step, on the same processors. `--allocator=tuned` gives the original, too, the settings of
-the allocator that distil_jax's doors start with.
+the allocator that distil_jax's commands start with.
 """
 
 import argparse
@@ -60,7 +60,7 @@ Batch = dict[str, np.ndarray]
 
 
 class Side:
-    """One side in a process of its own, which takes a step whenever it is told to."""
+    """One side in a process of its own, which takes a step on request."""
 
     def __init__(self, name: str, settings: Mapping[str, str]) -> None:
         command = [sys.executable, *sys.argv, f"--serve={name}"]
@@ -71,7 +71,7 @@ class Side:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.told = self._line()
+        self.description = self._line()
 
     def step(self) -> int:
         """The tokens of one more step."""
@@ -96,7 +96,7 @@ def main() -> None:
     tuned = {GLIBC_TUNABLES.name: huge_pages.tunables(given)}
     settings = {"original": {} if flags.allocator == "default" else tuned, "distil_jax": tuned}
     sides = {name: Side(name, settings[name]) for name in flags.sides.split(",")}
-    print("; ".join(sorted({side.told for side in sides.values()})))
+    print("; ".join(sorted({side.description for side in sides.values()})))
     taken: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
     for number in range(flags.rounds + 1):
         for name, steps in taken.items():
@@ -128,14 +128,14 @@ def serve(flags: argparse.Namespace) -> None:
     student = student_from_teacher(*teacher, LAYERS)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        rows, told = _random_rows(flags), f"full rows, {flags.rows} x {flags.length}"
+        rows, description = _random_rows(flags), f"full rows, {flags.rows} x {flags.length}"
         if flags.text is not None:
             with contextlib.redirect_stdout(sys.stderr):
-                rows, told = _text_rows(flags, folder)
+                rows, description = _text_rows(flags, folder)
         steps = {"original": original, "distil_jax": ours}[flags.serve]
         taken = steps(flags, teacher, student, rows, folder)
         next(taken)
-        print(told, flush=True)
+        print(description, flush=True)
         for _ in sys.stdin:
             print(next(taken), flush=True)
 
@@ -180,11 +180,11 @@ def _text_rows(flags: argparse.Namespace, folder: Path) -> tuple[Iterator[Batch]
     )
     split = open_split(folder / "rows", "train")
     summary, mean = split.summary, split.summary.tokens / split.summary.sequences
-    told = (
+    description = (
         f"{summary.sequences:,} sequences of {mean:.0f} tokens on average, "
         f"{split.rows:,} rows of {split.length}, {summary.fill(split.length):.1%} full"
     )
-    return training_batches(split, batch=flags.rows, seed=0), told
+    return training_batches(split, batch=flags.rows, seed=0), description
 
 
 def ours(

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["TOKENIZERS_PARALLELISM"] = "true"  # as the door sets it
+os.environ["TOKENIZERS_PARALLELISM"] = "true"  # as the command sets it
 
 from tokenizers import Tokenizer
 
@@ -73,7 +73,7 @@ def print_rates(flags: argparse.Namespace) -> None:
     for _ in range(flags.pairs):
         alone, whole = timed(lambda: raw(backend, batches)), timed(prepared)
         pairs.append((alone, whole))
-        print(f"raw {told(alone, megabytes)}; prepare {told(whole, megabytes)}")
+        print(f"raw {throughput(alone, megabytes)}; prepare {throughput(whole, megabytes)}")
     wall, processor = (
         statistics.median(alone[kind] / whole[kind] for alone, whole in pairs) for kind in (0, 1)
     )
@@ -118,7 +118,7 @@ def timed(function: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - began, time.process_time() - worked
 
 
-def told(seconds: tuple[float, float], megabytes: float) -> str:
+def throughput(seconds: tuple[float, float], megabytes: float) -> str:
     return f"{megabytes / seconds[0]:.2f} MB/s ({seconds[1]:.1f} processor seconds)"
 
 

@@ -41,7 +41,7 @@ class Programs:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def door(self, name: str, *, overrides: dict | None = None, **flags) -> None:
+    def command(self, name: str, *, overrides: dict | None = None, **flags) -> None:
         """One of the package's: `python -m distil_jax.NAME`."""
         self.call("-m", f"distil_jax.{name}", overrides=overrides, **flags)
 

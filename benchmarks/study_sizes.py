@@ -80,7 +80,7 @@ CPU = Size(
         Task("rte", epochs=3, seeds=5, rows=1000, learning_rate="1e-4"),
     ),
     second=("squad", "sst2"),
-    # Of GLUE's tasks the one that tells these students apart best.
+    # Of GLUE's tasks the one that distinguishes these students best.
     ablated=(Task("stsb", epochs=3, seeds=1, learning_rate="3e-4"),),
 )
 

@@ -130,7 +130,7 @@ class Study:
 
     def prepare(self):
         if not (self.rows / "manifest.json").is_file():
-            self.programs.door(
+            self.programs.command(
                 "prepare",
                 input=self.flags.text,
                 document="block",
@@ -176,7 +176,7 @@ class Study:
         }
 
     def run(self, name, config, changes, steps):
-        self.programs.door(
+        self.programs.command(
             "main",
             config=config,
             workdir=self.output / name,
@@ -200,7 +200,7 @@ class Study:
         }
 
     def held_out(self, name):
-        self.programs.door(
+        self.programs.command(
             "evaluate",
             model=self.model(name),
             task="mlm",
@@ -215,7 +215,7 @@ class Study:
             more["validation"] = self.files.part(task.name, held_out_split(task), task.held_out)
         if task.length:
             more["length"] = task.length
-        self.programs.door(
+        self.programs.command(
             "evaluate",
             model=model,
             task=task.name,
@@ -233,7 +233,7 @@ class Study:
     def time_models(self):
         """On STS-B's sentences, as in the paper; without them on those of the held-out text."""
         timed = any(task.name == "stsb" for task in self.tasks)
-        self.programs.door(
+        self.programs.command(
             "benchmark",
             model=self.model("student"),
             teacher=self.model("teacher"),
@@ -244,7 +244,7 @@ class Study:
 
     def ablate(self):
         """The paper's Table 4, and the choices of layers."""
-        self.programs.door(
+        self.programs.command(
             "ablate",
             config="distilbert",
             seeds=self.size.ablation_seeds,
@@ -255,7 +255,7 @@ class Study:
     def vary(self, name, changes):
         overrides = {**self.variation(), **changes}
         workdir = self.output / name
-        self.programs.door("main", config="distilbert", workdir=workdir, overrides=overrides)
+        self.programs.command("main", config="distilbert", workdir=workdir, overrides=overrides)
 
     def variation(self):
         """The short run that is varied."""

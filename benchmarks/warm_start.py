@@ -6,7 +6,7 @@
 
 ROWS is a folder made by `distil_jax.prepare` with the tokenizer of the result: the model's own, or
 the one that --tokenizer names, whose tokens then start as the means of the model's embeddings of
-their pieces. The result is not trained: hand it to `distil_jax.main` as config.student.folder, or
+their pieces. The result is not trained: pass it to `distil_jax.main` as config.student.folder, or
 train it first without a teacher.
 """
 

@@ -14,20 +14,20 @@ def main(arguments: list[str]) -> None:
     from distil_jax.exporting.onnx_folder import open_onnx
 
     model = open_onnx(flags.model)
-    told = serving.about(model, flags.teacher)
+    description = serving.about(model, flags.teacher)
     teacher = mask_filler(flags.teacher, count=5) if flags.teacher else None
     files = serving.page_files(model)
     try:
-        made = serving.server(files, told, teacher, host=flags.host, port=flags.port)
+        server = serving.server(files, description, teacher, host=flags.host, port=flags.port)
     except OSError as error:
         raise UserError(
             f"{flags.host}:{flags.port} cannot be served ({error.strerror}); choose another "
             "--port, or a --host that is an address of this machine"
         ) from error
-    with made:
-        print(f"http://{flags.host}:{made.server_address[1]}/ (Ctrl+C ends)", flush=True)
+    with server:
+        print(f"http://{flags.host}:{server.server_address[1]}/ (Ctrl+C ends)", flush=True)
         try:
-            made.serve_forever()
+            server.serve_forever()
         except KeyboardInterrupt:
             print()
 

@@ -67,7 +67,7 @@ def _print_json(text: str, filled: Mapping[str, "Filled"]) -> None:
 
 def _plain(answer: "Filled") -> dict[str, object]:
     masks = [
-        [{"token": one.token, "probability": one.probability} for one in mask]
+        [{"token": each.token, "probability": each.probability} for each in mask]
         for mask in answer.masks
     ]
     return {"masks": masks, "milliseconds": answer.milliseconds}
@@ -90,14 +90,14 @@ def _table(filled: Mapping[str, "Filled"], columns: Iterable[tuple["Candidate", 
     from rich.text import Text
 
     columns = list(columns)
-    shared = set.intersection(*({one.piece for one in column} for column in columns))
+    shared = set.intersection(*({candidate.piece for candidate in column} for column in columns))
     marked = shared if len(columns) > 1 else set()
     table = Table(box=None, pad_edge=False)
     for role, answer in filled.items():
-        told = f", {len(marked)} shared" if role == "model" and len(columns) > 1 else ""
-        table.add_column(f"{role} ({answer.milliseconds:.1f} ms){told}", no_wrap=True)
+        shared_count = f", {len(marked)} shared" if role == "model" and len(columns) > 1 else ""
+        table.add_column(f"{role} ({answer.milliseconds:.1f} ms){shared_count}", no_wrap=True)
     for line in zip_longest(*columns):
-        table.add_row(*(Text(_bar(one, one.piece in marked)) if one else "" for one in line))
+        table.add_row(*(Text(_bar(each, each.piece in marked)) if each else "" for each in line))
     return table
 
 

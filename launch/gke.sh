@@ -44,13 +44,13 @@ cluster() {
         pasted kubectl "$@"
         return
     fi
-    kubectl "$@" 2>"$scratch/told" || status=$?
+    kubectl "$@" 2>"$scratch/stderr" || status=$?
     ((status == 0)) || refused "$status"
 }
 
 refused() {
-    cat "$scratch/told" >&2
-    case $(cat "$scratch/told") in
+    cat "$scratch/stderr" >&2
+    case $(cat "$scratch/stderr") in
         *'connection to the server'* | *'connection refused'*)
             fail "kubectl reaches no cluster; type: gcloud container clusters get-credentials CLUSTER --location=ZONE"
             ;;
@@ -106,7 +106,7 @@ status() {
     cluster get "$all,pods" "$selector" ${where[@]+"${where[@]}"} --output=wide
 }
 
-# Of all pods: process 0 tells how a run goes on, the others only what is wrong.
+# Of all pods: process 0 reports the progress of a run, the others only errors.
 logs() {
     cluster logs "$selector" ${where[@]+"${where[@]}"} --follow --prefix --tail=-1 --max-log-requests=1000 \
         --pod-running-timeout=10m

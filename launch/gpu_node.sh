@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A run on all GPUs of this machine: ./launch/gpu_node.sh [--dry-run] --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]
 #
-# One process drives all of them. A run that was lost is started again, up to RESTARTS (3) times in a row, and goes on
+# One process drives all of them. A run that was lost is started again, up to RESTARTS (3) times in a row, and resumes
 # from its last checkpoint; one that was stopped, diverged or was given something wrong is not. The environment is
 # .venv with the cuda extra; DISTIL_JAX_PYTHON names another python.
 #

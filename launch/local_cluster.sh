@@ -63,7 +63,7 @@ while ((${#processes[@]})); do
             continue
         fi
         status=0
-        { wait "$process"; } 2>/dev/null || status=$? # the shell would tell of a kill, too
+        { wait "$process"; } 2>/dev/null || status=$? # the shell would report a kill, too
         ((status <= worst)) || worst=$status
         ((status == 0)) || deadline=${deadline:-$((SECONDS + ${GRACE_SECONDS:-60}))}
     done

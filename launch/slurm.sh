@@ -3,7 +3,7 @@
 #     [--account=A] [--name=NAME] [--dry-run] -- --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]
 #
 # One process per GPU; JAX finds the others by Slurm's own variables. The job asks to be sent SIGTERM two minutes
-# before its time is up or when it is preempted, saves, and is queued again: the same command goes on from there.
+# before its time is up or when it is preempted, saves, and is queued again: the same command resumes.
 # A job of this name that is queued or runs already is named, and not submitted twice. DISTIL_JAX_PYTHON names the
 # python of the environment on the nodes; otherwise it is the .venv of this checkout.
 #

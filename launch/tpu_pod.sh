@@ -6,10 +6,10 @@
 #     ./launch/tpu_pod.sh copy --zone=us-west4-a --workdir=gs://BUCKET/RUN
 #     ./launch/tpu_pod.sh delete --zone=us-west4-a
 #
-# up       create, wait, install, run, logs: type it again after whatever happened, it goes on from there
+# up       create, wait, install, run, logs: rerun it after any failure, it resumes
 # create   ask for the slices (a queued resource)     wait     until they are there
 # install  this checkout and its environment, on all hosts; not while a run is going
-# run      start it on all hosts; after a preemption, a failure or stop it goes on from the last checkpoint
+# run      start it on all hosts; after a preemption, a failure or stop it resumes from the last checkpoint
 # logs     follow a run, and end with its exit status; --node=N --worker=N (0 and 0 are process 0) or all
 # status   the slices, and every host                 stop     SIGTERM to all: they save and end
 # copy     the results in --workdir, without checkpoints, into --to=FOLDER (runs)

@@ -1,4 +1,4 @@
-"""The doors with everything in a bucket: teacher, rows, workdir, and the models that come of it."""
+"""The commands with everything in a bucket: teacher, rows, workdir, and the resulting models."""
 
 import json
 import os

@@ -47,8 +47,10 @@ def test_other_names_are_refused(name: str, told: str) -> None:
 
 
 # JAX says that it knows no platform "nowhere", and says nothing where cuda has no GPU.
-@pytest.mark.parametrize(("door", "platform"), [("main", "nowhere"), ("evaluate", "cuda")])
-def test_a_platform_without_a_device_is_one_line(door: str, platform: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "platform"), [("main", "nowhere"), ("evaluate", "cuda")])
+def test_a_platform_without_a_device_is_one_line(
+    command: str, platform: str, tmp_path: Path
+) -> None:
     text = tmp_path / "text.txt"
     text.write_text(
         "A line of twelve words or more, so that it is long enough to count as text.\n" * 9
@@ -65,7 +67,7 @@ def test_a_platform_without_a_device_is_one_line(door: str, platform: str, tmp_p
     environment = {**os.environ, "JAX_PLATFORMS": platform, "CUDA_VISIBLE_DEVICES": ""}
 
     done = subprocess.run(
-        [sys.executable, "-m", f"distil_jax.{door}", *flags[door]],
+        [sys.executable, "-m", f"distil_jax.{command}", *flags[command]],
         env=environment,
         capture_output=True,
         text=True,

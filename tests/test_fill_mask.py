@@ -11,7 +11,7 @@ from distil_jax import commandline, fill_mask, pretrained
 
 @pytest.fixture
 def run(capfd, monkeypatch):
-    """Run the door in this process: its exit status, standard output and standard error."""
+    """Run the command in this process: its exit status, standard output and standard error."""
 
     def run(*arguments, stdin: str = ""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))

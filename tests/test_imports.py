@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-DOORS = "main prepare vocabulary ablate demo evaluate predict export plan benchmark fill_mask"
+COMMANDS = "main prepare vocabulary ablate demo evaluate predict export plan benchmark fill_mask"
 READING = """
 import distil_jax.{}
 from distil_jax.configuration.source import read
@@ -41,9 +41,9 @@ def imported(program: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("door", DOORS.split())
-def test_a_command_line_and_its_config_are_read_before_anything_large_is_imported(door: str):
-    assert imported(READING.format(door)).isdisjoint(
+@pytest.mark.parametrize("command", COMMANDS.split())
+def test_a_command_line_and_its_config_are_read_before_anything_large_is_imported(command: str):
+    assert imported(READING.format(command)).isdisjoint(
         {"jax", "numpy", "optax", "flax", "transformers", "grain", "orbax", "matplotlib"}
     )
 

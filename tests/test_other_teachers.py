@@ -1,4 +1,4 @@
-"""RoBERTa, XLM-R and multilingual BERT: from a trained tokenizer by every door to a student."""
+"""RoBERTa, XLM-R and multilingual BERT: from a trained tokenizer by every command to a student."""
 
 # ruff: noqa: RUF001 (the Cyrillic is meant)
 

@@ -1,4 +1,4 @@
-"""What a wheel holds: every room of the house, the configs, and the built-in teacher's files."""
+"""What a wheel holds: every package, the configs, and the built-in teacher's files."""
 
 import configparser
 import re
@@ -25,8 +25,8 @@ def _lines(text: str) -> list[str]:
 
 def test_every_room_is_packaged(setup: configparser.ConfigParser) -> None:
     sources = (ROOT / "distil_jax").rglob("*.py")
-    rooms = {".".join(path.parent.relative_to(ROOT).parts) for path in sources}
-    assert set(_lines(setup["options"]["packages"])) == rooms | {"distil_jax.configs"}
+    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in sources}
+    assert set(_lines(setup["options"]["packages"])) == packages | {"distil_jax.configs"}
 
 
 def test_configs_and_rooms_are_importable_packages() -> None:

@@ -1,4 +1,4 @@
-"""plan: the door, as a user types it, for chips that need no compiler."""
+"""plan: the command, as a user types it, for chips that need no compiler."""
 
 import json
 import os
@@ -12,12 +12,12 @@ COMMAND = [sys.executable, "-m", "distil_jax.plan"]
 
 
 def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {**os.environ, "DISTIL_JAX_CACHE": "", **environment}
+    variables = {**os.environ, "DISTIL_JAX_CACHE": "", **environment}
     return subprocess.run(
         [*COMMAND, *flags],
         capture_output=True,
         text=True,
-        env=surroundings,
+        env=variables,
         cwd=Path(__file__).parents[1],
         check=False,
     )
@@ -33,7 +33,7 @@ def test_a_plan_needs_neither_teacher_nor_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--config=gpu_h100", "--topology=v4-31"], "the nearest is v4-32"),
         (["--config=gpu_h10", "--topology=v4-8"], "did you mean gpu_h100?"),
@@ -43,10 +43,10 @@ def test_a_plan_needs_neither_teacher_nor_rows() -> None:
         (["--config=gpu_h100", "--topology=h100-8", "--corpus-tokens=x"], "--corpus-tokens"),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_status_2(flags: list[str], told: str) -> None:
+def test_a_wrong_command_line_is_one_line_and_status_2(flags: list[str], message: str) -> None:
     done = run(*flags)
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 

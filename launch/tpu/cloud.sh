@@ -27,10 +27,10 @@ cloud() {
         pasted gcloud "$@"
         return
     fi
-    gcloud "$@" 2>"$scratch/told" || status=$?
+    gcloud "$@" 2>"$scratch/stderr" || status=$?
     # A host that gcloud cannot prepare is left out with a warning, and status 0.
-    if ((status)) || grep -q 'Could not prepare' "$scratch/told"; then
-        cat "$scratch/told" >&2
+    if ((status)) || grep -q 'Could not prepare' "$scratch/stderr"; then
+        cat "$scratch/stderr" >&2
         fail "$what failed: $(advice "$status")"
     fi
 }
@@ -38,7 +38,7 @@ cloud() {
 # What gcloud said, beginning with its own error: before that the hosts may have said anything.
 advice() {
     local refusal
-    refusal=$(sed -n '/^ERROR: (gcloud/,$p' "$scratch/told")
+    refusal=$(sed -n '/^ERROR: (gcloud/,$p' "$scratch/stderr")
     case $refusal in
         *'not currently have an active account'* | *'auth login'*) echo "type: gcloud auth login" ;;
         *'attribute [project]'* | *'core/project'*) echo "no project; add --project=PROJECT" ;;
@@ -54,10 +54,10 @@ advice() {
 
 advice_about_hosts() {
     local failed
-    failed=$(sed -n 's/.*Command execution on worker \([0-9]*\) failed.*/\1/p' "$scratch/told" | sort -nu | paste -sd, -)
-    if grep -q 'SSH Key is not present' "$scratch/told"; then
+    failed=$(sed -n 's/.*Command execution on worker \([0-9]*\) failed.*/\1/p' "$scratch/stderr" | sort -nu | paste -sd, -)
+    if grep -q 'SSH Key is not present' "$scratch/stderr"; then
         echo "the ssh key waits for its passphrase; type: ssh-add ~/.ssh/google_compute_engine"
-    elif grep -q 'Could not prepare' "$scratch/told"; then
+    elif grep -q 'Could not prepare' "$scratch/stderr"; then
         echo "a slice cannot be reached, or was preempted; type: $(again status)"
     elif (($1 == 255)); then
         echo "ssh to worker ${failed:-$worker} failed; behind a firewall add --ssh=--tunnel-through-iap"

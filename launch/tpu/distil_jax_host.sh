@@ -7,8 +7,8 @@
 # shellcheck disable=SC2329 # functions are called by their names, in the last line
 set -euo pipefail
 
-checkout=$HOME/distil_jax place=$HOME/distil_jax_run
-lock=$place/lock log=$place/log
+checkout=$HOME/distil_jax state_folder=$HOME/distil_jax_run
+lock=$state_folder/lock log=$state_folder/log
 
 fail() {
     printf '%s: error: %s\n' "$HOSTNAME" "$*" >&2
@@ -21,7 +21,7 @@ say() {
 
 # Holds the lock as descriptor 9, which children inherit; false if a run holds it.
 hold_lock() {
-    mkdir -p "$place"
+    mkdir -p "$state_folder"
     exec 9>>"$lock"
     flock --timeout 1 9 # somebody may be looking
 }
@@ -55,18 +55,18 @@ start() {
     printf -v asked '%q ' "$@"
     asked=${asked% }
     if ! hold_lock; then
-        [[ $(cat "$place/asked") == "$asked" ]] ||
-            fail "another run is going ($(cat "$place/asked")); stop it first: tpu_pod.sh stop"
+        [[ $(cat "$state_folder/asked") == "$asked" ]] ||
+            fail "another run is going ($(cat "$state_folder/asked")); stop it first: tpu_pod.sh stop"
         say "is running already"
         return
     fi
     [[ -d $checkout ]] || fail "nothing is installed here; first: tpu_pod.sh install"
-    printf '%s\n' "$asked" >"$place/asked"
-    rm -f "$place/ended"
+    printf '%s\n' "$asked" >"$state_folder/asked"
+    rm -f "$state_folder/ended"
     touch "$log"
-    wc -c <"$log" >"$place/begin"
+    wc -c <"$log" >"$state_folder/begin"
     setsid nohup bash "${BASH_SOURCE[0]}" work "$@" >>"$log" 2>&1 </dev/null &
-    echo $! >"$place/process"
+    echo $! >"$state_folder/process"
     say "started"
 }
 
@@ -75,7 +75,7 @@ work() {
     local child status=0 again=0
     cd "$checkout"
     trap : TERM # it comes to the whole group, by stop or by the host's shutdown
-    # Without it JAX would go on on the CPU where it finds no chip.
+    # Without it JAX would continue on the CPU where it finds no chip.
     JAX_PLATFORMS=tpu,cpu "${DISTIL_JAX_PYTHON:-$checkout/.venv/bin/python}" -m distil_jax.main "$@" &
     child=$!
     wait "$child" || status=$?
@@ -85,19 +85,19 @@ work() {
     done
     wait "$child" || again=$? # the run may have ended just after a signal had ended the wait
     ((again == 127 || again < 0)) || status=$again
-    echo "$status" >"$place/ended"
+    echo "$status" >"$state_folder/ended"
 }
 
 follow() {
     [[ -e $log ]] || fail "no run was started here"
-    local begin=$(($(cat "$place/begin") + 1)) status
+    local begin=$(($(cat "$state_folder/begin") + 1)) status
     if is_running; then
-        tail --bytes="+$begin" --follow --pid="$(cat "$place/process")" "$log"
+        tail --bytes="+$begin" --follow --pid="$(cat "$state_folder/process")" "$log"
         flock "$lock" true # what is written last
     else
         tail --bytes="+$begin" "$log"
     fi
-    status=$(cat "$place/ended" 2>/dev/null) || fail "the run was killed, or its host restarted; tpu_pod.sh run goes on"
+    status=$(cat "$state_folder/ended" 2>/dev/null) || fail "the run was killed, or its host restarted; tpu_pod.sh run resumes it"
     exit "$status"
 }
 
@@ -107,11 +107,11 @@ state() {
     elif ! [[ -e $log ]]; then
         say "installed; no run was started"
     elif is_running; then
-        say "running: $(cat "$place/asked")"
-    elif [[ -e $place/ended ]]; then
-        say "ended with status $(cat "$place/ended"): $(cat "$place/asked")"
+        say "running: $(cat "$state_folder/asked")"
+    elif [[ -e $state_folder/ended ]]; then
+        say "ended with status $(cat "$state_folder/ended"): $(cat "$state_folder/asked")"
     else
-        say "was killed, or its host restarted: $(cat "$place/asked")"
+        say "was killed, or its host restarted: $(cat "$state_folder/asked")"
     fi
 }
 
@@ -120,10 +120,10 @@ stop() {
         say "nothing is running"
         return
     fi
-    kill -TERM -- "-$(cat "$place/process")"
+    kill -TERM -- "-$(cat "$state_folder/process")"
     flock --timeout "${STOP_SECONDS:-600}" "$lock" true || fail "the run did not end within ${STOP_SECONDS:-600} seconds"
     local status
-    status=$(cat "$place/ended" 2>/dev/null) || fail "the run is gone and left no status; tpu_pod.sh run goes on"
+    status=$(cat "$state_folder/ended" 2>/dev/null) || fail "the run is gone and left no status; tpu_pod.sh run resumes it"
     say "stopped with status $status"
 }
 

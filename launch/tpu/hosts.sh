@@ -60,7 +60,7 @@ install() {
 run() {
     check_active
     remote "the start" all all start "$@" --config.processes.coordinator=auto
-    say "the run goes on by itself; follow it with: $(again logs)"
+    say "the run continues by itself; follow it with: $(again logs)"
 }
 
 stop() {
@@ -87,8 +87,8 @@ logs() {
         pasted "${words[@]}"
         return
     fi
-    { "${words[@]}" 2>&1 >&3 | tee "$scratch/told" >&2 || status=${PIPESTATUS[0]}; } 3>&1
-    if ((status == 255)) || grep -qE '^ERROR: \(gcloud|Could not prepare' "$scratch/told"; then
+    { "${words[@]}" 2>&1 >&3 | tee "$scratch/stderr" >&2 || status=${PIPESTATUS[0]}; } 3>&1
+    if ((status == 255)) || grep -qE '^ERROR: \(gcloud|Could not prepare' "$scratch/stderr"; then
         fail "following the run failed: $(advice "$status")"
     fi
     exit "$status"

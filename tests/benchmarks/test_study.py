@@ -34,12 +34,12 @@ class Accepted:
     """In place of the programs: reads their command lines as they do, and leaves their results."""
 
     def __init__(self):
-        self.doors = []
+        self.commands = []
         self.configs = {}
         self.evaluated = {}
 
-    def door(self, name, *, overrides=None, **flags):
-        self.doors.append(name)
+    def command(self, name, *, overrides=None, **flags):
+        self.commands.append(name)
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
         if name in DOORS_WITH_OVERRIDES:
             changed = [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
@@ -58,7 +58,7 @@ class Accepted:
     def call(self, script, **flags):
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
         importlib.import_module(script.stem).parser().parse_args(given)
-        self.doors.append(script.stem)
+        self.commands.append(script.stem)
         shutil.copytree(files("distil_jax") / "builtin_teacher", flags["output"])
 
 
@@ -96,8 +96,8 @@ def test_every_command_of_a_study_is_one_that_its_program_takes(
     study.main(arguments(study, tmp_path, size, "builtin:teacher" if has_head else headless))
 
     fit_mlm_head = set() if has_head else {"warm_start"}
-    doors = {"prepare", "main", "evaluate", "benchmark", "ablate"}
-    assert set(programs.doors) == doors | fit_mlm_head
+    commands = {"prepare", "main", "evaluate", "benchmark", "ablate"}
+    assert set(programs.commands) == commands | fit_mlm_head
     runs = programs.configs
     assert ("teacher" in runs) is not has_head
     steps = study.SIZES[size].steps
@@ -153,21 +153,21 @@ def test_until_ends_early_and_jobs_run_side_by_side(study, study_table, tmp_path
 
     assert asked == [True]
     assert sorted(programs.configs) == ["cut", "student"]
-    assert "benchmark" not in programs.doors
+    assert "benchmark" not in programs.commands
 
 
 def test_what_was_not_done_is_told_and_the_rest_is_done(
     study, study_table, tmp_path, monkeypatch, capsys
 ):
     programs = Accepted()
-    taken = programs.door
+    taken = programs.command
 
-    def door(name, **flags):
+    def command(name, **flags):
         if name == "main" and flags["workdir"].name == "cut":
             raise importlib.import_module("study_programs").ProgramFailed("status 4 of main")
         taken(name, **flags)
 
-    programs.door = door
+    programs.command = command
     monkeypatch.setattr(study, "Programs", lambda log, several: programs)
     monkeypatch.setattr(study_table, "draw", lambda scores, titles: b"")
     given = arguments(study, tmp_path, "cpu", "builtin:teacher")
@@ -198,7 +198,7 @@ def test_a_task_that_lacks_a_file_is_named_before_anything_runs(study, tmp_path,
     with pytest.raises(UserError, match="--leave-out=ner is no task of --size=accelerator"):
         study.main([*given, "--leave-out=ner"])
 
-    assert programs.doors == []
+    assert programs.commands == []
 
 
 def test_tasks_lie_in_several_folders_and_some_are_left_out(

@@ -53,8 +53,8 @@ def parse(command: str, words: list[str]) -> tuple[dict[str, str], list[str]]:
     return given, names
 
 
-def end(status: int, told: str) -> Never:
-    print(told, file=sys.stderr)
+def end(status: int, message: str) -> Never:
+    print(message, file=sys.stderr)
     sys.exit(status)
 
 
@@ -150,8 +150,8 @@ def chosen(name: str, given: dict[str, str]) -> Iterator[tuple[int, Path]]:
         if faults().get("unprepared") == node:
             if faults().get("key"):
                 print("SSH Key is not present in the SSH agent.", file=sys.stderr)
-            told = f"Could not prepare all {len(specs)} nodes, attempting to ssh into the rest."
-            print(f"WARNING: {told}", file=sys.stderr)
+            message = f"Could not prepare all {len(specs)} nodes, attempting to ssh into the rest."
+            print(f"WARNING: {message}", file=sys.stderr)
             continue
         homes = sorted((PLACE / "hosts" / specs[node]["nodeId"]).iterdir())
         workers = range(len(homes)) if given["worker"] == "all" else [int(given["worker"])]
@@ -169,8 +169,8 @@ def ssh(given: dict[str, str], names: list[str]) -> None:
     statuses = [255 if faults().get("ssh") == w else p.wait() for w, p in started]
     for (worker, _), status in zip(started, statuses, strict=True):
         if status and len(statuses) > 1:
-            told = f"Command execution on worker {worker} failed with exit status {status}"
-            print(f"##### {told}. Continuing.", file=sys.stderr)
+            message = f"Command execution on worker {worker} failed with exit status {status}"
+            print(f"##### {message}. Continuing.", file=sys.stderr)
     sys.exit(next((status for status in statuses if status), 0))
 
 

@@ -39,8 +39,8 @@ def main() -> None:
     COMMANDS[command](options, names, given)
 
 
-def end(told: str) -> Never:
-    print(told, file=sys.stderr)
+def end(message: str) -> Never:
+    print(message, file=sys.stderr)
     sys.exit(1)
 
 

@@ -79,7 +79,7 @@ def test_it_is_valid_and_holds_nothing_that_was_executed(notebook: Any) -> None:
         assert (cell.outputs, cell.execution_count) == ([], None), cell.id
 
 
-def test_every_cell_is_told_before(notebook: Any) -> None:
+def test_every_cell_has_a_text_before(notebook: Any) -> None:
     for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
         if cell.cell_type == "code":
             assert before.cell_type == "markdown", cell.id

@@ -145,9 +145,9 @@ def test_a_corpus_in_shares() -> None:
     spec = manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 64, 8)
     (container,) = spec["template"]["spec"]["containers"]
-    door, *words = container["args"]
-    assert door == "distil_jax.prepare"
-    # As the kubelet puts the index in, the door understands it.
+    command, *words = container["args"]
+    assert command == "distil_jax.prepare"
+    # As the kubelet puts the index in, the command understands it.
     flags = prepare._parser().parse_args([expanded(word, index="7") for word in words])
     assert (flags.shard_index, flags.shard_count, flags.input) == (7, 64, ["gs://bucket/*.txt"])
     assert flags.output == "gs://b/rows"
@@ -238,7 +238,7 @@ def test_a_cluster_without_jobset_can_prepare(cluster: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         ({"connection": True}, "gcloud container clusters get-credentials"),
         ({"logs": "container is waiting to start: ContainerCreating"}, "its pods do not run yet"),
@@ -246,29 +246,31 @@ def test_a_cluster_without_jobset_can_prepare(cluster: Any) -> None:
         ({"logs": "internal"}, "kubectl ended with status 1, see above"),
     ],
 )
-def test_what_kubectl_refuses_is_told(fault: dict[str, Any], told: str, cluster: Any) -> None:
+def test_what_kubectl_refuses_is_reported(
+    fault: dict[str, Any], message: str, cluster: Any
+) -> None:
     faults(cluster, **fault)
     done = cluster.run("gke.sh", "logs", "--name=run")
-    assert (done.returncode, told in done.stderr.splitlines()[-1]) == (1, True)
+    assert (done.returncode, message in done.stderr.splitlines()[-1]) == (1, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["go"], "no command 'go'; one of train, prepare"),
         (["logs", "--tail=3"], "logs takes --name, --namespace and --dry-run, and was given"),
         ([*TRAIN[:3], "--topology=v5e-17", *RUN], "the nearest is v5e-16"),
     ],
 )
-def test_a_wrong_command_line(arguments: list[str], told: str, cluster: Any) -> None:
+def test_a_wrong_command_line(arguments: list[str], message: str, cluster: Any) -> None:
     done = cluster.run("gke.sh", *arguments)
     assert (done.returncode, done.stdout, cluster.calls("kubectl")) == (2, "", [])
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([*TRAIN, "--topology=h100-8", *RUN], "give a TPU slice, like v5e-16"),
         ([*TRAIN, "--topology=2xv5e-8", *RUN], "GKE joins only slices of several"),
@@ -282,8 +284,8 @@ def test_a_wrong_command_line(arguments: list[str], told: str, cluster: Any) -> 
         ([*TRAIN, *RUN, f"--config.data.train={GKE}"], "lies on this machine, where no pod can"),
     ],
 )
-def test_what_cannot_be_asked_for(arguments: list[str], told: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(told)):
+def test_what_cannot_be_asked_for(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
         manifest_of(*arguments)
 
 

@@ -101,17 +101,17 @@ def test_a_dry_run_starts_nothing(node: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "answer", "status", "told"),
+    ("arguments", "answer", "status", "message"),
     [
         (["--config=base"], "GPU 0: x\n", 2, "no --workdir=DIR"),
         (["--workdir=w"], "No devices were found\n", 1, "nvidia-smi lists no GPU"),
     ],
 )
-def test_what_is_wrong_is_told(
-    arguments: list[str], answer: str, status: int, told: str, node: Any
+def test_what_is_wrong_is_reported(
+    arguments: list[str], answer: str, status: int, message: str, node: Any
 ) -> None:
     node.make("nvidia-smi", {"--list-gpus"}, answer)
     done = run(node, *arguments)
     assert done.returncode == status
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1

@@ -38,8 +38,8 @@ def test_every_task_makes_its_share(slurm: Any, tmp_path: Path) -> None:
         "prepare_array.sh", "--shards=2", "--parallel=1", "--partition=p", "--account=a",
         "--", *FLAGS, "--output=the rows",
     )  # fmt: skip
-    told = "job 4711 is submitted, 2 shares; logs: distil_jax_prepare-4711_*.log\n"
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", told)
+    message = "job 4711 is submitted, 2 shares; logs: distil_jax_prepare-4711_*.log\n"
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", message)
     ((arguments, script),) = slurm.calls("sbatch")
     assert {"--array=0-1%1", "--partition=p", "--account=a", "--requeue"} < set(arguments)
     first, last = (task(script, index, tmp_path) for index in (1, 0))
@@ -65,7 +65,7 @@ def test_a_dry_run_submits_nothing(slurm: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--", "--output=rows"], "--shards= must be a number above 0"),
         (["--shards=2", "--parallel=x", "--", "--output=rows"], "--parallel=x must be a number"),
@@ -73,7 +73,7 @@ def test_a_dry_run_submits_nothing(slurm: Any) -> None:
         (["--shards=2", "--output=rows"], "unknown option --output=rows; what distil_jax.prepare"),
     ],
 )
-def test_what_is_wrong_is_told(arguments: list[str], told: str, slurm: Any) -> None:
+def test_what_is_wrong_is_reported(arguments: list[str], message: str, slurm: Any) -> None:
     done = slurm.run("prepare_array.sh", *arguments)
-    assert (done.returncode, told in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+    assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (2, True, 1)
     assert slurm.calls("sbatch") == []

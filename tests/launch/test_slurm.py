@@ -63,7 +63,7 @@ def test_a_dry_run_submits_nothing(slurm: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--config=base"], "unknown option --config=base; what distil_jax.main gets comes after"),
         (["--", "--config=base"], "no --workdir=DIR after --"),
@@ -71,10 +71,10 @@ def test_a_dry_run_submits_nothing(slurm: Any) -> None:
         (["--gpus=x", "--", "--workdir=w"], "--gpus=x must be a number above 0"),
     ],
 )
-def test_what_is_wrong_is_told(arguments: list[str], told: str, slurm: Any) -> None:
+def test_what_is_wrong_is_reported(arguments: list[str], message: str, slurm: Any) -> None:
     done = slurm.run("slurm.sh", *arguments)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert slurm.calls("sbatch") == []
 

@@ -49,10 +49,10 @@ def test_a_host_whose_python_is_too_old_gets_another(home: Path) -> None:
     first = host(home, "install", **ours)
     assert (first.returncode, first.stderr) == (0, "")
     assert "host: environment: ready" in first.stdout
-    told = (home / "pythons").read_text().splitlines()
-    assert "python3 -m pip install --quiet --user uv" in told
-    assert any(line.startswith("python3.12 -m venv --clear ") for line in told)
-    assert any(" -c constraints.txt -e .[tpu,gcs]" in line for line in told)
+    message = (home / "pythons").read_text().splitlines()
+    assert "python3 -m pip install --quiet --user uv" in message
+    assert any(line.startswith("python3.12 -m venv --clear ") for line in message)
+    assert any(" -c constraints.txt -e .[tpu,gcs]" in line for line in message)
     (home / "distil_jax/configs/old.py").write_text("")
     again = host(home, "install", **ours)
     assert "host: environment: reusing " in again.stdout

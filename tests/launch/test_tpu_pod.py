@@ -1,4 +1,4 @@
-"""tpu_pod.sh against a stand-in of gcloud, whose hosts are folders: what they are told is done."""
+"""tpu_pod.sh against a stand-in of gcloud, whose hosts are folders: what they are asked is done."""
 
 import subprocess
 

@@ -57,7 +57,7 @@ def test_before_the_installation(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "command", "told"),
+    ("faults", "command", "message"),
     [
         ({"login": True}, "create", "type: gcloud auth login"),
         ({"create": "RESOURCE_EXHAUSTED: Quota limit 'TPUV5s' exceeded"}, "create", "no quota for"),
@@ -70,8 +70,8 @@ def test_before_the_installation(pod: Pod) -> None:
         ({"unprepared": 0, "key": True}, "install", "type: ssh-add"),
     ],
 )
-def test_what_gcloud_refuses_is_told(
-    faults: dict[str, Any], command: str, told: str, pod: Pod
+def test_what_gcloud_refuses_is_reported(
+    faults: dict[str, Any], command: str, message: str, pod: Pod
 ) -> None:
     if command != "create":
         pod.type("create", *V5E)
@@ -80,23 +80,23 @@ def test_what_gcloud_refuses_is_told(
     done = pod.type(command, *V5E)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert told in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--zone=nowhere", "--topology=v5e-16"], "nowhere has no v5litepod-16"),
         (["--zone=us-central2-b", "--topology=v5e-16"], "us-central2-b has no v5litepod-16"),
     ],
 )
-def test_a_wrong_zone_is_told(arguments: list[str], told: str, pod: Pod) -> None:
+def test_a_wrong_zone_is_reported(arguments: list[str], message: str, pod: Pod) -> None:
     done = pod.type("create", *arguments)
-    assert (done.returncode, told in done.stderr.splitlines()[-1]) == (1, True)
+    assert (done.returncode, message in done.stderr.splitlines()[-1]) == (1, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["go"], "no command 'go'; one of up, create, wait"),
         (["create", "--typ=v4-8"], "unknown option --typ=v4-8"),
@@ -117,10 +117,10 @@ def test_a_wrong_zone_is_told(arguments: list[str], told: str, pod: Pod) -> None
         (["copy"], "no --workdir=DIR"),
     ],
 )  # fmt: skip
-def test_a_wrong_command_line(arguments: list[str], told: str, pod: Pod) -> None:
+def test_a_wrong_command_line(arguments: list[str], message: str, pod: Pod) -> None:
     done = pod.type(*arguments)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert (done.stderr.count("\n"), done.stdout) == (1, "")
     assert pod.tools.calls("gcloud") == []
 

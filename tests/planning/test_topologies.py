@@ -41,7 +41,7 @@ def test_every_slice_is_found_by_its_own_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("v4-30", "the nearest is v4-32"),
         ("v5p-2000", "the nearest is v5p-2048"),
@@ -53,10 +53,10 @@ def test_every_slice_is_found_by_its_own_name() -> None:
         ("0xv4-8", "at least one slice"),
     ],
 )
-def test_what_does_not_exist_is_told_with_what_does(name: str, told: str) -> None:
+def test_what_does_not_exist_is_reported_with_what_does(name: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
         find(name)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_ring_uses_both_ways_of_an_axis_that_closes() -> None:

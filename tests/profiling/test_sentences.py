@@ -34,7 +34,7 @@ def test_no_more_than_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.txt", "\n\n", "holds no sentence"),
         ("a.jsonl", '{"text": "x"}\n{"te\n', "line 2 is not JSON"),
@@ -43,7 +43,7 @@ def test_no_more_than_asked(tmp_path: Path) -> None:
         ("a.md", "text\n", "of no known kind"),
     ],
 )
-def test_others_are_named(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_others_are_named(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         sentences.read(tmp_path / name, most=9)
