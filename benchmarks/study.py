@@ -6,8 +6,8 @@
 TEXT is the corpus (documents are blocks of lines), HELDOUT_TEXT is never trained on, TASKS has one
 folder for each task with train and validation files. A model with a masked-LM head is the teacher
 as it is; an encoder without one, such as MiniLM, first gets a head and is trained with it. Every
-step is one of the package's commands, or the script beside this one; what is finished is kept: the same
-command resumes it, and --until=STEP ends early. With --jobs=N the programs of
+step is one of the package's commands, or the script beside this one; what is finished is kept:
+the same command resumes it, and --until=STEP ends early. With --jobs=N the programs of
 all steps run N at a time, each once what it reads is there. At any time STUDY/study.json and
 study.md hold what there is. The sizes stand in `study_sizes.py`.
 """
