@@ -137,7 +137,7 @@ def _own_head(
     head = kind.own_head(model, data.labels, as_it_is)
     if as_it_is and head is None:
         raise UserError(
-            f"{folder} tells apart {', '.join(model.labels)}, the task "
+            f"{folder} has the labels {', '.join(model.labels)}, the task "
             f"{', '.join(data.labels)}; fine-tune it with --epochs=1 or more"
         )
     return head

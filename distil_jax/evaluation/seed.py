@@ -201,7 +201,7 @@ def _stop(checkpoints: Checkpoints, seed: int, progress: SeedProgress) -> Never:
 
 
 def score_main(data: TaskData, predict: Predictor) -> tuple[Metrics, list[dict[str, Any]]]:
-    """Metrics and predictions of the main held-out split."""
+    """Metrics and predictions of the main validation split."""
     main = data.validation[0]
     records = main.predictions(predict(main.encoded))
     assert main.metrics is not None, "the main split has labels: it was checked when it was read"

@@ -65,16 +65,16 @@ def _accumulate(
 ) -> tuple[Params, Array]:
     """The sum over this device's pieces of their shares of the batch's gradient and loss."""
 
-    def one(piece: Mapping[str, Array], key: Array) -> tuple[Params, Array]:
+    def gradient_and_loss(piece: Mapping[str, Array], key: Array) -> tuple[Params, Array]:
         loss, gradient = jax.value_and_grad(piece_loss, argnums=1)(spec, params, piece, count, key)
         return gradient, loss
 
     parts = spec.micro_batches
     if parts == 1:
-        return one(batch, key)
+        return gradient_and_loss(batch, key)
 
     def add(carry: tuple, xs: tuple) -> tuple[tuple, None]:
-        return jax.tree.map(jnp.add, carry, one(*xs)), None
+        return jax.tree.map(jnp.add, carry, gradient_and_loss(*xs)), None
 
     split = {name: rows.reshape(parts, -1, *rows.shape[1:]) for name, rows in batch.items()}
     zero = (jax.tree.map(jnp.zeros_like, params), jnp.zeros((), jnp.float32))

@@ -80,7 +80,7 @@ def open_teacher(
     order = kind.class_order(model.labels, data.labels)
     if order is None:
         raise UserError(
-            f"teacher {folder} tells apart {', '.join(model.labels)}, the data "
+            f"teacher {folder} has the labels {', '.join(model.labels)}, the data "
             f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
         )
     return FineTunedTeacher(kind, model, encoded, order, data.scale, devices, data.length)

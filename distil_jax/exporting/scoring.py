@@ -134,7 +134,8 @@ def _band_sums(
 
 def agreement(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:
     """Percent of the records with the same label."""
-    same = [one["label"] == other["label"] for one, other in zip(first, second, strict=True)]
+    pairs = zip(first, second, strict=True)
+    same = [record["label"] == other["label"] for record, other in pairs]
     return 100 * float(np.mean(same))
 
 

@@ -51,7 +51,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     targets = None
     if tables.training is not None:
         targets = meaning.targets(tables.training)
-        examples.check_varied(targets, labels, tables.training.place)
+        examples.check_varied(targets, labels, tables.training.origin)
     return texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=labels, targets=targets
     )
@@ -144,7 +144,7 @@ def _own_head(model: Pretrained, labels: Labels, as_it_is: bool) -> Params | Non
 
 def _mismatch(model_labels: Labels, labels: Labels) -> str:
     same = [name.casefold() for name in model_labels] == [name.casefold() for name in labels]
-    return "" if same else f"tells apart {', '.join(model_labels)}, the task {', '.join(labels)}"
+    return "" if same else f"has the labels {', '.join(model_labels)}, the task {', '.join(labels)}"
 
 
 def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:

@@ -33,14 +33,14 @@ class Examples:
     Attributes:
       second: None where an example is one text.
       labels: class numbers or values, as text or number; None where the split has none.
-      place: file or data set, for messages.
+      origin: file or data set, for messages.
     """
 
     ids: tuple[str, ...]
     first: tuple[str, ...]
     second: tuple[str, ...] | None
     labels: tuple[Any, ...] | None
-    place: str
+    origin: str
 
     def __len__(self) -> int:
         return len(self.first)
@@ -48,7 +48,7 @@ class Examples:
 
 def read(
     rows: Iterable[Record],
-    place: str,
+    origin: str,
     *,
     columns: Sequence[str],
     label: str,
@@ -66,65 +66,65 @@ def read(
     labels: list[Any] = []
     for number, row in enumerate(rows):
         if not number:
-            columns = check_columns(row, place, columns)
+            columns = check_columns(row, origin, columns)
             if label == LABEL:
                 label = next((name for name in LABEL_GUESSES if name in row), label)
             if labelled and label not in row:
                 raise UserError(
-                    f"{place} has no label column {label}; it has {', '.join(row)} (--label)"
+                    f"{origin} has no label column {label}; it has {', '.join(row)} (--label)"
                 )
-        texts.append(row_texts(row, columns, place, number))
+        texts.append(row_texts(row, columns, origin, number))
         ids.append(str(row.get("idx", row.get("id", number))))
         labels.append(row.get(label))
         if isinstance(labels[-1], list | dict):
             raise UserError(
-                f"{place} row {number}: the label {label} holds {type(labels[-1]).__name__}; "
+                f"{origin} row {number}: the label {label} holds {type(labels[-1]).__name__}; "
                 "a text has one label"
             )
         if labelled and is_missing(labels[-1]):
-            raise UserError(f"{place} row {number} has no label; give it one, or leave it out")
+            raise UserError(f"{origin} row {number} has no label; give it one, or leave it out")
     if not texts:
-        raise UserError(f"{place} has no rows; give a table with some")
+        raise UserError(f"{origin} has no rows; give a table with some")
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
     missing = all(is_missing(value) or value in (UNLABELLED, str(UNLABELLED)) for value in labels)
     if labelled and missing:
         raise UserError(
-            f"{place} has no labels: {label} is {UNLABELLED} in all of its rows, as in the test "
+            f"{origin} has no labels: {label} is {UNLABELLED} in all of its rows, as in the test "
             "file of a benchmark, which --test takes; give a split that has them"
         )
-    return Examples(tuple(ids), first, second, None if missing else tuple(labels), place)
+    return Examples(tuple(ids), first, second, None if missing else tuple(labels), origin)
 
 
-def check_columns(row: Record, place: str, columns: Sequence[str]) -> tuple[str, ...]:
+def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str, ...]:
     """The columns given, or the usual ones that the record has; raises `UserError`."""
     if not columns:
-        found = [guess for guess in GUESSES if all(name in row for name in guess)]
-        if not found:
+        guesses = [guess for guess in GUESSES if all(name in row for name in guess)]
+        if not guesses:
             raise UserError(
-                f"{place} has the columns {', '.join(row)}, none of which is known to hold text; "
+                f"{origin} has the columns {', '.join(row)}, none of which is known to hold text; "
                 "name one or two with --columns"
             )
-        return found[0]
+        return guesses[0]
     missing = [name for name in columns if name not in row]
     if missing:
-        raise UserError(f"{place} has no column {missing[0]}; it has {', '.join(row)} (--columns)")
+        raise UserError(f"{origin} has no column {missing[0]}; it has {', '.join(row)} (--columns)")
     return tuple(columns)
 
 
-def row_texts(row: Record, columns: Sequence[str], place: str, number: int) -> tuple[str, ...]:
+def row_texts(row: Record, columns: Sequence[str], origin: str, number: int) -> tuple[str, ...]:
     """The record's text or texts; raises `UserError` for what is no text, or has none at all."""
     texts = []
     for column in columns:
         value = None if is_missing(row.get(column)) else row.get(column)
         if value is not None and not isinstance(value, str | int | float):
             raise UserError(
-                f"{place} row {number}: column {column} holds {type(value).__name__}, not text"
+                f"{origin} row {number}: column {column} holds {type(value).__name__}, not text"
             )
         texts.append("" if value is None else clean(str(value)))
     if not any(text.strip() for text in texts):
         raise UserError(
-            f"{place} row {number} has an empty text ({', '.join(columns)}); "
+            f"{origin} row {number} has an empty text ({', '.join(columns)}); "
             "fill it in or leave the row out"
         )
     return tuple(texts)
@@ -141,7 +141,7 @@ def class_names(examples: Examples) -> tuple[str, ...]:
     names = {_name(value) for value in examples.labels}
     if len(names) > MOST_CLASSES:
         raise UserError(
-            f"{examples.place} has {len(names)} different labels; a classification has at most "
+            f"{examples.origin} has {len(names)} different labels; a classification has at most "
             f"{MOST_CLASSES}, or is it --task=regression?"
         )
     return tuple(sorted(names, key=lambda name: (not _is_number(name), _number(name), name)))
@@ -158,7 +158,7 @@ def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
         number = known.get(_name(value))
         if number is None:
             raise UserError(
-                f"{examples.place} row {row} has the unknown label {value!r}; "
+                f"{examples.origin} row {row} has the unknown label {value!r}; "
                 f"the labels are {', '.join(names)}"
             )
         numbers[row] = number
@@ -175,16 +175,16 @@ def values(examples: Examples) -> np.ndarray:
         except (TypeError, ValueError):
             numbers[row] = np.nan
         if not np.isfinite(numbers[row]):
-            raise UserError(f"{examples.place} row {row}: label {value!r} is no finite number")
+            raise UserError(f"{examples.origin} row {row}: label {value!r} is no finite number")
     return numbers
 
 
-def check_varied(labels: np.ndarray, names: Sequence[str], place: str) -> None:
+def check_varied(labels: np.ndarray, names: Sequence[str], origin: str) -> None:
     """Refuse a training table with one class, or one value, only."""
     if len(np.unique(labels)) > 1:
         return
     only = names[int(labels[0])] if names else labels[0]
-    raise UserError(f"{place} has one label only, {only}; there is nothing to tell apart")
+    raise UserError(f"{origin} has one label only, {only}; there is nothing to learn")
 
 
 def is_missing(value: Any) -> bool:

@@ -81,7 +81,7 @@ def _json_lines(path: Path) -> Iterator[Record]:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise UserError(f"{path} line {number} is not JSON ({error}); mend it") from error
+                raise UserError(f"{path} line {number} is not JSON ({error}); fix it") from error
             yield _object(record, f"{path} line {number}")
 
 
@@ -104,7 +104,7 @@ def _table(path: Path, **dialect: Any) -> Iterator[Record]:
             if None in record or None in record.values():
                 raise UserError(
                     f"{path} line {reader.line_num} has not the {len(names)} columns of the first "
-                    "line; mend it"
+                    "line; fix it"
                 )
             yield record
 
@@ -130,9 +130,9 @@ def _plain(path: Path) -> Iterator[Record]:
             yield {"text": line.rstrip("\r\n")}
 
 
-def _object(record: Any, place: str) -> Record:
+def _object(record: Any, where: str) -> Record:
     if not isinstance(record, dict):
-        raise UserError(f"{place} is not a JSON object; mend it")
+        raise UserError(f"{where} is not a JSON object; fix it")
     return record
 
 

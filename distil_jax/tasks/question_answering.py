@@ -80,14 +80,14 @@ def _read_splits(source: Source, *, training: bool) -> tuple[Questions | None, Q
     train = _read_questions(source, "train") if training else None
     if training and train is None:
         raise UserError(
-            f"{source.place or '--data'} has no training split (train.json); name one with "
+            f"{source.location or '--data'} has no training split (train.json); name one with "
             "--train, or score the model as it is with --epochs=0"
         )
     validation = _read_questions(source, "validation")
     if validation is None:
         raise UserError(
-            f"{source.place or '--data'} has no validation split (validation.json); name one with "
-            "--validation"
+            f"{source.location or '--data'} has no validation split (validation.json); name one "
+            "with --validation"
         )
     return train, validation
 

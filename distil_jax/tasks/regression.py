@@ -34,7 +34,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     targets, scale = None, (0.0, 1.0)
     if tables.training is not None:
         targets = examples.values(tables.training)
-        examples.check_varied(targets, (), tables.training.place)
+        examples.check_varied(targets, (), tables.training.origin)
         if task.standardise:
             scale = (float(targets.mean()), float(targets.std()))
             targets = ((targets - scale[0]) / scale[1]).astype(np.float32)
@@ -88,7 +88,7 @@ def _class_order(model_labels: Labels, labels: Labels) -> tuple[int, ...] | None
 def _mismatch(model_labels: Labels, labels: Labels) -> str:
     if len(model_labels) == 1:
         return ""
-    return f"tells apart {', '.join(model_labels)}, the task asks for one value"
+    return f"has the labels {', '.join(model_labels)}, the task asks for one value"
 
 
 def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:

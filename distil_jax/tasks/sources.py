@@ -26,12 +26,12 @@ class Source:
     """A task's splits.
 
     Attributes:
-      place: a folder, a hub id, or empty where every split has a file of its own.
+      location: a folder, a hub id, or empty where every split has a file of its own.
       name: configuration of the hub's data set.
       given: files that the user named, by split.
     """
 
-    place: str
+    location: str
     name: str | None = None
     given: Mapping[str, Path] = field(default_factory=dict)
 
@@ -39,8 +39,8 @@ class Source:
         """The file of a split; None where there is none, or where it is not a file."""
         if split in self.given:
             return self.given[split]
-        folder = Path(self.place)
-        if not self.place or not folder.is_dir():
+        folder = Path(self.location)
+        if not self.location or not folder.is_dir():
             return None
         stems = ALIASES.get(split, (split,))
         names = [stem + kind + end for stem in stems for kind in TABLES for end in ("", *OPENERS)]
@@ -54,35 +54,35 @@ class Source:
         file = self.find(split)
         if file is not None:
             return files.records(file)
-        if not self.place or (self.given and not scored):
+        if not self.location or (self.given and not scored):
             return None
-        if Path(self.place).is_dir() and not is_saved_dataset(Path(self.place)):
+        if Path(self.location).is_dir() and not is_saved_dataset(Path(self.location)):
             return None
         rows = self._dataset()
-        found = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
-        return None if found is None else iter(rows[found])
+        present = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
+        return None if present is None else iter(rows[present])
 
     def describe(self, split: str) -> str:
         """What to call a split in a message."""
-        return str(self.find(split) or f"{self.place} ({split})")
+        return str(self.find(split) or f"{self.location} ({split})")
 
     def _dataset(self) -> Any:
         import datasets
 
         datasets.disable_progress_bars()
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-        if Path(self.place).is_dir():
-            return datasets.load_from_disk(self.place)
+        if Path(self.location).is_dir():
+            return datasets.load_from_disk(self.location)
         before = datasets.config.HF_HUB_OFFLINE
         try:
             with hub.access() as online:
                 datasets.config.HF_HUB_OFFLINE = not online  # what is in the cache still opens
-                return datasets.load_dataset(self.place, self.name)
+                return datasets.load_dataset(self.location, self.name)
         except Exception as error:  # every layer below has its own: hub, http, Arrow, builder
             raise UserError(
-                f"data {self.place} is no folder here, and as a data set of the hub it cannot be "
-                f"opened ({type(error).__name__}); check the name and the network, or give --data "
-                "a folder"
+                f"data {self.location} is not a local folder, and as a data set of the hub it "
+                f"cannot be opened ({type(error).__name__}); check the name and the network, or "
+                "give --data a folder"
             ) from error
         finally:
             datasets.config.HF_HUB_OFFLINE = before

@@ -18,13 +18,13 @@ class Questions:
     contexts: tuple[str, ...]
     answers: tuple[tuple[tuple[str, int], ...], ...]
     unanswerable: int
-    place: str
+    origin: str
 
     def __len__(self) -> int:
         return len(self.questions)
 
 
-def flatten(content: Any, place: str) -> Iterable[Record]:
+def flatten(content: Any, origin: str) -> Iterable[Record]:
     """Records of id, question, context and answers out of SQuAD's nested JSON."""
     if isinstance(content, list):
         yield from content
@@ -39,17 +39,17 @@ def flatten(content: Any, place: str) -> Iterable[Record]:
                     yield {**asked, "context": paragraph["context"]}
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{place} is not in SQuAD's format ({error!r} is missing or not what it should be); "
+            f"{origin} is not in SQuAD's format ({error!r} is missing or not what it should be); "
             "give data, paragraphs, qas, question, answers"
         ) from error
 
 
-def read(records: Iterable[Record], place: str) -> Questions:
+def read(records: Iterable[Record], origin: str) -> Questions:
     """Questions that have an answer; raises `UserError` naming what a record lacks."""
-    found: list[tuple[str, str, str, tuple[tuple[str, int], ...]]] = []
+    answered: list[tuple[str, str, str, tuple[tuple[str, int], ...]]] = []
     unanswerable = 0
     for number, record in enumerate(records):
-        where = f"{place} question {number}"
+        where = f"{origin} question {number}"
         question, context = question_and_context(record, where)
         answers = _answers(record, where)
         if not answers:
@@ -59,13 +59,13 @@ def read(records: Iterable[Record], place: str) -> Questions:
             if clean(str(record["context"]))[start : start + len(text)] != text:
                 raise UserError(
                     f"{where}: the context has not the answer {text[:40]!r} at character {start}; "
-                    "mend answer_start"
+                    "fix answer_start"
                 )
-        found.append((str(record.get("id", number)), question, context, answers))
-    if not found:
-        raise UserError(f"{place} has no question with an answer; give some")
-    ids, questions, contexts, every = zip(*found, strict=True)
-    return Questions(ids, questions, contexts, every, unanswerable, place)
+        answered.append((str(record.get("id", number)), question, context, answers))
+    if not answered:
+        raise UserError(f"{origin} has no question with an answer; give some")
+    ids, questions, contexts, every = zip(*answered, strict=True)
+    return Questions(ids, questions, contexts, every, unanswerable, origin)
 
 
 def question_and_context(record: Any, where: str, columns: Sequence[str] = ()) -> tuple[str, str]:

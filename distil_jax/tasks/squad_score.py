@@ -11,8 +11,8 @@ PUNCTUATION = set(string.punctuation)
 
 def normalise(answer: str) -> str:
     """Lower case, without punctuation and articles, white space as single blanks."""
-    kept = "".join(character for character in answer.lower() if character not in PUNCTUATION)
-    return " ".join(ARTICLES.sub(" ", kept).split())
+    words = "".join(character for character in answer.lower() if character not in PUNCTUATION)
+    return " ".join(ARTICLES.sub(" ", words).split())
 
 
 def exact_match(prediction: str, answers: Sequence[str]) -> float:

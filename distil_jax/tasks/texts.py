@@ -71,13 +71,13 @@ def read_tables(task: NamedTask, request: DataRequest) -> Tables:
     train = split("train", True) if request.training else None
     if request.training and train is None:
         raise UserError(
-            f"{source.place or '--data'} has no training split (train.jsonl, .json, .csv, .tsv or "
-            ".parquet); name one with --train, or score the model as it is with --epochs=0"
+            f"{source.location or '--data'} has no training split (train.jsonl, .json, .csv, .tsv "
+            "or .parquet); name one with --train, or score the model as it is with --epochs=0"
         )
     validation = {name: table for name in task.validation if (table := split(name, True))}
     if task.validation[0] not in validation:
         raise UserError(
-            f"{source.place or '--data'} has no {task.validation[0]} split "
+            f"{source.location or '--data'} has no {task.validation[0]} split "
             f"({task.validation[0]}.jsonl, .json, .csv, .tsv or .parquet); name one with "
             "--validation"
         )

@@ -48,7 +48,7 @@ def cut(
 ) -> Windows:
     """Windows of `length` tokens, neighbours of one context sharing `stride` of them.
 
-    A question longer than a third of a window is cut to that, so that the context has room.
+    A question longer than a third of a window is cut to that, so that some of the context fits.
     """
     asked, truncated = _shortened(questions, tokenizer, length // 3)
     backend = bare_backend(tokenizer)
@@ -122,13 +122,13 @@ def token_spans(windows: Windows, questions: Questions) -> tuple[np.ndarray, np.
 
 def _reach(windows: Windows) -> dict[int, tuple[int, int]]:
     """The first and last character (exclusive) that a token of each question's context has."""
-    found: dict[int, tuple[int, int]] = {}
+    reach: dict[int, tuple[int, int]] = {}
     for number, offsets in zip(windows.question.tolist(), windows.offsets, strict=True):
         inside = offsets[offsets[:, 0] >= 0]
         if len(inside):
-            begin, end = found.get(number, (int(inside[0, 0]), int(inside[-1, 1])))
-            found[number] = (min(begin, int(inside[0, 0])), max(end, int(inside[-1, 1])))
-    return found
+            begin, end = reach.get(number, (int(inside[0, 0]), int(inside[-1, 1])))
+            reach[number] = (min(begin, int(inside[0, 0])), max(end, int(inside[-1, 1])))
+    return reach
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ def best_answers(
     """The best span of each question over its windows; `logits` are [tokens, 2] each."""
     best = [Answer("", -np.inf, 0, 0) for _ in contexts]
     for number, offsets, scores in zip(windows.question, windows.offsets, logits, strict=True):
-        found = _best_span(offsets, scores)
-        if found is not None and found[2] > best[number].score:
-            start, end = int(offsets[found[0], 0]), int(offsets[found[1], 1])
-            best[number] = Answer(contexts[number][start:end], found[2], start, end)
+        span = _best_span(offsets, scores)
+        if span is not None and span[2] > best[number].score:
+            start, end = int(offsets[span[0], 0]), int(offsets[span[1], 1])
+            best[number] = Answer(contexts[number][start:end], span[2], start, end)
     return best
 
 
@@ -163,7 +163,7 @@ def _best_span(offsets: np.ndarray, scores: np.ndarray) -> tuple[int, int, float
     sums = scores[starts, 0][:, None] + scores[ends, 1][None]
     span = ends[None] - starts[:, None]
     sums = np.where((span >= 0) & (span < LONGEST_ANSWER_TOKENS), sums, -np.inf)
-    place = np.unravel_index(np.argmax(sums), sums.shape)
-    if not np.isfinite(sums[place]):
+    first, last = np.unravel_index(np.argmax(sums), sums.shape)
+    if not np.isfinite(sums[first, last]):
         return None
-    return int(starts[place[0]]), int(ends[place[1]]), float(sums[place])
+    return int(starts[first]), int(ends[last]), float(sums[first, last])

@@ -88,7 +88,7 @@ def test_the_same_command_again_changes_nothing_and_other_settings_are_refused(
 
 
 @pytest.mark.slow
-def test_changed_labels_of_the_held_out_split_are_another_evaluation(
+def test_changed_labels_of_the_validation_split_are_another_evaluation(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):
     output, data = tmp_path / "output", tmp_path / "data"
@@ -435,7 +435,7 @@ def test_other_faults_are_one_line(teacher_folder, sentiment, evaluate, tmp_path
     refused("no training split", one)
     refused("has no labels: label is -1 in all", validation=sentiment / "test.jsonl")
     refused("more than the model's 64 positions", length=65)
-    refused("no folder here", tmp_path / "missing")
+    refused("not a local folder", tmp_path / "missing")
     refused("does not divide", batch=9, devices=2)
     refused("masked-language-model head", epochs=0)
     bare = tmp_path / "bare"

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import shutil
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from distil_jax.errors import UserError
 from distil_jax.evaluation import predict_file
 from distil_jax.predict import main
-from distil_jax.tasks import classification, examples
 
 TEXTS = ["of old river", "", "is in the city", "river " * 500, "city 😀"]
 
@@ -63,30 +61,6 @@ def test_faults_leave_nothing(model, teacher_folder, tmp_path):
         main([f"--model={model}", given, f"--output={tmp_path / 'o.xls'}"])
 
 
-def test_a_table_of_questions_and_sentences_is_one_of_pairs():
-    row = {"question": "who", "sentence": "the river", "label": 1}
-    assert examples.check_columns(row, "t", ()) == ("question", "sentence")
-    assert examples.check_columns({"sentence": "x", "label": 1}, "t", ()) == ("sentence",)
-
-
-def test_the_usual_names_of_a_label_are_found():
-    rows = [{"text": "a", "target": "x"}, {"text": "b", "target": "y"}]
-    found = examples.read(rows, "t", columns=(), label="label", labelled=True)
-    assert found.labels == ("x", "y")
-    with pytest.raises(UserError, match="no label column stars; it has text, target"):
-        examples.read(rows, "t", columns=(), label="stars", labelled=True)
-
-
-@pytest.mark.parametrize(
-    ("label", "told"),
-    [(math.nan, "row 1 has no label"), ([1, 0], "holds list; a text has one label")],
-)
-def test_a_cell_without_one_label_is_told(label, told):
-    rows = [{"text": "a", "label": 1}, {"text": "b", "label": label}]
-    with pytest.raises(UserError, match=told):
-        examples.read(rows, "t", columns=(), label="label", labelled=True)
-
-
 def test_an_empty_cell_of_pandas_is_no_text(model, tmp_path, capsys):
     (tmp_path / "in.jsonl").write_text('{"text": NaN}\n{"text": "of old river"}\n')
     main([f"--model={model}", f"--input={tmp_path / 'in.jsonl'}"])
@@ -102,20 +76,6 @@ def test_several_labels_of_a_text_are_refused(model, tmp_path, kind):
     (tmp_path / "in.txt").write_text("of old river")
     with pytest.raises(UserError, match=f"several labels or values .problem_type is {kind}"):
         main([f"--model={tmp_path / 'model'}", f"--input={tmp_path / 'in.txt'}"])
-
-
-@pytest.mark.parametrize(
-    ("own", "order"),
-    [
-        (("negative", "positive"), (0, 1)),
-        (("POSITIVE", "NEGATIVE"), (1, 0)),
-        (("LABEL_0", "LABEL_1"), (0, 1)),
-        (("good", "bad"), None),
-        (("a", "b", "c"), None),
-    ],
-)
-def test_a_models_classes_are_put_in_the_tasks_order(own, order):
-    assert classification.label_order(own, ("negative", "positive")) == order
 
 
 def test_bytes_on_standard_input_that_are_no_utf8_are_unknown_characters(

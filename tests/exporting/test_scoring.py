@@ -58,7 +58,7 @@ def run(capfd, *arguments):
     return stop.value.code, *capfd.readouterr()
 
 
-def test_held_out_masked_lm_is_the_model_folders(exported, teacher_folder, text, tmp_path, capfd):
+def test_masked_lm_is_the_model_folders(exported, teacher_folder, text, tmp_path, capfd):
     found = {}
     for name, model in {"folder": teacher_folder, "onnx": exported}.items():
         flags = ("--task=mlm", f"--data={text}", "--length=32", f"--output={tmp_path / name}")
@@ -124,7 +124,7 @@ def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
     flags = ("--task=classification", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
     given = (f"--model={tmp_path / 'three'}", f"--teacher={tmp_path / 'renamed'}")
     status, _, err = run(capfd, *given, *flags, f"--output={tmp_path / 's'}")
-    assert (status, err.count("\n"), "tells apart a, b, z" in err) == (1, 1, True)
+    assert (status, err.count("\n"), "has the labels a, b, z" in err) == (1, 1, True)
 
 
 def test_span_outputs_end_with_the_sequence(make, tmp_path):
@@ -146,19 +146,19 @@ def test_a_model_folder_has_no_card_to_fill(teacher_folder, text, tmp_path, capf
 
 
 @pytest.mark.parametrize(
-    ("flags", "status", "told"),
+    ("flags", "status", "message"),
     [
         (("--task=mlm", "--epochs=1"), 2, "cannot be fine-tuned"),
         (("--task=sst2",), 1, "has a masked_lm head, the task needs classification"),
         (("--task=mlm", "--teacher=builtin:teacher"), 1, "builtin:teacher is no ONNX folder"),
     ],
 )
-def test_what_cannot_be_scored_is_said(exported, text, tmp_path, capfd, flags, status, told):
+def test_what_cannot_be_scored_is_said(exported, text, tmp_path, capfd, flags, status, message):
     output = tmp_path / "out"
     given = (f"--model={exported}", f"--data={text}", f"--output={output}", *flags)
     code, _, err = run(capfd, *given)
     assert code == status
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
     assert not output.exists()
 
