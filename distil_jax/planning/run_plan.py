@@ -8,7 +8,7 @@ import jax
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import is_prepared, open_split
-from distil_jax.planning import cache, compiler, measure
+from distil_jax.planning import compiler, measure, plan_cache
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.measure import Measured
 from distil_jax.planning.microbatch import largest
@@ -160,8 +160,8 @@ def compile_step(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
     """The compiler's figures, from the cache where the very same program was compiled before."""
-    key = cache.key_of(config, models, topology.name, workload.length)
-    return cache.cached(key, lambda: _measure(config, models, topology, workload))
+    key = plan_cache.key_of(config, models, topology.name, workload.length)
+    return plan_cache.cached(key, lambda: _measure(config, models, topology, workload))
 
 
 def _measure(

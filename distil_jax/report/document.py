@@ -74,7 +74,7 @@ Block = Text | Notes | Tiles | Table | Pictures
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page; `name` is its anchor."""
 
     name: str
@@ -96,7 +96,7 @@ class Document:
 
     title: str
     subtitle: str
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
     missing: Sequence[Missing]
 
     def pictures(self) -> list[Picture]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from distil_jax.report.document import Document, Missing, Section
+from distil_jax.report.document import Document, Missing, PageSection
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.sections import (
     ablations,
@@ -16,7 +16,7 @@ from distil_jax.report.sections import (
     wall_time,
 )
 
-SECTIONS: tuple[Callable[[ReportData], Section | Missing | None], ...] = (
+SECTIONS: tuple[Callable[[ReportData], PageSection | Missing | None], ...] = (
     overview.section,
     quality.section,
     size.section,
@@ -37,7 +37,7 @@ def document(data: ReportData, *, when: str) -> Document:
     return Document(
         title=_title(data),
         subtitle=_subtitle(data, when),
-        sections=[part for part in parts if isinstance(part, Section)],
+        sections=[part for part in parts if isinstance(part, PageSection)],
         missing=[part for part in parts if isinstance(part, Missing)],
     )
 

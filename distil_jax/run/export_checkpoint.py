@@ -10,7 +10,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.earlier_names import current_fields
 from distil_jax.pretrained import Pretrained, save
-from distil_jax.run.card import card
+from distil_jax.run.student_card import card
 from distil_jax.storage.address import join
 from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import load as load_tokenizer

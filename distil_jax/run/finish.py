@@ -13,9 +13,9 @@ from distil_jax.report.measurements import SPEED, read_speed, scores_in_run
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.sections import loss_curves
 from distil_jax.run import expectations, resource_usage
-from distil_jax.run.card import card
 from distil_jax.run.model_figures import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
+from distil_jax.run.student_card import card
 from distil_jax.storage import atomic
 from distil_jax.storage.address import basename
 from distil_jax.storage.atomic import write_text, writing

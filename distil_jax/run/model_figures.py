@@ -7,10 +7,12 @@ from typing import Any
 
 import jax
 
+from distil_jax.configuration.objective_table import labels
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.profiling.inference import one_sentence_a_row, sentences_per_second
+from distil_jax.report.runs import OBJECTIVES
 from distil_jax.run.batches import held_out_batches
 from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
@@ -50,6 +52,8 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         comparable = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
         scores = {TEACHER: comparable, **scores}
     if is_primary():
+        # Labels first: a report made later need not know the objectives of this run.
+        write_text(setup.folder / OBJECTIVES, json.dumps(labels(), indent=2) + "\n")
         write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores
 

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from distil_jax.configuration import source as config_source
-from distil_jax.planning import cache, compiler, hlo, hlo_counts
+from distil_jax.planning import compiler, hlo, hlo_counts, plan_cache
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.model_shapes import model_shapes
 from distil_jax.planning.run_plan import Workload, plan_run, program, workload_of
@@ -88,9 +88,9 @@ def test_the_minimum_counts_no_recomputation(plan) -> None:
 
 
 def test_the_figures_are_kept(plan) -> None:
-    key = cache.key_of(plan.config, plan.models, TOPOLOGY, plan.workload.length)
+    key = plan_cache.key_of(plan.config, plan.models, TOPOLOGY, plan.workload.length)
 
     def refuse():
         raise AssertionError("compiled again")
 
-    assert cache.cached(key, refuse) == plan.measured
+    assert plan_cache.cached(key, refuse) == plan.measured

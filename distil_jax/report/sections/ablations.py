@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from rich.table import Table as TerminalTable
 
 from distil_jax.report import amount, drawing, paper
-from distil_jax.report.document import Missing, Picture, Pictures, Section, Table
+from distil_jax.report.document import Missing, PageSection, Picture, Pictures, Table
 from distil_jax.report.report_data import ReportData
 
 TABLE, PICTURE = "ablations.md", "ablations.png"
@@ -20,7 +20,7 @@ MEASURES = {
 TITLE = "Change of the held-out MLM loss: median, and lowest to highest seed"
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """A table and bars for each sweep: the paper's Table 4 and choices of layers."""
     if not data.ablations:
         return Missing(
@@ -32,7 +32,7 @@ def section(data: ReportData) -> Section | Missing | None:
         name = f"ablations_{number}" if number else "ablations"
         picture = Picture(name, TITLE, describe(content), draw(content))
         blocks += [table(content), Pictures([picture])]
-    return Section("ablations", "Ablations", blocks)
+    return PageSection("ablations", "Ablations", blocks)
 
 
 def table(content: Mapping[str, Any]) -> Table:

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from distil_jax.report import drawing
-from distil_jax.report.document import Missing, Picture, Pictures, Section, Text
+from distil_jax.report.document import Missing, PageSection, Picture, Pictures, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
@@ -26,7 +26,7 @@ NOTE = (
 Points = tuple[Sequence[float | int], Sequence[float | int]]
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """A small drawing for each figure that any of the runs has."""
     pictures = [
         _picture(data, name, title)
@@ -37,7 +37,7 @@ def section(data: ReportData) -> Section | Missing | None:
     ]
     if not pictures:
         return None
-    return Section("losses", "Loss curves", [Pictures(pictures), Text(NOTE)])
+    return PageSection("losses", "Loss curves", [Pictures(pictures), Text(NOTE)])
 
 
 def draw_file(

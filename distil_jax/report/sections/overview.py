@@ -1,12 +1,12 @@
 """What a reader wants first: what the student costs and what it keeps."""
 
 from distil_jax.report import amount, results_table, score_comparisons
-from distil_jax.report.document import Block, Missing, Notes, Section, Table, Tile, Tiles
+from distil_jax.report.document import Block, Missing, Notes, PageSection, Table, Tile, Tiles
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER, Run
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """Tiles of a single run, and a row for each model of every run."""
     if not data.runs:
         return None
@@ -27,7 +27,7 @@ def section(data: ReportData) -> Section | Missing | None:
                 [f"{name} has not finished: rerun the same command to resume" for name in open_runs]
             )
         )
-    return Section("result", "Result", blocks)
+    return PageSection("result", "Result", blocks)
 
 
 def _tiles(data: ReportData) -> list[Tile]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from distil_jax.report import amount, paper
-from distil_jax.report.document import Missing, Section, Table, Text
+from distil_jax.report.document import Missing, PageSection, Table, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run, flat
 
@@ -35,7 +35,7 @@ COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
 )
 
 
-def config(data: ReportData) -> Section | Missing | None:
+def config(data: ReportData) -> PageSection | Missing | None:
     """The settings a reader asks for first, what differs between runs, then every key."""
     if not data.runs:
         return None
@@ -47,7 +47,7 @@ def config(data: ReportData) -> Section | Missing | None:
     blocks.append(_table("Every key of the config", settings, keys, folded=True))
     if differ:
         blocks.insert(0, Text(f"The runs differ in {', '.join(differ)}."))  # type: ignore[arg-type]
-    return Section("config", "Config", blocks)
+    return PageSection("config", "Config", blocks)
 
 
 def _main_settings(data: ReportData) -> list[str]:
@@ -61,16 +61,16 @@ def _main_settings(data: ReportData) -> list[str]:
     return [key for keys in expanded for key in keys]
 
 
-def environment(data: ReportData) -> Section | Missing | None:
+def environment(data: ReportData) -> PageSection | Missing | None:
     """Versions and devices."""
     facts = {data.called(run): flat(run.environment) for run in data.runs if run.environment}
     if not facts:
         return _rerun(data, "The environment")
     keys = list(dict.fromkeys(key for values in facts.values() for key in values))
-    return Section("environment", "Environment", [_table("Where it ran", facts, keys)])
+    return PageSection("environment", "Environment", [_table("Where it ran", facts, keys)])
 
 
-def cost(data: ReportData) -> Section | Missing | None:
+def cost(data: ReportData) -> PageSection | Missing | None:
     """Device-hours, tokens, FLOPs."""
     runs = [run for run in data.runs if run.cost]
     if not runs:
@@ -86,7 +86,7 @@ def cost(data: ReportData) -> Section | Missing | None:
         f"addition each. The paper's run: {paper.DEVICE_HOURS} V100-hours."
     )
     head = ("amount", *(data.called(run) for run in runs))
-    return Section("cost", "Cost", [Table("What training took", head, rows), Text(note)])
+    return PageSection("cost", "Cost", [Table("What training took", head, rows), Text(note)])
 
 
 def _amount(run: Run, name: str, form: Callable[[float | int], str]) -> str:

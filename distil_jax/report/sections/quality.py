@@ -6,7 +6,7 @@ from statistics import mean
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper, score_comparisons
-from distil_jax.report.document import Missing, Notes, Picture, Pictures, Section, Table
+from distil_jax.report.document import Missing, Notes, PageSection, Picture, Pictures, Table
 from distil_jax.report.measurements import TaskScore
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.score_comparisons import ScoreComparison
@@ -29,7 +29,7 @@ EXACT = ("exact_match", "em", "exact")
 OTHER = paper.Published("", "", float("nan"), float("nan"))
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """The paper's table beside the runs', bars of what is kept, and remarks."""
     comparisons = score_comparisons.compare(data)
     if not comparisons:
@@ -53,7 +53,7 @@ def section(data: ReportData) -> Section | Missing | None:
         title = "Share of the teacher's score that is kept, %"
         picture = Picture("retention", title, f"{title}: {shares}.", _draw(drawn))
         blocks.insert(1, Pictures([picture]))
-    return Section("scores", "Scores beside the paper's", blocks)
+    return PageSection("scores", "Scores beside the paper's", blocks)
 
 
 def _table(caption: str, rows: Sequence[Sequence[str]], *, several: bool) -> Table:

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing
-from distil_jax.report.document import Missing, Notes, Picture, Pictures, Section, Table, Text
+from distil_jax.report.document import Missing, Notes, PageSection, Picture, Pictures, Table, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
@@ -14,7 +14,7 @@ PANELS = {
 }
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """Expected beside seen, warnings, and the gradient's norm."""
     blocks: list = []
     for run in data.runs:
@@ -26,7 +26,7 @@ def section(data: ReportData) -> Section | Missing | None:
     ]
     if not blocks and not pictures:
         return None
-    return Section("health", "Health", [*blocks, *([Pictures(pictures)] if pictures else [])])
+    return PageSection("health", "Health", [*blocks, *([Pictures(pictures)] if pictures else [])])
 
 
 def _table(data: ReportData, run: Run) -> list[Table]:

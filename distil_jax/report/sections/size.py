@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper
-from distil_jax.report.document import Missing, Picture, Pictures, Section, Text
+from distil_jax.report.document import Missing, PageSection, Picture, Pictures, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER
 
@@ -16,7 +16,7 @@ NOTE = (
 )
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """Every model on one axis."""
     counts = _counts(data)
     if not counts:
@@ -24,7 +24,7 @@ def section(data: ReportData) -> Section | Missing | None:
     listed = "; ".join(f"{name} {amount.count(value)}" for name, value in counts.items())
     description = f"{TITLE}. Here: {listed}. Published: DistilBERT 66 M to MegatronLM 8,300 M."
     picture = Picture("parameters", TITLE, description, _draw(counts))
-    return Section("size", "Size", [Pictures([picture]), Text(NOTE)])
+    return PageSection("size", "Size", [Pictures([picture]), Text(NOTE)])
 
 
 def _counts(data: ReportData) -> dict[str, float | int]:

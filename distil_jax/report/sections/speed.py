@@ -9,9 +9,9 @@ from distil_jax.report import amount, drawing, paper
 from distil_jax.report.document import (
     Block,
     Missing,
+    PageSection,
     Picture,
     Pictures,
-    Section,
     Table,
     Text,
 )
@@ -32,7 +32,7 @@ BATCHES = {
 TITLE = "Sentences per second"
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """Tables of what was measured, training first; bars and a sentence for inference."""
     measured = {shown: speed for shown, speed in data.speeds.items() if speed.models}
     training = {shown: speed for shown, speed in data.speeds.items() if speed.training}
@@ -44,7 +44,7 @@ def section(data: ReportData) -> Section | Missing | None:
         )
         for shown, speed in training.items()
     ]
-    return Section("speed", "Speed", [*tables, *(_inference(data, measured))])
+    return PageSection("speed", "Speed", [*tables, *(_inference(data, measured))])
 
 
 def _inference(data: ReportData, measured: Mapping[str, Speed]) -> list[Block]:

@@ -1,7 +1,7 @@
 """Where the wall time of a run went."""
 
 from distil_jax.report import amount
-from distil_jax.report.document import Missing, Section, Table, Text
+from distil_jax.report.document import Missing, PageSection, Table, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
@@ -16,7 +16,7 @@ KINDS = {
 }
 
 
-def section(data: ReportData) -> Section | Missing | None:
+def section(data: ReportData) -> PageSection | Missing | None:
     """Seconds and share of each kind, of every run that logged them."""
     runs = [run for run in data.runs if _seconds(run)]
     if not runs:
@@ -36,7 +36,7 @@ def section(data: ReportData) -> Section | Missing | None:
         "Goodput is the share of the training steps in the wall time of all attempts, up to the "
         "last logged step of each; the time in between, when nothing ran, is not counted. "
     )
-    return Section(
+    return PageSection(
         "goodput",
         "Where the time went",
         [Table("Wall time by kind", head, rows), Text(f"{note}{'; '.join(shares)}.".strip())],

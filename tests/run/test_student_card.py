@@ -3,7 +3,7 @@
 import pytest
 
 from distil_jax.configuration import source as config_source
-from distil_jax.run.card import card
+from distil_jax.run.student_card import card
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from distil_jax.storage.cache import kept_folder
 SOURCES = (
     "losses",
     "models",
+    "objectives",
     "training",
     "data/masking.py",
     *(
