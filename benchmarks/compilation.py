@@ -32,11 +32,11 @@ SECONDS = "/jax/core/compile/backend_compile_duration"
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as place:
-        cache = Path(place) / "cache"
+    with tempfile.TemporaryDirectory() as workdirs:
+        cache = Path(workdirs) / "cache"
         environment = os.environ | {"DISTIL_JAX_CACHE": str(cache), "JAX_PLATFORMS": "cpu"}
         for name in ("first", "second"):
-            keys = ["--config=quickstart", f"--workdir={place}/{name}", "--config.total_steps=5"]
+            keys = ["--config=quickstart", f"--workdir={workdirs}/{name}", "--config.total_steps=5"]
             began = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-c", COUNTING, *keys, *sys.argv[1:]],

@@ -63,20 +63,20 @@ def random_model(config: EncoderConfig, head: Head) -> Pretrained:
 
 
 def export_all(model: Pretrained, flags: argparse.Namespace, kinds: Any, prefix: str) -> None:
-    found = sentences.read(flags.calibration, most=256)
+    calibration = sentences.read(flags.calibration, most=256)
     for kind in kinds:
-        settings = OnnxSettings("benchmark", kind, True, found, {}, "benchmark")
-        made = export_onnx(model, flags.folder / f"{prefix}{kind}", settings)
-        print(f"{made.folder.name}: {made.bytes / 1e6:.2f} MB", flush=True)
+        settings = OnnxSettings("benchmark", kind, True, calibration, {}, "benchmark")
+        export = export_onnx(model, flags.folder / f"{prefix}{kind}", settings)
+        print(f"{export.folder.name}: {export.bytes / 1e6:.2f} MB", flush=True)
 
 
 def opened(folder: Path) -> dict[str, OnnxModel]:
     """The exports by name, the float32 one first."""
-    found = {path.name: open_onnx(path) for path in sorted(folder.iterdir()) if is_onnx(path)}
-    first = next((name for name in found if name.endswith("none")), None)
+    exports = {path.name: open_onnx(path) for path in sorted(folder.iterdir()) if is_onnx(path)}
+    first = next((name for name in exports if name.endswith("none")), None)
     if first is None:
         raise SystemExit(f"{folder} has no float32 export, a folder whose name ends in none")
-    return {first: found[first]} | found
+    return {first: exports[first]} | exports
 
 
 def speed(flags: argparse.Namespace) -> None:
@@ -88,9 +88,9 @@ def speed(flags: argparse.Namespace) -> None:
         runs: dict[str, Callable[[], object]] = {
             name: one_call(model, count, length) for name, model in exports.items()
         }
-        found = timed(runs, calls=flags.calls if count == 1 else CALLS_OF_A_BATCH)
-        first = next(iter(found.values()))["median"]
-        for name, times in found.items():
+        latencies = timed(runs, calls=flags.calls if count == 1 else CALLS_OF_A_BATCH)
+        first = next(iter(latencies.values()))["median"]
+        for name, times in latencies.items():
             print(
                 f"| {name} | {exports[name].bytes / 1e6:.2f} | {count} x {length} "
                 f"| {times['median']:.1f} | {times['p95']:.1f} "
@@ -126,8 +126,8 @@ def shapes(value: str) -> list[tuple[int, int]]:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parts = made.add_subparsers(required=True)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parts = parser.add_subparsers(required=True)
     for run in (make, speed, scores):
         part = parts.add_parser(run.__name__)
         part.set_defaults(run=run)
@@ -142,7 +142,7 @@ def parser() -> argparse.ArgumentParser:
             part.add_argument("--task", required=True)
             part.add_argument("--data", required=True)
             part.add_argument("--rows", type=int, default=0, help="of held-out text; 0: all")
-    return made
+    return parser
 
 
 if __name__ == "__main__":

@@ -67,28 +67,28 @@ def table(name, points) -> None:
 
 def run_step(change):
     point = BASE | change
-    found = run(point)
+    measured = run(point)
     label = point["rows"] // 8 if point["micro"] else next(iter(change.values()))
     return label, {
-        "tokens/s": f"{found['rate']:,.0f}",
-        "temporaries, MB": f"{found['temporaries'] / 1e6:,.0f}",
-        "resident, GB": f"{found['resident'] / 1e9:.2f}",
+        "tokens/s": f"{measured['rate']:,.0f}",
+        "temporaries, MB": f"{measured['temporaries'] / 1e6:,.0f}",
+        "resident, GB": f"{measured['resident'] / 1e9:.2f}",
     }
 
 
 def corpus(points):
     with tempfile.TemporaryDirectory() as folder:
         for point in points:
-            place = Path(folder) / str(point["shards"])
-            link_corpus(place, point["shards"])
-            found = run({"folder": str(place)})
+            corpus = Path(folder) / str(point["shards"])
+            link_corpus(corpus, point["shards"])
+            measured = run({"folder": str(corpus)})
             yield (
                 round(point["shards"] * TOKENS / 1e6),
                 {
-                    "opened in, s": f"{found['open']:.2f}",
-                    "first batch after, s": f"{found['first']:.2f}",
-                    "then M tokens/s": f"{found['rate'] / 1e6:.0f}",
-                    "own memory, MB": f"{found['own'] / 1e6:.0f}",
+                    "opened in, s": f"{measured['open']:.2f}",
+                    "first batch after, s": f"{measured['first']:.2f}",
+                    "then M tokens/s": f"{measured['rate'] / 1e6:.0f}",
+                    "own memory, MB": f"{measured['resident'] / 1e6:.0f}",
                 },
             )
 
@@ -104,7 +104,6 @@ def run(point):
 def step_point(*, rows, micro, length, vocabulary, devices):
     """Tokens per second of a step, its temporaries, and the peak of this process."""
     import jax
-    import numpy as np
 
     from distil_jax.configuration import source as config_source
     from distil_jax.models import initialize
@@ -130,13 +129,7 @@ def step_point(*, rows, micro, length, vocabulary, devices):
         for shape in (models.teacher, models.student)
     )
     state = mapped_devices.replicate(initial_state(program.spec.optimizer, student))
-    random = np.random.default_rng(0)
-    batch = {
-        "tokens": random.integers(5, vocabulary, (rows, length)).astype(np.int32),
-        "segments": np.ones((rows, length), np.int32),
-        "epoch": np.zeros(rows, np.int32),
-        "row": np.arange(rows, dtype=np.int32),
-    }
+    batch = random_rows(rows, length, vocabulary)
     step = mapped_devices.map(partial(train_step, program.spec), donate=True)
     compiled = step.lower(state, Constants(teacher), mapped_devices.split(batch)).compile()
     timing = time_steps(
@@ -151,6 +144,19 @@ def step_point(*, rows, micro, length, vocabulary, devices):
         "rate": timing.tokens / timing.seconds,
         "temporaries": compiled.memory_analysis().temp_size_in_bytes,
         "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def random_rows(rows, length, vocabulary):
+    """Full rows of random tokens, one sequence each."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    return {
+        "tokens": random.integers(5, vocabulary, (rows, length)).astype(np.int32),
+        "segments": np.ones((rows, length), np.int32),
+        "epoch": np.zeros(rows, np.int32),
+        "row": np.arange(rows, dtype=np.int32),
     }
 
 
@@ -170,11 +176,11 @@ def link_corpus(folder, count) -> None:
         (folder / split).mkdir(parents=True)
         first = folder / split / "0.arrow"
         segments = np.ones((rows, 512), np.int32)
-        made, content = shards.encode(first.name, tokens[:rows], segments, layout)
+        shard, content = shards.encode(first.name, tokens[:rows], segments, layout)
         first.write_bytes(content)
         for number in range(1, many):
             os.link(first, folder / split / f"{number}.arrow")
-        named = tuple(dataclasses.replace(made, file=f"{number}.arrow") for number in range(many))
+        named = tuple(dataclasses.replace(shard, file=f"{number}.arrow") for number in range(many))
         splits[split] = SplitSummary(
             many * rows, many * rows, many * rows * 512, many * rows, 0, 0, named
         )
@@ -211,8 +217,8 @@ def corpus_point(*, folder):
         next(batches)
     rate = 50 * 64 * 512 / (time.perf_counter() - again)
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    own = int(status["RssAnon"].split()[0]) * 1024
-    return {"open": opened - began, "first": first - opened, "rate": rate, "own": own}
+    resident = int(status["RssAnon"].split()[0]) * 1024
+    return {"open": opened - began, "first": first - opened, "rate": rate, "resident": resident}
 
 
 if __name__ == "__main__":

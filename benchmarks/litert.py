@@ -37,12 +37,12 @@ def main() -> None:
     convert(program.mlir_module_serialized, names, files["float32"])
     quantise(files["float32"], files["int8"])
     runs = {kind: runner(file, inputs) for kind, file in files.items()}
-    found = timed(runs, calls=flags.calls)
+    times = timed(runs, calls=flags.calls)
     print(f"{processor.name()}, 1 x {flags.length} tokens")
     for kind, file in files.items():
         error = np.abs(runs[kind]() - expected).max() / expected.std()
         print(
-            f"{kind}: {file.stat().st_size:,} bytes, median {found[kind]['median']:.2f} ms, "
+            f"{kind}: {file.stat().st_size:,} bytes, median {times[kind]['median']:.2f} ms, "
             f"largest error {error:.2g} of the outputs' deviation"
         )
 
@@ -92,12 +92,12 @@ def runner(file: Path, inputs: dict[str, np.ndarray]) -> Callable[[], np.ndarray
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    made.add_argument("model", help="model folder, hub id or builtin:teacher")
-    made.add_argument("--length", type=int, default=128)
-    made.add_argument("--calls", type=int, default=20)
-    made.add_argument("--output", type=Path, required=True, help="a new folder")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", help="model folder, hub id or builtin:teacher")
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--output", type=Path, required=True, help="a new folder")
+    return parser
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def waiting_share(split: Split) -> float:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        found = open_split(name, "train")
+        split = open_split(name, "train")
         print(
-            f"{name}: rows of {found.length}, {tokens_per_second(found) / 1e6:.1f} M tokens/s; "
+            f"{name}: rows of {split.length}, {tokens_per_second(split) / 1e6:.1f} M tokens/s; "
             f"a step of {STEP_TOKENS_PER_SECOND / 1e6:.0f} M tokens/s waits "
-            f"{waiting_share(found):.2%} of its time"
+            f"{waiting_share(split):.2%} of its time"
         )

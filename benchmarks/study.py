@@ -66,12 +66,12 @@ def stopped_by_signals(programs):
 
 
 def parser():
-    made = commandline.Parser(prog="python benchmarks/study.py", description=__doc__)
-    made.formatter_class = argparse.RawDescriptionHelpFormatter
-    add = made.add_argument
+    parser = commandline.Parser(prog="python benchmarks/study.py", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
     add("--size", required=True, choices=SIZES, help="how much is done: study_sizes.py")
     add("--model", required=True, help="model folder, hub id or builtin:teacher")
-    corpus = made.add_mutually_exclusive_group(required=True)
+    corpus = parser.add_mutually_exclusive_group(required=True)
     corpus.add_argument("--text", help="what the corpus is made of, as `prepare` reads it")
     corpus.add_argument("--rows", type=Path, help="rows of 128 tokens that `prepare` made of it")
     add("--heldout", required=True, help="text that is never trained on")
@@ -84,7 +84,7 @@ def parser():
     jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
     add("--jobs", type=commandline.positive, default=1, help=jobs)
     add("--until", choices=STEPS, help="the last step that is done")
-    return made
+    return parser
 
 
 if __name__ == "__main__":

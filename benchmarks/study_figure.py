@@ -9,7 +9,7 @@ BAR_INCHES, MARGIN_INCHES = 0.19, 0.35
 
 def draw(scores: dict, titles: dict) -> bytes:
     """A PNG: for each task one bar per model, medians, with a line from the least to the most."""
-    tasks = sorted({task for one in scores.values() for task in one})
+    tasks = sorted({task for by_task in scores.values() for task in by_task})
     shown = {task: [role for role in scores if task in scores[role]] for task in tasks}
     bars = sum(map(len, shown.values())) + len(tasks)
     figure, axes = drawing.axes(MARGIN_INCHES + BAR_INCHES * bars)

@@ -106,8 +106,10 @@ class Programs:
         """What is done, after a line of the log; a status of None is a program's start."""
         if status is None:
             # What was made of its folder before is not made of what will stand there.
-            made = {arg.partition("=")[2] for arg in command if arg.startswith(MAKES)}
-            self._done = {one for one in self._done if not any(_names(arg, made) for arg in one)}
+            written = {arg.partition("=")[2] for arg in command if arg.startswith(MAKES)}
+            self._done = {
+                done for done in self._done if not any(_names(arg, written) for arg in done)
+            }
         elif status == 0:
             self._done.add(command)
 

@@ -119,8 +119,8 @@ class Study:
         """The folders of the ablations' runs."""
         changes = [f"--config.{key}={value}" for key, value in self.variation().items()]
         layers = load(self.flags.model).config.layers
-        found = variants(config_source.read("distilbert", changes), layers, None)
-        return [variant.folder for variant in found]
+        compared = variants(config_source.read("distilbert", changes), layers, None)
+        return [variant.folder for variant in compared]
 
     def model(self, name):
         """What is scored under this name: the folder that its run left."""
@@ -285,6 +285,6 @@ class Study:
 
     def distil_again(self, task):
         """A task with the fine-tuned teacher's soft targets."""
-        found = self.output / "scores" / "teacher" / task.name
-        best = json.loads((found / "results.json").read_text())["best_model"]
-        self.fine_tune("student-second", task, self.model("student"), teacher=found / best)
+        fine_tuned = self.output / "scores" / "teacher" / task.name
+        best = json.loads((fine_tuned / "results.json").read_text())["best_model"]
+        self.fine_tune("student-second", task, self.model("student"), teacher=fine_tuned / best)

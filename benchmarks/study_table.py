@@ -29,7 +29,7 @@ TOKEN_TYPE_TITLES = {
 def write_tables(folder: Path) -> None:
     """Write study.json and study.md from the result files that are there."""
     scores = {role: _scores(folder / "scores" / role) for role in ROLES}
-    found = {
+    content = {
         "scores": {role: tasks for role, tasks in scores.items() if tasks},
         "kept": _kept(scores),
         "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
@@ -39,16 +39,16 @@ def write_tables(folder: Path) -> None:
             if (models := _read(folder / name / "results.json").get("models", {}))
         },
         "ablation_scores": {
-            place.name: _scores(place)
-            for place in sorted((folder / "scores" / "ablations").glob("*/"))
+            folder_of.name: _scores(folder_of)
+            for folder_of in sorted((folder / "scores" / "ablations").glob("*/"))
         },
         "speed": _read(folder / "speed" / "speed.json"),
         "hours": _hours(folder / "hours.jsonl"),
     }
-    (folder / "study.json").write_text(json.dumps(found, indent=2) + "\n")
-    (folder / "study.md").write_text(_markdown(found))
-    if found["scores"]:
-        (folder / "study.png").write_bytes(draw(found["scores"], ROLES))
+    (folder / "study.json").write_text(json.dumps(content, indent=2) + "\n")
+    (folder / "study.md").write_text(_markdown(content))
+    if content["scores"]:
+        (folder / "study.png").write_bytes(draw(content["scores"], ROLES))
 
 
 def _scores(folder: Path) -> dict:
@@ -71,9 +71,9 @@ def _kept(scores: dict) -> dict:
     """
     tasks = sorted(scores["teacher"].keys() - NOT_AVERAGED)
     means = {
-        role: statistics.mean(one[task]["score"] for task in tasks)
-        for role, one in scores.items()
-        if tasks and one.keys() >= set(tasks)
+        role: statistics.mean(by_task[task]["score"] for task in tasks)
+        for role, by_task in scores.items()
+        if tasks and by_task.keys() >= set(tasks)
     }
     shares = {role: mean / means["teacher"] for role, mean in means.items()}
     return {"tasks": tasks, "means": means, "shares": shares}
@@ -99,18 +99,18 @@ def _read(file: Path) -> dict:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def _markdown(found: dict) -> str:
-    scores, kept = found["scores"], found["kept"]
-    tasks = sorted({task for one in scores.values() for task in one})
-    averages = [f"mean of {len(kept['tasks'])}", "kept, %"] if kept["tasks"] else []
+def _markdown(content: dict) -> str:
+    scores, retention = content["scores"], content["kept"]
+    tasks = sorted({task for by_task in scores.values() for task in by_task})
+    averages = [f"mean of {len(retention['tasks'])}", "kept, %"] if retention["tasks"] else []
     titles = ["model", *tasks, *averages]
     lines = [f"| {' | '.join(titles)} |", "|---|" + "---:|" * (len(titles) - 1)]
-    for role, one in scores.items():
-        cells = [ROLES[role], *(_cell(one.get(task)) for task in tasks), *[""] * len(averages)]
-        if role in kept["means"]:
-            cells[-2:] = f"{kept['means'][role]:.1f}", f"{100 * kept['shares'][role]:.1f}"
+    for role, by_task in scores.items():
+        cells = [ROLES[role], *(_cell(by_task.get(task)) for task in tasks), *[""] * len(averages)]
+        if role in retention["means"]:
+            cells[-2:] = f"{retention['means'][role]:.1f}", f"{100 * retention['shares'][role]:.1f}"
         lines.append(f"| {' | '.join(cells)} |")
-    lines += [*_speed(found["speed"]), *_ablations(found), "", "![](study.png)"]
+    lines += [*_speed(content["speed"]), *_ablations(content), "", "![](study.png)"]
     return "\n".join(lines) + "\n"
 
 
@@ -128,22 +128,22 @@ def _speed(speed: dict) -> list[str]:
     ]
 
 
-def _ablations(found: dict) -> list[str]:
+def _ablations(content: dict) -> list[str]:
     """A row per variant with the medians over its seeds; the losses are of the run's own rows."""
     rows = {
         variant["name"]: {name: figure["median"] for name, figure in variant["figures"].items()}
-        for variant in found["ablations"]
+        for variant in content["ablations"]
         if variant["figures"].keys() >= MEASURES.keys()
     }
-    rows |= {TOKEN_TYPE_TITLES[name]: figures for name, figures in found["token_types"].items()}
+    rows |= {TOKEN_TYPE_TITLES[name]: figures for name, figures in content["token_types"].items()}
     if not rows:
         return []
     folders = {title: name for name, title in TOKEN_TYPE_TITLES.items()}
     scores = {
-        name: found["ablation_scores"].get(folders.get(name) or Variant(name, {}).folder, {})
+        name: content["ablation_scores"].get(folders.get(name) or Variant(name, {}).folder, {})
         for name in rows
     }
-    tasks = sorted({task for one in scores.values() for task in one})
+    tasks = sorted({task for by_task in scores.values() for task in by_task})
     titles = [*(title for title, _, _ in MEASURES.values()), *tasks]
     lines = ["", f"| variant | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     for name, figures in rows.items():

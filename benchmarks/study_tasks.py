@@ -17,15 +17,15 @@ def held_out_split(task):
 
 
 class TaskFiles:
-    """Where each task lies, and the shares of its rows that a study has made in `made`."""
+    """Where each task lies, and the shares of its rows that a study made in `generated`."""
 
-    def __init__(self, folders, made):
-        self.folders, self.made = folders, made
+    def __init__(self, folders, generated):
+        self.folders, self.generated = folders, generated
 
     def folder(self, task):
         """The first folder that has it."""
-        found = [folder / task for folder in self.folders if (folder / task).is_dir()]
-        return next(iter(found), self.folders[0] / task)
+        present = [folder / task for folder in self.folders if (folder / task).is_dir()]
+        return next(iter(present), self.folders[0] / task)
 
     def file(self, task, split):
         files = [self.folder(task) / f"{split}{kind}" for kind in KINDS]
@@ -64,7 +64,7 @@ class TaskFiles:
             return source
         version = source.stat().st_size
         name = task if split == "train" else f"{task}-{split}"
-        target = self.made / f"{name}-{rows}-of-{version}.jsonl"
+        target = self.generated / f"{name}-{rows}-of-{version}.jsonl"
         if not target.is_file():
             opener = lzma.open if source.suffix == ".xz" else open
             with opener(source, "rb") as file:

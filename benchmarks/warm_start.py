@@ -89,15 +89,15 @@ def mean_embeddings(table, theirs, ours):
 def pieces(token, known):
     """The ids of the longest matches from the left, as WordPiece takes them; [UNK] if there are
     none."""
-    found, prefix = [], CONTINUED if token.startswith(CONTINUED) and len(token) > 2 else ""
+    pieces, prefix = [], CONTINUED if token.startswith(CONTINUED) and len(token) > 2 else ""
     rest = token[len(prefix) :]
     while rest:
         length = next((n for n in range(len(rest), 0, -1) if prefix + rest[:n] in known), 0)
         if not length:
             return [known["[UNK]"]]
-        found.append(known[prefix + rest[:length]])
+        pieces.append(known[prefix + rest[:length]])
         rest, prefix = rest[length:], CONTINUED
-    return found
+    return pieces
 
 
 def masked_rows(folder, masking: Masking, count):
@@ -135,16 +135,16 @@ def fitted_head(config, encoder, batch, counts):
 
 
 def parser():
-    made = commandline.Parser(prog="python benchmarks/warm_start.py", description=__doc__)
-    made.formatter_class = argparse.RawDescriptionHelpFormatter
-    made.add_argument("--model", required=True, help="a BERT's folder, with or without a head")
-    made.add_argument("--rows", required=True, help="rows to fit on, made by distil_jax.prepare")
-    made.add_argument("--output", required=True, type=Path, help="the new folder")
-    made.add_argument("--tokenizer", help="another WordPiece tokenizer's folder")
-    made.add_argument("--width", type=commandline.positive, help="narrower than the model")
-    made.add_argument("--heads", type=commandline.positive, help="of the narrow encoder")
-    made.add_argument("--inner-width", type=commandline.positive, help="of the narrow encoder")
-    return made
+    parser = commandline.Parser(prog="python benchmarks/warm_start.py", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--model", required=True, help="a BERT's folder, with or without a head")
+    parser.add_argument("--rows", required=True, help="rows to fit on, made by distil_jax.prepare")
+    parser.add_argument("--output", required=True, type=Path, help="the new folder")
+    parser.add_argument("--tokenizer", help="another WordPiece tokenizer's folder")
+    parser.add_argument("--width", type=commandline.positive, help="narrower than the model")
+    parser.add_argument("--heads", type=commandline.positive, help="of the narrow encoder")
+    parser.add_argument("--inner-width", type=commandline.positive, help="of the narrow encoder")
+    return parser
 
 
 if __name__ == "__main__":
