@@ -67,12 +67,10 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_programs())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionfinish() -> None:
     """Beyond 1 GiB, compiled programs that were not used for the longest time go."""
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
-        from distil_jax.run.compilation import keep_below
-
-        keep_below(_compiled_programs(), 1 << 30)
+    if compilation := sys.modules.get("distil_jax.run.compilation"):
+        compilation.keep_below(_compiled_programs(), 1 << 30)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

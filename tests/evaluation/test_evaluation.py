@@ -105,6 +105,7 @@ def test_changed_labels_of_the_validation_split_are_another_evaluation(
     assert content(output) == before
 
 
+@pytest.mark.slow
 def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):
@@ -142,6 +143,7 @@ def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
             assert (output / seed / name).read_bytes() == (tuned / seed / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_second_distillation_and_a_teacher_with_other_labels(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):
@@ -198,6 +200,7 @@ def test_a_teacher_whose_classes_stand_in_another_order(tuned, teacher_folder, s
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch(teacher_folder, sentiment, evaluate, tmp_path):
     found = evaluate(
         teacher_folder, tmp_path / "o", task="sst2", data=sentiment, epochs=9, patience=1
@@ -290,6 +293,7 @@ def test_fewer_seeds_than_are_finished_lose_none(
     assert "2 seeds are finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_imdbs_scored_split_is_found_beside_a_training_file(
     teacher_folder, sentiment, evaluate, tmp_path
 ):
@@ -310,6 +314,7 @@ def test_imdbs_scored_split_is_found_beside_a_training_file(
         evaluate(teacher_folder, tmp_path / "p", length=32, **flags | both)
 
 
+@pytest.mark.slow
 def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate, tmp_path):
     found = evaluate(
         teacher_folder,
@@ -342,6 +347,7 @@ def test_a_table_of_ones_own_with_names_for_classes(teacher_folder, evaluate, tm
     assert found["score"] > 80
 
 
+@pytest.mark.slow
 def test_a_regressions_values_come_back_on_their_own_scale(teacher_folder, evaluate, tmp_path):
     rows = [
         {"text": row["sentence"], "label": 1000.0 + 50 * row["label"]} for row in sentences(96, 6)

@@ -1,7 +1,7 @@
 """One step gives the same on any number of devices, in both modes, however it is divided."""
 
 import dataclasses
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +94,10 @@ def gradient_on(devices: int, mode: str, spec: StepSpec):
     return jax.device_get(where.map(body)(student, constants, where.split(batch())))
 
 
-WHOLE = gradient_on(1, "jit", distillation())
+@cache
+def whole():
+    """The gradient of the undivided batch."""
+    return gradient_on(1, "jit", distillation())
 
 
 def assert_same_gradient(gradient, expected, tolerance: float = 1e-5) -> None:
@@ -117,10 +120,10 @@ def test_accumulation_equals_the_undivided_batch(mode: str, devices: int, micro:
     parts = ROWS // devices // micro
     gradient, means = gradient_on(devices, mode, distillation(micro_batches=parts))
     for name in ("soft_target", "masked_lm", "cosine"):
-        ours, theirs = means[name], WHOLE[1][name]
+        ours, theirs = means[name], whole()[1][name]
         assert int(ours.count) == int(theirs.count)
         assert float(ours.total) == pytest.approx(float(theirs.total), rel=1e-6)
-    assert_same_gradient(gradient, WHOLE[0])
+    assert_same_gradient(gradient, whole()[0])
 
 
 def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
@@ -132,9 +135,9 @@ def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
     means = [one(part) for part in masked]
     gradient = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *(m[0] for m in means))
     with pytest.raises(AssertionError):
-        assert_same_gradient(jax.device_get(gradient), WHOLE[0], tolerance=1e-3)
+        assert_same_gradient(jax.device_get(gradient), whole()[0], tolerance=1e-3)
     average = np.mean([float(m[1]["masked_lm"].value()) for m in means])
-    assert average != pytest.approx(float(WHOLE[1]["masked_lm"].value()), rel=1e-4)
+    assert average != pytest.approx(float(whole()[1]["masked_lm"].value()), rel=1e-4)
 
 
 @pytest.mark.parametrize("positions", ["all", "masked"])
@@ -193,7 +196,7 @@ def test_without_a_teacher_only_masked_lm_is_learned() -> None:
     gradient, means = accumulated(run, masked, Constants())
     assert means.keys() == {"masked_lm"}
     assert float(means["masked_lm"].value()) == pytest.approx(
-        float(WHOLE[1]["masked_lm"].value()), rel=1e-6
+        float(whole()[1]["masked_lm"].value()), rel=1e-6
     )
     assert float(optax.tree.norm(gradient)) > 0
 
@@ -229,9 +232,9 @@ def test_bfloat16_follows_float32() -> None:
 def test_means_have_the_counts_that_were_known_before() -> None:
     masked = mask_batch(distillation().masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
     counts = loss_counts(distillation(), masked)
-    assert counts.keys() == WHOLE[1].keys() == {"soft_target", "masked_lm", "cosine"}
+    assert counts.keys() == whole()[1].keys() == {"soft_target", "masked_lm", "cosine"}
     for name, count in counts.items():
-        assert int(WHOLE[1][name].count) == int(count)
+        assert int(whole()[1][name].count) == int(count)
 
 
 def run_steps(run: StepSpec, number: int) -> tuple[step.State, list[dict]]:
