@@ -11,7 +11,7 @@ from distil_jax.errors import UsageError
 from distil_jax.tasks.named import TASKS
 
 if TYPE_CHECKING:
-    from distil_jax.evaluation.masked_lm import MaskedLMSettings
+    from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
     from distil_jax.evaluation.settings import Settings
 
 
@@ -30,9 +30,9 @@ def main(arguments: list[str]) -> None:
     if TASKS[flags.task].on_text:
         settings = _text_settings(flags)
         keep_compiled()
-        from distil_jax.evaluation import masked_lm
+        from distil_jax.evaluation import masked_lm_scores
 
-        masked_lm.evaluate(settings)
+        masked_lm_scores.evaluate(settings)
         return
     from distil_jax.evaluation.evaluation import evaluate
 
@@ -93,7 +93,7 @@ def _settings(flags: argparse.Namespace) -> "Settings":
 
 
 def _text_settings(flags: argparse.Namespace) -> "MaskedLMSettings":
-    from distil_jax.evaluation.masked_lm import MaskedLMSettings
+    from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
 
     if not flags.data:
         raise UsageError(f"--task={flags.task} needs --data, the text to predict (see --help)")

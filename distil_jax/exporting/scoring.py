@@ -18,7 +18,7 @@ from distil_jax.data.masking import mask_rows
 from distil_jax.data.packing import unpack
 from distil_jax.errors import UserError
 from distil_jax.evaluation.fine_tuning_plan import data_request
-from distil_jax.evaluation.masked_lm import MaskedLMSettings
+from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
 from distil_jax.evaluation.output_folder import check_identity
 from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
@@ -75,7 +75,7 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
 
 
 def evaluate_masked(settings: MaskedLMSettings, *, card: bool = False) -> dict[str, Any]:
-    """As `evaluation.masked_lm.evaluate`, for an ONNX folder: the same rows, the same masks."""
+    """As `masked_lm_scores.evaluate`, for an ONNX folder: the same rows, the same masks."""
     model, teacher = _open_pair(settings.model, settings.teacher, MASKED_LM)
     length = _length(settings.length, TASKS["mlm"], model, teacher)
     tokens, segments = settings.packed_rows(model.tokenizer, length)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from distil_jax.configuration.schema import Optimizer
+from distil_jax.evaluation.fine_tune_step import FineTuning, fine_tune_step
 from distil_jax.evaluation.pieces import PieceShape, pack, pack_batch
-from distil_jax.evaluation.step import FineTuning, fine_tune_step
 from distil_jax.models import heads
 from distil_jax.pretrained import load_weights
 from distil_jax.tasks.encoding import Encoded

@@ -154,17 +154,7 @@ def _results(
     compared = teacher is not None
     check_masked(int(total.bands[:, 0].sum()), settings.data)
     metrics = figures(total.bands.sum(0), compared=compared)
-    layers: list[dict[str, Any]] = [
-        {
-            "student_layer": student_layer,
-            "teacher_layer": teacher_layer,
-            "cosine": float(cosine[0] / cosine[1]) if cosine[1] else None,
-            "cka": linear_cka(moments),
-        }
-        for (student_layer, teacher_layer), cosine, moments in zip(
-            total.layer_pairs, total.cosines, total.moments, strict=True
-        )
-    ]
+    layers = _layers(total)
     if layers and layers[-1]["cosine"] is not None:
         metrics["hidden_cosine"] = layers[-1]["cosine"]
     if layers:
@@ -195,3 +185,18 @@ def _results(
             "processors": os.cpu_count(),
         },
     }
+
+
+def _layers(total: Totals) -> list[dict[str, Any]]:
+    """How alike the hidden states of each pair of layers are."""
+    return [
+        {
+            "student_layer": student_layer,
+            "teacher_layer": teacher_layer,
+            "cosine": float(cosine[0] / cosine[1]) if cosine[1] else None,
+            "cka": linear_cka(moments),
+        }
+        for (student_layer, teacher_layer), cosine, moments in zip(
+            total.layer_pairs, total.cosines, total.moments, strict=True
+        )
+    ]
