@@ -28,6 +28,7 @@ ruff check .
 lint-imports
 find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
 wait "$types"
+trap - EXIT
 printf 'test: format, lint, types, imports and shell took %d seconds\n' "$SECONDS"
 
 # A process that has nothing left takes half of the other's tests, from the end: files stay together
