@@ -49,6 +49,7 @@ objectives.register(
 
 def get_config():
     config = base.get_config()
+    config.student.initialize = "random"
     config.loss.middle_distance = 3.0
     config.loss.schedules.middle_distance = "0:4, 1:2"
     return config
@@ -102,4 +103,5 @@ def test_report_curves_and_card_name_it(workdir: Path) -> None:
     page = (workdir / "report.html").read_text()
     assert "distance of middle states" in page
     card = (workdir / "student" / "README.md").read_text()
-    assert "middle_distance" in card or "distance of middle states" in card
+    assert "masked LM / cosine / middle distance) | 5 / 2 / 1 / 3 |" in card
+    assert "| schedule of middle_distance | 0:4, 1:2 |" in card

@@ -63,7 +63,13 @@ def ours(positions: str, temperature: float, params=STUDENT, *, logit_mse: float
     scales = normalize_by_global_count(run.weights(jnp.int32(0)), loss_counts(run, batch))
     return jax.jit(
         lambda params: accumulate(
-            run, params, Constants(TEACHER), batch, scales, temperature, jax.random.key(0)
+            run,
+            params,
+            Constants(TEACHER),
+            batch,
+            scales,
+            jnp.float32(temperature),
+            jax.random.key(0),
         )
     )(params)
 

@@ -74,7 +74,13 @@ def accumulated(
     counts = loss_counts(spec, batch) if counts is None else counts
     key = jax.random.key(0)
     return accumulate(
-        spec, STUDENT, constants, batch, scales(spec, counts), spec.loss.temperature, key
+        spec,
+        STUDENT,
+        constants,
+        batch,
+        scales(spec, counts),
+        jnp.float32(spec.loss.temperature),
+        key,
     )
 
 
