@@ -25,6 +25,7 @@ from distil_jax.evaluation import fine_tuning_plan
 from distil_jax.evaluation.fine_tuner import batches, fine_tuner
 from distil_jax.evaluation.initial import initial_params
 from distil_jax.evaluation.settings import Settings
+from distil_jax.training.progress import Display
 
 STEPS, RATE = 40, 5e-5
 
@@ -57,21 +58,18 @@ def main() -> None:
 
 def ours(plan):
     """Yield after every round of steps."""
-    tuner = fine_tuner(plan, None, print, lambda: False)
+    tuner = fine_tuner(plan, None, Display(), lambda: False)
     state = tuner.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
-    state, padding, done, epoch = plan.devices.replicate(state), [0, 0], 0, 0
-    controls = plan.devices.replicate({"seed": np.uint32(0), "learning_rate": np.float32(RATE)})
-    while True:
-        for arrays in batches(tuner, 0, epoch, 0, padding):
-            state, values = tuner.step(state, controls, plan.devices.split(arrays))
-            done += 1
-            if done % STEPS == 0:
-                jax.block_until_ready(values)
-                if done == STEPS:
-                    share = 1 - padding[0] / padding[1]
-                    print(f"distil_jax: padding {share:.1%}")
-                yield
-        epoch += 1
+    state, padding = plan.devices.replicate(state), [0, 0]
+    constants = tuner.constants(0, RATE)
+    for done, arrays in enumerate(batches(tuner, 0, 0, padding), 1):
+        state, values = tuner.step(state, constants, plan.devices.split(arrays))
+        if done % STEPS == 0:
+            jax.block_until_ready(values)
+            if done == STEPS:
+                share = 1 - padding[0] / padding[1]
+                print(f"distil_jax: padding {share:.1%}")
+            yield
 
 
 def theirs(plan, folder: str, batch: int):

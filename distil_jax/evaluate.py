@@ -3,7 +3,7 @@
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distil_jax import commandline, huge_pages
 from distil_jax.commandline import columns, length, natural, positive
@@ -37,7 +37,12 @@ def main(arguments: list[str]) -> None:
     from distil_jax.evaluation.evaluation import evaluate
 
     keep_compiled()
-    evaluate(_settings(flags), command)
+    from distil_jax.report.sections.loss_curves import draw_file
+
+    def draw(lines: Any, titles: Any, path: Path) -> None:
+        draw_file(lines, {}, titles, path, title=f"{flags.model}, {flags.task}")
+
+    evaluate(_settings(flags), command, draw)
 
 
 def _evaluate_export(flags: argparse.Namespace) -> None:
@@ -89,6 +94,7 @@ def _settings(flags: argparse.Namespace) -> "Settings":
         mode=flags.mode,
         devices=flags.devices,
         models=flags.models,
+        objectives=flags.objectives,
     )
 
 
@@ -148,6 +154,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
     add("--patience", type=natural, default=0, help="early stopping: epochs without a better score")
     add("--alpha", type=_share, default=0.5, help="weight of the teacher; the labels have the rest")
+    add(
+        "--objectives",
+        type=_weights,
+        default={},
+        metavar="NAME=WEIGHT,...",
+        help="further objectives that compare hidden states with the teacher's, as cosine=1",
+    )
     add("--temperature", type=_positive, default=2.0, help="of the teacher's distributions")
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
     add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
@@ -164,6 +177,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rates(value: str) -> tuple[float, ...]:
     return tuple(_positive(rate) for rate in value.split(","))
+
+
+def _weights(value: str) -> dict[str, float]:
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    return {name.strip(): _positive(weight) for name, _, weight in pairs}
 
 
 def _positive(value: str) -> float:

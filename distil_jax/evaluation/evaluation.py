@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.initial import initial_params, rescaled
 from distil_jax.evaluation.output_folder import IDENTITY, check_identity
 from distil_jax.evaluation.seed import (
+    HEALTH,
+    METRICS,
+    TENSORBOARD,
     SeedProgress,
     Trained,
     describe,
@@ -25,15 +28,24 @@ from distil_jax.pretrained import Pretrained, model_card, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.kind import EvalSplit, Prediction
+from distil_jax.tasks.task_objectives import TITLES
 from distil_jax.tasks.task_scores import Metrics
+from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
 
-FINISHED, GRID = "result.json", "grid.json"
+FINISHED, GRID, CURVES = "result.json", "grid.json", "curves.png"
 
 
-def evaluate(settings: Settings, command: str) -> dict[str, Any]:
+Draw = Callable[[Sequence[Mapping[str, Any]], Mapping[str, str], Path], None]
+"""Draws the losses of logged lines, titled by name, into a file."""
+
+
+def evaluate(settings: Settings, command: str, draw: Draw | None = None) -> dict[str, Any]:
     """Fine-tune and score every seed that is not finished yet, and write results.json.
+
+    Each seed's folder has its metrics.jsonl, health.json, TensorBoard's files and, by `draw`, its
+    curves.
 
     Raises:
         UserError: something given is wrong, or the folder holds another evaluation.
@@ -46,8 +58,18 @@ def evaluate(settings: Settings, command: str) -> dict[str, Any]:
             check_identity(folder, plan.identity)
             write_text(folder / IDENTITY, json.dumps(dict(plan.identity), indent=2) + "\n")
             announce(plan, display.say)
+            output = _Output(folder, command, draw)
             with sigterm.deferred():
-                return _run(plan, folder, display.say, sigterm.arrived, command)
+                return _run(plan, output, display, sigterm.arrived)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Where the results go, what they are said to be made by, and what draws their curves."""
+
+    folder: Path
+    command: str
+    draw: Draw | None
 
 
 def announce(plan: FineTuningPlan, say: Callable[[str], None]) -> None:
@@ -64,12 +86,9 @@ def announce(plan: FineTuningPlan, say: Callable[[str], None]) -> None:
 
 
 def _run(
-    plan: FineTuningPlan,
-    folder: Path,
-    say: Callable[[str], None],
-    stopping: Callable[[], bool],
-    command: str,
+    plan: FineTuningPlan, output: _Output, display: Display, stopping: Callable[[], bool]
 ) -> dict[str, Any]:
+    folder, say = output.folder, display.say
     count = _count(plan, folder, say)
     unfinished = [seed for seed in range(count) if _finished(folder, seed) is None]
     if unfinished:
@@ -78,10 +97,10 @@ def _run(
             say("computing the teacher's outputs for the training split, once for all seeds")
             with writing(folder):
                 soft_targets = plan.teacher.outputs(folder)
-        tuner = fine_tuner(plan, soft_targets, say, stopping)
+        tuner = fine_tuner(plan, soft_targets, display, stopping)
         rate = _learning_rate(tuner, folder)
         for seed in unfinished:
-            _seed(tuner, folder, seed, rate, command)
+            _seed(tuner, output, seed, rate)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
     content = results.gather(plan, finished, _read_grid(folder))
     write_text(folder / "results.json", json.dumps(content, indent=2) + "\n")
@@ -118,7 +137,7 @@ def _learning_rate(tuner: FineTuner, folder: Path) -> float:
         trained = train(tuner, 0, rate, trial)
         metrics, _ = score_main(tuner.plan.data, tuner.predictor(trained.params))
         grid.append({"learning_rate": rate, "score": metrics[tuner.plan.task.score]})
-        tuner.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
+        tuner.display.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
         write_text(folder / GRID, json.dumps(grid) + "\n")
         shutil.rmtree(trial, ignore_errors=True)
     shutil.rmtree(folder / "grid", ignore_errors=True)
@@ -135,9 +154,10 @@ def _finished(folder: Path, seed: int) -> dict[str, Any] | None:
     return json.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
-def _seed(tuner: FineTuner, folder: Path, seed: int, rate: float, command: str) -> None:
+def _seed(tuner: FineTuner, output: _Output, seed: int, rate: float) -> None:
     """Train, predict, and show the seed's folder once it is whole."""
-    plan, working = tuner.plan, folder / f".seed-{seed}"
+    folder, plan = output.folder, tuner.plan
+    working = folder / f".seed-{seed}"
     with writing(folder):
         if plan.epochs:
             trained = train(tuner, seed, rate, working)
@@ -145,7 +165,7 @@ def _seed(tuner: FineTuner, folder: Path, seed: int, rate: float, command: str) 
             trained = Trained(initial_params(plan, seed), SeedProgress(), 0)
         predict = tuner.predictor(trained.params)
         metrics, records = score_main(plan.data, predict)
-        tuner.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
+        tuner.display.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
         with new_folder(folder / f"seed-{seed}") as draft:
             _write_split(draft, plan.data.validation[0], records, "predictions.jsonl")
             for split in (*plan.data.validation[1:], *plan.data.tests):
@@ -157,8 +177,9 @@ def _seed(tuner: FineTuner, folder: Path, seed: int, rate: float, command: str) 
                 save(
                     draft / "model",
                     _model(plan, trained.params),
-                    card=_card(plan, metrics, command),
+                    card=_card(plan, metrics, output.command),
                 )
+                _keep_records(tuner, working, draft, output.draw)
             examples = plan.data.training.encoded if plan.data.training else ()
             content = {
                 **describe(trained, rate, seed, len(examples)),
@@ -167,6 +188,17 @@ def _seed(tuner: FineTuner, folder: Path, seed: int, rate: float, command: str) 
             }
             write_text(draft / FINISHED, json.dumps(content, indent=2) + "\n")
         shutil.rmtree(working, ignore_errors=True)
+
+
+def _keep_records(tuner: FineTuner, working: Path, draft: Path, draw: Draw | None) -> None:
+    """What training logged, and its curves."""
+    for name in (METRICS, HEALTH):
+        shutil.copyfile(working / name, draft / name)
+    shutil.copytree(working / TENSORBOARD, draft / TENSORBOARD)
+    if draw is not None:
+        names = [objective.name for objective in tuner.spec.objectives]
+        titles = {name: TITLES.get(name, name.replace("_", " ")) for name in names}
+        draw(read_metrics(working / METRICS), titles, draft / CURVES)
 
 
 def _named(split: EvalSplit, metrics: Metrics) -> Metrics:

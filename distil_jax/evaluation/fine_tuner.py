@@ -1,14 +1,16 @@
 """What all seeds of an evaluation share: compiled programs, batches, and the teacher's outputs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distil_jax.configuration.schema import Optimizer
+from distil_jax import objectives
+from distil_jax.configuration.schema import Loss, Optimizer
 from distil_jax.evaluation.batch_plan import packed_rows
 from distil_jax.evaluation.batched_forward import BatchedForward, stacked
 from distil_jax.evaluation.fine_tune_step import FineTuning, fine_tune_step
@@ -16,11 +18,17 @@ from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.pieces import PieceShape, pack_batch
 from distil_jax.models.types import Params
 from distil_jax.tasks.kind import Outputs, Predictor
+from distil_jax.tasks.network import Network
+from distil_jax.tasks.task_objectives import LABELS, SOFT_TARGET, task_objectives
 from distil_jax.training import optimizer
-from distil_jax.training.step import State
+from distil_jax.training.progress import Display
+from distil_jax.training.step import Constants, State, StepSpec, initial_state, train_step
+from distil_jax.training.targets import LiveTeacher, NoTargets
+from distil_jax.training.weights import LossWeights, WeightsByStep
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+CHUNK = 512  # of objectives of the logits, of which fine-tuning has none
 
 
 @dataclass(frozen=True)
@@ -29,15 +37,28 @@ class FineTuner:
 
     Attributes:
       soft_targets: a teacher's outputs for the training set.
+      stopping: whether the program was asked to stop.
     """
 
     plan: FineTuningPlan
+    spec: StepSpec
     step: Callable[..., tuple[State, dict[str, jax.Array]]]
-    start: Callable[[Params], State]
     forward: BatchedForward
     soft_targets: Outputs | None
-    say: Callable[[str], None]
+    display: Display
     stopping: Callable[[], bool]
+
+    def start(self, params: Params) -> State:
+        """The state before the first step."""
+        return initial_state(self.spec.optimizer, params)
+
+    def constants(self, seed: int, learning_rate: float) -> Constants:
+        """What the step reads besides its batch, on all devices."""
+        plan = self.plan
+        teacher = plan.teacher.model.params if plan.teacher and plan.settings.objectives else {}
+        return plan.devices.replicate(
+            Constants(teacher, np.uint32(seed), np.float32(learning_rate))
+        )
 
     def predictor(self, params: Params) -> Predictor:
         """The model with these parameters, its values on the labels' own scale."""
@@ -51,33 +72,89 @@ class FineTuner:
 def fine_tuner(
     plan: FineTuningPlan,
     soft_targets: Outputs | None,
-    say: Callable[[str], None],
+    display: Display,
     stopping: Callable[[], bool],
 ) -> FineTuner:
     """Build what all seeds share; programs are compiled when first called."""
-    total_steps = plan.epochs * (plan.batch_plan(0).batches if plan.shape else 0)
-    update = optimizer.make(_optimizer_config(plan), max(total_steps, 1))
-    spec = FineTuning(
-        network=plan.network,
-        optimizer=update,
-        alpha=plan.settings.alpha if soft_targets is not None else 0.0,
-        temperature=plan.settings.temperature,
-        micro_batches=plan.micro_batches,
-    )
-
-    def start(params: Params) -> State:
-        step, clipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
-        return State(step, params, update.init(params), clipped)
-
+    spec = _spec(plan, soft_targets is not None)
     return FineTuner(
         plan,
-        plan.devices.map(partial(fine_tune_step, spec), donate=True),
-        start,
+        spec,
+        plan.devices.map(partial(train_step, spec), donate=True),
         BatchedForward(plan.network, plan.devices, plan.model.config.pad_token),
         soft_targets,
-        say,
+        display,
         stopping,
     )
+
+
+def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
+    settings = plan.settings
+    alpha = settings.alpha if with_soft_targets else 0.0
+    weights = {LABELS: 1 - alpha}
+    if with_soft_targets:
+        weights[SOFT_TARGET] = alpha
+    weights |= settings.objectives
+    total_steps = max(plan.epochs * (plan.batch_plan(0).batches if plan.shape else 0), 1)
+    config = _optimizer_config(plan)
+    return StepSpec(
+        student=plan.network,
+        targets=_targets(plan),
+        objectives=(
+            *task_objectives(plan.kind, soft_targets=with_soft_targets),
+            *map(objectives.get, settings.objectives),
+        ),
+        loss=_loss(weights, settings.temperature),
+        weights=_constant(weights, settings.temperature),
+        masking=None,
+        freeze="none",
+        clip=settings.clip,
+        optimizer=optimizer.make(config, total_steps),
+        schedule=optimizer.schedule(config, total_steps),
+        seed=0,
+        micro_batches=plan.micro_batches,
+        matmul_dtype="float32",
+    )
+
+
+def _targets(plan: FineTuningPlan) -> LiveTeacher | NoTargets:
+    """The teacher's hidden states where an objective asks for them; its outputs are computed."""
+    if plan.teacher is None or not plan.settings.objectives:
+        return NoTargets()
+    teacher = plan.teacher
+    network = plan.network
+    return LiveTeacher(
+        Network(
+            teacher.kind,
+            teacher.model.config,
+            len(teacher.order),
+            teacher.window,
+            dtype=network.dtype,
+            scan=network.scan,
+        )
+    )
+
+
+def _loss(weights: Mapping[str, float], temperature: float) -> Loss:
+    """The config's section that the step reads; nothing is scheduled."""
+    return Loss(
+        weights=weights,
+        temperature=temperature,
+        schedules=dict.fromkeys((*weights, "temperature"), ""),
+        positions="all",
+        chunk=CHUNK,
+        options={},
+    )
+
+
+def _constant(weights: Mapping[str, float], temperature: float) -> WeightsByStep:
+    def at(_: Any) -> LossWeights:
+        return LossWeights(
+            {name: jnp.float32(weight) for name, weight in weights.items()},
+            jnp.float32(temperature),
+        )
+
+    return at
 
 
 def _optimizer_config(plan: FineTuningPlan) -> Optimizer:
@@ -95,21 +172,25 @@ def _optimizer_config(plan: FineTuningPlan) -> Optimizer:
 
 
 def batches(
-    tuner: FineTuner, seed: int, epoch: int, first: int, padding: list[int]
+    tuner: FineTuner, seed: int, first_step: int, padding: list[int]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The batches of an epoch from the `first` on, as arrays.
+    """The batches after the first `first_step`, epoch after epoch, as arrays.
 
     `padding` counts on: the tokens of the sequences, and the tokens that are computed.
     """
     plan = tuner.plan
     assert plan.shape is not None
-    for batch in packed_rows(plan.batch_plan(seed), plan.shape, epoch, first=first):
-        rows = max(plan.shape.rows, *(len(shard) for shard in batch))
-        shape = PieceShape(rows, plan.shape.length, plan.shape.slots)
-        padding[1] += len(batch) * rows * shape.length
-        pieces = [piece_arrays(plan, tuner.soft_targets, shard, shape) for shard in batch]
-        padding[0] += sum(int(piece["lengths"].sum()) for piece in pieces)
-        yield stacked(pieces)
+    batch_plan = plan.batch_plan(seed)
+    epoch, first = divmod(first_step, batch_plan.batches)
+    while True:
+        for batch in packed_rows(batch_plan, plan.shape, epoch, first=first):
+            rows = max(plan.shape.rows, *(len(shard) for shard in batch))
+            shape = PieceShape(rows, plan.shape.length, plan.shape.slots)
+            padding[1] += len(batch) * rows * shape.length
+            pieces = [piece_arrays(plan, tuner.soft_targets, shard, shape) for shard in batch]
+            padding[0] += sum(int(piece["lengths"].sum()) for piece in pieces)
+            yield stacked(pieces)
+        epoch, first = epoch + 1, 0
 
 
 def piece_arrays(

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from distil_jax import objectives
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.errors import UserError
 from distil_jax.evaluation.batch_plan import BatchPlan, choose_shape
 from distil_jax.evaluation.pieces import PieceShape
@@ -85,6 +87,7 @@ def make(settings: Settings) -> FineTuningPlan:
     teacher = None
     if settings.teacher:
         teacher = open_teacher(settings.teacher, kind, data, model, devices)
+    _check_objectives(settings, data, model, teacher)
     return FineTuningPlan(
         settings=settings,
         task=task,
@@ -100,6 +103,32 @@ def make(settings: Settings) -> FineTuningPlan:
         epochs=epochs,
         identity=_identity(settings, data, length, epochs),
     )
+
+
+def _check_objectives(
+    settings: Settings, data: TaskData, model: Pretrained, teacher: FineTunedTeacher | None
+) -> None:
+    """Refuse objectives that cannot compare this model with its teacher, token by token."""
+    usable = [name for name in OBJECTIVES if objectives.get(name).compute is not None]
+    for name in settings.objectives:
+        if name not in usable:
+            raise UserError(
+                f"--objectives={name} is none that fine-tuning takes; use {', '.join(usable)}"
+            )
+        if teacher is None:
+            raise UserError(f"--objectives={name} compares with a teacher; name it with --teacher")
+        assert data.training is not None
+        if teacher.encoded is not data.training.encoded:
+            raise UserError(
+                f"--objectives={name} compares hidden states token by token; teacher "
+                f"{settings.teacher} must have the tokenizer of {settings.model}"
+            )
+        if not objectives.get(name).comparable(model.config, teacher.model.config):
+            raise UserError(
+                f"--objectives={name} needs the same "
+                f"{' and '.join(objectives.get(name).same).replace('_', ' ')} of "
+                f"{settings.model} and its teacher {settings.teacher}"
+            )
 
 
 def data_request(

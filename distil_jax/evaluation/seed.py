@@ -1,29 +1,41 @@
-"""One seed: fine-tune from the start or from its last checkpoint, then predict every split."""
+"""One seed: fine-tuned by the engine's loop, from the start or from its last checkpoint."""
 
-import math
+import json
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distil_jax.errors import Diverged, Stopped
+from distil_jax.errors import Stopped
 from distil_jax.evaluation.fine_tuner import FineTuner, batches
 from distil_jax.evaluation.initial import initial_params
 from distil_jax.models.types import Params
+from distil_jax.storage.atomic import write_text
 from distil_jax.tasks.kind import Predictor, TaskData
 from distil_jax.tasks.task_scores import Metrics
+from distil_jax.training import loop
 from distil_jax.training.checkpoint import Checkpoints
+from distil_jax.training.goodput import Goodput
+from distil_jax.training.health import Expectation, Health
+from distil_jax.training.metrics_file import read as read_metrics
+from distil_jax.training.metrics_logger import MetricsLogger
+from distil_jax.training.progress import Display
 from distil_jax.training.step import State
+from distil_jax.training.trace import Trace
 
 SAVE_SECONDS = 120.0
-ANNOUNCE_SECONDS = 15.0
-CHECKED_STEPS = 50
-"""Steps after which losses are fetched and looked at."""
+SHOW_SECONDS = 15.0
+LOGGED_LINES = 200
+"""About so many lines of metrics.jsonl does a seed leave."""
+METRICS, HEALTH, TENSORBOARD = "metrics.jsonl", "health.json", "tensorboard"
+TRAINING = ("steps", "input", "compile")
+"""The kinds of time that count as training."""
 
 
 @dataclass
@@ -47,157 +59,206 @@ class Trained:
     epochs: int
 
 
+@dataclass
+class EpochCadence:
+    """Scores at the end of each epoch, checkpoints there and every `SAVE_SECONDS`.
+
+    Attributes:
+      steps: of an epoch.
+      scored: whether an epoch's score decides on the next: then the last one is saved, too.
+    """
+
+    steps: int
+    epochs: int
+    scored: bool
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps * self.epochs
+
+    def logs(self, step: int) -> bool:
+        every = max(1, self.total_steps // LOGGED_LINES)
+        return step == 1 or step % every == 0 or self.validates(step)
+
+    def validates(self, step: int) -> bool:
+        return step % self.steps == 0
+
+    def saves(self, step: int) -> bool:
+        if self.validates(step):
+            return self.scored or step < self.total_steps
+        return time.monotonic() - self.saved > SAVE_SECONDS
+
+
+@dataclass
+class _Run:
+    """A seed on its way; its methods are what the loop calls."""
+
+    tuner: FineTuner
+    seed: int
+    learning_rate: float
+    progress: SeedProgress
+    checkpoints: Checkpoints
+    cadence: EpochCadence
+    goodput: Goodput
+    health: Health
+    best: Params | None = None
+    saved_step: int = 0
+
+    def validate(self, params: Params) -> dict[str, float]:
+        """Close an epoch; its metrics where a score decides on the next."""
+        plan, progress = self.tuner.plan, self.progress
+        entry: dict[str, Any] = {"epoch": len(progress.history) + 1}
+        metrics: Metrics = {}
+        if plan.settings.patience:
+            metrics, _ = score_main(plan.data, self.tuner.predictor(params))
+            entry["score"] = score = metrics[plan.task.score]
+            if progress.best_score is None or score > progress.best_score:
+                progress.best_score, progress.best_epoch = score, entry["epoch"]
+                self.best = jax.tree.map(np.asarray, jax.device_get(params))
+        progress.history.append(entry)
+        scored = f", {plan.task.score} {entry['score']:.2f}" if metrics else ""
+        self.say(f"epoch {entry['epoch']} of {plan.epochs}{scored}")
+        return metrics
+
+    def save(self, step: int, state: State, metric: float | None) -> None:
+        self.cadence.saved, self.saved_step = time.monotonic(), step
+        self.progress.step, self.progress.seconds = step, self.seconds
+        config = {"progress": vars(self.progress).copy()}
+        self.checkpoints.save(step, state, config=config, metric=metric)
+
+    def watch(self, line: Mapping[str, Any]) -> None:
+        """Warn of what a logged line shows."""
+        for concern in self.health.see(line):
+            self.tuner.display.warn(f"seed {self.seed}, step {concern.step}: {concern.message}")
+
+    def finished(self, _: int) -> bool:
+        """Whether as many epochs as patience allows brought nothing better."""
+        patience = self.tuner.plan.settings.patience
+        without = len(self.progress.history) - self.progress.best_epoch
+        return bool(patience) and without >= patience
+
+    def diverged(self, step: int, figures: str) -> str:
+        return (
+            f"seed {self.seed} diverged at step {step} with {figures}; finished seeds are kept; "
+            f"lower --learning-rate={self.learning_rate:g}"
+        )
+
+    def stopped(self, step: int) -> str:
+        self.checkpoints.wait()
+        return (
+            f"stopped by SIGTERM after step {step} of seed {self.seed}, which is saved; "
+            "rerun the same command to resume"
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, over all attempts."""
+        figures = self.goodput.figures()
+        return sum(figures[f"{kind}_seconds"] for kind in TRAINING)
+
+    def say(self, text: str) -> None:
+        self.tuner.display.say(f"seed {self.seed}: {text}")
+
+
 def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Trained:
-    """Fine-tune; raises `Diverged`, or `Stopped` after saving."""
+    """Fine-tune; raises `Diverged`, or `Stopped` after saving.
+
+    `folder` gets the checkpoints, metrics.jsonl, health.json and TensorBoard's files.
+    """
     plan = tuner.plan
-    with Checkpoints(folder, keep=1, keep_best=1, lower_is_better=False) as checkpoints:
+    with (
+        Goodput() as goodput,
+        Checkpoints(folder, keep=1, keep_best=1, lower_is_better=False) as checkpoints,
+    ):
         state = tuner.start(jax.tree.map(jnp.array, initial_params(plan, seed)))
         progress = SeedProgress()
         restored = checkpoints.restore(state)
         if restored is not None:
             state = restored[1]
             progress = SeedProgress(**checkpoints.config(restored[0])["progress"])
-            tuner.say(f"seed {seed}: resumes after step {progress.step}")
-        return _epochs(tuner, seed, learning_rate, state, progress, checkpoints)
+            tuner.display.say(f"seed {seed}: resumes after step {progress.step}")
+        cadence = EpochCadence(
+            plan.batch_plan(seed).batches, plan.epochs, bool(plan.settings.patience)
+        )
+        health = _health(tuner, cadence, folder, progress.step)
+        run = _Run(tuner, seed, learning_rate, progress, checkpoints, cadence, goodput, health)
+        if progress.step < cadence.total_steps and not run.finished(progress.step):
+            state = _loop(run, plan.devices.replicate(state), folder)
+        write_text(folder / HEALTH, json.dumps(health.report(), indent=2) + "\n")
+        checkpoints.wait()
+        return Trained(_chosen(run, state), progress, len(progress.history))
 
 
-def _epochs(
-    tuner: FineTuner,
-    seed: int,
-    learning_rate: float,
-    state: State,
-    progress: SeedProgress,
-    checkpoints: Checkpoints,
-) -> Trained:
-    plan, patience = tuner.plan, tuner.plan.settings.patience
-    steps = plan.batch_plan(seed).batches
-    state = plan.devices.replicate(state)
-    best: Params | None = None
-    while progress.step < plan.epochs * steps:
-        if _is_over(progress, patience):
-            break
-        epoch = progress.step // steps
-        state = _epoch(tuner, seed, learning_rate, state, progress, checkpoints)
-        entry: dict[str, Any] = {"epoch": epoch + 1}
-        score = None
-        if patience:
-            metrics, _ = score_main(plan.data, tuner.predictor(state.params))
-            score = metrics[plan.task.score]
-            entry["score"] = score
-            if progress.best_score is None or score > progress.best_score:
-                progress.best_score, progress.best_epoch = score, epoch + 1
-                best = jax.tree.map(np.asarray, jax.device_get(state.params))
-        progress.history.append(entry)
-        scored = "" if score is None else f", {plan.task.score} {score:.2f}"
-        tuner.say(f"seed {seed}: epoch {epoch + 1} of {plan.epochs}{scored}")
-        stop = tuner.stopping()
-        if epoch + 1 < plan.epochs or patience or stop:
-            _save(checkpoints, state, progress, score)
-        if stop:
-            _stop(checkpoints, seed, progress)
-    checkpoints.wait()
-    if patience and best is None:
-        step = checkpoints.best()
+def _loop(run: _Run, state: State, folder: Path) -> State:
+    tuner, plan, first_step = run.tuner, run.tuner.plan, run.progress.step
+    display = Display(title=f"seed {run.seed}", every_seconds=SHOW_SECONDS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(display.bar(run.cadence.total_steps, start_step=first_step))
+        logger = MetricsLogger(
+            folder,
+            display,
+            run.watch,
+            run.goodput,
+            devices=plan.devices.count,
+            restart_step=first_step,
+            tensorboard=True,
+        )
+        trained = loop.train(
+            loop.Loop(
+                step=tuner.step,
+                devices=plan.devices,
+                constants=tuner.constants(run.seed, run.learning_rate),
+                batches=batches(tuner, run.seed, first_step, run.progress.padding),
+                validate=run.validate,
+                save=run.save,
+                diverged=run.diverged,
+                stopped=run.stopped,
+                stopping=lambda _: tuner.stopping(),
+                record=stack.enter_context(logger),
+                cadence=run.cadence,
+                trace=Trace(folder, first=0, last=0),
+                metric=plan.task.score,
+                finished=run.finished,
+            ),
+            state,
+            first_step,
+        )
+    last = int(jax.device_get(trained.step))
+    if tuner.stopping() and run.saved_step == last:
+        raise Stopped(run.stopped(last))
+    run.progress.step, run.progress.seconds = last, run.seconds
+    return trained
+
+
+def _health(tuner: FineTuner, cadence: EpochCadence, folder: Path, first_step: int) -> Health:
+    """What is watched: that the losses fall, and the gradient's norm."""
+    expected = Expectation(
+        floors={},
+        initial={},
+        teacher={},
+        token_frequency_loss=None,
+        steady=tuple(objective.name for objective in tuner.spec.objectives),
+        clip=tuner.spec.clip,
+        learning_rate_key="--learning-rate",
+        clip_key="--clip",
+    )
+    health = Health(expected, logged_lines=min(LOGGED_LINES, cadence.total_steps))
+    for line in read_metrics(folder / METRICS):
+        if line["step"] <= first_step:
+            health.see(line)
+    return health
+
+
+def _chosen(run: _Run, state: State) -> Params:
+    """The last parameters, or those of the best epoch where a score decided."""
+    best = run.best
+    if run.tuner.plan.settings.patience and best is None:
+        step = run.checkpoints.best()
         assert step is not None, "every epoch's score was saved"
-        best = checkpoints.restore_part(step, "params")
-    params = jax.tree.map(np.asarray, jax.device_get(state.params)) if best is None else best
-    return Trained(params, progress, -(-progress.step // steps))
-
-
-def _is_over(progress: SeedProgress, patience: int) -> bool:
-    return bool(patience) and len(progress.history) - progress.best_epoch >= patience
-
-
-def _epoch(
-    tuner: FineTuner,
-    seed: int,
-    learning_rate: float,
-    state: State,
-    progress: SeedProgress,
-    checkpoints: Checkpoints,
-) -> State:
-    """The rest of an epoch."""
-    plan = tuner.plan
-    batch_plan = plan.batch_plan(seed)
-    epoch, first = divmod(progress.step, batch_plan.batches)
-    controls = plan.devices.replicate(
-        {"seed": np.uint32(seed), "learning_rate": np.float32(learning_rate)}
-    )
-    pending: list[dict[str, jax.Array]] = []
-    saved = announced = began = time.monotonic()
-    before = progress.seconds
-    for batch in batches(tuner, seed, epoch, first, progress.padding):
-        state, values = tuner.step(state, controls, plan.devices.split(batch))
-        progress.step += 1
-        pending.append(values)
-        # One step late, so that the device is at work on this one meanwhile: with many slow steps
-        # under way a stop would not be heard for minutes.
-        jax.block_until_ready(pending[-2:-1])
-        now = time.monotonic()
-        progress.seconds = before + now - began
-        stop = tuner.stopping()
-        # After an epoch's last step it is scored first: a checkpoint is written with its score.
-        at_end = progress.step % batch_plan.batches == 0
-        due = not at_end and (stop or now - saved > SAVE_SECONDS)
-        if due or len(pending) == CHECKED_STEPS or now - announced > ANNOUNCE_SECONDS:
-            loss = _check(pending, seed, learning_rate, progress.step)
-            pending = []
-            progress.seconds = before + time.monotonic() - began
-            if now - announced > ANNOUNCE_SECONDS:
-                _announce(tuner, seed, progress, loss)
-                announced = now
-        if due:
-            _save(checkpoints, state, progress, None)
-            saved = time.monotonic()
-        if stop and due:
-            _stop(checkpoints, seed, progress)
-    if pending:
-        _check(pending, seed, learning_rate, progress.step)
-    progress.seconds = before + time.monotonic() - began
-    return state
-
-
-def _check(
-    pending: list[dict[str, jax.Array]], seed: int, learning_rate: float, step: int
-) -> float:
-    """The mean loss of the last steps; raises `Diverged` if one is not finite."""
-    losses = []
-    for back, values in enumerate(jax.device_get(pending)):
-        loss, norm = float(values["loss"]), float(values["gradient_norm"])
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise Diverged(
-                f"seed {seed} diverged at step {step - len(pending) + back + 1} with loss {loss} "
-                f"and gradient norm {norm}; finished seeds are kept; lower "
-                f"--learning-rate={learning_rate:g}"
-            )
-        losses.append(loss)
-    return sum(losses) / len(losses)
-
-
-def _announce(tuner: FineTuner, seed: int, progress: SeedProgress, loss: float) -> None:
-    plan = tuner.plan
-    total = plan.epochs * plan.batch_plan(seed).batches
-    rate = progress.step * plan.settings.batch / max(progress.seconds, 1e-9)
-    tuner.say(
-        f"seed {seed}: step {progress.step}/{total}  loss {loss:.3f}  {rate:,.0f} sequences/s"
-    )
-
-
-def _save(
-    checkpoints: Checkpoints, state: State, progress: SeedProgress, metric: float | None
-) -> None:
-    checkpoints.save(
-        progress.step, state, config={"progress": vars(progress).copy()}, metric=metric
-    )
-
-
-def _stop(checkpoints: Checkpoints, seed: int, progress: SeedProgress) -> Never:
-    """End the program once all is on disk."""
-    checkpoints.wait()
-    raise Stopped(
-        f"stopped by SIGTERM after step {progress.step} of seed {seed}, which is saved; "
-        "rerun the same command to resume"
-    )
+        best = run.checkpoints.restore_part(step, "params")
+    return jax.tree.map(np.asarray, jax.device_get(state.params)) if best is None else best
 
 
 def score_main(data: TaskData, predict: Predictor) -> tuple[Metrics, list[dict[str, Any]]]:

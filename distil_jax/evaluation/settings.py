@@ -25,6 +25,7 @@ class Settings:
       patience: epochs without a better score after which a seed ends, keeping its best; 0: off.
       alpha: weight of the teacher's outputs, the labels having the rest.
       devices: 0: all.
+      objectives: weights of further objectives, which compare hidden states with the teacher's.
       models: whether every seed's model folder stays, or the best seed's alone.
     """
 
@@ -54,10 +55,13 @@ class Settings:
     mode: str = "jit"
     devices: int = 0
     models: str = "all"
+    objectives: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON's types, without those that a later call may change."""
         content = {name: value for name, value in asdict(self).items() if name not in FREE}
+        if not self.objectives:  # evaluations of version 0.1 had none
+            del content["objectives"]
         content["given"] = {split: str(path) for split, path in self.given.items()}
         return content | {
             "columns": list(self.columns),

@@ -20,6 +20,7 @@ OBJECTIVE = Objective(
     name="masked_lm",
     count=labelled_tokens,
     vocabulary=VocabularyTerm(masked_lm_term, _plain),
+    needs_teacher=False,
     standard=True,
     # A student that is trained for long may go below its teacher.
     floor=lambda teacher: teacher["masked_lm"],

@@ -97,6 +97,7 @@ class Objective:
       count: how many terms it averages over, from the (masked) batch alone.
       compute: the sum and count of a micro-batch; None for a loss of the logits.
       vocabulary: what it is instead, then.
+      needs_teacher: whether it compares with a teacher; as in the table's entry.
       requests: intermediates that it needs of student and teacher, from their shapes.
       same: what of their shapes must be equal ("vocabulary", "hidden_size").
       softened: whether the temperature changes its value.
@@ -109,6 +110,7 @@ class Objective:
     count: Callable[[Batch, Loss], Int[Array, ""]]
     compute: Callable[[Inputs], WeightedSum] | None = None
     vocabulary: VocabularyTerm | None = None
+    needs_teacher: bool = True
     requests: Requested = _nothing_requested
     same: tuple[str, ...] = ()
     softened: bool = False

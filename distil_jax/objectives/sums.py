@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from distil_jax import losses
-from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
 from distil_jax.losses.fused_vocabulary import Decoder, fused_vocabulary_losses
@@ -29,7 +28,7 @@ def requests_of(
 ) -> Requests:
     """The union of what the objectives need of two models of these shapes."""
     asked = [objective.requests(student, teacher) for objective in objectives]
-    needs_teacher = any(OBJECTIVES[objective.name].needs_teacher for objective in objectives)
+    needs_teacher = any(objective.needs_teacher for objective in objectives)
     of_student, of_teacher = Request(), Request()
     for one, other in asked:
         of_student, of_teacher = of_student | one, of_teacher | other
@@ -58,7 +57,7 @@ def _vocabulary_losses(
     objectives: Sequence[Objective], inputs: Inputs, scales: Mapping[str, Array]
 ) -> tuple[Float[Array, ""], dict[str, WeightedSum]]:
     """Those of the logits, in one pass over the vocabulary."""
-    compared = any(OBJECTIVES[objective.name].needs_teacher for objective in objectives)
+    compared = any(objective.needs_teacher for objective in objectives)
     labels, mask = inputs.batch["labels"], inputs.batch["segments"] > 0
     positions = None
     if inputs.loss.positions == "masked" or not compared:
@@ -77,7 +76,7 @@ def _vocabulary_losses(
         return Decoder(head.transform(hidden), head.table, head.bias)
 
     # That of the labels first, as in version 0.1: sums of floats depend on their order.
-    ordered = sorted(objectives, key=lambda one: OBJECTIVES[one.name].needs_teacher)
+    ordered = sorted(objectives, key=lambda one: one.needs_teacher)
     return fused_vocabulary_losses(
         decoder(inputs.student),
         decoder(inputs.teacher) if compared else None,

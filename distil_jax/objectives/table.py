@@ -36,7 +36,6 @@ def register(
     *,
     summary: str,
     weight: float = 0.0,
-    needs_teacher: bool = True,
     title: str = "",
     label: str = "",
 ) -> None:
@@ -50,7 +49,7 @@ def register(
         module="",
         weight=weight,
         summary=summary,
-        needs_teacher=needs_teacher,
+        needs_teacher=objective.needs_teacher,
         title=title,
         label=label,
     )

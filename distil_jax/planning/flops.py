@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig
 from distil_jax.objectives import active
@@ -40,7 +39,7 @@ def config_flops(
     A loss whose weight is scheduled is computed at every step, whatever its weight there.
     """
     objectives = active(config.loss)
-    compared = [one for one in objectives if OBJECTIVES[one.name].needs_teacher]
+    compared = [one for one in objectives if one.needs_teacher]
     of_logits = [one for one in objectives if one.vocabulary is not None]
     teacher_logits = any(one in compared for one in of_logits)
     everywhere = config.loss.positions == "all" and teacher_logits

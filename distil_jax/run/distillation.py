@@ -27,7 +27,7 @@ from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
-from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.loop import Loop, StepCadence, train
 from distil_jax.training.metrics_logger import MetricsLogger, SilentMetricsLogger
 from distil_jax.training.progress import Display
 from distil_jax.training.step import Constants, State, initial_state, train_step
@@ -203,10 +203,11 @@ def _train(
             batches=training_batches(setup, first_step),
             validate=validate,
             save=partial(_save, checkpoints, setup),
-            last_saved=partial(_last_saved, checkpoints),
+            diverged=partial(_diverged, checkpoints),
+            stopped=partial(_stopped, total_steps),
             stopping=StopConsensus(sigterm.arrived).stops,
             record=record,
-            cadence=Cadence(
+            cadence=StepCadence(
                 total_steps,
                 config.log.every_steps,
                 config.eval.every_steps,
@@ -272,12 +273,23 @@ def _save(
     checkpoints.save(step, shared, config=setup.identity, metric=metric)
 
 
-def _last_saved(checkpoints: Checkpoints) -> str:
+def _diverged(checkpoints: Checkpoints, step: int, figures: str) -> str:
     checkpoints.wait()
     steps = checkpoints.steps()
-    if not steps:
-        return "no checkpoint was saved before"
-    return f"the last good checkpoint is step {steps[-1]}, {checkpoints.where(steps[-1])}"
+    saved = "no checkpoint was saved before"
+    if steps:
+        saved = f"the last good checkpoint is step {steps[-1]}, {checkpoints.where(steps[-1])}"
+    return (
+        f"diverged at step {step} with {figures}; {saved}; "
+        "lower config.optimizer.learning_rate or set config.optimizer.clip"
+    )
+
+
+def _stopped(total_steps: int, step: int) -> str:
+    return (
+        f"stopped by SIGTERM after step {step} of {total_steps}, which is saved; "
+        "rerun the same command to resume"
+    )
 
 
 def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, Any]) -> None:

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Key
 
 from distil_jax.models import Encoder, EncoderConfig, initialize_module
+from distil_jax.models.intermediates import Request
 from distil_jax.models.types import Params, Rematerialise
+from distil_jax.objectives import Outputs
 from distil_jax.tasks.kind import ExampleKind
 from distil_jax.tasks.label_losses import mask_window
 
@@ -35,10 +37,18 @@ class Network:
     scan: bool = False
     rematerialise: Rematerialise = "none"
 
-    def forward(
-        self, params: Params, piece: Mapping[str, Array], rng: Key[Array, ""] | None = None
-    ) -> Array:
-        """Float32 [slots, outputs]; per token [slots, window, outputs], masked behind each end.
+    def forward(self, params: Params, piece: Mapping[str, Array]) -> Array:
+        """Float32 [slots, outputs]; per token [slots, window, outputs], masked behind each end."""
+        return self(params, piece, Request(), None).task
+
+    def __call__(
+        self,
+        params: Params,
+        piece: Mapping[str, Array],
+        request: Request,
+        rng: Key[Array, ""] | None,
+    ) -> Outputs:
+        """`forward`'s array as `task`, with the requested intermediates.
 
         With a key the model is in training mode. A sequence's classes are judged by its first
         token, as when it is run alone.
@@ -48,17 +58,23 @@ class Network:
             inputs.pop("token_types", None)
         encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
         rngs: list = [None, None] if rng is None else list(jax.random.split(rng))
-        hidden = encoder.apply(
-            {"params": params["encoder"]}, inputs, train=rng is not None, rngs=_named(rngs[0])
+        intermediates = encoder.apply(
+            {"params": params["encoder"]},
+            inputs,
+            train=rng is not None,
+            request=request,
+            rngs=_named(rngs[0]),
+            method="run",
         )
+        hidden = intermediates.last
         if not self.kind.per_token:
             hidden = hidden.reshape(-1, hidden.shape[-1])[piece["starts"]][:, None]
         outputs = self.kind.head_module(self.config, self.outputs, self.dtype).apply(
             {"params": params["head"]}, hidden, train=rng is not None, rngs=_named(rngs[1])
         )
-        if not self.kind.per_token:
-            return outputs
-        return self._windows(outputs.reshape(-1, self.outputs), piece)
+        if self.kind.per_token:
+            outputs = self._windows(outputs.reshape(-1, self.outputs), piece)
+        return Outputs(intermediates, task=outputs)
 
     def _windows(self, logits: Array, piece: Mapping[str, Array]) -> Array:
         places = piece["starts"][:, None] + jnp.arange(self.window)[None]

@@ -33,17 +33,21 @@ class Expectation:
         teacher, and the teacher's own masked-LM loss (a student trained for long may go below).
       initial: the figures of the student right after initialisation.
       teacher: the figures of the teacher; empty without one.
-      token_frequency_loss: the masked-LM loss of knowing nothing but how frequent each token is.
+      token_frequency_loss: the masked-LM loss of knowing nothing but how frequent each token is;
+        None where no tokens are masked.
       steady: the terms that should fall: with a weight, and nothing of theirs scheduled.
       clip: the bound on the gradient's norm; 0: none.
+      learning_rate_key, clip_key: what the user sets, for advice.
     """
 
     floors: Mapping[str, float]
     initial: Mapping[str, float]
     teacher: Mapping[str, float]
-    token_frequency_loss: float
+    token_frequency_loss: float | None
     steady: tuple[str, ...]
     clip: float
+    learning_rate_key: str = "config.optimizer.learning_rate"
+    clip_key: str = "config.optimizer.clip"
 
     def figures(self) -> dict[str, float]:
         """All of it under names of its own, for health.json."""
@@ -51,7 +55,11 @@ class Expectation:
             **{f"{name}_floor": value for name, value in self.floors.items()},
             **{f"teacher_{name}": value for name, value in self.teacher.items()},
             **{f"initial_{name}": value for name, value in self.initial.items()},
-            "token_frequency_loss": self.token_frequency_loss,
+            **(
+                {}
+                if self.token_frequency_loss is None
+                else {"token_frequency_loss": self.token_frequency_loss}
+            ),
         }
 
 
@@ -80,7 +88,7 @@ class Health:
     def begin(self) -> list[Concern]:
         """Warnings that need no step."""
         loss, bound = self.expected.teacher.get("masked_lm"), self.expected.token_frequency_loss
-        if loss is None or loss <= bound:
+        if loss is None or bound is None or loss <= bound:
             return []
         return self._tell(
             "teacher",
@@ -101,8 +109,8 @@ class Health:
                     f"rising {name}",
                     step,
                     f"{name} has been rising: {trend.last:.3f} on average lately after "
-                    f"{trend.lowest:.3f}; lower config.optimizer.learning_rate, or go back to a "
-                    "checkpoint from before",
+                    f"{trend.lowest:.3f}; lower {self.expected.learning_rate_key}, or go back "
+                    "to a checkpoint from before",
                 )
         return concerns + self._gradient(step, line) + self._held_out(step, line)
 
@@ -125,7 +133,7 @@ class Health:
             "gradient",
             step,
             f"the gradient's norm was never below {norms.lowest:.0f} lately, far above "
-            f"config.optimizer.clip={clip:g}; lower config.optimizer.learning_rate",
+            f"{self.expected.clip_key}={clip:g}; lower {self.expected.learning_rate_key}",
         )
 
     def _held_out(self, step: int, line: Mapping[str, Any]) -> list[Concern]:
@@ -138,7 +146,7 @@ class Health:
                     f"above {name}",
                     step,
                     f"held-out {name} is {value:.3f}, above {initial[name]:.3f} right after "
-                    "initialisation; lower config.optimizer.learning_rate",
+                    f"initialisation; lower {self.expected.learning_rate_key}",
                 )
         for name in ("agreement", "accuracy"):
             concerns += self._share(step, name, line)
@@ -157,7 +165,7 @@ class Health:
             f"below {name}",
             step,
             f"held-out {what} is {now:.1%}, below the {first:.1%} right after initialisation; "
-            "lower config.optimizer.learning_rate",
+            f"lower {self.expected.learning_rate_key}",
         )
 
     def _tell(self, kind: str, step: int, message: str) -> list[Concern]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -18,9 +18,27 @@ from distil_jax.training.validation import Validate
 Step = Callable[[State, Constants, Any], tuple[State, dict[str, jax.Array]]]
 
 
+@runtime_checkable
+class Cadence(Protocol):
+    """What is done after which step."""
+
+    @property
+    def total_steps(self) -> int:
+        """The last step."""
+
+    def logs(self, step: int) -> bool:
+        """Whether a step's figures are logged; those of a step that is validated always are."""
+
+    def validates(self, step: int) -> bool:
+        """Whether the parameters are scored after a step."""
+
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint is written after a step."""
+
+
 @dataclass(frozen=True)
-class Cadence:
-    """What is done when; the last step does everything."""
+class StepCadence:
+    """Everything by numbers of steps; the last step does everything."""
 
     total_steps: int
     log_steps: int
@@ -46,9 +64,12 @@ class Loop:
 
     Attributes:
       batches: this process's rows of each global batch, from the first step to be done on.
-      save: writes a checkpoint of a step; gets the held-out loss if that was just measured.
-      last_saved: the step of the latest checkpoint, for the message of a run that diverged.
+      validate: figures of these parameters; `metric` is the one that checkpoints are ranked by.
+      save: writes a checkpoint of a step; gets the metric if that was just measured.
+      diverged: the message of a run that diverged, from the step and the figures in words.
+      stopped: the message of a run that was stopped after a step, which is saved.
       stopping: whether the run stops after a step, asked after each.
+      finished: whether nothing is left to learn after a step that was validated.
     """
 
     step: Step
@@ -57,11 +78,14 @@ class Loop:
     batches: Iterator[Mapping[str, np.ndarray]]
     validate: Validate
     save: Callable[[int, State, float | None], None]
-    last_saved: Callable[[], str]
+    diverged: Callable[[int, str], str]
+    stopped: Callable[[int], str]
     stopping: Callable[[int], bool]
     record: MetricsLogger
     cadence: Cadence
     trace: Trace
+    metric: str = "loss"
+    finished: Callable[[int], bool] = lambda _: False
 
 
 def train(loop: Loop, state: State, first_step: int) -> State:
@@ -76,23 +100,22 @@ def train(loop: Loop, state: State, first_step: int) -> State:
                 state, values = loop.step(state, loop.constants, batch)
                 # One step late, so that the device is at work on this one meanwhile.
                 if previous is not None:
-                    _settle(loop, step - 1, previous)
+                    _log_step(loop, step - 1, previous)
             loop.trace.done(step, values)
             previous = values
             loop.record.display.at_step(step)
             stop = loop.stopping(step)
             if stop or cadence.validates(step) or cadence.saves(step):
-                _pause(loop, step, state, previous, stop=stop)
+                _evaluate_and_checkpoint(loop, step, state, previous, stop=stop)
                 previous = None
             if stop and step < cadence.total_steps:
-                raise Stopped(
-                    f"stopped by SIGTERM after step {step} of {cadence.total_steps}, which is "
-                    f"saved; the same command goes on from there"
-                )
+                raise Stopped(loop.stopped(step))
+            if previous is None and loop.finished(step):
+                break
     return state
 
 
-def _settle(
+def _log_step(
     loop: Loop,
     step: int,
     values: dict[str, jax.Array],
@@ -110,28 +133,27 @@ def _settle(
 
 def _check_finite(loop: Loop, step: int, figures: Mapping[str, float | int]) -> None:
     if not all(map(math.isfinite, figures.values())):
-        told = " and ".join(f"{name} {value}" for name, value in figures.items())
-        raise Diverged(
-            f"diverged at step {step} with {told}; {loop.last_saved()}; "
-            "lower config.optimizer.learning_rate or set config.optimizer.clip"
-        )
+        described = " and ".join(f"{name} {value}" for name, value in figures.items())
+        raise Diverged(loop.diverged(step, described))
 
 
-def _pause(
+def _evaluate_and_checkpoint(
     loop: Loop, step: int, state: State, values: dict[str, jax.Array], *, stop: bool
 ) -> None:
     """Settle a step at once, then validate and save where it is time."""
-    _settle(loop, step, values)
+    _log_step(loop, step, values)
     loop.record.pause()
-    held_out = None
+    metric = None
     if loop.cadence.validates(step):
         with loop.record.spending("validation"):
             held_out = loop.validate(state.params)
         loop.record.resume()
-        _check_finite(loop, step, {"held-out loss": held_out["loss"]})
-        _settle(loop, step, values, held_out)
+        metric = held_out.get(loop.metric)
+        if metric is not None:
+            _check_finite(loop, step, {f"held-out {loop.metric}": metric})
+        _log_step(loop, step, values, held_out)
     if stop or loop.cadence.saves(step):
         with loop.record.spending("checkpoint"):
             loop.record.sync()
-            loop.save(step, state, None if held_out is None else held_out["loss"])
+            loop.save(step, state, metric)
     loop.record.resume()

@@ -18,10 +18,20 @@ from rich.text import Text
 
 
 class Display:
-    """Shows a run on standard output; `at_step` hears of every step that is done."""
+    """Shows a run on standard output; `at_step` hears of every step that is done.
 
-    def __init__(self, at_step: Callable[[int], None] = lambda _: None) -> None:
+    `title` stands before its lines, of which there is at most one in `every_seconds`.
+    """
+
+    def __init__(
+        self,
+        at_step: Callable[[int], None] = lambda _: None,
+        *,
+        title: str = "",
+        every_seconds: float = 0.0,
+    ) -> None:
         self.at_step = at_step
+        self._title, self._every_seconds, self._shown = title, every_seconds, time.monotonic()
         self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
         self._total, self._start, self._began = 0, 0, 0.0
         self._bar: Progress | None = None
@@ -35,7 +45,7 @@ class Display:
             yield
             return
         self._bar = Progress(
-            TextColumn("distilling"),
+            TextColumn(self._title or "distilling"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
@@ -53,9 +63,14 @@ class Display:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=step, description=text)
             return
+        now = time.monotonic()
+        if now - self._shown < self._every_seconds:
+            return
+        self._shown = now
         done = step - self._start
-        left = (time.monotonic() - self._began) / max(done, 1) * (self._total - step)
-        self.say(f"step {step}/{self._total}  {text}  {_clock(left)} left")
+        left = (now - self._began) / max(done, 1) * (self._total - step)
+        title = f"{self._title}: " if self._title else ""
+        self.say(f"{title}step {step}/{self._total}  {text}  {_clock(left)} left")
 
     def warn(self, text: str) -> None:
         """A line that should not be overlooked."""

@@ -98,12 +98,11 @@ class _Plan:
         possible = [
             one
             for one in measured(spec.loss)
-            if not OBJECTIVES[one.name].needs_teacher
-            or one.comparable(spec.student.config, teacher)
+            if not one.needs_teacher or one.comparable(spec.student.config, teacher)
         ]
         of_logits = tuple(one for one in possible if one.vocabulary is not None)
         others = tuple(one for one in possible if one.compute is not None)
-        compared = any(OBJECTIVES[one.name].needs_teacher for one in of_logits)
+        compared = any(one.needs_teacher for one in of_logits)
         return cls(spec, micro_rows, of_logits, others, compared)
 
     @property

@@ -113,12 +113,12 @@ def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
     script = (
         "import sys, os\n"
         "from distil_jax.evaluation import seed\n"
-        "real = seed._save\n"
-        "def save(checkpoints, state, progress, metric):\n"
-        "    real(checkpoints, state, progress, metric)\n"
-        "    checkpoints.wait()\n"
-        "    if progress.step == 24: os.kill(os.getpid(), 9)\n"
-        "seed._save = save\n"
+        "real = seed._Run.save\n"
+        "def save(run, step, state, metric):\n"
+        "    real(run, step, state, metric)\n"
+        "    run.checkpoints.wait()\n"
+        "    if step == 24: os.kill(os.getpid(), 9)\n"
+        "seed._Run.save = save\n"
         "from distil_jax.evaluate import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -141,6 +141,49 @@ def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
     for seed in ("seed-0", "seed-1"):
         for name in ("predictions.jsonl", "model/model.safetensors"):
             assert (output / seed / name).read_bytes() == (tuned / seed / name).read_bytes()
+        logged, expected = (losses(folder / seed) for folder in (output, tuned))
+        assert logged == expected
+
+
+def losses(folder: Path) -> list[tuple[int, float, float]]:
+    """Step, loss and gradient norm of each line that training logged."""
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [(line["step"], line["loss"], line["gradient_norm"]) for line in lines]
+
+
+def test_a_seed_leaves_its_losses_curves_and_health(tuned):
+    folder = tuned / "seed-0"
+    logged = losses(folder)
+    assert [step for step, _, _ in logged] == list(range(1, 37))
+    assert logged[-1][1] < logged[0][1]
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((folder / "tensorboard").iterdir())
+    health = json.loads((folder / "health.json").read_text())
+    assert health["seen"]["labels"] > 0
+    result = json.loads((folder / "result.json").read_text())
+    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    kinds = ("steps_seconds", "input_seconds", "compile_seconds")
+    assert result["train_seconds"] >= sum(last[kind] for kind in kinds) > 0
+
+
+def test_hidden_states_of_a_teacher_besides_the_labels(
+    tuned, teacher_folder, sentiment, evaluate, tmp_path
+):
+    teacher = tuned / "seed-0" / "model"
+    given = {"task": "sst2", "data": sentiment, "objectives": "cosine=0.5"}
+    with pytest.raises(UserError, match="--objectives=cosine compares with a teacher"):
+        evaluate(teacher_folder, tmp_path / "none", **given)
+    for name in ("soft_target", "cosines"):
+        with pytest.raises(UserError, match=f"--objectives={name} .* use cosine"):
+            wrong = given | {"objectives": f"{name}=1"}
+            evaluate(teacher_folder, tmp_path / "none", teacher=teacher, **wrong)
+    assert not (tmp_path / "none").exists()
+    evaluate(teacher_folder, tmp_path / "o", teacher=teacher, epochs=1, **given)
+    lines = (tmp_path / "o" / "seed-0" / "metrics.jsonl").read_text().splitlines()
+    for line in map(json.loads, lines):
+        assert line["cosine"] > 0
+        expected = 0.5 * (line["labels"] + line["soft_target"] + line["cosine"])
+        assert line["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow
@@ -222,11 +265,10 @@ def test_a_stop_at_the_end_of_an_epoch_loses_no_score(
     script = (
         "import sys, os\n"
         "from distil_jax.evaluation import seed\n"
-        "real = seed._check\n"
-        "def check(pending, number, rate, step):\n"
+        "real = seed.Display\n"
+        "def at_step(step):\n"
         f"    if step == {step}: os.kill(os.getpid(), 15)\n"
-        "    return real(pending, number, rate, step)\n"
-        "seed._check, seed.CHECKED_STEPS = check, 1\n"
+        "seed.Display = lambda **given: real(at_step, **given)\n"
         "from distil_jax import commandline\n"
         "from distil_jax.evaluate import main\n"
         "commandline.run(main)\n"

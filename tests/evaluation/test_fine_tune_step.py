@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from distil_jax.configuration.schema import Optimizer
-from distil_jax.evaluation.fine_tune_step import FineTuning, fine_tune_step
+from distil_jax.evaluation import fine_tuner
 from distil_jax.evaluation.pieces import PieceShape, pack, pack_batch
 from distil_jax.models import heads
 from distil_jax.pretrained import load_weights
 from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.network import Network
 from distil_jax.tasks.table import EXAMPLE_KINDS
+from distil_jax.tasks.task_objectives import task_objectives
 from distil_jax.training import optimizer
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import State
+from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
+from distil_jax.training.targets import NoTargets
 
 STEPS, BATCH, RATE, CLIP = 20, 8, 2e-3, 1.0
 SHAPE = PieceShape(rows=6, length=24, slots=BATCH)
@@ -111,18 +113,31 @@ def pieces(encoded: Encoded, wanted, step: int, shards: int) -> dict[str, np.nda
 
 
 def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1, mode="jit"):
-    labels = KINDS[kind][2]
-    made = optimizer.make(Optimizer(1.0, "linear", 0.0, 0.9, 0.999, 1e-8, 0.0, CLIP), STEPS)
-    network = Network(EXAMPLE_KINDS[kind], config, labels, 20)
-    spec = FineTuning(network, made, 0.0, 2.0, micro)
+    """The engine's own step, as `fine_tuner` builds it."""
+    settings = Optimizer(1.0, "linear", 0.0, 0.9, 0.999, 1e-8, 0.0, CLIP)
+    spec = StepSpec(
+        student=Network(EXAMPLE_KINDS[kind], config, KINDS[kind][2], 20),
+        targets=NoTargets(),
+        objectives=task_objectives(EXAMPLE_KINDS[kind], soft_targets=False),
+        loss=fine_tuner._loss({"labels": 1.0}, 2.0),
+        weights=fine_tuner._constant({"labels": 1.0}, 2.0),
+        masking=None,
+        freeze="none",
+        clip=CLIP,
+        optimizer=optimizer.make(settings, STEPS),
+        schedule=optimizer.schedule(settings, STEPS),
+        seed=0,
+        micro_batches=micro,
+        matmul_dtype="float32",
+    )
     spread = Devices(mode, tuple(jax.devices()[:devices]))
-    step = spread.map(partial(fine_tune_step, spec))
-    state = State(np.zeros((), np.int32), params, made.init(params), np.zeros((), np.int32))
-    controls = {"seed": np.uint32(0), "learning_rate": np.float32(RATE)}
+    step = spread.map(partial(train_step, spec))
+    state = initial_state(spec.optimizer, params)
+    constants = Constants(seed=np.uint32(0), learning_rate=np.float32(RATE))
     losses = []
     for number in range(STEPS):
         batch = spread.split(pieces(encoded, wanted, number, devices * micro))
-        state, values = step(state, controls, batch)
+        state, values = step(state, constants, batch)
         losses.append(float(values["loss"]))
     return losses
 

@@ -12,7 +12,7 @@ import pytest
 
 from distil_jax.configuration.schema import Parallel
 from distil_jax.errors import Diverged, Stopped
-from distil_jax.training.loop import Cadence, Loop, train
+from distil_jax.training.loop import Loop, StepCadence, train
 from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import devices
 from distil_jax.training.progress import Display
@@ -58,6 +58,7 @@ def run(
     stop: Callable[[int], bool] = lambda _: False,
     bad_step: int = 0,
     held_out_loss: float = 1.0,
+    finished: Callable[[int], bool] = lambda _: False,
 ) -> State:
     places = devices(Parallel("jit", 1, "auto", "none"))
 
@@ -78,10 +79,14 @@ def run(
         batches=batches(),
         validate=lambda _: {"loss": held_out_loss},
         save=diary.save,
-        last_saved=lambda: "the last good checkpoint is step 2, W/2",
+        diverged=lambda step, figures: (
+            f"diverged at step {step} with {figures}; the last good checkpoint is step 2, W/2"
+        ),
+        stopped=lambda step: f"stopped after step {step} of {total}, which is saved",
+        finished=finished,
         stopping=stop,
         record=diary,
-        cadence=Cadence(total, log, validate, save),
+        cadence=StepCadence(total, log, validate, save),
         trace=Trace(Path("none"), first=0, last=0),
     )
     return train(loop, places.replicate(State(jnp.int32(first), {}, {}, jnp.int32(0))), first)
@@ -141,3 +146,16 @@ def test_a_held_out_loss_that_is_not_finite_is_not_saved() -> None:
     with pytest.raises(Diverged, match="step 2 with held-out loss inf"):
         run(diary, validate=2, save=2, held_out_loss=float("inf"))
     assert diary.events == [("log", 1)]
+
+
+def test_it_ends_early_where_nothing_is_left_to_learn() -> None:
+    diary = Diary()
+    asked: list[int] = []
+
+    def finished(step: int) -> bool:
+        asked.append(step)
+        return step == 4
+
+    assert int(run(diary, total=6, validate=2, save=2, finished=finished).step) == 4
+    assert asked == [2, 4]
+    assert diary.events[-1] == ("save+metric", 4)
