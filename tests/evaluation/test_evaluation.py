@@ -174,8 +174,8 @@ def test_hidden_states_of_a_teacher_besides_the_labels(
     with pytest.raises(UserError, match="--objectives=cosine compares with a teacher"):
         evaluate(teacher_folder, tmp_path / "none", **given)
     for name in ("soft_target", "cosines"):
+        wrong = given | {"objectives": f"{name}=1"}
         with pytest.raises(UserError, match=f"--objectives={name} .* use cosine"):
-            wrong = given | {"objectives": f"{name}=1"}
             evaluate(teacher_folder, tmp_path / "none", teacher=teacher, **wrong)
     assert not (tmp_path / "none").exists()
     evaluate(teacher_folder, tmp_path / "o", teacher=teacher, epochs=1, **given)
