@@ -13,7 +13,6 @@ from distil_jax import objectives
 from distil_jax.configuration.schema import Loss, Optimizer
 from distil_jax.evaluation.batch_plan import packed_rows
 from distil_jax.evaluation.batched_forward import BatchedForward, stacked
-from distil_jax.evaluation.fine_tune_step import FineTuning, fine_tune_step
 from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.pieces import PieceShape, pack_batch
 from distil_jax.models.types import Params
