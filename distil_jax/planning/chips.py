@@ -220,5 +220,5 @@ CHIPS = {name: generation.chip for name, generation in BY_NAME.items()}
 
 def of_device(kind: str) -> Chip | None:
     """The chip of a device that is here, None where no peak of it is known."""
-    matching = (one.chip for one in GENERATIONS if kind in one.device_kinds)
+    matching = (generation.chip for generation in GENERATIONS if kind in generation.device_kinds)
     return next(matching, None)

@@ -11,7 +11,7 @@ from distil_jax.planning.chips import BY_NAME, Chip, Generation, Grid
 NODE_GPUS = 8
 """GPUs of a machine, which NVLink connects; beyond it there is the network."""
 
-ALIASES = {alias: name for name, one in BY_NAME.items() for alias in one.aliases}
+ALIASES = {alias: name for name, chip in BY_NAME.items() for alias in chip.aliases}
 
 
 @dataclass(frozen=True)

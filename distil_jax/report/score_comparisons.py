@@ -76,8 +76,8 @@ def compare(data: ReportData) -> list[ScoreComparison]:
     """Every score but the teachers', by task in the paper's order; teachers alone where need be."""
     comparisons = []
     for task in tasks(data.scores):
-        here = [score for score in data.scores if score.task == task]
-        pairs = [(score, _teacher_of(score, here, data)) for score in here]
+        of_task = [score for score in data.scores if score.task == task]
+        pairs = [(score, _teacher_of(score, of_task, data)) for score in of_task]
         teachers = [teacher for _, teacher in pairs if teacher is not None]
         comparisons += [
             ScoreComparison(_label(score, data), score, teacher)
@@ -108,18 +108,20 @@ def _label(score: TaskScore, data: ReportData) -> str:
     return (Path(score.model).name or score.model) + suffix
 
 
-def _teacher_of(score: TaskScore, here: Sequence[TaskScore], data: ReportData) -> TaskScore | None:
+def _teacher_of(
+    score: TaskScore, of_task: Sequence[TaskScore], data: ReportData
+) -> TaskScore | None:
     """The score of the run's teacher; without a run, that of a larger model, the largest."""
     if is_teacher(score, data):
         return None
     owners = [run for run in data.runs if is_student(score.model, run)]
     for run in owners or data.runs:
-        for other in here:
+        for other in of_task:
             if run.teacher and _same(other.model, run.teacher):
                 return other
     if owners or data.runs:
         return None
-    largest = max(here, key=lambda other: other.parameters)
+    largest = max(of_task, key=lambda other: other.parameters)
     return largest if largest.parameters > score.parameters else None
 
 

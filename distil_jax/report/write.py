@@ -16,7 +16,10 @@ ACTIVE = re.compile(r"([\\`*_\[\]<>&|~#$])")
 
 def files(document: Document) -> dict[str, bytes]:
     """Content by file name; whatever users named is escaped for either format."""
-    pictures = {f"{FIGURES}/{one.name}.png": drawing.png(one.figure) for one in document.pictures()}
+    pictures = {
+        f"{FIGURES}/{picture.name}.png": drawing.png(picture.figure)
+        for picture in document.pictures()
+    }
     return {
         **pictures,
         MARKDOWN: render("page.md.j2", document).encode("utf8", "replace"),

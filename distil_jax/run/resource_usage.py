@@ -44,9 +44,9 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
     tokens = seconds = device_seconds = 0.0
     before = 0
     for line in lines:
-        here = (line["step"] - before) * line["tokens"]
-        took = here / max(line["tokens_per_second"], 1e-9)
-        tokens, seconds, before = tokens + here, seconds + took, line["step"]
+        tokens_since = (line["step"] - before) * line["tokens"]
+        took = tokens_since / max(line["tokens_per_second"], 1e-9)
+        tokens, seconds, before = tokens + tokens_since, seconds + took, line["step"]
         device_seconds += took * line.get("devices", setup.devices.count)
     teacher = setup.models.teacher
     flops = config_flops(

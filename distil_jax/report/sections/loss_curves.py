@@ -17,7 +17,7 @@ from distil_jax.report.document import Missing, PageSection, Picture, Pictures, 
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
-HELD_OUT = (("accuracy", "held-out MLM accuracy"), ("agreement", "agreement with the teacher"))
+VALIDATION = (("accuracy", "held-out MLM accuracy"), ("agreement", "agreement with the teacher"))
 NOTE = (
     "Thin lines: batches of the training text. Lines with dots: held-out text, beginning before "
     "the first step."
@@ -30,9 +30,11 @@ def section(data: ReportData) -> PageSection | Missing | None:
     """A small drawing for each figure that any of the runs has."""
     pictures = [
         _picture(data, name, title)
-        for name, title in (*panels(_objectives(data)).items(), *HELD_OUT)
+        for name, title in (*panels(_objectives(data)).items(), *VALIDATION)
         if any(
-            any(part[1]) for run in data.runs for part in (_training(run, name), _held(run, name))
+            any(part[1])
+            for run in data.runs
+            for part in (_training(run, name), _validation(run, name))
         )
     ]
     if not pictures:
@@ -99,7 +101,7 @@ def _training(run: Run, name: str) -> Points:
     return [step for step, _ in points], [value for _, value in points]
 
 
-def _held(run: Run, name: str) -> Points:
+def _validation(run: Run, name: str) -> Points:
     points = [(0, run.initial[name])] if name in run.initial else []
     key = f"validation_{name}"
     points += [(line["step"], line[key]) for line in run.lines if key in line]
@@ -110,7 +112,7 @@ def _picture(data: ReportData, name: str, title: str) -> Picture:
     change = "; ".join(
         f"{data.called(run)}: held out {values[0]:.3g} at first, {values[-1]:.3g} at last"
         for run in data.runs
-        if (values := _held(run, name)[1])
+        if (values := _validation(run, name)[1])
     )
     return Picture(
         f"curve_{name}", title, f"{title} by optimizer step. {change}", _draw(data, name)
@@ -130,16 +132,16 @@ def _draw(data: ReportData, name: str) -> Figure:
 
 def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:
     training = _training(run, name)
-    alone = len(training[0]) == 1  # a line of one point shows nothing
+    is_point = len(training[0]) == 1  # a line of one point shows nothing
     axes.plot(
         *training,
         color=colour,
         linewidth=0.9,
         alpha=0.6,
-        marker="s" if alone else "",
+        marker="s" if is_point else "",
         markersize=4,
     )
-    axes.plot(*_held(run, name), color=colour, linewidth=1.8, marker="o", markersize=4)
+    axes.plot(*_validation(run, name), color=colour, linewidth=1.8, marker="o", markersize=4)
 
 
 def _panel(
@@ -148,7 +150,7 @@ def _panel(
     training = [(line["step"], line[name]) for line in lines if name in line]
     if training:  # what has no weight is measured on validation text alone
         axes.plot(*zip(*training, strict=True), label="training")
-    held_out = [(0, initial[name])] if name in initial else []
+    validation = [(0, initial[name])] if name in initial else []
     key = f"validation_{name}"
-    held_out += [(line["step"], line[key]) for line in lines if key in line]
-    axes.plot(*zip(*held_out, strict=True), marker="o", markersize=3, label="held out")
+    validation += [(line["step"], line[key]) for line in lines if key in line]
+    axes.plot(*zip(*validation, strict=True), marker="o", markersize=3, label="held out")

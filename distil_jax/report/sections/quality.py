@@ -58,10 +58,12 @@ def section(data: ReportData) -> PageSection | Missing | None:
 
 def _table(caption: str, rows: Sequence[Sequence[str]], *, several: bool) -> Table:
     """The column of models only where there is more than one."""
-    kept = [column for column in range(len(HEAD)) if several or column != MODEL]
-    words = [place for place, column in enumerate(kept) if column in (0, MODEL, METRIC)]
-    shown = [[row[column] for column in kept] for row in rows]
-    return Table(caption, [HEAD[column] for column in kept], shown, words=words)
+    shown_columns = [column for column in range(len(HEAD)) if several or column != MODEL]
+    words = [
+        position for position, column in enumerate(shown_columns) if column in (0, MODEL, METRIC)
+    ]
+    shown = [[row[column] for column in shown_columns] for row in rows]
+    return Table(caption, [HEAD[column] for column in shown_columns], shown, words=words)
 
 
 def _missing(data: ReportData) -> Missing | None:
@@ -125,8 +127,8 @@ def _first(score: TaskScore) -> float | int | None:
 
 
 def _shares(teacher: float | int | None, score: float | int) -> list[str]:
-    kept = score / teacher if teacher and teacher > 0 else None
-    return [amount.decimal(teacher, 1), amount.decimal(score, 1), amount.percent(kept)]
+    share = score / teacher if teacher and teacher > 0 else None
+    return [amount.decimal(teacher, 1), amount.decimal(score, 1), amount.percent(share)]
 
 
 def _published(row: paper.Published) -> list[str]:
@@ -139,20 +141,22 @@ def _published(row: paper.Published) -> list[str]:
 
 def _mean(label: str, comparisons: Sequence[ScoreComparison]) -> list[list[str]]:
     """The mean over the paper's tasks that both sides have, if there are several."""
-    here = score_comparisons.over_tasks(
+    mean_score = score_comparisons.over_tasks(
         [comparison for comparison in comparisons if comparison.label == label]
     )
-    if here is None or len(here.tasks) < 2 or here.tasks[0] not in paper.TASKS:
+    if mean_score is None or len(mean_score.tasks) < 2 or mean_score.tasks[0] not in paper.TASKS:
         return []
-    theirs = [paper.TASKS[task] for task in here.tasks]
+    published_scores = [paper.TASKS[task] for task in mean_score.tasks]
     published = paper.Published(
         "",
         "",
-        mean(row.bert_base for row in theirs),
-        mean(row.distilbert for row in theirs),
+        mean(row.bert_base for row in published_scores),
+        mean(row.distilbert for row in published_scores),
     )
-    figures = [*_shares(here.teacher, here.points), *_published(published)]
-    return [[f"mean of {len(here.tasks)} tasks", label, *figures, "-", "-", "of the scores above"]]
+    figures = [*_shares(mean_score.teacher, mean_score.points), *_published(published)]
+    return [
+        [f"mean of {len(mean_score.tasks)} tasks", label, *figures, "-", "-", "of the scores above"]
+    ]
 
 
 def _draw(comparisons: Sequence[ScoreComparison]) -> Figure:
@@ -173,7 +177,7 @@ def _draw(comparisons: Sequence[ScoreComparison]) -> Figure:
                 axes.barh(row + offset, value, height=0.8 / bars, color=drawing.colour(number))
                 drawing.value(axes, max(value, 100) + 1, row + offset, f"{value:.1f}")
     titles = {comparison.score.task: _title(comparison) for comparison in comparisons}
-    ticks = [place + 0.4 * (bars - 1) / bars for place in range(len(names))]
+    ticks = [row + 0.4 * (bars - 1) / bars for row in range(len(names))]
     axes.set_yticks(ticks, [drawing.label(titles[task]) for task in names])
     axes.invert_yaxis()
     axes.axvline(100, color=drawing.INK, linewidth=0.8)
