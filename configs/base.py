@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from distil_jax.configuration.config_dict import new_config
 from distil_jax.configuration.key import Key
+from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 
 KEYS = (
     Key(
@@ -201,12 +202,20 @@ KEYS = (
         free=True,
         was="batch.micro",
     ),
+    Key(
+        "optimizer.name",
+        "adamw",
+        "adamw; lion (a third of its rate or less); adafactor (little memory); or muon, which "
+        "orthogonalises the updates of the layers' matrices. Rates mean the same for all but lion.",
+        choices=tuple(OPTIMIZERS),
+    ),
     Key("optimizer.learning_rate", 5e-4, "The highest, after the warm-up.", above=0),
     Key(
         "optimizer.schedule",
         "linear",
-        "linear or cosine, down to 0 at the last step.",
-        choices=("linear", "cosine"),
+        "linear or cosine, down to 0 at the last step; constant; or wsd (warm-up, stable, decay): "
+        "constant, then linear down to 0.",
+        choices=tuple(SCHEDULES),
     ),
     Key(
         "optimizer.warmup",
@@ -216,16 +225,23 @@ KEYS = (
         at_most=1,
     ),
     Key(
+        "optimizer.decay",
+        0.2,
+        "wsd: share of the steps, the last ones, in which the rate falls to 0.",
+        at_least=0,
+        at_most=1,
+    ),
+    Key(
         "optimizer.beta1",
         0.9,
-        "Decay of the gradient's mean.",
+        "Decay of the gradient's mean (adamw, lion).",
         at_least=0,
         at_most=0.9999999,
     ),
     Key(
         "optimizer.beta2",
         0.98,
-        "Decay of the squared gradient's mean.",
+        "Decay of the squared gradient's mean (lion: of the gradient's).",
         at_least=0,
         at_most=0.9999999,
     ),
@@ -233,7 +249,7 @@ KEYS = (
     Key(
         "optimizer.weight_decay",
         0.0,
-        "Not applied to biases and LayerNorms.",
+        "Times the rate; not applied to biases and LayerNorms.",
         at_least=0,
     ),
     Key(

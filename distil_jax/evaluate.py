@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from distil_jax import commandline, huge_pages
 from distil_jax.commandline import columns, length, natural, positive
+from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
 from distil_jax.tasks.named import TASKS
 
@@ -79,8 +80,10 @@ def _settings(flags: argparse.Namespace) -> "Settings":
         seeds=flags.seeds,
         epochs=flags.epochs,
         learning_rates=flags.learning_rate,
+        optimizer=flags.optimizer,
         schedule=flags.schedule,
         warmup=flags.warmup,
+        decay=flags.decay,
         weight_decay=flags.weight_decay,
         clip=flags.clip,
         batch=flags.batch,
@@ -144,9 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"
     )
-    add("--schedule", choices=("linear", "cosine"), default="linear", help="decay to 0")
+    add("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="as config.optimizer.name")
+    add("--schedule", choices=tuple(SCHEDULES), default="linear", help="of the learning rate")
     add("--warmup", type=_share, default=0.1, help="share of the steps")
-    add("--weight-decay", type=_size, default=0.0, help="of AdamW")
+    add("--decay", type=_share, default=0.2, help="share of the steps, the last, for wsd")
+    add("--weight-decay", type=_size, default=0.0, help="times the rate")
     add("--clip", type=_size, default=1.0, help="largest norm of the gradient; 0: none")
     add("--batch", type=positive, default=32, help="sequences of a step, over all devices")
     add("--micro", type=natural, default=0, help="sequences a device computes at a time; 0: all")

@@ -64,9 +64,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Optimizer:
+    name: str
     learning_rate: float
     schedule: str
     warmup: float
+    decay: float
     beta1: float
     beta2: float
     epsilon: float

@@ -19,6 +19,12 @@ def check_together(config: "Config") -> None:
             f"config.masking.mask_percent={masking.mask_percent} and random_percent="
             f"{masking.random_percent} are more than 100 together"
         )
+    optimizer = config.optimizer
+    if optimizer.schedule == "wsd" and optimizer.warmup + optimizer.decay > 1:
+        raise UsageError(
+            f"config.optimizer.warmup={optimizer.warmup} and decay={optimizer.decay} are more than "
+            "the whole run together"
+        )
     _check_schedules(loss.schedules)
     _check_profile(config.profile)
     if not loss.active:

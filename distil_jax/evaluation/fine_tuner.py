@@ -159,9 +159,11 @@ def _constant(weights: Mapping[str, float], temperature: float) -> WeightsByStep
 def _optimizer_config(plan: FineTuningPlan) -> Optimizer:
     settings = plan.settings
     return Optimizer(
+        name=settings.optimizer,
         learning_rate=1.0,
         schedule=settings.schedule,
         warmup=settings.warmup,
+        decay=settings.decay,
         beta1=BETAS[0],
         beta2=BETAS[1],
         epsilon=EPSILON,

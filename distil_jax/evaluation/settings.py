@@ -6,6 +6,8 @@ from typing import Any
 
 # Neither the numbers of a finished seed nor what they mean depend on these.
 FREE = ("seeds", "output", "models")
+NEWER: dict[str, Any] = {"optimizer": "adamw", "decay": 0.2, "objectives": {}}
+"""What evaluations of earlier versions did without saying so: still not said."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,9 @@ class Settings:
       learning_rates: more than one: the first seed tries them all, and the best serves the others.
       micro: sequences that a device computes at a time; 0: its whole share of the batch.
       length: None: the task's, as far as the model goes.
+      optimizer: a name in `optimizer_table.OPTIMIZERS`.
       warmup: share of all steps.
+      decay: share of all steps, the last ones, of the schedule wsd.
       patience: epochs without a better score after which a seed ends, keeping its best; 0: off.
       alpha: weight of the teacher's outputs, the labels having the rest.
       devices: 0: all.
@@ -40,8 +44,10 @@ class Settings:
     seeds: int = 5
     epochs: int | None = None
     learning_rates: tuple[float, ...] = (5e-5,)
+    optimizer: str = "adamw"
     schedule: str = "linear"
     warmup: float = 0.1
+    decay: float = 0.2
     weight_decay: float = 0.0
     clip: float = 1.0
     batch: int = 32
@@ -60,8 +66,9 @@ class Settings:
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON's types, without those that a later call may change."""
         content = {name: value for name, value in asdict(self).items() if name not in FREE}
-        if not self.objectives:  # evaluations of version 0.1 had none
-            del content["objectives"]
+        for name, default in NEWER.items():
+            if content[name] == default:
+                del content[name]
         content["given"] = {split: str(path) for split, path in self.given.items()}
         return content | {
             "columns": list(self.columns),

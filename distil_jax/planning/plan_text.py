@@ -17,7 +17,7 @@ UTILISATION = 0.5
 KINDS = {
     "teacher": "teacher",
     "student": "student, master parameters",
-    "optimizer": "optimizer, two moments and counts",
+    "optimizer": "optimizer's state",
     "gradients": "gradient sums",
     "activations": "activations kept for the backward pass",
     "batch": "batch",

@@ -1,24 +1,19 @@
 """The model folder of a checkpoint that a run kept."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import jax
-
-from distil_jax.configuration.schema import Config, from_saved
+from distil_jax.configuration.schema import from_saved
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, initialize
+from distil_jax.models import EncoderConfig
 from distil_jax.models.earlier_names import current_fields
 from distil_jax.pretrained import Pretrained, save
 from distil_jax.run.student_card import card
 from distil_jax.storage.address import join
 from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import load as load_tokenizer
-from distil_jax.training import optimizer
-from distil_jax.training.assemble import cast
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.metrics_file import parse as parse_metrics
-from distil_jax.training.step import State, initial_state
 from distil_jax.training.workdir import CHECKPOINTS
 
 METRICS = "metrics.jsonl"
@@ -50,8 +45,7 @@ def export_checkpoint(
             )
         about = checkpoints.config(chosen)
         shape, config = EncoderConfig(**current_fields(about["model"])), from_saved(about["run"])
-        restored = checkpoints.restore(_abstract_state(shape, config), chosen)
-    assert restored is not None
+        params = checkpoints.restore_part(chosen, "params")
     text = card(
         config,
         recipe={"checkpoint": f"step {chosen}"},
@@ -60,7 +54,7 @@ def export_checkpoint(
         command=command,
     )
     tokenizer = load_tokenizer(join(workdir, "tokenizer"))
-    student = Pretrained(shape, restored[1].params, "masked_lm", (), tokenizer)
+    student = Pretrained(shape, params, "masked_lm", (), tokenizer)
     save(output, student, card=text, dtype=dtype)
     return chosen
 
@@ -76,14 +70,3 @@ def _scores(workdir: str | Path, step: int) -> dict[str, float]:
         for name, value in figures.items()
         if name.startswith("validation_")
     }
-
-
-def _abstract_state(shape: EncoderConfig, config: Config) -> Any:
-    """Shapes and types of the state of such a run; nothing is computed."""
-
-    def make(key: jax.Array) -> State:
-        params = cast(initialize(shape, key), config.precision.parameters)
-        # The schedule's length changes no shape.
-        return initial_state(optimizer.make(config.optimizer, total_steps=1), params)
-
-    return jax.eval_shape(make, jax.random.key(0))

@@ -20,7 +20,7 @@ def card(
     """The card of a student that `config` made; `recipe` adds to what the config tells."""
     loss = config.loss
     lines = {
-        f"loss weights ({' / '.join(titles()[name] for name in loss.active)})": (
+        f"loss weights ({' / '.join(titles().get(name, name) for name in loss.active)})": (
             " / ".join(f"{loss.weight(name):g}" for name in loss.active)
         ),
         "temperature": loss.temperature,
@@ -39,6 +39,7 @@ def _options(config: Config) -> dict[str, object]:
     loss = config.loss
     scheduled = {f"schedule of {k}": v for k, v in loss.schedules.items() if v}
     options = {
+        "optimizer": config.optimizer.name if config.optimizer.name != "adamw" else "",
         "frozen": config.student.freeze if config.student.freeze != "none" else "",
         "soft targets at": "masked tokens alone" if loss.positions == "masked" else "",
     }

@@ -114,7 +114,7 @@ def pieces(encoded: Encoded, wanted, step: int, shards: int) -> dict[str, np.nda
 
 def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1, mode="jit"):
     """The engine's own step, as `fine_tuner` builds it."""
-    settings = Optimizer(1.0, "linear", 0.0, 0.9, 0.999, 1e-8, 0.0, CLIP)
+    settings = Optimizer("adamw", 1.0, "linear", 0.0, 0.2, 0.9, 0.999, 1e-8, 0.0, CLIP)
     spec = StepSpec(
         student=Network(EXAMPLE_KINDS[kind], config, KINDS[kind][2], 20),
         targets=NoTargets(),

@@ -255,7 +255,7 @@ def run_steps(run: StepSpec, number: int) -> tuple[step.State, list[dict]]:
 
 @pytest.mark.parametrize("freeze", ["positions", "embeddings"])
 def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(freeze: str) -> None:
-    config = Optimizer(1e-3, "linear", 0.0, 0.9, 0.98, 1e-6, 0.1, 0.0)
+    config = Optimizer("adamw", 1e-3, "linear", 0.0, 0.2, 0.9, 0.98, 1e-6, 0.1, 0.0)
     made = optimizer.make(config, 10, freeze=freeze)
     state, seen = run_steps(distillation(freeze=freeze, optimizer=made), 3)
     frozen = {"positions": {"positions"}, "embeddings": {"positions", "tokens", "norm"}}[freeze]
@@ -302,7 +302,8 @@ def test_the_share_of_clipped_steps_is_counted() -> None:
 def test_the_state_keeps_its_types_whatever_the_parameters_are() -> None:
     """Else a checkpoint of bfloat16 parameters could not be restored."""
     halves = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), STUDENT)
-    adam = optimizer.make(Optimizer(1e-3, "linear", 0.0, 0.9, 0.98, 1e-6, 0.1, 0.0), 10)
+    config = Optimizer("adamw", 1e-3, "linear", 0.0, 0.2, 0.9, 0.98, 1e-6, 0.1, 0.0)
+    adam = optimizer.make(config, 10)
     run = distillation(student=model(STUDENT_SHAPE, "bfloat16"), optimizer=adam)
     where = Devices("jit", tuple(jax.devices()[:1]))
     before = initial_state(run.optimizer, halves)
