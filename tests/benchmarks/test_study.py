@@ -176,9 +176,9 @@ def test_what_was_not_done_is_told_and_the_rest_is_done(
     with pytest.raises(UserError, match=rf"{count} of \d+ jobs were not done"):
         study.main([*given, "--until=scores"])
 
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "not done: cut: status 4 of main"
-    assert told[1:] == [
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "not done: cut: status 4 of main"
+    assert lines[1:] == [
         f"not done: cut on {task.name}: needs cut" for task in study.SIZES["cpu"].tasks
     ]
     assert (tmp_path / "study" / "scores" / "student" / "rte").is_dir()
