@@ -34,7 +34,7 @@ def card(
     )
 
 
-def _options(config: Config) -> dict[str, object]:
+def _options(config: Config) -> Mapping[str, object]:
     """What only some runs use: named where it is used."""
     loss = config.loss
     scheduled = {f"schedule of {k}": v for k, v in loss.schedules.items() if v}
