@@ -189,7 +189,7 @@ def ours(
     sizes = [f"--config.batch.size={flags.rows}", f"--config.batch.length={flags.length}"]
     config = config_source.read("distilbert", sizes + flags.overrides)
     devices = Devices("jit", tuple(jax.devices()[:1]))
-    run = assemble.constants(
+    run = assemble.step_spec(
         config,
         student=replace(student[0], dropout=0.1, attention_dropout=0.1),
         teacher=teacher[0],

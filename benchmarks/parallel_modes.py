@@ -30,7 +30,7 @@ def main() -> None:
     shape, params = student_from_teacher(teacher.config, teacher.params, (0, 2, 4))
     special = special_ids(teacher.tokenizer)
     for count in sorted({1, jax.device_count()}):
-        run = assemble.constants(
+        run = assemble.step_spec(
             config,
             student=shape,
             teacher=teacher.config,

@@ -117,7 +117,7 @@ def test_text_is_prepared_in_the_bucket_of_the_run(
     ("workdir", "changes", "told"),
     [
         ("gs://nobody-made-this/run", {}, "there is no bucket nobody-made-this"),
-        ("memory://b/run", {}, "memory://b/run cannot hold a run; --workdir is a folder here"),
+        ("memory://b/run", {}, "memory://b/run cannot hold a run; --workdir is a local folder"),
         ("BUCKET/run", {"teacher": "BUCKET/none"}, "BUCKET/none holds no files; check the name"),
         ("BUCKET/run", {"data.train": "BUCKET/none"}, "BUCKET/none matches no text file"),
     ],

@@ -251,7 +251,7 @@ def test_sigterm_while_loading_exits_143_and_leaves_nothing(
     tmp_path: Path, flags: Flags, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        distillation.assemble, "models", lambda _: os.kill(os.getpid(), signal.SIGTERM)
+        "distil_jax.run.setup.load_models", lambda _: os.kill(os.getpid(), signal.SIGTERM)
     )
     assert exit_status(flags(tmp_path / "run"), monkeypatch) == 143
     assert capfd.readouterr().err.count("\n") == 1

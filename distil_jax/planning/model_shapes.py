@@ -11,7 +11,7 @@ from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
 from distil_jax.storage.address import is_url
 from distil_jax.tokenizer import BUILTIN_TEACHER, load, resolve, special_ids
-from distil_jax.training import assemble
+from distil_jax.training import student as student_rule
 
 BERT_POSITIONS = 512
 BERT_VOCABULARY = 30522
@@ -72,11 +72,11 @@ KNOWN = {
 
 
 def model_shapes(config: Config) -> ModelShapes:
-    """As `assemble.models` derives them, without weights; raises `UserError` for a bad one."""
+    """As a run's models are derived them, without weights; raises `UserError` for a bad one."""
     teacher = shape_of(config.teacher) if config.teacher else None
     student = _student(config, teacher)
     if teacher is not None:
-        assemble.check_pair(config, teacher, student)
+        student_rule.check_pair(config, teacher, student)
     return ModelShapes(teacher, student)
 
 
@@ -101,7 +101,7 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
     if teacher is None:
         return _from_nothing(config)
     try:
-        layers = assemble.parse_layers(config.student.layers, teacher.layers)
+        layers = student_rule.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
     return student_shape(teacher, len(layers), keep_token_types=config.student.keep_token_types)
@@ -111,5 +111,7 @@ def _from_nothing(config: Config) -> EncoderConfig:
     """With the tokens of the tokenizer where that is here, else as many as BERT's has."""
     if config.tokenizer and not is_url(config.tokenizer) and resolve(config.tokenizer).is_dir():
         tokenizer = load(config.tokenizer)
-        return assemble.architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
-    return assemble.architecture(config, BERT_VOCABULARY, pad_token=0)
+        return student_rule.architecture(
+            config, len(tokenizer), pad_token=special_ids(tokenizer).pad
+        )
+    return student_rule.architecture(config, BERT_VOCABULARY, pad_token=0)

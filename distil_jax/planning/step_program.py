@@ -1,6 +1,6 @@
 """The very step of a config, lowered for devices that need not be there.
 
-`assemble.constants` and `train_step` are what a run uses; state, teacher and batch are shapes only.
+`assemble.step_spec` and `train_step` are what a run uses; state, teacher and batch are shapes only.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
 from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
+from distil_jax.training.student import with_dropout
 
 SPECIAL = 5
 """Special tokens of BERT and RoBERTa alike; which ids they have changes no cost."""
@@ -59,9 +60,9 @@ def step_program(
 ) -> StepProgram:
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
     batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
-    spec = assemble.constants(
+    spec = assemble.step_spec(
         config,
-        student=assemble.with_dropout(config, models.student),
+        student=with_dropout(config, models.student),
         teacher=models.teacher,
         masking=_masking(config, models.student.vocabulary),
         total_steps=total_steps,

@@ -5,7 +5,6 @@ from typing import Any
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import Split
-from distil_jax.training import assemble
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def resume(saved: dict[str, Any] | None, step: int, config: Config, data: Split)
 def total_steps(cursor: DataCursor, config: Config, data: Split) -> int:
     """Optimizer steps of the whole run, those done with another batch included."""
     if config.total_steps or cursor == START:
-        return assemble.steps(config, data)
+        return config.total_steps or max(1, round(config.epochs * data.rows / config.batch.size))
     left = config.epochs * data.rows - cursor.row
     return cursor.step + max(0, round(left / config.batch.size))
 

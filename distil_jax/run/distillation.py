@@ -1,7 +1,12 @@
-"""A run: load the teacher, derive the student, train, score, export; again, and it goes on."""
+"""A run: read its inputs, set it up in its workdir, train, measure, export; or resume it.
+
+config -> load_inputs (models, rows, checked) -> set_up (workdir, checkpoint) -> step -> train
+       -> finish (student, figures, report)
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,15 +20,13 @@ from distil_jax.distributed.coordination import (
     broadcast_from_primary,
     is_primary,
 )
-from distil_jax.models.stacking import stack, unstack
-from distil_jax.run import data_cursor, expectations, identity, model_figures, rows
-from distil_jax.run.announce import announce
-from distil_jax.run.batches import held_out_batches, training_batches
+from distil_jax.models.stacking import stack
+from distil_jax.run import expectations, identity, model_figures
 from distil_jax.run.finish import earlier_results, finish, show
-from distil_jax.run.setup import Setup
+from distil_jax.run.models import layout, put_on_devices
+from distil_jax.run.setup import Setup, load_inputs, set_up
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
-from distil_jax.training import assemble, parallel
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
@@ -37,6 +40,22 @@ from distil_jax.training.validation import Validate, validator
 from distil_jax.training.workdir import CHECKPOINTS, Workdir, lock, resolve
 
 
+@dataclass(frozen=True)
+class RunContext:
+    """What a run works with while it goes on: what it is, and where it reports and saves."""
+
+    setup: Setup
+    checkpoints: Checkpoints
+    sigterm: Sigterm
+    goodput: Goodput
+    display: Display
+
+    @property
+    def first_step(self) -> int:
+        """How many steps were done before."""
+        return self.setup.latest or 0
+
+
 def run(
     config: Config,
     workdir: str | Path,
@@ -47,53 +66,23 @@ def run(
 
     A workdir in a bucket is a `gs://` URL.
 
-    Raises `UserError` for whatever the user can mend, before anything is written wherever that is
+    Raises `UserError` for whatever the user can fix, before anything is written wherever that is
     possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
     the first one writes; `at_step` hears of every step that is done.
     """
     on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
-        devices = parallel.devices(config.parallel)
-        shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
-        models = assemble.models(config)
-        found = rows.find(config, models)
-        with _lock(workdir) as home, _checkpoints(home, config.checkpoint) as checkpoints:
-            latest = checkpoints.latest()
-            belongs = identity.of(config, models)
-            saved = None if latest is None else identity.of_today(checkpoints.config(latest))
-            if saved is not None:
-                identity.check(home.address, saved, belongs)
-            train_data, held_out = rows.prepare(config, home, models, found)
-            cursor = data_cursor.resume(saved, latest or 0, config, train_data)
-            belongs = identity.with_data(belongs, train_data, held_out, cursor)
-            if saved is not None:
-                identity.check(home.address, saved, belongs)
-            setup = Setup(
-                config,
-                home,
-                command,
-                devices,
-                shares,
-                models,
-                train_data,
-                held_out,
-                belongs,
-                cursor,
-            )
-            _go_on(setup, checkpoints, latest, sigterm, goodput, at_step)
+        inputs = load_inputs(config)
+        with _lock(workdir) as locked, _checkpoints(locked, config.checkpoint) as checkpoints:
+            setup = set_up(inputs, locked, command, checkpoints)
+            context = RunContext(setup, checkpoints, sigterm, goodput, Display(at_step))
+            _complete(context)
 
 
-def _go_on(
-    setup: Setup,
-    checkpoints: Checkpoints,
-    latest: int | None,
-    sigterm: Sigterm,
-    goodput: Goodput,
-    at_step: Callable[[int], None],
-) -> None:
-    """What is left to do after the checkpoint of step `latest`."""
-    display = Display(at_step)
-    at_step(latest or 0)
+def _complete(context: RunContext) -> None:
+    """Do what is left of a run, and show its results."""
+    setup, display, latest = context.setup, context.display, context.setup.latest
+    display.at_step(context.first_step)
     if is_primary():
         identity.settle(setup.folder, setup.identity)
     finished = latest == setup.total_steps
@@ -101,13 +90,8 @@ def _go_on(
         "results", lambda: earlier_results(setup) if finished else None
     )
     if results is None:
-        announce(setup, display)
-        if setup.cursor.step == latest:
-            display.warn(
-                f"the batch is another from step {latest} on: {setup.shares.rows} rows a step, "
-                f"{setup.total_steps} steps in all; schedules go on at step {latest} of those"
-            )
-        results = _distil(setup, checkpoints, latest, sigterm, goodput, display)
+        _announce(setup, display)
+        results = _distil(context)
     else:
         display.say(f"{setup.workdir.address} is finished already ({latest} steps); nothing to do")
     setup.workdir.publish()
@@ -115,123 +99,122 @@ def _go_on(
         show(setup, results, display)
 
 
-def _distil(
-    setup: Setup,
-    checkpoints: Checkpoints,
-    latest: int | None,
-    sigterm: Sigterm,
-    goodput: Goodput,
-    display: Display,
-) -> model_figures.Scores:
-    """Train what is left, then measure and export; returns the figures."""
-    devices, precision = setup.devices, setup.config.precision
-    teacher = setup.models.teacher
-    layout = _layout(setup)
-    constants = Constants(
-        devices.replicate(
-            {} if teacher is None else layout(assemble.cast(teacher.params, precision.teacher))
+def _announce(setup: Setup, display: Display) -> None:
+    """Print the models, the rows, and the numbers derived from the global batch."""
+    models, shares, devices = setup.models, setup.shares, setup.devices
+    if models.teacher is not None:
+        origin = f", from teacher layers {list(models.layers)}" if models.layers else ""
+        display.say(
+            f"teacher: {setup.config.teacher}, {models.teacher.config.layers} layers; "
+            f"student: {models.student.layers} layers{origin}"
         )
+    data = setup.train_data
+    display.say(
+        f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
+        f"{data.summary.tokens:,} tokens; held out {setup.validation_data.rows:,} rows"
     )
-    params = devices.replicate(layout(assemble.cast(setup.models.params, precision.parameters)))
+    parts = "micro-batch" if shares.micro_batches == 1 else "micro-batches"
+    display.say(
+        f"steps: {setup.total_steps} of {shares.rows} rows ({shares.device_rows} a device, in "
+        f"{shares.micro_batches} {parts} of {shares.micro_rows}) on "
+        f"{devices.count} x {devices.devices[0].device_kind} ({devices.mode})"
+    )
+    if setup.cursor.step == setup.latest:
+        display.warn(
+            f"the batch is another from step {setup.latest} on: {shares.rows} rows a step, "
+            f"{setup.total_steps} steps in all; schedules go on at step {setup.latest} of those"
+        )
+
+
+def _distil(context: RunContext) -> model_figures.Scores:
+    """Train what is left, then measure and export; returns the figures."""
+    setup = context.setup
+    constants, params = put_on_devices(
+        setup.models, setup.spec, setup.devices, setup.config.precision
+    )
     validate = validator(
-        setup.distillation,
-        devices,
+        setup.spec,
+        setup.devices,
         constants,
-        held_out_batches(setup),
+        setup.validation_batches,
         micro_rows=setup.shares.micro_rows,
     )
     if is_primary():
-        _remember_tokenizer(setup)
+        _save_tokenizer(setup)
     before = model_figures.baseline(setup, validate, constants.targets, params)
-    watched = None
+    health = None
     if is_primary():
-        watched = expectations.watch(setup, before, display, first_step=latest or 0)
+        health = expectations.watch(setup, before, context.display, first_step=context.first_step)
         setup.workdir.publish()
-    state = devices.replicate(initial_state(setup.distillation.optimizer, params))
-    if latest is not None:
-        display.say(f"resuming from the checkpoint of step {latest} in {checkpoints.folder}")
-        state = devices.replicate(layout(_restored(checkpoints, stack(state), latest)))
-    if latest is None or latest < setup.total_steps:
-        with sigterm.deferred():
-            state = _train(
-                setup,
-                state,
-                latest or 0,
-                constants,
-                validate,
-                checkpoints,
-                sigterm,
-                goodput,
-                display,
-                watched,
-            )
-    checkpoints.wait()
-    if any_process("stopped at the end", sigterm.arrived()):
-        sigterm.stop()
+    state = _restored(context, setup.devices.replicate(initial_state(setup.spec.optimizer, params)))
+    if context.first_step < setup.total_steps:
+        with context.sigterm.deferred():
+            state = _train(context, state, constants, validate, health)
+    context.checkpoints.wait()
+    if any_process("stopped at the end", context.sigterm.arrived()):
+        context.sigterm.stop()
     after = validate(state.params)
-    if watched is None:
+    if health is None:
         return before
-    expectations.write(setup.folder, watched)
+    expectations.write(setup.folder, health)
     return finish(setup, before, after, stack(jax.device_get(state.params)))
 
 
-def _layout(setup: Setup) -> Callable[[Any], Any]:
-    """Stacked layers for a compiled loop over them, layers apart for a program without one."""
-    return stack if setup.distillation.student.scan else unstack
-
-
 def _train(
-    setup: Setup,
+    context: RunContext,
     state: State,
-    first_step: int,
     constants: Constants,
     validate: Validate,
-    checkpoints: Checkpoints,
-    sigterm: Sigterm,
-    goodput: Goodput,
-    display: Display,
-    watched: Health | None,
+    health: Health | None,
 ) -> State:
-    config, total_steps = setup.config, setup.total_steps
+    setup, config = context.setup, context.setup.config
     with ExitStack() as stack:
-        stack.enter_context(display.bar(total_steps, start_step=first_step))
-        record = stack.enter_context(_record(setup, first_step, goodput, display, watched))
+        bar = context.display.bar(setup.total_steps, start_step=context.first_step)
+        stack.enter_context(bar)
+        logger = stack.enter_context(_metrics_logger(context, health))
         loop = Loop(
-            step=setup.devices.map(partial(train_step, setup.distillation), donate=True),
+            step=setup.devices.map(partial(train_step, setup.spec), donate=True),
             devices=setup.devices,
             constants=constants,
-            batches=training_batches(setup, first_step),
+            batches=setup.training_batches(context.first_step),
             validate=validate,
-            save=partial(_save, checkpoints, setup),
-            diverged=partial(_diverged, checkpoints),
-            stopped=partial(_stopped, total_steps),
-            stopping=StopConsensus(sigterm.arrived).stops,
-            record=record,
+            save=partial(_save, context),
+            diverged=partial(_diverged, context.checkpoints),
+            stopped=partial(_stopped, setup.total_steps),
+            stopping=StopConsensus(context.sigterm.arrived).stops,
+            record=logger,
             cadence=StepCadence(
-                total_steps,
+                setup.total_steps,
                 config.log.every_steps,
                 config.eval.every_steps,
                 config.checkpoint.every_steps,
             ),
             trace=stack.enter_context(_trace(setup)),
         )
-        return train(loop, state, first_step)
+        return train(loop, state, context.first_step)
 
 
-def _record(
-    setup: Setup, first_step: int, goodput: Goodput, display: Display, watched: Health | None
-) -> MetricsLogger:
-    if watched is None:
+def _metrics_logger(context: RunContext, health: Health | None) -> MetricsLogger:
+    setup, display = context.setup, context.display
+    if health is None:
         return SilentMetricsLogger(display)
     return MetricsLogger(
         setup.folder,
         display,
-        partial(_see, setup.folder, watched, display),
-        goodput,
+        partial(_watch, setup.folder, health, display),
+        context.goodput,
         devices=setup.devices.count,
-        restart_step=first_step,
+        restart_step=context.first_step,
         tensorboard=setup.config.log.tensorboard,
     )
+
+
+def _watch(folder: Path, health: Health, display: Display, line: Mapping[str, Any]) -> None:
+    """Warn of what a logged line shows; the file follows with every validation."""
+    for concern in health.see(line):
+        display.warn(f"step {concern.step}: {concern.message}")
+    if "validation_loss" in line:
+        expectations.write(folder, health)
 
 
 def _trace(setup: Setup) -> Trace:
@@ -260,17 +243,22 @@ def _checkpoints(workdir: Workdir, config: CheckpointConfig) -> Checkpoints:
     )
 
 
-def _restored(checkpoints: Checkpoints, state: State, step: int) -> State:
-    restored = checkpoints.restore(state, step)
+def _restored(context: RunContext, state: State) -> State:
+    """The state of the latest checkpoint if there is one, else the one given."""
+    setup, checkpoints = context.setup, context.checkpoints
+    if setup.latest is None:
+        return state
+    context.display.say(
+        f"resuming from the checkpoint of step {setup.latest} in {checkpoints.folder}"
+    )
+    restored = checkpoints.restore(stack(state), setup.latest)
     assert restored is not None
-    return restored[1]
+    return setup.devices.replicate(layout(setup.spec, restored[1]))
 
 
-def _save(
-    checkpoints: Checkpoints, setup: Setup, step: int, state: State, metric: float | None
-) -> None:
-    shared = setup.devices.joined(stack(state))
-    checkpoints.save(step, shared, config=setup.identity, metric=metric)
+def _save(context: RunContext, step: int, state: State, metric: float | None) -> None:
+    everywhere = context.setup.devices.joined(stack(state))
+    context.checkpoints.save(step, everywhere, config=context.setup.identity, metric=metric)
 
 
 def _diverged(checkpoints: Checkpoints, step: int, figures: str) -> str:
@@ -292,15 +280,7 @@ def _stopped(total_steps: int, step: int) -> str:
     )
 
 
-def _see(workdir: Path, watched: Health, display: Display, line: Mapping[str, Any]) -> None:
-    """Warn of what a logged line shows; the file follows with every validation."""
-    for concern in watched.see(line):
-        display.warn(f"step {concern.step}: {concern.message}")
-    if "validation_loss" in line:
-        expectations.write(workdir, watched)
-
-
-def _remember_tokenizer(setup: Setup) -> None:
+def _save_tokenizer(setup: Setup) -> None:
     """Exporting a checkpoint needs the tokenizer besides it."""
     folder = setup.folder / "tokenizer"
     if not folder.exists():

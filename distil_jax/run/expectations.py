@@ -51,7 +51,7 @@ def summary(workdir: Workdir) -> str:
 
 
 def _expectation(setup: Setup, before: Scores) -> Expectation:
-    run = setup.distillation
+    run = setup.spec
     initial, teacher = before[INITIALISED], before.get(TEACHER, {})
     assert run.masking is not None
     floors = {}

@@ -17,8 +17,8 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.earlier_names import current_fields, with_earlier_names
 from distil_jax.run.data_cursor import START, DataCursor, described
+from distil_jax.run.models import Models
 from distil_jax.storage.atomic import write_text
-from distil_jax.training.assemble import Models
 
 BATCH = ("run.batch.size", "run.batch.length")
 DIGESTS = {

@@ -13,7 +13,6 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.profiling.inference import one_sentence_a_row, sentences_per_second
 from distil_jax.report.runs import OBJECTIVES
-from distil_jax.run.batches import held_out_batches
 from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
 from distil_jax.tokenizer import special_ids
@@ -39,14 +38,14 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
     if (measured := broadcast_from_primary("baseline", earlier)) is not None:
         return measured
     scores = {INITIALISED: validate(params)}
-    run = setup.distillation
+    run = setup.spec
     if isinstance(run.targets, LiveTeacher):
         alone = dataclasses.replace(run, student=run.targets.model, targets=NoTargets())
         score = validator(
             alone,
             setup.devices,
             Constants(),
-            held_out_batches(setup),
+            setup.validation_batches,
             micro_rows=setup.shares.micro_rows,
         )(teacher_params)
         comparable = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
@@ -89,6 +88,6 @@ def _costs(setup: Setup, models: dict[str, tuple[EncoderConfig, Params]]) -> Sco
 
 
 def _sentences(setup: Setup) -> dict[str, Any]:
-    rows = setup.held_out.gather(range(min(setup.held_out.rows, TIMED_SENTENCES)))
+    rows = setup.validation_data.gather(range(min(setup.validation_data.rows, TIMED_SENTENCES)))
     pad = special_ids(setup.models.tokenizer).pad
     return one_sentence_a_row(**rows, sentences=TIMED_SENTENCES, pad=pad)

@@ -1,41 +1,67 @@
-"""What a run is made of once its command line, models and data are known to be right."""
+"""What a run is made of: its config, devices, models and rows, checked against each other once.
 
+`load_inputs` reads and checks without writing; `set_up` adds what needs the run's workdir.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from distil_jax.configuration.schema import Config
-from distil_jax.data.store import Split
-from distil_jax.run import data_cursor
+from distil_jax.data import loader
+from distil_jax.data.masking import Masking, frequency_weights
+from distil_jax.data.store import Split, token_counts
+from distil_jax.errors import UserError
+from distil_jax.run import data_cursor, identity
+from distil_jax.run.data import Rows, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
-from distil_jax.training import assemble
-from distil_jax.training.assemble import Models
+from distil_jax.run.models import Models, load_models
+from distil_jax.tokenizer import fingerprint, special_ids
+from distil_jax.training import assemble, parallel
+from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.parallel import Devices, Shares
 from distil_jax.training.step import StepSpec
 from distil_jax.training.workdir import Workdir
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """A run without a workdir. Rows that are still text are None in `rows`."""
+
+    config: Config
+    devices: Devices
+    shares: Shares
+    models: Models
+    rows: Rows
+
+
+@dataclass(frozen=True)
 class Setup:
-    """A run before its first step.
+    """A run before its first step, or before the first one after its latest checkpoint.
 
     Attributes:
       command: the command line, for the model card.
       identity: what its checkpoints belong to.
       cursor: where in the data its batch was chosen.
+      latest: the step of its latest checkpoint; None if there is none.
     """
 
     config: Config
-    workdir: Workdir
-    command: str
     devices: Devices
     shares: Shares
     models: Models
     train_data: Split
-    held_out: Split
+    validation_data: Split
+    workdir: Workdir
+    command: str
     identity: dict[str, Any]
     cursor: DataCursor
+    latest: int | None
 
     @property
     def folder(self) -> Path:
@@ -47,11 +73,132 @@ class Setup:
         return data_cursor.total_steps(self.cursor, self.config, self.train_data)
 
     @cached_property
-    def distillation(self) -> StepSpec:
-        return assemble.distillation(
-            self.config,
-            self.models,
+    def spec(self) -> StepSpec:
+        """The compiled step's constants."""
+        return step_spec(self, self.train_data, self.total_steps)
+
+    def training_batches(self, first_step: int) -> Iterator[Any]:
+        """This process's share of the batches after `first_step` steps, for ever."""
+        return loader.training_batches(
             self.train_data,
-            self.shares,
-            total_steps=self.total_steps,
+            batch=self.shares.rows,
+            seed=self.config.seed,
+            start_step=first_step - self.cursor.step,
+            first_row=self.cursor.row,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+
+    def validation_batches(self) -> Iterator[Any]:
+        """This process's share of all validation rows, once."""
+        devices = self.devices.count
+        rows = self.config.eval.sequences or self.shares.micro_rows * devices
+        return loader.validation_batches(
+            self.validation_data,
+            batch=-(-rows // devices) * devices,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+
+
+def load_inputs(config: Config) -> Inputs:
+    """Find the devices, load the models, open the rows, and see that they fit each other.
+
+    Raises `UserError` for whatever the user can fix of that; nothing is written.
+    """
+    devices = parallel.devices(config.parallel)
+    shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
+    models = load_models(config)
+    rows = find_rows(config)
+    _check(config, models, rows)
+    return Inputs(config, devices, shares, models, rows)
+
+
+def set_up(inputs: Inputs, workdir: Workdir, command: str, checkpoints: Checkpoints) -> Setup:
+    """Prepare the rows that are still text, and resume where the workdir's checkpoints end.
+
+    Raises `UserError` if these are another run's, before anything is written.
+    """
+    config, models = inputs.config, inputs.models
+    latest = checkpoints.latest()
+    saved = None if latest is None else identity.of_today(checkpoints.config(latest))
+    current = identity.of(config, models)
+    if saved is not None:
+        identity.check(workdir.address, saved, current)
+    train, validation = prepare_rows(config, workdir, models.tokenizer, inputs.rows)
+    cursor = data_cursor.resume(saved, latest or 0, config, train)
+    current = identity.with_data(current, train, validation, cursor)
+    if saved is not None:
+        identity.check(workdir.address, saved, current)
+    return Setup(
+        config=config,
+        devices=inputs.devices,
+        shares=inputs.shares,
+        models=models,
+        train_data=train,
+        validation_data=validation,
+        workdir=workdir,
+        command=command,
+        identity=current,
+        cursor=cursor,
+        latest=latest,
+    )
+
+
+def step_spec(inputs: Inputs | Setup, train: Split, total_steps: int) -> StepSpec:
+    """The constants of the step that trains on these rows."""
+    teacher = inputs.models.teacher
+    return assemble.step_spec(
+        inputs.config,
+        student=inputs.models.student,
+        teacher=None if teacher is None else teacher.config,
+        masking=_masking(inputs.config, inputs.models, train),
+        total_steps=total_steps,
+        shares=inputs.shares,
+    )
+
+
+def _masking(config: Config, models: Models, train: Split) -> Masking:
+    special = special_ids(models.tokenizer)
+    weights = None
+    if config.masking.frequency_power:
+        counts = np.zeros(models.student.vocabulary, np.int64)
+        seen = token_counts(train.folder)
+        counts[: len(seen)] = seen
+        weights = frequency_weights(counts, config.masking.frequency_power)
+    return Masking(
+        vocabulary=len(models.tokenizer),
+        special=special.every,
+        mask_token=special.mask,
+        percent=config.masking.percent,
+        mask_percent=config.masking.mask_percent,
+        random_percent=config.masking.random_percent,
+        weights=weights,
+    )
+
+
+def _check(config: Config, models: Models, rows: Rows) -> None:
+    """Refuse rows of another tokenizer, and rows longer than the models' positions."""
+    for key, split in {"train": rows.train, "validation": rows.validation}.items():
+        if split is None:
+            _check_length(models, config.batch.length, "config.batch.length is")
+            continue
+        folder = getattr(config.data, key) or config.data.train
+        if split.manifest.tokenizer != fingerprint(models.tokenizer):
+            raise UserError(
+                f"config.data.{key}={folder} was prepared with another tokenizer "
+                f"({split.manifest.vocabulary} tokens) than that of "
+                f"{config.tokenizer or config.teacher or config.student.folder} "
+                f"({len(models.tokenizer)} tokens); prepare it again with --tokenizer= that folder"
+            )
+        _check_length(models, split.length, f"config.data.{key}={folder} has rows of")
+
+
+def _check_length(models: Models, length: int, what: str) -> None:
+    shapes = [models.student] + ([] if models.teacher is None else [models.teacher.config])
+    positions = min(shape.positions for shape in shapes)
+    if length > positions:
+        raise UserError(
+            f"{what} {length} tokens, but the models have {positions} positions; use at most "
+            f"{positions}"
         )

@@ -16,14 +16,16 @@ from distil_jax.report.json_files import read_object
 from distil_jax.report.measurements import ABLATIONS
 from distil_jax.report.runs import read_run
 from distil_jax.report.sections import ablations as section
-from distil_jax.run import distillation, identity, rows
+from distil_jax.run import distillation, identity
+from distil_jax.run.data import Rows, prepare_rows
 from distil_jax.run.model_figures import DISTILLED
+from distil_jax.run.setup import load_inputs
 from distil_jax.storage import atomic
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
-from distil_jax.training import assemble
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
+from distil_jax.training.student import parse_layers
 from distil_jax.training.workdir import resolve
 
 RUNS = "runs"
@@ -89,32 +91,32 @@ def sweep(
     Seeds go up from the config's own and vary slowest, so that a sweep that is stopped has compared
     all variants on the seeds it got through. Raises `UserError` before anything is written.
     """
-    models = assemble.models(config)
+    inputs = load_inputs(config)
+    models = inputs.models
     assert models.teacher is not None or not config.teacher
     depth = models.teacher.config.layers if models.teacher else 0
     chosen = variants(config, depth, layers)
-    found = rows.find(config, models)
     with Sigterm(), lock(output):
-        both = rows.prepare(config, resolve(output), models, found)
-        belongs = identity.with_data(identity.of(config, models), *both)
+        rows = prepare_rows(config, resolve(output), models.tokenizer, inputs.rows)
+        digests = identity.with_data(identity.of(config, models), *rows)
         shared = Sweep(
-            _with_rows(config, output, found),
+            _with_rows(config, output, inputs.rows),
             output,
             command,
             tuple(range(config.seed, config.seed + seeds)),
             chosen,
-            {name: belongs[name] for name in identity.DIGESTS},
+            {name: digests[name] for name in identity.DIGESTS},
             score,
         )
         _run_all(shared, Display())
 
 
-def _with_rows(config: Config, output: Path, found: rows.Rows) -> Config:
+def _with_rows(config: Config, output: Path, rows: Rows) -> Config:
     """The config with the rows that were prepared for all members."""
     data = config.data
-    if found.train is None:
+    if rows.train is None:
         data = replace(data, train=str(output / "data"))
-    if found.held_out is None and data.validation:
+    if rows.validation is None and data.validation:
         data = replace(data, validation=str(output / "validation_data"))
     return replace(config, data=data)
 
@@ -260,7 +262,7 @@ def _counted(rule: str, teacher_layers: int, count: int) -> str:
 
 def _chosen(rule: str, teacher_layers: int, flag: str) -> tuple[int, ...]:
     try:
-        return assemble.parse_layers(rule, teacher_layers)
+        return parse_layers(rule, teacher_layers)
     except UserError as error:
         raise UsageError(f"{flag}={rule}: {error}") from error
 

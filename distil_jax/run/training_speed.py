@@ -10,15 +10,17 @@ import jax
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
-from distil_jax.models.stacking import stack, unstack
+from distil_jax.data.store import Split
 from distil_jax.planning import chips
 from distil_jax.planning.flops import config_flops
 from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_steps
-from distil_jax.run import resource_usage, rows
-from distil_jax.training import assemble, parallel
-from distil_jax.training.assemble import Models
+from distil_jax.run import resource_usage
+from distil_jax.run.data import prepare_rows
+from distil_jax.run.data_cursor import START, total_steps
+from distil_jax.run.models import put_on_devices
+from distil_jax.run.setup import Inputs, load_inputs, step_spec
 from distil_jax.training.parallel import Devices
-from distil_jax.training.step import Constants, initial_state, train_step
+from distil_jax.training.step import initial_state, train_step
 from distil_jax.training.workdir import resolve
 
 
@@ -27,13 +29,10 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
 
     Text is prepared in `folder` first; nothing else is written. Raises `UserError` as a run does.
     """
-    devices = parallel.devices(config.parallel)
-    shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
-    models = assemble.models(config)
-    data, _ = rows.prepare(config, resolve(folder), models, rows.find(config, models))
-    batches = loader.training_batches(data, batch=shares.rows, seed=config.seed)
-    timing = _time(config, models, data, shares, devices, batches, steps)
-    batches.close()
+    inputs = load_inputs(config)
+    devices, shares, models = inputs.devices, inputs.shares, inputs.models
+    data, _ = prepare_rows(config, resolve(folder), models.tokenizer, inputs.rows)
+    timing = _time(inputs, data, steps)
     teacher = None if models.teacher is None else models.teacher.config
     flops = config_flops(config, teacher, models.student, length=data.length).total
     positions = shares.rows * data.length * steps
@@ -56,30 +55,21 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     }
 
 
-def _time(
-    config: Config,
-    models: Models,
-    data: Any,
-    shares: parallel.Shares,
-    devices: Devices,
-    batches: Any,
-    steps: int,
-) -> StepTiming:
-    run = assemble.distillation(config, models, data, shares)
-    layout = stack if run.student.scan else unstack
-    teacher = models.teacher
-    teacher_params = devices.replicate(
-        {} if teacher is None else layout(assemble.cast(teacher.params, config.precision.teacher))
-    )
-    params = devices.replicate(layout(assemble.cast(models.params, config.precision.parameters)))
-    return time_steps(
-        devices.map(partial(train_step, run), donate=True),
-        devices.replicate(initial_state(run.optimizer, params)),
-        Constants(teacher_params),
+def _time(inputs: Inputs, data: Split, steps: int) -> StepTiming:
+    config, devices = inputs.config, inputs.devices
+    batches = loader.training_batches(data, batch=inputs.shares.rows, seed=config.seed)
+    spec = step_spec(inputs, data, total_steps(START, config, data))
+    constants, params = put_on_devices(inputs.models, spec, devices, config.precision)
+    timing = time_steps(
+        devices.map(partial(train_step, spec), donate=True),
+        devices.replicate(initial_state(spec.optimizer, params)),
+        constants,
         batches,
         devices,
         steps=steps,
     )
+    batches.close()
+    return timing
 
 
 def _utilisation(

@@ -15,7 +15,8 @@ from distil_jax.planning.model_shapes import KNOWN, model_shapes, shape_of
 from distil_jax.planning.plan_text import fit_report, lines, parameters, planned_topology, summary
 from distil_jax.planning.run_plan import RunPlan, Workload, plan_run, workload_of
 from distil_jax.planning.topologies import find
-from distil_jax.training import assemble
+from distil_jax.run.models import load_models
+from distil_jax.training.student import with_dropout
 
 
 @pytest.fixture
@@ -167,10 +168,10 @@ def test_a_pair_is_what_a_run_derives(teacher_folder: Path, initialize: str, kep
         f"--config.student.keep_token_types={kept}",
     ]
     config = config_source.read("base", keys)
-    shapes, models = model_shapes(config), assemble.models(config)
+    shapes, models = model_shapes(config), load_models(config)
     assert models.teacher is not None
     assert shapes.teacher == models.teacher.config
-    assert assemble.with_dropout(config, shapes.student) == models.student
+    assert with_dropout(config, shapes.student) == models.student
     assert shapes.student.token_types == (shapes.teacher.token_types if kept else 0)
     assert shapes.teacher.token_types > 0
 

@@ -29,8 +29,6 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("resume", "total_steps", "described"):
         function = getattr(data_cursor, name)
         monkeypatch.setattr(data_cursor, name, getattr(function, "__wrapped__", function))
-    steps = data_cursor.assemble.steps
-    monkeypatch.setattr(data_cursor.assemble, "steps", getattr(steps, "__wrapped__", steps))
 
 
 def test_the_same_batch_keeps_the_position() -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,92 +18,81 @@ from distil_jax.distributed.coordination import broadcast_from_primary, is_prima
 from distil_jax.errors import UserError
 from distil_jax.storage.address import basename, parent
 from distil_jax.storage.folder import open_folder
-from distil_jax.training import assemble
-from distil_jax.training.assemble import Models
 from distil_jax.training.workdir import ROWS, VALIDATION_ROWS, Workdir
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What is trained on, and what is held out of it; None until text has been prepared."""
+    """What is trained on and what is validated on; None until text has been prepared."""
 
     train: Split | None
-    held_out: Split | None
+    validation: Split | None
 
 
-def find(config: Config, models: Models) -> Rows:
-    """What can be opened and checked of the data before anything is written.
+def find_rows(config: Config) -> Rows:
+    """Open what is prepared, and see that the text for the rest is there; nothing is written.
 
-    Raises `UserError` for rows that do not fit the models, are damaged, or are missing.
+    Raises `UserError` for rows that are damaged, missing, or of the other split.
     """
-    train, held_out = config.data.train, config.data.validation
+    train, validation = config.data.train, config.data.validation
     if not train:
         raise UserError("config.data.train is empty; set it to a prepared folder or to text")
-    found = Rows(
-        _open_train(config, models, train) if is_prepared(train) else None,
-        _open_held_out(config, models, held_out or train)
-        if is_prepared(held_out or train)
-        else None,
+    rows = Rows(
+        _open_train(config, train) if is_prepared(train) else None,
+        _open_validation(config, validation or train) if is_prepared(validation or train) else None,
     )
-    for name in filter(None, (train, held_out)):
+    for name in filter(None, (train, validation)):
         if not is_prepared(name):
-            assemble.check_length(models, config.batch.length, "config.batch.length is")
             find_text(name, document=config.data.document)
-    return found
+    return rows
 
 
-def prepare(config: Config, workdir: Workdir, models: Models, found: Rows) -> tuple[Split, Split]:
-    """Training and held-out rows; text is prepared in the workdir, or found there from before.
+def prepare_rows(
+    config: Config, workdir: Workdir, tokenizer: Any, rows: Rows
+) -> tuple[Split, Split]:
+    """Training and validation rows; text is prepared in the workdir, or found there from before.
 
     Process 0 prepares; the others wait for it.
     """
-    train, held_out = found.train, found.held_out
-    rows, held_out_rows = str(workdir.join(ROWS)), str(workdir.join(VALIDATION_ROWS))
-    own = bool(config.data.validation)
-    with _removed_on_error(rows):
+    train, validation = rows.train, rows.validation
+    folder, validation_folder = (str(workdir.join(name)) for name in (ROWS, VALIDATION_ROWS))
+    prepare = partial(_prepare, config, tokenizer)
+    with _removed_on_error(folder):
         if train is None:
-            broadcast_from_primary(
-                "train prepared", partial(_prepare_train, config, workdir, models)
-            )
-            train = _open_train(config, models, rows)
-        if held_out is None and not own:
-            held_out = _open_held_out(config, models, rows)
-    if held_out is None:
-        with _removed_on_error(held_out_rows):
-            broadcast_from_primary(
-                "held out prepared", partial(_prepare_held_out, config, workdir, models)
-            )
-            held_out = _open_held_out(config, models, held_out_rows)
-    return train, held_out
+            # Nothing is held out of it where there is validation text of its own.
+            check_share(config.data.heldout)
+            share = 0.0 if config.data.validation else config.data.heldout
+            make = partial(prepare, "train", folder, share)
+            broadcast_from_primary("train prepared", make)
+            train = _open_train(config, folder)
+        if validation is None and not config.data.validation:
+            validation = _open_validation(config, folder)
+    if validation is None:
+        with _removed_on_error(validation_folder):
+            make = partial(prepare, "validation", validation_folder, 1.0)
+            broadcast_from_primary("validation prepared", make)
+            validation = _open_validation(config, validation_folder)
+    return train, validation
 
 
-def _prepare_train(config: Config, workdir: Workdir, models: Models) -> None:
-    """Nothing is held out of it where there is held-out text of its own."""
-    check_share(config.data.heldout)
-    share = 0.0 if config.data.validation else config.data.heldout
-    _prepare("train", workdir.join(ROWS), config, models, share)
-
-
-def _prepare_held_out(config: Config, workdir: Workdir, models: Models) -> None:
-    _prepare("validation", workdir.join(VALIDATION_ROWS), config, models, 1.0)
-
-
-def _prepare(key: str, folder: str | Path, config: Config, models: Models, heldout: float) -> None:
+def _prepare(
+    config: Config, tokenizer: Any, key: str, folder: str | Path, validation_share: float
+) -> None:
     text = getattr(config.data, key)
     try:
         preparation.prepare(
             text,
             folder,
-            models.tokenizer,
+            tokenizer,
             document=config.data.document,
-            heldout=heldout,
+            heldout=validation_share,
             length=config.batch.length,
         )
     except UserError as error:
         raise UserError(f"config.data.{key}={text}: {error}") from error
 
 
-def _open_train(config: Config, models: Models, folder: str) -> Split:
+def _open_train(config: Config, folder: str) -> Split:
     split = open_split(folder, "train")
     if split.name != "train":
         raise UserError(
@@ -111,12 +101,11 @@ def _open_train(config: Config, models: Models, folder: str) -> Split:
         )
     if split.rows == 0:
         raise UserError(f"config.data.train={config.data.train} holds no rows; prepare more text")
-    assemble.check_data(config, models, split, "train")
     next(loader.training_batches(split, batch=config.batch.size, seed=config.seed))
     return split
 
 
-def _open_held_out(config: Config, models: Models, folder: str) -> Split:
+def _open_validation(config: Config, folder: str) -> Split:
     if basename(folder) == "train" and not open_folder(folder).has(manifest.FILE):
         if config.data.validation:
             raise UserError(
@@ -130,7 +119,6 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
             f"{config.data.validation or config.data.train} holds no held-out rows; give more "
             "text, a larger held-out share, or set config.data.validation"
         )
-    assemble.check_data(config, models, split, "validation")
     # A row of every shard: each is compared with its checksum when it is first touched.
     split.gather(np.cumsum([0, *(shard.rows for shard in split.summary.shards[:-1])]))
     return split
@@ -139,10 +127,10 @@ def _open_held_out(config: Config, models: Models, folder: str) -> Split:
 @contextmanager
 def _removed_on_error(folder: str) -> Iterator[None]:
     """Rows that cannot be used do not stay, so that they can be prepared again in another way."""
-    new = is_primary() and open_folder(folder).is_empty()
+    is_new = is_primary() and open_folder(folder).is_empty()
     try:
         yield
     except UserError:
-        if new:
+        if is_new:
             open_folder(folder).remove_all("")
         raise

@@ -1,0 +1,122 @@
+"""Teacher, student and tokenizer of a run: loaded, derived, and put on its devices."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from distil_jax.configuration.schema import Config, Precision
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig, initialize, student_from_teacher, student_shape
+from distil_jax.models.stacking import stack, unstack
+from distil_jax.models.types import Params
+from distil_jax.pretrained import Pretrained, load
+from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.tokenizer import special_ids
+from distil_jax.training.assemble import cast
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Constants, StepSpec
+from distil_jax.training.student import architecture, check_pair, parse_layers, with_dropout
+
+PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
+"""Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Teacher and student at the start of a run.
+
+    Attributes:
+      teacher: None when the student is pretrained from text alone.
+      layers: the teacher layers the student starts from; empty if it does not.
+    """
+
+    teacher: Pretrained | None
+    student: EncoderConfig
+    params: Params
+    tokenizer: Any
+    layers: tuple[int, ...]
+
+
+def load_models(config: Config) -> Models:
+    """Load the teacher, and derive or load the student."""
+    teacher = load(config.teacher, require_head="masked_lm") if config.teacher else None
+    tokenizer = _tokenizer(config, teacher)
+    layers: tuple[int, ...] = ()
+    if config.student.folder:
+        student = load(config.student.folder, require_head="masked_lm")
+        shape, params = student.config, student.params
+    elif teacher is None:
+        shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
+        params = initialize(shape, jax.random.key(config.seed))
+    else:
+        shape, params, layers = _derive(config, teacher)
+    if teacher is not None:
+        check_pair(config, teacher.config, shape)
+    _check_vocabulary(config, tokenizer, shape)
+    return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
+
+
+def layout(spec: StepSpec, params: Params) -> Params:
+    """Stacked layers for a compiled loop over them, separate layers for a program without one."""
+    return stack(params) if spec.student.scan else unstack(params)
+
+
+def put_on_devices(
+    models: Models, spec: StepSpec, devices: Devices, precision: Precision
+) -> tuple[Constants, Params]:
+    """What the step reads of the teacher, and the student's first parameters, in their types."""
+    teacher = {}
+    if models.teacher is not None:
+        teacher = layout(spec, cast(models.teacher.params, precision.teacher))
+    targets = devices.replicate(teacher)
+    params = devices.replicate(layout(spec, cast(models.params, precision.parameters)))
+    return Constants(targets), params
+
+
+def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:
+    try:
+        layers = parse_layers(config.student.layers, teacher.config.layers)
+    except UserError as error:
+        raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
+    key = jax.random.key(config.seed)
+    if config.student.initialize == "random":
+        shape = student_shape(
+            teacher.config, len(layers), keep_token_types=config.student.keep_token_types
+        )
+        return shape, initialize(shape, key), ()
+    shape, params = student_from_teacher(
+        teacher.config,
+        teacher.params,
+        layers,
+        fold_token_types=config.student.fold_token_types,
+        keep_token_types=config.student.keep_token_types,
+        copy_head=config.student.copy_head,
+        key=key,
+    )
+    return shape, params, layers
+
+
+def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:
+    if config.tokenizer:
+        return load_tokenizer(config.tokenizer)
+    if teacher is not None:
+        if teacher.tokenizer is None:
+            raise UserError(
+                f"config.teacher={config.teacher} has no tokenizer files; "
+                "set config.tokenizer to a folder that has them"
+            )
+        return teacher.tokenizer
+    if config.student.folder:
+        return load_tokenizer(config.student.folder)
+    raise UserError("without config.teacher, set config.tokenizer to a tokenizer's folder")
+
+
+def _check_vocabulary(config: Config, tokenizer: Any, shape: EncoderConfig) -> None:
+    size, vocabulary = len(tokenizer), shape.vocabulary
+    if vocabulary != size and vocabulary not in [-(-size // unit) * unit for unit in PADDED_TO]:
+        raise UserError(
+            f"the tokenizer of {config.tokenizer or config.teacher or config.student.folder} has "
+            f"{size} tokens, but {config.teacher or config.student.folder} has a vocabulary of "
+            f"{vocabulary}; set config.tokenizer to the tokenizer this model was trained with"
+        )

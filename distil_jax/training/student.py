@@ -1,0 +1,71 @@
+"""The student that a config describes, as a shape: no weights are needed."""
+
+import dataclasses
+
+from distil_jax.configuration.schema import Config
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig, choose_layers
+from distil_jax.objectives import active
+
+
+def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
+    """The student's shape with the config's dropout."""
+    return dataclasses.replace(
+        shape,
+        dropout=config.student.dropout,
+        attention_dropout=config.student.attention_dropout,
+    )
+
+
+def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
+    """config.student.layers: a rule, a number of evenly spaced layers, or a list of layers."""
+    plain = text.strip().strip("()[]").strip().rstrip(",")
+    if not plain.replace(",", "").replace(" ", "").isdecimal():
+        return choose_layers(teacher_layers, text.strip())
+    parts = plain.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"{text!r} is no list of layers; write one as 0,2,4")
+    numbers = [int(part) for part in parts]
+    if len(numbers) > 1 or "," in text or text.strip()[0] in "([":
+        return choose_layers(teacher_layers, numbers)
+    if not numbers[0]:
+        raise UserError(
+            "a student of 0 layers is none; give 1 or more, or 0, for the layer 0 alone"
+        )
+    return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
+
+
+def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:
+    """The shape of a model made from nothing."""
+    shape = config.student.architecture
+    return EncoderConfig(
+        model_type="bert",
+        vocabulary=vocabulary,
+        hidden_size=shape.hidden_size,
+        layers=shape.layers,
+        heads=shape.heads,
+        mlp_size=shape.mlp_size,
+        positions=shape.positions,
+        token_types=shape.token_types,
+        pad_token=pad_token,
+    )
+
+
+def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
+    """Refuse a teacher and a student that an objective cannot hold against each other."""
+    name = config.student.folder or "the student"
+    needing = {
+        field: [one.name for one in active(config.loss) if field in one.same]
+        for field in ("vocabulary", "hidden_size")
+    }
+    if teacher.vocabulary != student.vocabulary and (names := needing["vocabulary"]):
+        raise UserError(
+            f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
+            f"one of {student.vocabulary}; {' and '.join(names)} need the same"
+        )
+    if teacher.hidden_size != student.hidden_size and (names := needing["hidden_size"]):
+        keys = " and ".join(f"config.loss.{name}=0" for name in names)
+        raise UserError(
+            f"teacher {config.teacher} is {teacher.hidden_size} wide and {name} "
+            f"{student.hidden_size}; set {keys}, or use the same width"
+        )
