@@ -77,14 +77,14 @@ def _keys(ray: Any, waiting: list[Any], progress: PrepareProgress) -> list[str]:
     while waiting:
         ended, waiting = ray.wait(waiting)
         try:
-            (made,) = ray.get(ended)
+            (share,) = ray.get(ended)
         except ray.exceptions.RayTaskError as error:
             raise _explained(error) from error
         except ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"a share was lost more than {RETRIES} times ({reason})") from error
-        keys += made["keys"]
-        progress.advance(made["text_bytes"], made=True)
+        keys += share["keys"]
+        progress.advance(share["text_bytes"], made=True)
     return keys
 
 
@@ -122,12 +122,12 @@ def _check_seen(job: Job, workspace: Workspace) -> None:
         raise UserError(f"{host} of the cluster does not see {workspace.address}; {SHARED}")
     for source, expected in zip(job.sources, job.settings["inputs"], strict=True):
         try:
-            found = source.identity()
+            identity = source.identity()
         except OSError as error:
             raise UserError(
                 f"{host} of the cluster does not see {source.name} ({error.strerror}); {SHARED}"
             ) from error
-        if {**found, "name": expected["name"]} != expected:
+        if {**identity, "name": expected["name"]} != expected:
             raise UserError(f"{source.name} is another on {host} of the cluster; {SHARED}")
 
 

@@ -165,8 +165,8 @@ def find(
     names = [name for entry in given for name in _names(str(entry))]
     if not names:
         raise UserError("no input was given; name text files, a folder, a data set or builtin:docs")
-    found = [source for name in names for source in _sources(name, document, column)]
-    unique = {source.name: source for source in found}
+    sources = [source for name in names for source in _sources(name, document, column)]
+    unique = {source.name: source for source in sources}
     return list(unique.values())
 
 
@@ -211,28 +211,28 @@ def _sources(name: str, document: str, column: str) -> list[Source]:
 
 
 def _in_bucket(url: str, document: str, column: str) -> list[Source]:
-    found = matching(url)
-    if url not in found and not is_glob(url):
-        found = {name: size for name, size in found.items() if _has_text(Path(name))}
-    if not found:
+    objects = matching(url)
+    if url not in objects and not is_glob(url):
+        objects = {name: size for name, size in objects.items() if _has_text(Path(name))}
+    if not objects:
         raise UserError(f"input {url} matches no text file; check the URL")
-    for name in found:
+    for name in objects:
         _check_name(name)
     return [
         BucketFile(Path(basename(name)), document, column, str(parent(name)), size)
-        for name, size in found.items()
+        for name, size in objects.items()
     ]
 
 
 def _inside(folder: Path) -> list[Path]:
     """The text files of a folder and of those in it, linked ones too; nothing that is hidden."""
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
+    files, seen = [], set()
+    for inner, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(inner)
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
-        found += [Path(place, name) for name in names if real not in seen]
+        files += [Path(inner, name) for name in names if real not in seen]
         seen.add(real)
-    return sorted(file for file in found if file.is_file() and _has_text(file))
+    return sorted(file for file in files if file.is_file() and _has_text(file))
 
 
 def _has_text(file: Path) -> bool:
@@ -255,8 +255,8 @@ def _check_name(name: str) -> None:
 def _check_kind(file: Path) -> None:
     """Refuse by its name, or its first bytes, a file that is no text in UTF-8."""
     _check_name(str(file))
-    with file.open("rb") as opened:
-        start = opened.read(4)
+    with file.open("rb") as content:
+        start = content.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         raise UserError(f"input {file} is in UTF-16 or UTF-32; save it in UTF-8")
 

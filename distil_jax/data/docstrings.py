@@ -21,10 +21,10 @@ def documents(file: Path) -> list[list[str]]:
     """The documents of one file: for each docstring, or README section, its prose paragraphs."""
     try:
         text = file.read_bytes().decode("utf-8", "replace")
-        found = _docstrings(text) if file.suffix == ".py" else _sections(text)
+        texts = _docstrings(text) if file.suffix == ".py" else _sections(text)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    return [prose for string in found if (prose := paragraphs(string))]
+    return [prose for string in texts if (prose := paragraphs(string))]
 
 
 def _docstrings(source: str) -> list[str]:

@@ -66,20 +66,20 @@ def identity() -> dict[str, str]:
 def documents(processes: int | None = None) -> tuple[str, ...]:
     """Every document once, paragraphs as lines; a paragraph seen before is left out.
 
-    Raises UserError if no documentation is found (packages without their sources).
+    Raises UserError if no documentation is texts (packages without their sources).
     """
     seen: set[bytes] = set()
-    kept = []
+    documents = []
     for document in _extracted(_files(), processes or os.cpu_count() or 1):
         fresh = [line for line in document if _first_time(line, seen)]
         if sum(len(line.split()) for line in fresh) >= SHORTEST_DOCUMENT_WORDS:
-            kept.append("\n".join(fresh))
-    if not kept:
+            documents.append("\n".join(fresh))
+    if not documents:
         raise UserError(
-            "builtin:docs found no documentation in the installed packages; "
+            "builtin:docs texts no documentation in the installed packages; "
             "install them with their .py files, or give text files with --input"
         )
-    return tuple(kept)
+    return tuple(documents)
 
 
 def _first_time(line: str, seen: set[bytes]) -> bool:
@@ -98,9 +98,9 @@ def _extracted(files: list[Path], processes: int) -> Iterator[list[str]]:
     """
     shares = _balanced(files, processes)
     with ThreadPoolExecutor(len(shares)) as threads:
-        found = dict(pair for share in threads.map(_read, shares) for pair in share)
+        texts = dict(pair for share in threads.map(_read, shares) for pair in share)
     for file in files:
-        yield from found[file]
+        yield from texts[file]
 
 
 def _read(files: list[Path]) -> list[tuple[Path, list[list[str]]]]:

@@ -83,10 +83,10 @@ def validation_batches(
         first = step * batch + process_index * share
         rows = np.arange(first, min(first + share, split.rows))
         missing = share - len(rows)
-        found = split.gather(rows)
+        gathered = split.gather(rows)
         yield {
-            "tokens": np.pad(found["tokens"], ((0, missing), (0, 0)), constant_values=pad),
-            "segments": np.pad(found["segments"], ((0, missing), (0, 0))),
+            "tokens": np.pad(gathered["tokens"], ((0, missing), (0, 0)), constant_values=pad),
+            "segments": np.pad(gathered["segments"], ((0, missing), (0, 0))),
             "epoch": np.zeros(share, np.int32),
             "row": np.pad(rows, (0, missing)).astype(np.int32),
         }

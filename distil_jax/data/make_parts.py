@@ -157,8 +157,8 @@ def _tokenise(part: Part, documents: dict[str, list[str]], recipe: Recipe) -> To
 
 def _split_part(documents: list[str], recipe: Recipe) -> SplitPart:
     dropped = Dropped()
-    made = sequences.make(documents, recipe.backend, recipe.special, recipe.rule, dropped)
-    return SplitPart(len(documents), made, dropped)
+    kept = sequences.make(documents, recipe.backend, recipe.special, recipe.rule, dropped)
+    return SplitPart(len(documents), kept, dropped)
 
 
 def _write_part(part: TokenisedPart, recipe: Recipe, workspace: Workspace) -> dict[str, Any]:

@@ -71,11 +71,11 @@ def load(folder: str | Path) -> Manifest:
             raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; prepare it again")
         special = _made(SpecialIds, {**raw["special"], "every": tuple(raw["special"]["every"])})
         splits = {name: _split(raw["splits"][name]) for name in SPLITS}
-        found = _made(Manifest, {**raw, "special": special, "splits": splits})
-        _check(found)
+        parsed = _made(Manifest, {**raw, "special": special, "splits": splits})
+        _check(parsed)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); prepare the corpus again") from error
-    return found
+    return parsed
 
 
 def _split(raw: dict[str, Any]) -> SplitSummary:
@@ -94,17 +94,17 @@ def _made(kind: type[Made], raw: Mapping[str, Any]) -> Made:
     return kind(**raw)
 
 
-def _check(found: Manifest) -> None:
+def _check(parsed: Manifest) -> None:
     """Raise ValueError for what the types allow and no preparation writes."""
-    if not found.length or not found.vocabulary:
+    if not parsed.length or not parsed.vocabulary:
         raise ValueError("length and vocabulary must be at least 1")
-    if not all(type(token) is int and 0 <= token < LARGEST for token in found.special.every):
+    if not all(type(token) is int and 0 <= token < LARGEST for token in parsed.special.every):
         raise ValueError("special.every holds something else than token ids")
-    for name, split in found.splits.items():
+    for name, split in parsed.splits.items():
         if sum(shard.rows for shard in split.shards) != split.rows:
             raise ValueError(f"the rows of the shards of {name} do not add up to its rows")
         for shard in split.shards:
             if Path(shard.file).name != shard.file:
                 raise ValueError(f"shard {shard.file!r} is no plain file name")
-    if "inputs" not in found.settings:
+    if "inputs" not in parsed.settings:
         raise ValueError("settings name no inputs")

@@ -100,8 +100,8 @@ def _ordinary_tokens(masking: Masking, key: Array, shape: tuple[int, ...]) -> Ar
     """Token ids drawn uniformly from those that are not special."""
     special = sorted(set(masking.special))
     token = jax.random.randint(key, shape, 0, masking.vocabulary - len(special))
-    for one in special:
-        token = token + (token >= one)
+    for token_id in special:
+        token = token + (token >= token_id)
     return token
 
 

@@ -48,7 +48,7 @@ def local_parts(
 ) -> Iterator[tuple[str, Part | None]]:
     """This process's parts in order, by key; None for one that is not wanted (made before).
 
-    Whole groups are dealt out when there are enough of them, else the parts of each.
+    Whole groups are shared out when there are enough of them, else the parts of each.
     """
     groups = _groups(sources, spec.part_bytes)
     for number, group in enumerate(groups):

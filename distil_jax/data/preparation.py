@@ -156,9 +156,9 @@ def _report(
         progress.say(f"replaced {complete.invalid_utf8:,} invalid UTF-8 sequences")
 
 
-def _summary(found: Manifest) -> str:
-    train, validation = (found.splits[name] for name in SPLITS)
+def _summary(prepared: Manifest) -> str:
+    train, validation = (prepared.splits[name] for name in SPLITS)
     return (
-        f"{train.rows:,} rows of {found.length} ({train.tokens:,} tokens, "
-        f"{train.fill(found.length):.1%} full), {validation.rows:,} rows held out"
+        f"{train.rows:,} rows of {prepared.length} ({train.tokens:,} tokens, "
+        f"{train.fill(prepared.length):.1%} full), {validation.rows:,} rows held out"
     )

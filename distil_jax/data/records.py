@@ -25,8 +25,8 @@ def read_json_lines(path: Path, column: str, stats: DecodeStats) -> Iterator[str
     for number, raw in enumerate(lines, 1):
         line = text.decode(raw, stats)
         if line:
-            place = f"{path} line {number}"
-            yield from _document(_parse(line, place), column, place, stats)
+            where = f"{path} line {number}"
+            yield from _document(_parse(line, where), column, where, stats)
 
 
 def read_parquet(path: Path, column: str, stats: DecodeStats) -> Iterator[str]:
@@ -100,8 +100,8 @@ def _opened(name: str, split: str) -> Any:
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         if Path(name).is_dir():
-            found = datasets.load_from_disk(name)
-            return found[split] if isinstance(found, datasets.DatasetDict) else found
+            data = datasets.load_from_disk(name)
+            return data[split] if isinstance(data, datasets.DatasetDict) else data
         return _from_hub(name, split)
     except Exception as error:  # every layer below has its own: hub, http, Arrow, builder
         raise UserError(
@@ -122,34 +122,34 @@ def _from_hub(name: str, split: str) -> Any:
             datasets.config.HF_HUB_OFFLINE = before
 
 
-def _parse(line: str, place: str) -> dict[str, Any]:
+def _parse(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         if len(line) >= LONGEST_LINE_BYTES // 4:  # characters, of up to four bytes
             limit = LONGEST_LINE_BYTES >> 20
             raise UserError(
-                f"{place} is not JSON, or longer than the {limit} MiB that a line may have: {error}"
+                f"{where} is not JSON, or longer than the {limit} MiB that a line may have: {error}"
             ) from error
-        raise UserError(f"{place} is not JSON: {error}") from error
+        raise UserError(f"{where} is not JSON: {error}") from error
     if not isinstance(record, dict):
-        raise UserError(f"{place} is not a JSON object")
+        raise UserError(f"{where} is not a JSON object")
     return record
 
 
 def _document(
-    record: dict[str, Any], column: str, place: object, stats: DecodeStats
+    record: dict[str, Any], column: str, where: object, stats: DecodeStats
 ) -> Iterator[str]:
     if column not in record:
-        raise _no_column(place, column, list(record))
+        raise _no_column(where, column, list(record))
     value = record[column]
     if value is not None and not isinstance(value, str):
-        raise UserError(f"{place}: column {column} holds {type(value).__name__}, not text")
+        raise UserError(f"{where}: column {column} holds {type(value).__name__}, not text")
     if value and value.strip():
         whole, lone = _LONE_SURROGATES.subn("\ufffd", value)
         stats.invalid += lone
         yield whole.strip()
 
 
-def _no_column(place: object, column: str, present: list[str]) -> UserError:
-    return UserError(f"{place} has no column {column}; it has {', '.join(present)} (--column)")
+def _no_column(where: object, column: str, present: list[str]) -> UserError:
+    return UserError(f"{where} has no column {column}; it has {', '.join(present)} (--column)")

@@ -74,8 +74,8 @@ class Split:
             return
         with self._lock, ThreadPoolExecutor(OPENED_AT_ONCE) as threads:
             missing = [number for number in numbers if number not in self._opened]
-            found = threads.map(self._checked, [self.summary.shards[each] for each in missing])
-            self._opened |= zip(missing, found, strict=True)
+            stored = threads.map(self._checked, [self.summary.shards[each] for each in missing])
+            self._opened |= zip(missing, stored, strict=True)
 
     def _checked(self, shard: shards.Shard) -> tuple[Array, Array]:
         name = f"{self.name}/{shard.file}"
@@ -116,14 +116,14 @@ def open_split(folder: str | Path, split: str = "train") -> Split:
     folder, split = _resolve(folder, split)
     if split not in SPLITS:
         raise UserError(f"split {split} is not one of {', '.join(SPLITS)}")
-    found = manifest.load(folder)
-    summary = found.splits[split]
+    prepared = manifest.load(folder)
+    summary = prepared.splits[split]
     source = open_folder(folder)
     sizes = source.sizes(split)
     for shard in summary.shards:
-        _check(source, f"{split}/{shard.file}", sizes, shard, found)
+        _check(source, f"{split}/{shard.file}", sizes, shard, prepared)
     starts = np.cumsum([0, *(shard.rows for shard in summary.shards)])[:-1]
-    return Split(folder, split, found, starts)
+    return Split(folder, split, prepared, starts)
 
 
 def token_counts(folder: str | Path) -> Array:
@@ -132,20 +132,20 @@ def token_counts(folder: str | Path) -> Array:
     Raises UserError if the file is missing or its checksum differs.
     """
     folder, _ = _resolve(folder, "train")
-    found = manifest.load(folder)
+    prepared = manifest.load(folder)
     path = address.join(folder, manifest.COUNTS)
     try:
         content = open_folder(folder).read(manifest.COUNTS)
     except OSError as error:
         raise _damaged(path, str(error)) from error
-    if hashlib.sha256(content).hexdigest() != found.counts_sha256:
+    if hashlib.sha256(content).hexdigest() != prepared.counts_sha256:
         raise _damaged(path, "its checksum differs from the manifest's")
     try:
         counts = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, str(error)) from error
-    if counts.shape != (found.vocabulary,) or counts.dtype != np.int64:
-        raise _damaged(path, f"it does not hold {found.vocabulary} counts")
+    if counts.shape != (prepared.vocabulary,) or counts.dtype != np.int64:
+        raise _damaged(path, f"it does not hold {prepared.vocabulary} counts")
     return counts
 
 
@@ -158,7 +158,7 @@ def _resolve(folder: str | Path, split: str) -> tuple[str | Path, str]:
 
 
 def _check(
-    source: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, found: Manifest
+    source: Folder, name: str, sizes: dict[str, int], shard: shards.Shard, prepared: Manifest
 ) -> None:
     path = address.join(source.address, name)
     if (size := sizes.get(name)) is None:
@@ -173,8 +173,8 @@ def _check(
         lengths = {schema.field(name).type.list_size for name in ("tokens", "segments")}
     except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError) as error:
         raise _damaged(path, f"its header cannot be read ({error})") from error
-    if lengths != {found.length}:
-        raise _damaged(path, f"its rows are not of length {found.length}")
+    if lengths != {prepared.length}:
+        raise _damaged(path, f"its rows are not of length {prepared.length}")
 
 
 def _damaged(path: str | Path, how: str) -> UserError:

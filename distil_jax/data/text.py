@@ -93,11 +93,11 @@ def _boundary(file: BinaryIO, position: int, separator: re.Pattern[bytes]) -> in
     while len(ahead) <= LONGEST_DOCUMENT_BYTES:
         block = file.read(READ_BYTES)
         ahead += block
-        found = separator.search(ahead)
+        match = separator.search(ahead)
         if not block:
-            return position + (found.end() if found else len(ahead))
-        if found and found.end() < len(ahead):
-            return position + found.end()
+            return position + (match.end() if match else len(ahead))
+        if match and match.end() < len(ahead):
+            return position + match.end()
     return position + _last_space(ahead, LONGEST_DOCUMENT_BYTES)
 
 

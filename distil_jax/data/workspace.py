@@ -47,18 +47,18 @@ class Workspace:
         new, begun = self._folder.is_empty(), self._folder.has(_SETTINGS)
         if self.is_complete:
             # Rows of builtin:docs stay good when other packages are installed beside this one.
-            found = _without_versions(manifest.load(self.address).settings)
+            existing = _without_versions(manifest.load(self.address).settings)
             settings = _without_versions(settings)
         elif begun:
             try:
-                found = self._read(_SETTINGS)
+                existing = self._read(_SETTINGS)
             except FileNotFoundError:  # they have just finished
                 return self.check(settings)
         elif not new:
             raise UserError(f"output {self.address} holds something else; name a new folder")
         else:
             return
-        if differences := _differences(found, settings):
+        if differences := _differences(existing, settings):
             raise UserError(
                 f"output {self.address} was prepared with other settings: "
                 f"{'; '.join(differences)}; name a new folder or remove it"
@@ -156,12 +156,12 @@ def _damaged(path: str, how: str) -> UserError:
     return UserError(f"{path} is damaged ({how}); remove the folder and prepare it again")
 
 
-def _differences(found: dict[str, Any], given: dict[str, Any]) -> list[str]:
-    found, given = (json.loads(_canonical(settings)) for settings in (found, given))
+def _differences(existing: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    existing, given = (json.loads(_canonical(settings)) for settings in (existing, given))
     return [
-        f"{key} {_shown(found.get(key))}, now {_shown(given.get(key))}"
-        for key in sorted({*found, *given})
-        if found.get(key) != given.get(key)
+        f"{key} {_shown(existing.get(key))}, now {_shown(given.get(key))}"
+        for key in sorted({*existing, *given})
+        if existing.get(key) != given.get(key)
     ]
 
 
@@ -176,7 +176,7 @@ def _without_versions(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with builtin:docs known by its name and extraction alone."""
     kept = ("name", "extraction")
     inputs = [
-        {key: one[key] for key in kept} if one["name"] == "builtin:docs" else one
-        for one in settings["inputs"]
+        {key: source[key] for key in kept} if source["name"] == "builtin:docs" else source
+        for source in settings["inputs"]
     ]
     return {**settings, "inputs": inputs}

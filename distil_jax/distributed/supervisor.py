@@ -57,8 +57,8 @@ def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Ne
 
         for number in PASSED_ON:
             signal.signal(number, pass_on)
-        for number in early:
-            child.send_signal(number)
+        for early_number in early:
+            child.send_signal(early_number)
         where: deque[str] = deque([NOT_JOINED], maxlen=1)
         listener = threading.Thread(target=_listen, args=(reader, where), daemon=True)
         listener.start()

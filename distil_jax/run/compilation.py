@@ -36,12 +36,12 @@ def keep_below(folder: Path, most_bytes: int) -> None:
     JAX's own limit (jax_compilation_cache_max_size) locks the folder at every program, and stops
     caching for good once a killed process has left a program without its time stamp.
     """
-    found = []
+    files = []
     with suppress(OSError):  # another process may be clearing up as well
-        found = [(path, path.stat()) for path in folder.iterdir()]
-    found.sort(key=lambda one: max(one[1].st_atime, one[1].st_mtime))
-    total = sum(stat.st_size for _, stat in found)
-    for path, stat in found:
+        files = [(path, path.stat()) for path in folder.iterdir()]
+    files.sort(key=lambda file: max(file[1].st_atime, file[1].st_mtime))
+    total = sum(stat.st_size for _, stat in files)
+    for path, stat in files:
         if total <= most_bytes:
             return
         with suppress(OSError):

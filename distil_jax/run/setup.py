@@ -92,7 +92,7 @@ class Setup:
     def validation_batches(self) -> Iterator[Any]:
         """This process's share of all validation rows, once."""
         devices = self.devices.count
-        rows = self.config.eval.sequences or self.shares.micro_rows * devices
+        rows = self.config.eval.batch_size or self.shares.micro_rows * devices
         return loader.validation_batches(
             self.validation_data,
             batch=-(-rows // devices) * devices,

@@ -7,7 +7,6 @@ could be written, so that a kill in between leaves nothing to trust. The layout 
 
 import errno
 import logging
-import math
 import os
 import re
 import threading
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
@@ -27,12 +25,12 @@ from distil_jax.errors import Diverged, Stopped, UserError
 from distil_jax.models.earlier_names import with_current_names, with_earlier_names
 from distil_jax.storage import address, atomic
 from distil_jax.storage.address import is_url
-from distil_jax.training import checkpoint_steps
+from distil_jax.training import checkpoint_state, checkpoint_steps
 from distil_jax.training.checkpoint_bucket import BucketSteps
 from distil_jax.training.checkpoint_folder import FolderSteps
+from distil_jax.training.checkpoint_state import State
 
 CLIENTS = ("gcsfs", "google", "aiohttp", "requests")
-State = Any  # any pytree of arrays
 
 # Orbax measures with the wall clock, which may be set forward in the middle of a save.
 TIMEOUT_SECONDS = 10 * 365 * 24 * 3600
@@ -101,12 +99,12 @@ class Checkpoints:
         self.wait()
         if step in self.steps():
             return
-        description = _description(step, state, config, metric)
+        description = checkpoint_state.description(step, state, config, metric)
         try:
             if is_primary():
                 self._sweep_once()
                 self._files.begin(step, description)
-            arrays = ocp.args.StandardSave(_unshared(state))
+            arrays = ocp.args.StandardSave(checkpoint_state.unshared(state))
             self._orbax.save(self._files.draft(step), args=arrays)
         except Exception as error:
             self._files.discard(step)
@@ -177,17 +175,17 @@ class Checkpoints:
             UserError: `step` is not there or is damaged, or another kind of state was saved.
         """
         self.wait()
-        found = self.latest() if step is None else step
-        if found is None:
+        chosen = self.latest() if step is None else step
+        if chosen is None:
             return None
-        abstract = jax.tree.map(_abstract, target)
+        abstract = jax.tree.map(checkpoint_state.abstract_leaf, target)
         earlier = with_earlier_names(abstract)
-        if self._about(found)["leaves"].keys() == _leaves(earlier).keys():
+        if self._about(chosen)["leaves"].keys() == checkpoint_state.leaves_of(earlier).keys():
             abstract = earlier
-        self._check_leaves(found, abstract)
+        self._check_leaves(chosen, abstract)
         arguments = ocp.args.StandardRestore(abstract)
-        restored = self._orbax.restore(self._files.state(found), args=arguments)
-        return found, with_current_names(restored)
+        restored = self._orbax.restore(self._files.state(chosen), args=arguments)
+        return chosen, with_current_names(restored)
 
     def restore_part(self, step: int, name: str) -> State:
         """One entry of a step's state, a nested dict of arrays, on the first device.
@@ -202,7 +200,7 @@ class Checkpoints:
         leaves = {key: leaf for key, leaf in saved.items() if key.startswith(f"{name}/")}
         if not leaves:
             raise UserError(f"{self.where(step)} holds no {name}; it is another run's")
-        item = jax.tree.map(_abstract, _nested(leaves))
+        item = jax.tree.map(checkpoint_state.abstract_leaf, checkpoint_state.nested(leaves))
         arguments = ocp.args.PyTreeRestore(
             item, ocp.checkpoint_utils.construct_restore_args(item), partial_restore=True
         )
@@ -245,7 +243,7 @@ class Checkpoints:
         return about
 
     def _check_leaves(self, step: int, abstract: State) -> None:
-        wrong = difference(self._about(step)["leaves"], _leaves(abstract))
+        wrong = difference(self._about(step)["leaves"], checkpoint_state.leaves_of(abstract))
         if wrong:
             raise UserError(
                 f"{self.where(step)} holds another state ({len(wrong)} arrays: {wrong[0]});"
@@ -253,71 +251,24 @@ class Checkpoints:
             )
 
 
-def _description(
-    step: int, state: State, config: dict[str, Any], metric: float | None
-) -> dict[str, Any]:
-    rated = metric is not None and math.isfinite(metric)
-    leaves = _leaves(state)
-    return {"step": step, "metric": metric if rated else None, "config": config, "leaves": leaves}
-
-
-def _leaves(state: State) -> dict[str, list[int | str]]:
-    """Name of each array, with its shape and dtype: what a restore must find again."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): [*np.shape(leaf), str(leaf.dtype)]
-        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
-    }
-
-
-def _nested(leaves: dict[str, list[Any]]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, (*shape, dtype) in leaves.items():
-        *parents, last = name.split("/")
-        branch = tree
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[last] = jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype))
-    return tree
-
-
-def _unshared(state: State) -> State:
-    """The state, copied where the host reads it in place (CPU).
-
-    Orbax's view of an array there would hold up the next step, which is given it to overwrite, for
-    as long as the writing takes; elsewhere Orbax has its own copy before its `save` returns.
-    """
-    return jax.tree.map(lambda leaf: jnp.copy(leaf) if _on_cpu(leaf) else leaf, state)
-
-
-def _on_cpu(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and next(iter(leaf.devices())).platform == "cpu"
-
-
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    sharding = getattr(leaf, "sharding", None)
-    if sharding is None:
-        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
-
-
 def _explained(folder: str, failure: BaseException) -> BaseException:
-    """A disk's or a store's refusals become a `UserError`; TensorStore tells them by number."""
+    """A disk's or a store's refusals become a `UserError`; TensorStore gives them by number."""
     if is_url(folder):
         return failure if isinstance(failure, UserError) else _of_store(folder, failure)
     if isinstance(failure, OSError):
         return UserError(atomic.refusal(Path(folder), failure))
-    told = re.search(r"os_error_code='(\d+)'", str(failure))
-    if told is None and os.strerror(errno.ENOSPC) not in str(failure):
+    match = re.search(r"os_error_code='(\d+)'", str(failure))
+    if match is None and os.strerror(errno.ENOSPC) not in str(failure):
         return failure
-    number = int(told[1]) if told else errno.ENOSPC
+    number = int(match[1]) if match else errno.ENOSPC
     return UserError(atomic.refusal(Path(folder), OSError(number, os.strerror(number))))
 
 
 def _of_store(folder: str, failure: BaseException) -> BaseException:
     """TensorStore's refusals begin with gRPC's names for them, as in PERMISSION_DENIED."""
-    told = re.search(r"HTTP response code|[A-Z]+_[A-Z]+: |UNAVAILABLE: ", str(failure))
+    match = re.search(r"HTTP response code|[A-Z]+_[A-Z]+: |UNAVAILABLE: ", str(failure))
     client = type(failure).__module__.split(".")[0] in CLIENTS
-    if told is None and not client and not isinstance(failure, OSError):
+    if match is None and not client and not isinstance(failure, OSError):
         return failure
     return UserError(address.refusal(folder, failure))
 
@@ -330,8 +281,8 @@ def _barrier() -> None:
 def _broadcast_step(step: int | None) -> int | None:
     if jax.process_count() == 1:
         return step
-    told = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if step is None else step)))
-    return None if told < 0 else told
+    chosen = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if step is None else step)))
+    return None if chosen < 0 else chosen
 
 
 def _not_from_orbax(record: logging.LogRecord) -> bool:

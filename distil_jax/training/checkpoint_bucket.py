@@ -89,8 +89,8 @@ class BucketSteps:
 
         def faults(entries: dict[str, Any]) -> list[tuple[str, str | None]]:
             with ThreadPoolExecutor(READ_AT_ONCE) as threads:
-                found = threads.map(fault, entries.keys(), entries.values())
-                return list(zip(entries, found, strict=True))
+                outcomes = threads.map(fault, entries.keys(), entries.values())
+                return list(zip(entries, outcomes, strict=True))
 
         return digests.compared(partial(self._bucket.read, f"{step}/{digests.FILE}"), faults)
 

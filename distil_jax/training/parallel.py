@@ -57,13 +57,13 @@ class Devices:
         sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
         local = sum(device.process_index == jax.process_index() for device in self.devices)
 
-        def place(rows: np.ndarray) -> jax.Array:
+        def put(rows: np.ndarray) -> jax.Array:
             if self.mode == "pmap":
                 rows = rows.reshape(local, -1, *rows.shape[1:])
             with jax.transfer_guard("allow"):  # over several processes it counts as implicit
                 return jax.make_array_from_process_local_data(sharding, rows)
 
-        return {name: place(rows) for name, rows in batch.items()}
+        return {name: put(rows) for name, rows in batch.items()}
 
     def replicate(self, tree: Any) -> Any:
         """The same values on every device; every process gives them."""
@@ -88,9 +88,9 @@ class Devices:
         """As `device_put`, which would first compare the values between all processes."""
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
             return leaf
-        own = [device for device in self.devices if device.process_index == jax.process_index()]
+        local = [device for device in self.devices if device.process_index == jax.process_index()]
         # Through the host: copies that share no memory, so that each may be given up.
-        copies = [jax.device_put(np.array(leaf), device) for device in own]
+        copies = [jax.device_put(np.array(leaf), device) for device in local]
         return jax.make_array_from_single_device_arrays(np.shape(leaf), self.replicated, copies)
 
     @property
@@ -129,7 +129,7 @@ class Devices:
 
 def devices(config: Parallel) -> Devices:
     """The first `config.devices` devices, or all where it is 0, those of a host side by side."""
-    every = sorted(jax.devices(), key=_place)
+    every = sorted(jax.devices(), key=_order)
     if config.devices > len(every):
         raise UserError(
             f"config.parallel.devices={config.devices} but there are {len(every)} devices "
@@ -140,7 +140,7 @@ def devices(config: Parallel) -> Devices:
     return Devices(config.mode, tuple(every[: config.devices] if config.devices else every))
 
 
-def _place(device: jax.Device) -> tuple[int, int, int]:
+def _order(device: jax.Device) -> tuple[int, int, int]:
     """Slice-major, then by process: sums go over the fast links of a slice first."""
     return (getattr(device, "slice_index", None) or 0, device.process_index, device.id)
 
