@@ -57,9 +57,12 @@ def load_models(config: Config) -> Models:
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
 
 
-def layout(spec: StepSpec, params: Params) -> Params:
-    """Stacked layers for a compiled loop over them, separate layers for a program without one."""
-    return stack(params) if spec.student.scan else unstack(params)
+def layout(spec: StepSpec, tree: Any) -> Any:
+    """Stacked layers for a compiled loop over them, separate layers for a program without one.
+
+    `tree` is of parameters, or a state that holds some.
+    """
+    return stack(tree) if spec.student.scan else unstack(tree)
 
 
 def put_on_devices(
