@@ -20,7 +20,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -174,6 +174,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
     with _quick_compilation():
         main(flags(workdir))
     return workdir
+
+
+@pytest.fixture(scope="session")
+def quickly() -> Callable[[], AbstractContextManager[None]]:
+    """`quick_compilation` for fixtures of a whole module: `with quickly(): main(...)`."""
+    return _quick_compilation
 
 
 @pytest.fixture

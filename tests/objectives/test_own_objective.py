@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -58,13 +59,16 @@ def get_config():
 
 @pytest.fixture(scope="module")
 def workdir(
-    tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list[str]]
+    tmp_path_factory: pytest.TempPathFactory,
+    flags: Callable[..., list[str]],
+    quickly: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own")
     (folder / "own.py").write_text(CONFIG)
     arguments = [f"--config={folder / 'own.py'}", *flags(folder / "run")[1:]]
     try:
-        main(arguments)
+        with quickly():
+            main(arguments)
         yield folder / "run"
     finally:
         objectives.unregister("middle_distance")

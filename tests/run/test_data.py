@@ -9,7 +9,10 @@ from distil_jax.data.store import is_prepared, open_split
 from distil_jax.errors import UserError
 from distil_jax.main import main
 
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
+
+@pytest.mark.slow
 def test_held_out_text_is_prepared_whole_and_scored(
     flags: Callable[..., list[str]], text_file: Path, tmp_path: Path, capsys
 ) -> None:
