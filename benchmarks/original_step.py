@@ -35,7 +35,7 @@ from distil_jax import huge_pages, tokenizer
 from distil_jax.configuration import source as config_source
 from distil_jax.data.loader import training_batches
 from distil_jax.data.masking import Masking
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.store import open_split
 from distil_jax.environment import GLIBC_TUNABLES
 from distil_jax.models import initialize, student_from_teacher
@@ -167,7 +167,10 @@ def _random_rows(flags: argparse.Namespace) -> Iterator[Batch]:
 def _text_rows(flags: argparse.Namespace, folder: Path) -> tuple[Iterator[Batch], str]:
     """Rows packed from a text's lines, and what they hold."""
     prepare(
-        flags.text, folder / "rows", tokenizer.load(flags.tokenizer), length=flags.length, heldout=0
+        flags.text,
+        folder / "rows",
+        tokenizer.load(flags.tokenizer),
+        PrepareSettings(length=flags.length, heldout=0),
     )
     split = open_split(folder / "rows", "train")
     summary, mean = split.summary, split.summary.tokens / split.summary.sequences

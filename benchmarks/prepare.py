@@ -30,7 +30,7 @@ from tokenizers import Tokenizer
 
 from distil_jax import tokenizer
 from distil_jax.data import corpus, sequences
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.text import read_blocks
 
 
@@ -64,8 +64,7 @@ def print_rates(flags: argparse.Namespace) -> None:
                 flags.text,
                 Path(folder) / "rows",
                 opened,
-                document=flags.document,
-                length=flags.length,
+                PrepareSettings(document=flags.document, length=flags.length),
             )
 
     raw(backend, batches[:8])

@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> None:
     _check_engine(flags)
     from distil_jax import tokenizer
     from distil_jax.data import cluster
-    from distil_jax.data.preparation import prepare
+    from distil_jax.data.preparation import PrepareSettings, prepare
 
     on_cluster = flags.engine == "ray"
 
@@ -20,14 +20,16 @@ def main(arguments: list[str]) -> None:
         flags.input,
         flags.output,
         tokenizer.load(flags.tokenizer),
-        document=flags.document,
-        column=flags.column,
-        heldout=flags.heldout,
-        length=flags.length,
-        shard_index=0 if on_cluster else flags.shard_index,
-        shard_count=1 if on_cluster else flags.shard_count or 1,
-        shortest_tokens=flags.shortest_tokens,
-        unknown_share=flags.unknown_share,
+        PrepareSettings(
+            document=flags.document,
+            column=flags.column,
+            heldout=flags.heldout,
+            length=flags.length,
+            shard_index=0 if on_cluster else flags.shard_index,
+            shard_count=1 if on_cluster else flags.shard_count or 1,
+            shortest_tokens=flags.shortest_tokens,
+            unknown_share=flags.unknown_share,
+        ),
         engine=cluster.engine(flags.address, shares=flags.shard_count or 0) if on_cluster else None,
     )
 

@@ -130,10 +130,15 @@ def rows_folder(
 ) -> Path:
     """`text_file` prepared in rows of 32 tokens, a tenth of it held out. For reading only."""
     from distil_jax import tokenizer
-    from distil_jax.data.preparation import prepare
+    from distil_jax.data.preparation import PrepareSettings, prepare
 
     folder = tmp_path_factory.mktemp("rows") / "rows"
-    prepare(str(text_file), folder, tokenizer.load(teacher_folder), heldout=0.1, length=32)
+    prepare(
+        str(text_file),
+        folder,
+        tokenizer.load(teacher_folder),
+        PrepareSettings(heldout=0.1, length=32),
+    )
     return folder
 
 

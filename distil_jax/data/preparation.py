@@ -2,10 +2,10 @@
 
 import errno
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distil_jax import tokenizer as tokenizers
 from distil_jax.data import corpus, manifest, parts, validation_split
@@ -24,56 +24,68 @@ if TYPE_CHECKING:
 LARGEST_KNOWN_LENGTH = 1 << 20  # tokenizers say 1e30 where they know no limit
 
 
+@dataclass(frozen=True)
+class PrepareSettings:
+    """How text becomes rows.
+
+    Attributes:
+      document: what one is in text files: a `line`, or a `block` of lines up to a blank one.
+      column: the text of records.
+      heldout: share of documents that are held out for validation; of 1 there is nothing to train
+        on.
+      length: tokens of a row.
+      shard_index: which of `shard_count` processes this is.
+      shortest_tokens, unknown_share: as in `Rule`.
+      part_bytes: of text that go into a shard; None for a number that suits the corpus.
+    """
+
+    document: str = "line"
+    column: str = "text"
+    heldout: float = 0.01
+    length: int = 512
+    shard_index: int = 0
+    shard_count: int = 1
+    shortest_tokens: int = 12
+    unknown_share: float = 0.5
+    part_bytes: int | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """How sequences are made."""
+        return Rule(self.length, self.shortest_tokens, self.unknown_share)
+
+
 def prepare(
     inputs: str | Sequence[str],
     output: str | Path,
     tokenizer: "PreTrainedTokenizerFast",
+    settings: PrepareSettings = PrepareSettings(),
     *,
-    document: str = "line",
-    column: str = "text",
-    heldout: float = 0.01,
-    length: int = 512,
-    shard_index: int = 0,
-    shard_count: int = 1,
-    shortest_tokens: int = 12,
-    unknown_share: float = 0.5,
-    part_bytes: int | None = None,
     engine: Engine | None = None,
 ) -> Manifest | None:
     """Write the prepared folder, or what is missing of it; the manifest once it is complete.
 
-    With `shard_count` processes each makes its share of the parts, and whoever finishes last puts
-    the folder together; None while others are still at work. The result does not depend on the
-    number of processes or on interruptions. With a `heldout` of 1 all documents are held out, and
-    there are no rows to train on. `part_bytes` of text go into a shard. An `engine` has
-    all parts made elsewhere.
+    Of several processes each makes its share of the parts, and whoever finishes last puts the
+    folder together; None while others are still at work. The result does not depend on the number
+    of processes or on interruptions. An `engine` has all parts made elsewhere.
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
     nothing this call wrote remains, but for the settings that several processes share.
     """
-    rule = Rule(length, shortest_tokens, unknown_share)
-    validation_split.check_share(heldout, whole=True)
-    _check_shares(shard_index, shard_count)
-    _check_rule(rule, tokenizer)
-    sources = corpus.find(inputs, document=document, column=column)
-    part_bytes = part_bytes or parts.default_part_bytes(sources)
-    reading = {"document": document, "column": column, "part_bytes": part_bytes}
-    settings = _settings(sources, tokenizer, rule, heldout) | reading
-    workspace = Workspace(open_folder(output), shared=shard_count > 1)
-    workspace.check(settings)
+    job = _job(inputs, tokenizer, settings)
+    workspace = Workspace(open_folder(output), shared=settings.shard_count > 1)
+    workspace.check(job.settings)
     progress = PrepareProgress()
     if workspace.is_complete:
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
         return complete
-    recipe = make_recipe(tokenizer, rule, heldout)
-    job = Job(tuple(sources), part_bytes, recipe, settings)
-    make = engine or partial(make_parts, shard_index=shard_index, shard_count=shard_count)
+    shard = {"shard_index": settings.shard_index, "shard_count": settings.shard_count}
     try:
-        workspace.begin(settings)
-        keys = make(job, workspace, progress)
-        workspace.note_done(keys, shard_index, shard_count)
-        complete = assemble(workspace, recipe, settings, shard_count)
+        workspace.begin(job.settings)
+        keys = (engine or partial(make_parts, **shard))(job, workspace, progress)
+        workspace.note_done(keys, **shard)
+        complete = assemble(workspace, job.recipe, job.settings, settings.shard_count)
     except UserError:
         workspace.roll_back()
         raise
@@ -85,26 +97,33 @@ def prepare(
     except OSError as error:
         workspace.roll_back()
         raise UserError(_refusal(workspace.address, error)) from error
-    _report(complete, workspace, shard_count, progress)
+    _report(complete, workspace, settings.shard_count, progress)
     return complete
 
 
-def _settings(
-    sources: Sequence[corpus.Source],
-    tokenizer: "PreTrainedTokenizerFast",
-    rule: Rule,
-    heldout: float,
-) -> dict[str, Any]:
-    """What decides the content of the folder, as JSON."""
-    return {
+def _job(
+    inputs: str | Sequence[str], tokenizer: "PreTrainedTokenizerFast", settings: PrepareSettings
+) -> Job:
+    """What is to be prepared; raises UserError for settings that cannot be."""
+    validation_split.check_share(settings.heldout, whole=True)
+    _check_shares(settings.shard_index, settings.shard_count)
+    _check_rule(settings.rule, tokenizer)
+    sources = corpus.find(inputs, document=settings.document, column=settings.column)
+    part_bytes = settings.part_bytes or parts.default_part_bytes(sources)
+    identity = {
         "format": manifest.FORMAT,
         "tokenizer": tokenizers.fingerprint(tokenizer),
         "vocabulary": len(tokenizer),
-        "heldout": heldout,
+        "heldout": settings.heldout,
         "heldout_rule": validation_split.RULE,
-        **asdict(rule),
+        **asdict(settings.rule),
         "inputs": [source.identity() for source in sources],
+        "document": settings.document,
+        "column": settings.column,
+        "part_bytes": part_bytes,
     }
+    recipe = make_recipe(tokenizer, settings.rule, settings.heldout)
+    return Job(tuple(sources), part_bytes, recipe, identity)
 
 
 def _check_shares(shard_index: int, shard_count: int) -> None:

@@ -84,9 +84,9 @@ def _prepare(
             text,
             folder,
             tokenizer,
-            document=config.data.document,
-            heldout=validation_share,
-            length=config.batch.length,
+            preparation.PrepareSettings(
+                document=config.data.document, heldout=validation_share, length=config.batch.length
+            ),
         )
     except UserError as error:
         raise UserError(f"config.data.{key}={text}: {error}") from error

@@ -12,7 +12,7 @@ import pytest
 from distil_jax import commandline, tokenizer
 from distil_jax.data import cluster
 from distil_jax.data.make_parts import Job
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError
@@ -42,9 +42,10 @@ DRIVER = """
 import json, sys
 from distil_jax import commandline, tokenizer
 from distil_jax.data import cluster
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 text, output, folder, address, settings = sys.argv[1:]
-commandline.run(lambda _: prepare(text, output, tokenizer.load(folder), **json.loads(settings),
+settings = PrepareSettings(**json.loads(settings))
+commandline.run(lambda _: prepare(text, output, tokenizer.load(folder), settings,
                                   engine=cluster.engine(address, shares=4)))
 """
 
@@ -110,7 +111,7 @@ def test_a_killed_nodes_share_is_done_again_and_the_bytes_are_those_of_one_proce
     (address, kill), log, killed = nodes, tmp_path / "parts.log", tmp_path / "killed"
     log.touch()
     tokenizer.save(tmp_path / "tokenizer", word_pieces)
-    prepare(str(corpus_file), tmp_path / "alone", word_pieces, **SETTINGS)
+    prepare(str(corpus_file), tmp_path / "alone", word_pieces, PrepareSettings(**SETTINGS))
     named = f"LOG, KILLED, ADDRESS = {str(log)!r}, {str(killed)!r}, {address!r}"
     process = drive(corpus_file, tmp_path / "rows", address, before=named + WAITING)
     while len({line.split()[0] for line in log.read_text().splitlines()}) < 2:
@@ -154,7 +155,9 @@ def test_a_machine_that_does_not_see_input_or_output_says_so(
         raise UserError("enough")
 
     with pytest.raises(UserError, match="enough"):
-        prepare(str(corpus_file), output, word_pieces, **SETTINGS, engine=elsewhere)
+        prepare(
+            str(corpus_file), output, word_pieces, PrepareSettings(**SETTINGS), engine=elsewhere
+        )
     assert f"of the cluster does not see {tmp_path}/other disk; inputs and output must" in told[0]
     assert f"{corpus_file} is another on" in told[1]
     assert f"of the cluster does not see {corpus_file} (No such file" in told[2]
@@ -174,7 +177,7 @@ def test_no_cluster_is_one_line_and_leaves_no_trace(
     with pytest.raises(UserError) as raised:
         prepare(
             str(corpus_file), tmp_path / "rows", word_pieces,
-            **SETTINGS, engine=cluster.engine(address),
+            PrepareSettings(**SETTINGS), engine=cluster.engine(address),
         )  # fmt: skip
     assert told in str(raised.value)
     assert "--address=HOST:6379" in str(raised.value)

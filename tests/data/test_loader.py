@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distil_jax.data import loader, store
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
 
 
@@ -15,7 +15,12 @@ from distil_jax.errors import UserError
 def split(blocks, word_pieces, tmp_path_factory: pytest.TempPathFactory) -> store.Split:
     folder = tmp_path_factory.mktemp("loader")
     (folder / "corpus.txt").write_text("\n\n".join(blocks), "utf-8")
-    prepare(str(folder / "corpus.txt"), folder / "p", word_pieces, document="block", length=64)
+    prepare(
+        str(folder / "corpus.txt"),
+        folder / "p",
+        word_pieces,
+        PrepareSettings(document="block", length=64),
+    )
     return store.open_split(folder / "p")
 
 

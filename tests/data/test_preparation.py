@@ -17,7 +17,7 @@ import pytest
 
 from distil_jax import tokenizer
 from distil_jax.data import documentation, manifest, preparation, store
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.validation_split import in_validation
 from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
@@ -38,7 +38,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def prepared(corpus_file: Path, word_pieces, tmp_path: Path) -> Path:
-    assert prepare(str(corpus_file), tmp_path / "whole", word_pieces, **SETTINGS)
+    assert prepare(str(corpus_file), tmp_path / "whole", word_pieces, PrepareSettings(**SETTINGS))
     return tmp_path / "whole"
 
 
@@ -95,7 +95,12 @@ def test_any_number_of_processes_writes_the_same_bytes(
 ):
     shared = tmp_path / "shared"
     results = [
-        prepare(str(corpus_file), shared, word_pieces, **SETTINGS, shard_index=index, shard_count=3)
+        prepare(
+            str(corpus_file),
+            shared,
+            word_pieces,
+            PrepareSettings(**SETTINGS, shard_index=index, shard_count=3),
+        )
         for index in order
     ]
     assert results[:2] == [None, None]
@@ -123,12 +128,12 @@ def test_finished_parts_are_not_made_again(
     monkeypatch.setattr(atomic, "put", dying)
     again = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        prepare(str(corpus_file), again, word_pieces, **SETTINGS)
+        prepare(str(corpus_file), again, word_pieces, PrepareSettings(**SETTINGS))
     records = {path.stem for path in (again / "unfinished").glob("0*.json")}
     assert records
     written.clear()
     monkeypatch.setattr(atomic, "put", noting)
-    prepare(str(corpus_file), again, word_pieces, **SETTINGS)
+    prepare(str(corpus_file), again, word_pieces, PrepareSettings(**SETTINGS))
     assert f"reused {len(records)} finished parts" in capsys.readouterr().out
     assert not {path.stem for path in written if path.suffix == ".arrow"} & records
     assert tree(again) == tree(prepared)
@@ -138,7 +143,7 @@ KILLED = """
 import os, sys, time
 from distil_jax import tokenizer
 from distil_jax.data import workspace
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 finish = workspace.Workspace.finish
 def slow(self, key, record):
     finish(self, key, record)
@@ -146,8 +151,8 @@ def slow(self, key, record):
     time.sleep(float(os.environ.get("REST_SECONDS", "0.2")))
 workspace.Workspace.finish = slow
 index, count = map(int, sys.argv[4:] or (0, 1))
-prepare(sys.argv[1], sys.argv[2], tokenizer.load(sys.argv[3]), shard_index=index,
-        shard_count=count, document="block", heldout=0.1, length=64, part_bytes=4000)
+prepare(sys.argv[1], sys.argv[2], tokenizer.load(sys.argv[3]), PrepareSettings(shard_index=index,
+        shard_count=count, document="block", heldout=0.1, length=64, part_bytes=4000))
 """
 
 
@@ -172,7 +177,7 @@ def test_resumes_after_sigkill(
     assert not (killed / manifest.FILE).exists()
     (killed / "train" / f"{atomic.MARK}0123-00000.arrow").write_bytes(b"half a shard")
     time.sleep(0.01)
-    prepare(str(corpus_file), killed, word_pieces, **SETTINGS)
+    prepare(str(corpus_file), killed, word_pieces, PrepareSettings(**SETTINGS))
     assert "reused" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert tree(killed) == tree(prepared)
@@ -210,22 +215,22 @@ def test_rows_of_the_documentation_outlive_other_packages(
     monkeypatch.setattr(documentation, "documents", lambda: text)
     versions = {"extraction": "1", "numpy": "2.0"}
     monkeypatch.setattr(documentation, "identity", lambda: versions)
-    prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
+    prepare("builtin:docs", tmp_path / "docs", word_pieces, PrepareSettings(**SETTINGS))
     before = tree(tmp_path / "docs")
     monkeypatch.setattr(documentation, "identity", lambda: {**versions, "torch": "2.13.0"})
-    prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
+    prepare("builtin:docs", tmp_path / "docs", word_pieces, PrepareSettings(**SETTINGS))
     assert "already prepared" in capsys.readouterr().out
     assert tree(tmp_path / "docs") == before
     monkeypatch.setattr(documentation, "identity", lambda: {**versions, "extraction": "2"})
     with pytest.raises(UserError, match="prepared with other settings: inputs"):
-        prepare("builtin:docs", tmp_path / "docs", word_pieces, **SETTINGS)
+        prepare("builtin:docs", tmp_path / "docs", word_pieces, PrepareSettings(**SETTINGS))
 
 
 def test_second_run_says_it_has_nothing_to_do(
     prepared: Path, corpus_file: Path, word_pieces, capsys
 ):
     before = tree(prepared)
-    found = prepare(str(corpus_file), prepared, word_pieces, **SETTINGS)
+    found = prepare(str(corpus_file), prepared, word_pieces, PrepareSettings(**SETTINGS))
     assert found == manifest.load(prepared)
     assert "already prepared" in capsys.readouterr().out
     assert tree(prepared) == before
@@ -244,7 +249,7 @@ def test_other_settings_are_refused(
 ):
     before = tree(prepared)
     with pytest.raises(UserError, match=message):
-        prepare(str(corpus_file), prepared, word_pieces, **(SETTINGS | change))
+        prepare(str(corpus_file), prepared, word_pieces, PrepareSettings(**(SETTINGS | change)))
     assert tree(prepared) == before
 
 
@@ -252,10 +257,10 @@ def test_other_text_and_other_tokenizer_are_refused(prepared: Path, corpus_file:
     before = tree(prepared)
     other = tokenizer.train_wordpiece(lambda: [corpus_file.read_text("utf-8")], 300)
     with pytest.raises(UserError, match=r"tokenizer .*; vocabulary 400, now 300"):
-        prepare(str(corpus_file), prepared, other, **SETTINGS)
+        prepare(str(corpus_file), prepared, other, PrepareSettings(**SETTINGS))
     corpus_file.write_text("another text\n")
     with pytest.raises(UserError, match=r"inputs corpus\.txt"):
-        prepare(str(corpus_file), prepared, word_pieces, **SETTINGS)
+        prepare(str(corpus_file), prepared, word_pieces, PrepareSettings(**SETTINGS))
     assert tree(prepared) == before
 
 
@@ -265,7 +270,7 @@ def test_a_folder_of_something_else_is_left_alone(corpus_file: Path, word_pieces
     before = tree(tmp_path)
     for output in (tmp_path / "mine", corpus_file):
         with pytest.raises(UserError, match=str(output)):
-            prepare(str(corpus_file), output, word_pieces, **SETTINGS)
+            prepare(str(corpus_file), output, word_pieces, PrepareSettings(**SETTINGS))
     assert tree(tmp_path) == before
 
 
@@ -287,7 +292,12 @@ def test_bad_text_leaves_no_trace(
     (tmp_path / name).write_text(content.replace("line 41", str(tmp_path)))
     before = tree(tmp_path)
     with pytest.raises(UserError, match=message):
-        prepare(str(tmp_path / name), tmp_path / "deep" / "output", word_pieces, **SETTINGS)
+        prepare(
+            str(tmp_path / name),
+            tmp_path / "deep" / "output",
+            word_pieces,
+            PrepareSettings(**SETTINGS),
+        )
     assert tree(tmp_path) == before
 
 
@@ -317,14 +327,14 @@ def test_a_share_that_fails_leaves_the_others_their_settings(
 
     def fail(*_: object, **__: object) -> None:
         monkeypatch.setattr(preparation, "make_parts", made)
-        prepare(*given, **SETTINGS, shard_index=1, shard_count=2)
+        prepare(*given, PrepareSettings(**SETTINGS, shard_index=1, shard_count=2))
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(preparation, "make_parts", fail)
     with pytest.raises(UserError, match="No space left"):
-        prepare(*given, **SETTINGS, shard_index=0, shard_count=2)
-    assert prepare(*given, **SETTINGS, shard_index=0, shard_count=2) is not None
-    prepare(str(corpus_file), tmp_path / "alone", word_pieces, **SETTINGS)
+        prepare(*given, PrepareSettings(**SETTINGS, shard_index=0, shard_count=2))
+    assert prepare(*given, PrepareSettings(**SETTINGS, shard_index=0, shard_count=2)) is not None
+    prepare(str(corpus_file), tmp_path / "alone", word_pieces, PrepareSettings(**SETTINGS))
     assert tree(output) == tree(tmp_path / "alone")
 
 
@@ -332,7 +342,12 @@ def test_bad_text_keeps_what_an_earlier_run_made(
     corpus_file: Path, word_pieces, tmp_path: Path, monkeypatch
 ):
     output = tmp_path / "output"
-    prepare(str(corpus_file), output, word_pieces, **SETTINGS, shard_index=0, shard_count=2)
+    prepare(
+        str(corpus_file),
+        output,
+        word_pieces,
+        PrepareSettings(**SETTINGS, shard_index=0, shard_count=2),
+    )
     before = tree(tmp_path)
     read = corpus_file.__class__.open
 
@@ -343,7 +358,12 @@ def test_bad_text_keeps_what_an_earlier_run_made(
 
     monkeypatch.setattr(corpus_file.__class__, "open", broken)
     with pytest.raises(UserError, match="the disk is gone"):
-        prepare(str(corpus_file), output, word_pieces, **SETTINGS, shard_index=1, shard_count=2)
+        prepare(
+            str(corpus_file),
+            output,
+            word_pieces,
+            PrepareSettings(**SETTINGS, shard_index=1, shard_count=2),
+        )
     assert tree(tmp_path) == before
 
 
@@ -363,32 +383,54 @@ def test_settings_that_cannot_be(
 ):
     before = tree(tmp_path)
     with pytest.raises(error, match=message):
-        prepare(str(corpus_file), tmp_path / "output", word_pieces, **(SETTINGS | change))
+        prepare(
+            str(corpus_file),
+            tmp_path / "output",
+            word_pieces,
+            PrepareSettings(**(SETTINGS | change)),
+        )
     assert tree(tmp_path) == before
 
 
 def test_text_that_is_all_held_out_has_no_rows_to_train_on(
     corpus_file: Path, word_pieces, tmp_path: Path
 ):
-    made = prepare(str(corpus_file), tmp_path / "o", word_pieces, **(SETTINGS | {"heldout": 1.0}))
+    made = prepare(
+        str(corpus_file),
+        tmp_path / "o",
+        word_pieces,
+        PrepareSettings(**(SETTINGS | {"heldout": 1.0})),
+    )
     assert made is not None
     assert (made.splits["train"].rows, made.splits["train"].documents) == (0, 0)
     assert made.splits["validation"].rows > 0
     (tmp_path / "short.txt").write_text("a few words\n")
     with pytest.raises(UserError, match="no held-out sequence of 12"):
-        prepare(str(tmp_path / "short.txt"), tmp_path / "p", word_pieces, heldout=1.0)
+        prepare(
+            str(tmp_path / "short.txt"), tmp_path / "p", word_pieces, PrepareSettings(heldout=1.0)
+        )
 
 
 def test_invalid_utf8_is_counted_and_reported(word_pieces, tmp_path: Path, capsys):
     line = b"the value of the argument \xff is returned by the function that is called\n"
     (tmp_path / "a.txt").write_bytes(line * 30)
-    found = prepare(str(tmp_path / "a.txt"), tmp_path / "o", word_pieces, heldout=0.0, length=64)
+    found = prepare(
+        str(tmp_path / "a.txt"),
+        tmp_path / "o",
+        word_pieces,
+        PrepareSettings(heldout=0.0, length=64),
+    )
     assert found.invalid_utf8 == 30
     assert "replaced 30 invalid" in capsys.readouterr().out
 
 
 def test_nothing_held_out_opens_too(corpus_file: Path, word_pieces, tmp_path: Path):
-    prepare(str(corpus_file), tmp_path / "o", word_pieces, **(SETTINGS | {"heldout": 0.0}))
+    prepare(
+        str(corpus_file),
+        tmp_path / "o",
+        word_pieces,
+        PrepareSettings(**(SETTINGS | {"heldout": 0.0})),
+    )
     assert len(datasets.load_from_disk(str(tmp_path / "o" / "validation"))) == 0
     assert store.open_split(tmp_path / "o", "validation").rows == 0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distil_jax.data import manifest, store
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
 from distil_jax.storage.bucket import Bucket
 
@@ -29,7 +29,7 @@ def here(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def local(corpus_file: Path, word_pieces, tmp_path: Path) -> Path:
-    prepare(str(corpus_file), tmp_path / "local", word_pieces, **SETTINGS)
+    prepare(str(corpus_file), tmp_path / "local", word_pieces, PrepareSettings(**SETTINGS))
     return tmp_path / "local"
 
 
@@ -51,28 +51,35 @@ def test_two_processes_write_what_one_writes_into_a_folder(
     for index, done in ((1, False), (0, True)):
         made = prepare(
             str(corpus_file), f"{bucket}/rows", word_pieces,
-            **SETTINGS, shard_index=index, shard_count=2,
+            PrepareSettings(**SETTINGS, shard_index=index, shard_count=2),
         )  # fmt: skip
         assert (made is not None) == done
     assert there(f"{bucket}/rows") == here(local)
-    prepare(str(corpus_file), f"{bucket}/rows", word_pieces, **SETTINGS)
+    prepare(str(corpus_file), f"{bucket}/rows", word_pieces, PrepareSettings(**SETTINGS))
     assert f"{bucket}/rows is already prepared" in capsys.readouterr().out
 
 
 def test_bad_text_leaves_no_trace(bucket: str, word_pieces, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "many words "}\n{"text": 1}\n')
     with pytest.raises(UserError, match="line 2"):
-        prepare(str(tmp_path / "a.jsonl"), f"{bucket}/rows", word_pieces, **SETTINGS)
+        prepare(
+            str(tmp_path / "a.jsonl"), f"{bucket}/rows", word_pieces, PrepareSettings(**SETTINGS)
+        )
     assert there(bucket) == {}
 
 
 def test_something_else_is_left_alone(bucket: str, corpus_file: Path, word_pieces) -> None:
     Bucket(bucket).write("mine/thesis.txt", b"mine")
     with pytest.raises(UserError, match=f"{bucket}/mine holds something else"):
-        prepare(str(corpus_file), f"{bucket}/mine", word_pieces, **SETTINGS)
-    prepare(str(corpus_file), f"{bucket}/rows", word_pieces, **SETTINGS)
+        prepare(str(corpus_file), f"{bucket}/mine", word_pieces, PrepareSettings(**SETTINGS))
+    prepare(str(corpus_file), f"{bucket}/rows", word_pieces, PrepareSettings(**SETTINGS))
     with pytest.raises(UserError, match="prepared with other settings: length 64, now 32"):
-        prepare(str(corpus_file), f"{bucket}/rows", word_pieces, **SETTINGS | {"length": 32})
+        prepare(
+            str(corpus_file),
+            f"{bucket}/rows",
+            word_pieces,
+            PrepareSettings(**SETTINGS | {"length": 32}),
+        )
 
 
 def test_batches_are_those_of_the_folder_and_only_shards_that_are_read_are_copied(
@@ -137,12 +144,12 @@ def test_text_in_a_bucket_gives_the_rows_of_the_same_text_here(
     for path in (corpus_file, tmp_path / "more.jsonl"):
         Bucket(f"{bucket}/text").upload(path, path.name)
     named = f"{bucket}/{name.replace('BUCKET', bucket)}"
-    prepare(named, tmp_path / "from bucket", word_pieces, **SETTINGS)
+    prepare(named, tmp_path / "from bucket", word_pieces, PrepareSettings(**SETTINGS))
     both = [str(corpus_file), str(tmp_path / "more.jsonl")]
-    prepare(both, tmp_path / "from here", word_pieces, **SETTINGS)
+    prepare(both, tmp_path / "from here", word_pieces, PrepareSettings(**SETTINGS))
     assert here(tmp_path / "from bucket") == here(tmp_path / "from here")
 
 
 def test_text_that_is_not_in_the_bucket(bucket: str, word_pieces, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"input {bucket}/none matches no text file"):
-        prepare(f"{bucket}/none", tmp_path / "rows", word_pieces, **SETTINGS)
+        prepare(f"{bucket}/none", tmp_path / "rows", word_pieces, PrepareSettings(**SETTINGS))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from distil_jax.data import store
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
 
 
@@ -13,7 +13,7 @@ from distil_jax.errors import UserError
 def folder(corpus_file: Path, word_pieces, tmp_path: Path) -> Path:
     prepare(
         str(corpus_file), tmp_path / "p", word_pieces,
-        document="block", heldout=0.1, length=64, part_bytes=4000,
+        PrepareSettings(document="block", heldout=0.1, length=64, part_bytes=4000),
     )  # fmt: skip
     return tmp_path / "p"
 

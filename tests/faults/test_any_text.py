@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from distil_jax import tokenizer
 from distil_jax.data import store
-from distil_jax.data.preparation import prepare
+from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
 
 EXAMPLES = int(os.environ.get("DISTIL_JAX_FUZZ", "25"))
@@ -74,7 +74,10 @@ def check(name: str, content: bytes, folder: Path, letters, document: str = "lin
     output = folder / "rows"
     try:
         made = prepare(
-            str(folder / name), output, letters, document=document, heldout=0.3, length=32
+            str(folder / name),
+            output,
+            letters,
+            PrepareSettings(document=document, heldout=0.3, length=32),
         )
     except UserError:
         assert [path.name for path in folder.iterdir()] == [name]
