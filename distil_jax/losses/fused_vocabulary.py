@@ -8,7 +8,7 @@ losses share the logits.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -28,14 +28,14 @@ class Decoder(NamedTuple):
 
 
 class LogitChunk(NamedTuple):
-    """Some tokens with their logits, float32; `teacher` is None where no term needs one.
+    """Some tokens with their logits [chunk, vocabulary], float32.
 
-    `labels` are token ids, -100 where nothing is to be predicted; `mask` is not 0 where what
-    compares with the teacher counts.
+    `teacher()` forms the teacher's when a term first asks for them. `labels` are token ids, -100
+    where nothing is to be predicted; `mask` is not 0 where what compares with the teacher counts.
     """
 
     student: Float[Array, "chunk vocabulary"]
-    teacher: Float[Array, "chunk vocabulary"] | None
+    teacher: Callable[[], Float[Array, "chunk vocabulary"]]
     labels: Int[Array, " chunk"]
     mask: Shaped[Array, " chunk"]
     temperature: Float[Array, ""]
@@ -127,9 +127,15 @@ def _measure(
     terms: Terms, student: Decoder, targets: _Targets, scales: _Scales, dtype: DTypeLike
 ) -> tuple[dict[str, WeightedSum], Array]:
     """One chunk's sums and the gradient of its share of the loss with respect to its logits."""
+
+    @cache
+    def teacher_logits() -> Array:
+        assert targets.teacher is not None, "a term compares with a teacher that is not there"
+        return _logits(targets.teacher, dtype)
+
     seen = LogitChunk(
         _logits(student, dtype),
-        None if targets.teacher is None else _logits(targets.teacher, dtype),
+        teacher_logits,
         targets.labels,
         targets.mask,
         scales.temperature,
@@ -164,6 +170,9 @@ def _scan(
     with_gradient: bool,
 ) -> tuple[dict[str, WeightedSum], Decoder | None]:
     """The sums over all chunks and, if asked for, the gradient of the loss (float32)."""
+    # Carried with the last term first: of two orders the one for which XLA's buffers on a CPU hold
+    # one chunk of logits less (jax 0.10.2, scanned layers).
+    names = tuple(name for name, _ in reversed(terms))
 
     def one(carry: tuple, xs: tuple) -> tuple[tuple, Array | None]:
         sums, table, bias = carry
@@ -174,7 +183,7 @@ def _scan(
         more, gradient = _measure(
             terms, student._replace(hidden=hidden), _Targets(teacher, labels, mask), scales, dtype
         )
-        sums = jax.tree.map(jnp.add, sums, more)
+        sums = tuple(total + more[name] for name, total in zip(names, sums, strict=True))
         if not with_gradient:
             return (sums, table, bias), None
         table = table + _matmul(gradient, hidden, (0, 0), dtype)
@@ -182,11 +191,12 @@ def _scan(
         return (sums, table, bias), _matmul(gradient, student.table, (1, 0), dtype)
 
     start = (
-        {name: WeightedSum.zero() for name, _ in terms},
+        (WeightedSum.zero(),) * len(names),
         jnp.zeros(student.table.shape if with_gradient else (), jnp.float32),
         jnp.zeros(student.bias.shape if with_gradient else (), jnp.float32),
     )
-    (sums, table, bias), hidden = jax.lax.scan(one, start, _chunks(chunk, student, targets))
+    (carried, table, bias), hidden = jax.lax.scan(one, start, _chunks(chunk, student, targets))
+    sums = dict(zip(names, carried, strict=True))
     if hidden is None:
         return sums, None
     return sums, Decoder(hidden.reshape(student.hidden.shape), table, bias)

@@ -28,10 +28,9 @@ class VocabularyMeans:
 
 def soft_target_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`soft_target` of a chunk, and its gradient T (student - teacher) by the student's logits."""
-    assert seen.teacher is not None
-    temperature = seen.temperature
+    teacher, temperature = seen.teacher(), seen.temperature
     student_log = jax.nn.log_softmax(seen.student / temperature)
-    teacher_log = jax.nn.log_softmax(seen.teacher / temperature)
+    teacher_log = jax.nn.log_softmax(teacher / temperature)
     teacher_share = jnp.exp(teacher_log)
     divergence = jnp.sum(teacher_share * (teacher_log - student_log), axis=-1)
     gradient = temperature * (jnp.exp(student_log) - teacher_share)
@@ -52,9 +51,9 @@ def masked_lm_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
 
 def logit_mse_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`logit_mse` of a chunk, and its gradient by the student's logits."""
-    assert seen.teacher is not None
-    gradient = 2.0 * (seen.student - seen.teacher)
-    total = logit_mse(seen.student, seen.teacher, seen.mask)
+    teacher = seen.teacher()
+    gradient = 2.0 * (seen.student - teacher)
+    total = logit_mse(seen.student, teacher, seen.mask)
     return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
 
 

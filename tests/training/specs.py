@@ -25,6 +25,7 @@ def step_spec(
     student: EncoderConfig,
     teacher: EncoderConfig | None,
     loss: Loss,
+    /,
     *,
     dtype: str = "float32",
     scan: bool = False,
