@@ -1,4 +1,4 @@
-"""Sources of targets that are not in the package: stored hidden states, and two teachers at once."""
+"""Sources of targets that are not in the package: stored states, and two teachers at once."""
 
 from dataclasses import dataclass, replace
 from typing import Any
