@@ -47,10 +47,15 @@ Term = Callable[[LogitChunk], tuple[WeightedSum, Float[Array, "chunk vocabulary"
 Terms = tuple[tuple[str, Term], ...]
 
 
-class _Targets(NamedTuple):
+class Targets(NamedTuple):
+    """What the student is compared with; a teacher of None where no term needs one.
+
+    `labels` and `mask` as in `LogitChunk`, for all tokens.
+    """
+
     teacher: Decoder | None
-    labels: Int[Array, " tokens"]
-    mask: Shaped[Array, " tokens"]
+    labels: Int[Array, "*tokens"]
+    mask: Shaped[Array, "*tokens"]
 
 
 class _Scales(NamedTuple):
@@ -60,9 +65,7 @@ class _Scales(NamedTuple):
 
 def fused_vocabulary_losses(
     student: Decoder,
-    teacher: Decoder | None,
-    labels: Int[Array, "*tokens"],
-    mask: Shaped[Array, "*tokens"],
+    targets: Targets,
     terms: Mapping[str, Term],
     scales: Mapping[str, float | Float[Array, ""]],
     *,
@@ -83,6 +86,7 @@ def fused_vocabulary_losses(
       The scalar loss, differentiable with respect to the student's three arrays (the teacher, the
       scales and the temperature are constants), and the sums, not differentiable.
     """
+    teacher, labels, mask = targets
     tokens = labels.size
     chunk = min(chunk, tokens)
     padding = -tokens % chunk
@@ -91,7 +95,7 @@ def fused_vocabulary_losses(
         flat = array.reshape(tokens, *array.shape[labels.ndim :])
         return jnp.pad(flat, ((0, padding),) + ((0, 0),) * (flat.ndim - 1), constant_values=fill)
 
-    targets = _Targets(
+    padded = Targets(
         None if teacher is None else teacher._replace(hidden=rows(teacher.hidden)),
         rows(labels, IGNORE),
         rows(mask),
@@ -105,7 +109,7 @@ def fused_vocabulary_losses(
         jnp.dtype(matmul_dtype),
         tuple(terms.items()),
         student._replace(hidden=rows(student.hidden)),
-        jax.lax.stop_gradient(targets),
+        jax.lax.stop_gradient(padded),
         jax.lax.stop_gradient(constants),
     )
 
@@ -124,7 +128,7 @@ def _logits(side: Decoder, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"]
 
 
 def _measure(
-    terms: Terms, student: Decoder, targets: _Targets, scales: _Scales, dtype: DTypeLike
+    terms: Terms, student: Decoder, targets: Targets, scales: _Scales, dtype: DTypeLike
 ) -> tuple[dict[str, WeightedSum], Array]:
     """One chunk's sums and the gradient of its share of the loss with respect to its logits."""
 
@@ -150,7 +154,7 @@ def _measure(
 
 
 def _chunks(
-    chunk: int, student: Decoder, targets: _Targets
+    chunk: int, student: Decoder, targets: Targets
 ) -> tuple[Array, Array | None, Array, Array]:
     def split(array: Array) -> Array:
         return array.reshape(-1, chunk, *array.shape[1:])
@@ -164,7 +168,7 @@ def _scan(
     dtype: DTypeLike,
     terms: Terms,
     student: Decoder,
-    targets: _Targets,
+    targets: Targets,
     scales: _Scales,
     *,
     with_gradient: bool,
@@ -181,7 +185,7 @@ def _scan(
             None if targets.teacher is None else targets.teacher._replace(hidden=teacher_hidden)
         )
         more, gradient = _measure(
-            terms, student._replace(hidden=hidden), _Targets(teacher, labels, mask), scales, dtype
+            terms, student._replace(hidden=hidden), Targets(teacher, labels, mask), scales, dtype
         )
         sums = tuple(total + more[name] for name, total in zip(names, sums, strict=True))
         if not with_gradient:
@@ -213,7 +217,7 @@ def _losses(
     dtype: DTypeLike,
     terms: Terms,
     student: Decoder,
-    targets: _Targets,
+    targets: Targets,
     scales: _Scales,
 ) -> tuple[Array, dict[str, WeightedSum]]:
     sums, _ = _scan(chunk, dtype, terms, student, targets, scales, with_gradient=False)
@@ -225,7 +229,7 @@ def _forward(
     dtype: DTypeLike,
     terms: Terms,
     student: Decoder,
-    targets: _Targets,
+    targets: Targets,
     scales: _Scales,
 ) -> tuple[tuple[Array, dict[str, WeightedSum]], Decoder]:
     sums, gradient = _scan(chunk, dtype, terms, student, targets, scales, with_gradient=True)

@@ -10,7 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, Shaped
 
-from distil_jax.losses.fused_vocabulary import Decoder, LogitChunk, Term, fused_vocabulary_losses
+from distil_jax.losses.fused_vocabulary import (
+    Decoder,
+    LogitChunk,
+    Targets,
+    Term,
+    fused_vocabulary_losses,
+)
 from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE
 from distil_jax.losses.weighted_sum import WeightedSum
@@ -108,9 +114,7 @@ def vocabulary_losses(
             terms["logit_mse"] = logit_mse_term
     loss, sums = fused_vocabulary_losses(
         Decoder(student_hidden, student_table, student_bias),
-        teacher,
-        labels,
-        mask,
+        Targets(teacher, labels, mask),
         terms,
         {name: scale for name, scale in scales.items() if scale is not None},
         temperature=temperature,

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from distil_jax import losses
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
-from distil_jax.losses.fused_vocabulary import Decoder, fused_vocabulary_losses
+from distil_jax.losses.fused_vocabulary import Decoder, Targets, fused_vocabulary_losses
 from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Request
 from distil_jax.objectives.objective import Inputs, Objective, Outputs
@@ -79,9 +79,7 @@ def _vocabulary_losses(
     ordered = sorted(objectives, key=lambda one: one.needs_teacher)
     return fused_vocabulary_losses(
         decoder(inputs.student),
-        decoder(inputs.teacher) if compared else None,
-        labels,
-        mask,
+        Targets(decoder(inputs.teacher) if compared else None, labels, mask),
         {one.name: one.vocabulary.fused for one in ordered if one.vocabulary is not None},
         scales,
         temperature=inputs.temperature,
