@@ -156,7 +156,7 @@ def test_until_ends_early_and_jobs_run_side_by_side(study, study_table, tmp_path
     assert "benchmark" not in programs.commands
 
 
-def test_what_was_not_done_is_told_and_the_rest_is_done(
+def test_what_was_not_done_is_reported_and_the_rest_is_done(
     study, study_table, tmp_path, monkeypatch, capsys
 ):
     programs = Accepted()
