@@ -61,7 +61,7 @@ KEYS = (
         "student.keep_token_types",
         False,
         "Copy the teacher's table of token types instead, and fold nothing: the student is then a "
-        "smaller BERT rather than a DistilBERT, and can tell the two texts of a pair apart.",
+        "smaller BERT rather than a DistilBERT, and distinguishes the two texts of a pair.",
     ),
     Key("student.copy_head", True, "Copy the teacher's MLM transform as well as its decoder."),
     Key(
@@ -145,7 +145,7 @@ KEYS = (
     Key(
         "data.validation",
         "",
-        "A prepared folder, or text, all of it then held out; empty: the held-out share of train.",
+        "A prepared folder, or text, all of it for validation; empty: the held-out share of train.",
         free=True,
     ),
     Key(

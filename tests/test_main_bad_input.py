@@ -103,6 +103,8 @@ def fails(
         (["--config.total_steps=1.5"], ["config.total_steps", "1.5", "int"]),
         (["--config.loss.temperature=warm"], ["config.loss.temperature", "warm", "float"]),
         (["--config.log.tensorboard=perhaps"], ["config.log.tensorboard", "perhaps", "bool"]),
+        (["--config.optimizer.name=adam"], ["config.optimizer.name='adam'", "adamw, lion"]),
+        (["--config.optimizer.schedule=step"], ["config.optimizer.schedule", "linear, cosine"]),
         (["--config.parallel.mode=tpu"], ["config.parallel.mode", "tpu", "jit", "pmap"]),
         (["--config.loss.temperature=0"], ["config.loss.temperature=0", "above 0"]),
         (["--config.loss.cosine=nan"], ["config.loss.cosine", "nan", "finite"]),

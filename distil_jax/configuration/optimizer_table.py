@@ -18,7 +18,7 @@ class OptimizerEntry:
         weight decay, the rate and the sign after it, alike for all, so that the update is
         proportional to the rate. A gradient of 0 at all steps must give 0: it is frozen.
       by_layer: whether it takes statistics over a whole array: layers that are stacked in one
-        array are then taken apart for it.
+        array are then separated for it.
     """
 
     direction: Callable[[float, float, float], Any]

@@ -25,7 +25,7 @@ def _point(part: str) -> tuple[float, float]:
     try:
         return float(share), float(value)
     except ValueError:
-        told = "" if colon else " (there is no colon)"
+        missing = "" if colon else " (there is no colon)"
         raise UsageError(
-            f"{part.strip()!r}{told} is no SHARE:VALUE pair; write for example 0:4, 0.5:2, 1:1"
+            f"{part.strip()!r}{missing} is no SHARE:VALUE pair; write for example 0:4, 0.5:2, 1:1"
         ) from None

@@ -29,7 +29,7 @@ DIGESTS = {
 }
 ROWS = ("data", "held_out")
 NEWER = ("start", "held_out")
-"""What checkpoints of earlier versions do not tell."""
+"""What checkpoints of earlier versions do not hold."""
 
 FILE = "config.json"
 MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
@@ -70,15 +70,15 @@ def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -
     differs = difference(compared, current, ignore=free)
     if differs and not difference(compared, current, ignore=always_free + batch):
         raise UserError(
-            f"{workdir} holds checkpoints of another batch: {'; '.join(map(_told, differs))}; use "
+            f"{workdir} holds checkpoints of another batch: {'; '.join(map(_named, differs))}; use "
             "the batch they were made with, go on with "
             "--config.checkpoint.allow_batch_change=True, or use another --workdir"
         )
     if differs:
-        # The model follows from the config: it is told only where the config does not explain it.
-        told = [line for line in differs if not line.startswith("model.")] or differs
+        # The model follows from the config: it is named only where the config does not explain it.
+        named = [line for line in differs if not line.startswith("model.")] or differs
         raise UserError(
-            f"{workdir} holds checkpoints of another config: {'; '.join(map(_told, told))}; "
+            f"{workdir} holds checkpoints of another config: {'; '.join(map(_named, named))}; "
             "use the config they were made with, or another --workdir"
         )
 
@@ -135,7 +135,7 @@ def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:
     return None not in lengths and lengths[0] != lengths[1]
 
 
-def _told(line: str) -> str:
+def _named(line: str) -> str:
     return DIGESTS.get(line.partition(" ")[0], line.removeprefix("run."))
 
 

@@ -61,9 +61,9 @@ def by_layer(inner: optax.GradientTransformation) -> optax.GradientTransformatio
         return _laid_out_as(params, inner.init(unstack(params)))
 
     def update(updates: optax.Updates, state: Any, params: Any = None) -> tuple[Any, Any]:
-        apart = unstack(updates)
+        gradients = unstack(updates)
         # Gradients for parameters: of those only shapes are looked at, and the type is float32.
-        changed, after = inner.update(apart, unstack(state), apart)
+        changed, after = inner.update(gradients, unstack(state), gradients)
         return _laid_out_as(updates, changed), _laid_out_as(updates, after)
 
     return optax.GradientTransformation(init, update)

@@ -96,7 +96,7 @@ def test_an_objective_that_is_not_registered_here_keeps_its_weight() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"seed": "7"}, r"config\.seed='7' must be of type int"),
         ({"seed": True}, r"config\.seed=True must be of type int"),
@@ -124,8 +124,8 @@ def test_an_objective_that_is_not_registered_here_keeps_its_weight() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_told(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         from_mapping(mapping(**changes))
 
 

@@ -37,7 +37,7 @@ def test_only_what_is_known_yet_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "told"),
+    ("current", "message"),
     [
         (changed(seed=1), "w holds checkpoints of another config: seed was 0 and is 1; use"),
         ({**SAVED, "teacher": "xyz"}, "config: the teacher's weights differ; use"),
@@ -46,8 +46,8 @@ def test_only_what_is_known_yet_is_compared() -> None:
         ({**changed(seed=1), "model": {"layers": 3}}, "config: seed was 0 and is 1; use"),
     ],
 )
-def test_what_differs_is_told(current: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_differs_is_named(current: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         identity.check(Path("w"), SAVED, current)
 
 

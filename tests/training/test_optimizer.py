@@ -106,8 +106,8 @@ TARGET = jax.tree.map(
 
 
 def distance(params: Any, freeze: str = "none") -> jax.Array:
-    apart = jax.tree.map(jnp.subtract, stack(stop_frozen_gradients(freeze, params)), TARGET)
-    return optax.tree.norm(apart, squared=True)
+    left = jax.tree.map(jnp.subtract, stack(stop_frozen_gradients(freeze, params)), TARGET)
+    return optax.tree.norm(left, squared=True)
 
 
 def steps(tx: Any, state: tuple[Any, Any], count: int, freeze: str = "none") -> tuple[Any, Any]:
