@@ -14,7 +14,6 @@ first. `scores` is `evaluate` of each, with the float32 export as its teacher.
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def make(flags: argparse.Namespace) -> None:
     if flags.model != "shapes":
         export_all(load(flags.model), flags, QUANTISATIONS, "")
         return
-    small = replace(BERT_BASE, model_type="distilbert", layers=6, token_types=0)
+    small = models.student_shape(BERT_BASE, 6)
     export_all(random_model(BERT_BASE, "classification"), flags, ("none",), "BERT-base ")
     export_all(random_model(small, "classification"), flags, QUANTISATIONS, "DistilBERT ")
     export_all(random_model(small, "masked_lm"), flags, ("none", "int8"), "masked LM ")

@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from transformers import AutoModel
 
-from distil_jax.models import EncoderConfig, initialize
+from distil_jax.models import initialize
 from distil_jax.pretrained import Pretrained, load, save
+from distil_jax.pretrained.families import make_config
 from distil_jax.profiling import sentences
 from distil_jax.profiling.inference import forward, padded_rows, token_ids
 
 SENTENCES, ROUNDS = 20, 5
-SHAPE = EncoderConfig(
+SHAPE = make_config(
     model_type="distilbert",
     vocabulary=30522,
     hidden_size=768,

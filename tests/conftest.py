@@ -92,13 +92,14 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import jax
 
     from distil_jax import models, pretrained
+    from distil_jax.pretrained.families import make_config
     from distil_jax.tokenizer.wordpiece import bert_tokenizer
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = [*string.ascii_lowercase, *string.digits, ".", ","]
     pieces = [*special, *characters, *(f"##{character}" for character in characters), *WORDS]
     tokenizer = bert_tokenizer({piece: i for i, piece in enumerate(pieces)}, lowercase=True)
-    config = models.EncoderConfig(
+    config = make_config(
         model_type="bert",
         vocabulary=len(pieces),
         hidden_size=32,

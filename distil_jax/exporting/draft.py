@@ -44,6 +44,6 @@ def check_head(model: Pretrained, source: str) -> None:
     """Refuse a model without a head."""
     if model.head is None:
         raise UserError(
-            f"{source} has no masked-LM, sentence-classification or span head; "
+            f"{source} has no masked-LM, sentence-classification or question-answering head; "
             "export a model with one of them"
         )

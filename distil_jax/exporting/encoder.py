@@ -1,6 +1,6 @@
 """The nodes of the encoder: embeddings, attention, feed-forward blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,9 @@ import numpy as np
 from distil_jax.exporting.graph import Graph
 from distil_jax.exporting.table import Table
 from distil_jax.models import EncoderConfig
+from distil_jax.models.segments import MASK_VALUE
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
-UNSEEN = -1e9
 
 
 def input_names(config: EncoderConfig) -> tuple[str, ...]:
@@ -21,35 +21,78 @@ def input_names(config: EncoderConfig) -> tuple[str, ...]:
 def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Table) -> str:
     """Final hidden states [batch, length, hidden_size]; `encoder` holds stacked layers."""
     hidden = _embedded(graph, config, encoder["embeddings"], table)
-    bias = _attention_bias(graph)
+    windows = config.block.windows or (0,) * config.layers
+    biases = {window: _attention_bias(graph, config, window) for window in sorted({*windows})}
     for number in range(config.layers):
-        own = _layer_of(encoder["layers"], number)
-        hidden = _layer(graph, config, own, hidden, bias, f"layer_{number}")
-    return hidden
+        params = _layer_of(encoder["layers"], number)
+        hidden = _layer(graph, config, params, hidden, biases[windows[number]], number)
+    if config.block.norm == "post":
+        return hidden
+    return graph.norm(hidden, encoder["final_norm"], "final_norm", config.norm_epsilon)
 
 
 def _embedded(graph: Graph, config: EncoderConfig, params: Any, table: Table) -> str:
     """Positions count from the row's beginning: padding belongs behind the text."""
-    places = np.asarray(params["positions"])[config.position_offset :]
+    positions = np.asarray(params["positions"])[config.position_offset :]
     if config.token_types == 1:
-        places = places + np.asarray(params["token_types"])[0]
-    stored = graph.weight("positions", places)
+        positions = positions + np.asarray(params["token_types"])[0]
+    stored = graph.weight("positions", positions)
     shape = graph.node("Shape", IDS, name="length", start=1, end=2)
-    place = graph.node("Slice", stored, graph.whole(0), shape, name="own_positions")
+    added = graph.node("Slice", stored, graph.whole(0), shape, name="position_embeddings")
     if config.token_types > 1:
         types = graph.weight("token_types", params["token_types"])
-        own = graph.node("Gather", types, TYPES, name="own_token_types", axis=0)
-        place = graph.node("Add", place, own, name="places")
-    tokens = table.look_up(graph, IDS, "own_tokens")
-    embedded = graph.node("Add", tokens, place, name="embedded")
-    return graph.norm(embedded, params["norm"], "embeddings", config.norm_epsilon)
+        types = graph.node("Gather", types, TYPES, name="token_type_embeddings", axis=0)
+        added = graph.node("Add", added, types, name="added")
+    tokens = table.look_up(graph, IDS, "token_embeddings")
+    embedded = graph.node("Add", tokens, added, name="embedded")
+    if config.block.embedding_norm:
+        embedded = graph.norm(embedded, params["norm"], "embeddings", config.norm_epsilon)
+    if config.embedding_size:
+        embedded = graph.dense(embedded, params["projection"], "projection")
+    return embedded
 
 
-def _attention_bias(graph: Graph) -> str:
-    """[batch, 1, 1, length]: 0 at tokens, a large negative number at padding."""
-    seen = graph.node("Cast", MASK, name="seen", to=9)
-    bias = graph.node("Where", seen, graph.real(0.0), graph.real(UNSEEN), name="flat_bias")
-    return graph.node("Unsqueeze", bias, graph.whole(1, 2), name="bias")
+def _attention_bias(graph: Graph, config: EncoderConfig, window: int) -> str:
+    """0 at keys that may be seen, a large negative number elsewhere.
+
+    [batch, 1, 1, length], or [batch, 1, length, length] where it depends on the query, too.
+    """
+    name = f"bias_{window}" if window else "bias"
+    seen = graph.node("Cast", MASK, name=f"{name}/seen", to=9)
+    bias = graph.node("Where", seen, graph.real(0.0), graph.real(MASK_VALUE), name=f"{name}/flat")
+    allowed = _allowed(graph, config, window, name)
+    if not allowed:
+        return graph.node("Unsqueeze", bias, graph.whole(1, 2), name=name)
+    padding = graph.node("Unsqueeze", bias, graph.whole(1, 2), name=f"{name}/padding")
+    pattern = allowed[0]
+    for other in allowed[1:]:
+        pattern = graph.node("And", pattern, other, name=f"{name}/both")
+    values = (graph.real(0.0), graph.real(MASK_VALUE))
+    pairs = graph.node("Where", pattern, *values, name=f"{name}/pairs")
+    return graph.node("Add", padding, pairs, name=name)
+
+
+def _allowed(graph: Graph, config: EncoderConfig, window: int, name: str) -> list[str]:
+    """Conditions [query, key] on the distance of two tokens; none where any distance will do."""
+    if not (config.block.causal or window):
+        return []
+    shape = graph.node("Shape", IDS, name=f"{name}/length", start=1, end=2)
+    bounds = [
+        graph.node("Squeeze", value, name=f"{name}/{end}")
+        for end, value in (("first", graph.whole(0)), ("last", shape), ("step", graph.whole(1)))
+    ]
+    index = graph.node("Range", *bounds, name=f"{name}/index")
+    query = graph.node("Unsqueeze", index, graph.whole(1), name=f"{name}/query")
+    key = graph.node("Unsqueeze", index, graph.whole(0), name=f"{name}/key")
+    distance = graph.node("Sub", query, key, name=f"{name}/distance")
+    conditions = []
+    if config.block.causal:
+        zero = graph.whole(0)
+        conditions.append(graph.node("GreaterOrEqual", distance, zero, name=f"{name}/past"))
+    if window:
+        far = graph.node("Abs", distance, name=f"{name}/far")
+        conditions.append(graph.node("LessOrEqual", far, graph.whole(window), name=f"{name}/near"))
+    return conditions
 
 
 def _layer_of(layers: Mapping[str, Any], number: int) -> Any:
@@ -60,23 +103,43 @@ def _layer_of(layers: Mapping[str, Any], number: int) -> Any:
 
 
 def _layer(
-    graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, name: str
+    graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, number: int
 ) -> str:
-    epsilon = config.norm_epsilon
-    mixed = _attention(graph, config, params["attention"], hidden, bias, f"{name}/attention")
-    summed = graph.node("Add", hidden, mixed, name=f"{name}/attention/residual")
-    hidden = graph.norm(summed, params["attention_norm"], f"{name}/attention_norm", epsilon)
-    inner = graph.dense(hidden, params["mlp_in"], f"{name}/inner")
+    block, epsilon, name = config.block, config.norm_epsilon, f"layer_{number}"
+
+    def norm(value: str, which: str) -> str:
+        if number == 0 and which == "attention_norm" and not block.first_norm:
+            return value
+        return graph.norm(value, params[which], f"{name}/{which}", epsilon)
+
+    def residual(value: str, which: str, branch: Callable[[str], str], total: str) -> str:
+        if block.norm == "pre":
+            return graph.node("Add", value, branch(norm(value, which)), name=total)
+        return norm(graph.node("Add", value, branch(value), name=total), which)
+
+    def attend(value: str) -> str:
+        return _attention(graph, config, params["attention"], value, bias, f"{name}/attention")
+
+    def feed_forward(value: str) -> str:
+        return _feed_forward(graph, config, params, value, name)
+
+    hidden = residual(hidden, "attention_norm", attend, f"{name}/attention/residual")
+    return residual(hidden, "mlp_norm", feed_forward, f"{name}/residual")
+
+
+def _feed_forward(graph: Graph, config: EncoderConfig, params: Any, hidden: str, name: str) -> str:
+    inner = graph.dense(hidden, params["mlp_in"], f"{name}/mlp_in")
     active = graph.activation(inner, config.activation, f"{name}/active")
-    outer = graph.dense(active, params["mlp_out"], f"{name}/outer")
-    summed = graph.node("Add", hidden, outer, name=f"{name}/residual")
-    return graph.norm(summed, params["mlp_norm"], f"{name}/norm", epsilon)
+    if config.block.gated:
+        gate = graph.dense(hidden, params["mlp_gate"], f"{name}/mlp_gate")
+        active = graph.node("Mul", active, gate, name=f"{name}/gated")
+    return graph.dense(active, params["mlp_out"], f"{name}/mlp_out")
 
 
 def _attention(
     graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, name: str
 ) -> str:
-    """Query, key and value are one product; the kernel's query part holds 1 / sqrt(head size)."""
+    """Query, key and value are one matmul; the query's part holds 1 / sqrt(head size)."""
     together = graph.dense(hidden, _together(config, params), f"{name}/projected")
     query, key, value = graph.split(
         together, [f"{name}/{part}" for part in ("query", "key", "value")], axis=-1
@@ -98,7 +161,7 @@ def _together(config: EncoderConfig, params: Any) -> dict[str, np.ndarray]:
     factors = {"query": scale, "key": np.float32(1), "value": np.float32(1)}
     return {
         kind: np.concatenate([params[part][kind] * by for part, by in factors.items()], axis=-1)
-        for kind in ("kernel", "bias")
+        for kind in params["query"]
     }
 
 

@@ -80,19 +80,22 @@ class Graph:
         )
 
     def dense(self, value: str, params: Any, name: str) -> str:
-        """The value times a kernel [in, out], plus a bias."""
+        """The value times a kernel [in, out], plus a bias if there is one."""
         kernel = self.weight(f"{name}/kernel", params["kernel"])
+        if "bias" not in params:
+            return self.node("MatMul", value, kernel, name=name)
         product = self.node("MatMul", value, kernel, name=f"{name}/product")
         bias = self.weight(f"{name}/bias", params["bias"])
         return self.node("Add", product, bias, name=name)
 
     def norm(self, value: str, params: Any, name: str, epsilon: float) -> str:
-        """LayerNorm over the last axis."""
-        scale = self.weight(f"{name}/scale", params["scale"])
-        bias = self.weight(f"{name}/bias", params["bias"])
-        return self.node(
-            "LayerNormalization", value, scale, bias, name=name, axis=-1, epsilon=epsilon
-        )
+        """LayerNorm over the last axis, with or without a bias."""
+        affine = [
+            self.weight(f"{name}/{part}", params[part])
+            for part in ("scale", "bias")
+            if part in params
+        ]
+        return self.node("LayerNormalization", value, *affine, name=name, axis=-1, epsilon=epsilon)
 
     def activation(self, value: str, kind: str, name: str) -> str:
         """The function that `distil_jax.models.activation` calls `kind`."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FILE = "model.onnx"
 FATAL = 4
+EARLIER_HEADS = {"span": "question_answering"}
+"""Names of heads in files that earlier versions wrote."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     session = _session(file, threads)
     about = session.get_modelmeta().custom_metadata_map
     head = about.get("head")
-    kind = kind_of_head(head)
+    kind = kind_of_head(EARLIER_HEADS.get(str(head), head))
     if kind is None:
         raise UserError(f"{file} does not name its head; export it with distil_jax.export")
     count = 0 if kind.per_token else session.get_outputs()[0].shape[-1]

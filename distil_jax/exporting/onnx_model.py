@@ -38,7 +38,8 @@ def onnx_model(
     """
     if model.head is None:
         raise UserError(
-            "the model has no head; an export needs a masked-LM, classification or span head"
+            "the model has no head; an export needs a masked-LM, classification or "
+            "question-answering head"
         )
     params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
     graph = Graph(weights)
@@ -74,12 +75,11 @@ def _classification(
     first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
     flat = graph.node("Squeeze", first, graph.whole(1), name="head/flat")
     dense = graph.dense(flat, head["dense"], "head/dense")
-    active = "relu" if config.model_type == "distilbert" else "tanh"
-    pooled = graph.activation(dense, active, "head/pooled")
+    pooled = graph.activation(dense, config.head.classifier_activation, "head/pooled")
     graph.dense(pooled, head["classifier"], "logits")
 
 
-def _span(
+def _question_answering(
     graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
 ) -> None:
     both = graph.dense(hidden, head["outputs"], "head/outputs")
@@ -88,7 +88,11 @@ def _span(
         graph.node("Squeeze", end, graph.whole(-1), name=name)
 
 
-HEADS = {"masked_lm": _masked_lm, "classification": _classification, "span": _span}
+HEADS = {
+    "masked_lm": _masked_lm,
+    "classification": _classification,
+    "question_answering": _question_answering,
+}
 
 
 def _proto(graph: Graph, model: Pretrained) -> Any:

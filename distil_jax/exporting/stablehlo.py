@@ -50,7 +50,8 @@ def stablehlo(model: Pretrained) -> bytearray:
     """The serialized program: int32 [batch, length] inputs in the order of `input_names`.
 
     Float32 logits [batch, length, vocabulary] of a masked LM, [batch, labels] of a classification,
-    [batch, length, 2] of a span. Rows are padded behind the text; attention_mask is 1 at tokens.
+    [batch, length, 2] of question answering. Rows are padded behind the text; attention_mask
+    is 1 at tokens.
     """
     names = input_names(model.config)
     symbols = export.symbolic_shape(

@@ -67,9 +67,13 @@ class Attention(nn.Module):
         """Mix the tokens of each segment; `rng` drops attention probabilities."""
         config = self.config
 
+        def dense(name: str) -> Dense:
+            biases = config.block.biases
+            size, spread = config.hidden_size, config.initializer_range
+            return Dense(size, spread, self.dtype, biases, name=name)
+
         def project(name: str) -> Array:
-            dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name=name)
-            return dense(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
+            return dense(name)(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
 
         query, key, value = project("query"), project("key"), project("value")
         output, scores = attend(query, key, value, bias, rng, dropout_rate=config.attention_dropout)
@@ -79,6 +83,4 @@ class Attention(nn.Module):
         offer(self, "values", value)
         offer(self, "attention_scores", scores)
         offer(self, "attention_output", output)
-        return Dense(config.hidden_size, config.initializer_range, self.dtype, name="output")(
-            output
-        )
+        return dense("output")(output)

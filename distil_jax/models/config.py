@@ -1,20 +1,51 @@
 """The configuration of an encoder: the hyperparameters that determine the parameter tree."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distil_jax.errors import UserError
+from distil_jax.models.block import BERT_BLOCK, Block
 
-ROBERTA_TYPES = ("roberta", "xlm-roberta")
-MODEL_TYPES = ("bert", "distilbert", *ROBERTA_TYPES)
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What a family's heads do otherwise than BERT's, whose options are the defaults.
+
+    Attributes:
+      transform_activation: of the masked-LM transform; empty: the layers' own.
+      classifier_activation: between the classifier's two dense maps.
+      classifier_dropout: before the second; None: the encoder's rate.
+      classifier_input_dropout: whether the first token's state is dropped, too.
+      question_answering_dropout: whether the question-answering head drops its input.
+    """
+
+    transform_activation: str = ""
+    classifier_activation: str = "tanh"
+    classifier_dropout: float | None = None
+    classifier_input_dropout: bool = False
+    question_answering_dropout: bool = False
+
+
+BERT_HEADS = HeadOptions()
+
+
+@dataclass(frozen=True)
+class StudentRule:
+    """What a student without token types becomes: a smaller family, if that has the epsilon."""
+
+    model_type: str
+    norm_epsilon: float
+    head: HeadOptions
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """One BERT-family encoder; how it is computed (dtype, scan, ...) is a module attribute instead.
+    """One encoder; how it is computed (dtype, scan, ...) is a module attribute instead.
 
-    `positions` counts usable positions: the table has `positions + position_offset` rows.
-    `token_types` is 0 where there is no token-type table. `tied` says that the decoder of the
-    masked-language-model head is the token table.
+    `pretrained.families.make_config` fills in what a family fixes. `positions` counts usable
+    positions: the table has `positions + position_offset` rows. `token_types` is 0 where there is
+    no token-type table. `embedding_size` is the tables' width where a dense map leads from them to
+    the hidden size, otherwise 0. `tied` says that the decoder of the masked-language-model head is
+    the token table.
     """
 
     model_type: str
@@ -33,19 +64,22 @@ class EncoderConfig:
     initializer_range: float = 0.02
     pad_token: int = 0
     tied: bool = True
+    embedding_size: int = 0
+    block: Block = BERT_BLOCK
+    head: HeadOptions = BERT_HEADS
+    student_rule: StudentRule | None = None
 
     def __post_init__(self) -> None:
         """Refuse a shape that cannot be computed; raises `UserError`."""
-        if self.model_type not in MODEL_TYPES:
-            raise UserError(
-                f"model type {self.model_type!r} is not supported; use one of "
-                f"{', '.join(MODEL_TYPES)}"
-            )
         if self.layers < 1 or self.heads < 1 or self.hidden_size % self.heads:
             raise UserError(
                 f"{self.layers} layers with {self.heads} heads do not fit a hidden size of "
                 f"{self.hidden_size}; "
                 "the hidden size must be a multiple of the heads, and both counts at least 1"
+            )
+        if len(self.block.windows) not in (0, self.layers):
+            raise UserError(
+                f"{len(self.block.windows)} attention windows do not fit {self.layers} layers"
             )
 
     @property
@@ -54,6 +88,22 @@ class EncoderConfig:
         return self.hidden_size // self.heads
 
     @property
+    def table_size(self) -> int:
+        """Width of the embedding tables, and of what the masked-LM decoder multiplies."""
+        return self.embedding_size or self.hidden_size
+
+    @property
     def head_activation(self) -> str:
-        """Activation of the masked-language-model transform; RoBERTa's is always the exact GELU."""
-        return "gelu" if self.model_type in ROBERTA_TYPES else self.activation
+        """Activation of the masked-language-model transform."""
+        return self.head.transform_activation or self.activation
+
+    def student(self, layers: tuple[int, ...], *, keep_token_types: bool) -> "EncoderConfig":
+        """The same with these layers, and without token types or with the same."""
+        config = replace(self, layers=len(layers), block=self.block.of_layers(layers))
+        if keep_token_types:
+            return config
+        config = replace(config, token_types=0)
+        rule = self.student_rule
+        if rule is None or rule.norm_epsilon != self.norm_epsilon:
+            return config
+        return replace(config, model_type=rule.model_type, head=rule.head, student_rule=None)

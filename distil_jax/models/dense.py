@@ -11,14 +11,18 @@ class Dense(nn.Module):
     features: int
     initializer_range: float
     dtype: DTypeLike = jnp.float32
+    use_bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*rows hidden_size"]) -> Float[Array, "*rows features"]:
+    def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows features"]:
         """Map the last axis to `features`."""
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(self.initializer_range), shape)
+        product = x.astype(self.dtype) @ kernel.astype(self.dtype)
+        if not self.use_bias:
+            return product
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return x.astype(self.dtype) @ kernel.astype(self.dtype) + bias.astype(self.dtype)
+        return product + bias.astype(self.dtype)
 
 
 class Norm(nn.Module):
@@ -26,14 +30,16 @@ class Norm(nn.Module):
 
     epsilon: float
     dtype: DTypeLike = jnp.float32
+    use_bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*rows hidden_size"]) -> Float[Array, "*rows hidden_size"]:
+    def __call__(self, x: Float[Array, "*rows features"]) -> Float[Array, "*rows features"]:
         """Normalise each row, then scale and shift it."""
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
-        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
         x = x.astype(jnp.float32)
         centred = x - x.mean(axis=-1, keepdims=True)
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-        normal = centred / jnp.sqrt(variance + self.epsilon)
-        return (normal * scale + bias).astype(self.dtype)
+        scaled = centred / jnp.sqrt(variance + self.epsilon) * scale
+        if self.use_bias:
+            scaled = scaled + self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        return scaled.astype(self.dtype)

@@ -1,4 +1,7 @@
-"""The encoder of BERT, DistilBERT, RoBERTa and XLM-R: embeddings and a stack of layers."""
+"""A transformer encoder: embeddings and a stack of layers."""
+
+import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +10,13 @@ from jaxtyping import Array, DTypeLike, Key
 
 from distil_jax.models.attention import ATTENTION_OUTPUT
 from distil_jax.models.config import EncoderConfig
-from distil_jax.models.dense import Norm
+from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
-from distil_jax.models.layer_loop import ApplyLayer, looped, scanned
+from distil_jax.models.layer_loop import ApplyLayer, PerLayer, looped, scanned
 from distil_jax.models.segments import attention_bias, positions
-from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
+from distil_jax.models.types import Batch, Bias, Hidden, Params, Rematerialise
 
 KEPT = {
     "attention": jax.checkpoint_policies.save_from_both_policies(
@@ -43,26 +46,32 @@ class Embeddings(nn.Module):
 
         def look_up(name: str, rows: int, indices: Array) -> Array:
             initial = nn.initializers.normal(config.initializer_range)
-            table = self.param(name, initial, (rows, config.hidden_size))
+            table = self.param(name, initial, (rows, config.table_size))
             return jnp.take(table, indices, axis=0, mode="clip")
 
         offset = config.position_offset
-        place = look_up("positions", config.positions + offset, positions(batch) + offset)
+        added = look_up("positions", config.positions + offset, positions(batch) + offset)
         if config.token_types:
             token_types = batch.get("token_types", jnp.zeros_like(batch["tokens"]))
-            place = place + look_up("token_types", config.token_types, token_types)
-        embedded = look_up("tokens", config.vocabulary, batch["tokens"]) + place
-        embedded = Norm(config.norm_epsilon, self.dtype, name="norm")(embedded)
-        return dropout(embedded, rng, rate=config.dropout)
+            added = added + look_up("token_types", config.token_types, token_types)
+        embedded = look_up("tokens", config.vocabulary, batch["tokens"]) + added
+        if config.block.embedding_norm:
+            biases = config.block.biases
+            embedded = Norm(config.norm_epsilon, self.dtype, biases, name="norm")(embedded)
+        embedded = dropout(embedded.astype(self.dtype), rng, rate=config.dropout)
+        if not config.embedding_size:
+            return embedded
+        project = Dense(config.hidden_size, config.initializer_range, self.dtype, name="projection")
+        return project(embedded)
 
 
 class Encoder(nn.Module):
     """Embeddings, then the layers: scanned over stacked parameters, or looped over either form.
 
-    `dtype` is what products are computed in; `scan` compiles the layer once (accelerators), the
+    `dtype` is what matmuls are computed in; `scan` compiles the layer once (accelerators), the
     loop runs faster (CPU), most of all over layers that `stacking.unstack` took apart.
     `rematerialise` says what the backward pass computes again instead of keeping it: "attention"
-    the attention scores and all element-wise functions (LayerNorm, GELU), no product with a weight;
+    the attention scores and all element-wise functions (LayerNorm, GELU), no matmul with a weight;
     "layer" everything. Training mode needs the "dropout" key.
     """
 
@@ -76,6 +85,9 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(self.config, self.dtype)
         given = self.get_variable("params", "layers")
         self.layers = self.param("layers", self._initial_layers) if given is None else given
+        if self.config.block.norm == "pre":
+            block, epsilon = self.config.block, self.config.norm_epsilon
+            self.final_norm = Norm(epsilon, self.dtype, block.biases)
 
     def __call__(self, batch: Batch, train: bool = False) -> Hidden:
         """Final hidden states."""
@@ -84,6 +96,7 @@ class Encoder(nn.Module):
     def run(self, batch: Batch, train: bool = False, request: Request = NOTHING) -> Intermediates:
         """Final hidden states and the requested intermediates; nothing else is kept.
 
+        The last hidden state is behind the last LayerNorm, also where layers normalise first.
         Raises `UserError` for a layer that there is not.
         """
         config = self.config
@@ -95,7 +108,11 @@ class Encoder(nn.Module):
             layer_rngs = jax.random.split(layer_rng, config.layers)
         hidden = self.embeddings(batch, rng)
         run = scanned if self.scan else looped
-        values = run(self._layer_function(batch), hidden, self.layers, layer_rngs, request)
+        numbers = jnp.arange(config.layers) if config.block.layers_differ else None
+        apply = self._layer_function(batch)
+        values = run(apply, hidden, self.layers, (layer_rngs, numbers), request)
+        if config.block.norm == "pre":
+            values = dataclasses.replace(values, last=self.final_norm(values.last))
         if 0 in request.hidden_states:
             values.hidden_states[0] = hidden
         if config.layers in request.hidden_states:
@@ -117,16 +134,23 @@ class Encoder(nn.Module):
         bias = jnp.zeros((1, 1, 1, 1))
         layer = Layer(self.config, parent=None)
         rngs = jax.random.split(rng, self.config.layers)
-        return jax.vmap(lambda one: layer.init(one, hidden, bias, mutable="params")["params"])(rngs)
+
+        def initial(rng: Key[Array, ""]) -> Params:
+            return layer.init(rng, hidden, bias, None, 0, mutable="params")["params"]
+
+        return jax.vmap(initial)(rngs)
 
     def _layer_function(self, batch: Batch) -> ApplyLayer:
-        bias = attention_bias(batch["segments"])
+        bias_of_layer = _biases(self.config, batch["segments"])
         layer = Layer(self.config, self.dtype, parent=None)
 
         def apply(
-            hidden: Array, params: Params, rng: Array | None, collections: tuple[str, ...]
+            hidden: Array, params: Params, own: PerLayer, collections: tuple[str, ...]
         ) -> tuple[Array, dict[str, Array]]:
-            hidden, values = layer.apply({"params": params}, hidden, bias, rng, mutable=collections)
+            rng, number = own
+            hidden, values = layer.apply(
+                {"params": params}, hidden, bias_of_layer(number), rng, number, mutable=collections
+            )
             return hidden, {name: jax.tree.leaves(values[name])[0] for name in collections}
 
         if self.rematerialise == "none":
@@ -138,3 +162,15 @@ class Encoder(nn.Module):
             prevent_cse=not self.scan,
             static_argnums=(3,),
         )
+
+
+def _biases(config: EncoderConfig, segments: Array) -> Callable[[Array | None], Bias]:
+    """The attention bias of a layer by its number; computed once for each attention window."""
+    windows = config.block.windows or (0,)
+    distinct = sorted(set(windows))
+    biases = [attention_bias(segments, causal=config.block.causal, window=w) for w in distinct]
+    if len(biases) == 1:
+        return lambda _: biases[0]
+    stacked = jnp.stack(biases)
+    index = jnp.asarray([distinct.index(window) for window in windows])
+    return lambda number: stacked[index[number]]

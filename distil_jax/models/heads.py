@@ -1,22 +1,20 @@
-"""Heads for fine-tuning: classes of a sequence, and the span that answers a question."""
+"""Heads for fine-tuning: classes of a sequence, and the start and end of an answer."""
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Float
 
-from distil_jax.models.config import ROBERTA_TYPES, EncoderConfig
+from distil_jax.models.activation import activation
+from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.encoder import Encoder
 from distil_jax.models.types import Batch, Hidden, Rematerialise
 
-# The dropout rate of DistilBERT's own classifier; the other types take their encoder's.
-DISTILBERT_CLASSIFIER_DROPOUT = 0.2
-
 
 class ClassificationHead(nn.Module):
-    """BERT's pooler and classifier, DistilBERT's pre-classifier, or RoBERTa's two dense maps."""
+    """Two dense maps with an activation between them, as `config.head` specifies."""
 
     config: EncoderConfig
     labels: int
@@ -26,20 +24,20 @@ class ClassificationHead(nn.Module):
     def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch labels"]:
         """Logits from the hidden state of each row's first token, float32."""
         config = self.config
-        distilbert = config.model_type == "distilbert"
-        rate = DISTILBERT_CLASSIFIER_DROPOUT if distilbert else config.dropout
+        head = config.head
+        rate = config.dropout if head.classifier_dropout is None else head.classifier_dropout
         first_rng, last_rng = jax.random.split(self.make_rng("dropout")) if train else (None, None)
         first = hidden[:, 0]
-        if config.model_type in ROBERTA_TYPES:
+        if head.classifier_input_dropout:
             first = dropout(first, first_rng, rate=rate)
         dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name="dense")
-        pooled = (jax.nn.relu if distilbert else jnp.tanh)(dense(first))
+        pooled = activation(head.classifier_activation)(dense(first))
         pooled = dropout(pooled, last_rng, rate=rate)
         classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
         return classifier(pooled).astype(jnp.float32)
 
 
-class SpanHead(nn.Module):
+class QuestionAnsweringHead(nn.Module):
     """One dense map to a start and an end logit."""
 
     config: EncoderConfig
@@ -47,9 +45,9 @@ class SpanHead(nn.Module):
 
     @nn.compact
     def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch length 2"]:
-        """Start and end logits of every token, float32; DistilBERT alone drops its input."""
+        """Start and end logits of every token, float32."""
         config = self.config
-        if train and config.model_type == "distilbert":
+        if train and config.head.question_answering_dropout:
             hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
         outputs = Dense(2, config.initializer_range, self.dtype, name="outputs")
         return outputs(hidden).astype(jnp.float32)
@@ -78,7 +76,7 @@ class SequenceClassification(nn.Module):
 
 
 class QuestionAnswering(nn.Module):
-    """An encoder with a span head; attributes as in `Encoder`."""
+    """An encoder with a question-answering head; attributes as in `Encoder`."""
 
     config: EncoderConfig
     scan: bool = False
@@ -88,7 +86,7 @@ class QuestionAnswering(nn.Module):
     def setup(self) -> None:
         """Declare the encoder and the head."""
         self.encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
-        self.head = SpanHead(self.config, self.dtype)
+        self.head = QuestionAnsweringHead(self.config, self.dtype)
 
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length 2"]:
         """Start and end logits, float32."""

@@ -1,9 +1,11 @@
-"""A transformer layer as in BERT: attention, then a feed-forward block, each with a LayerNorm."""
+"""A transformer layer: attention, then a feed-forward block, each with a LayerNorm and a sum."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, DTypeLike, Key
+from jaxtyping import Array, DTypeLike, Int, Key
 
 from distil_jax.models.activation import activation
 from distil_jax.models.attention import Attention
@@ -14,21 +16,60 @@ from distil_jax.models.types import Bias, Hidden
 
 
 class Layer(nn.Module):
-    """A post-norm layer; with a key, dropout as in Hugging Face's training mode."""
+    """The layer that `config.block` specifies; with a key, dropout as in Hugging Face's training.
+
+    Its maps, in the order of the parameters: attention (query, key, value, output),
+    attention_norm, mlp_in, mlp_gate (if gated), mlp_norm, mlp_out.
+    """
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden, bias: Bias, rng: Key[Array, ""] | None = None) -> Hidden:
-        """Hidden states after the layer, in `dtype`."""
+    def __call__(
+        self,
+        hidden: Hidden,
+        bias: Bias,
+        rng: Key[Array, ""] | None = None,
+        number: Int[Array, ""] | int | None = None,
+    ) -> Hidden:
+        """Hidden states after the layer, in `dtype`; `number` (from 0) where layers differ."""
         config = self.config
         rngs = [None] * 3 if rng is None else list(jax.random.split(rng, 3))
-        mixed = Attention(config, self.dtype, name="attention")(hidden, bias, rngs[0])
-        mixed = dropout(mixed, rngs[1], rate=config.dropout)
-        hidden = Norm(config.norm_epsilon, self.dtype, name="attention_norm")(hidden + mixed)
-        mlp_in = Dense(config.mlp_size, config.initializer_range, self.dtype, name="mlp_in")
-        mlp_out = Dense(config.hidden_size, config.initializer_range, self.dtype, name="mlp_out")
-        output = mlp_out(activation(config.activation)(mlp_in(hidden)))
-        output = dropout(output, rngs[2], rate=config.dropout)
-        return Norm(config.norm_epsilon, self.dtype, name="mlp_norm")(hidden + output)
+        norm = self._norm("attention_norm")
+        attention = Attention(config, self.dtype, name="attention")
+
+        def attention_norm(hidden: Array) -> Array:
+            if config.block.first_norm:
+                return norm(hidden)
+            return jnp.where(number == 0, hidden, norm(hidden))
+
+        def attend(hidden: Array) -> Array:
+            return dropout(attention(hidden, bias, rngs[0]), rngs[1], rate=config.dropout)
+
+        def feed_forward(hidden: Array) -> Array:
+            return dropout(self._feed_forward(hidden), rngs[2], rate=config.dropout)
+
+        hidden = self._residual(attend, attention_norm, hidden)
+        return self._residual(feed_forward, self._norm("mlp_norm"), hidden)
+
+    def _residual(
+        self, branch: Callable[[Array], Array], norm: Callable[[Array], Array], hidden: Hidden
+    ) -> Hidden:
+        if self.config.block.norm == "post":
+            return norm(hidden + branch(hidden))
+        return hidden + branch(norm(hidden))
+
+    def _feed_forward(self, hidden: Hidden) -> Hidden:
+        config = self.config
+        active = activation(config.activation)(self._dense(config.mlp_size, "mlp_in")(hidden))
+        if config.block.gated:
+            active = active * self._dense(config.mlp_size, "mlp_gate")(hidden)
+        return self._dense(config.hidden_size, "mlp_out")(active)
+
+    def _dense(self, features: int, name: str) -> Dense:
+        config = self.config
+        return Dense(features, config.initializer_range, self.dtype, config.block.biases, name=name)
+
+    def _norm(self, name: str) -> Norm:
+        return Norm(self.config.norm_epsilon, self.dtype, self.config.block.biases, name=name)

@@ -1,6 +1,7 @@
 """Running a stack of layers, looped or scanned, and taking the requested intermediates out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +12,24 @@ from distil_jax.models.intermediates import HIDDEN_STATES, Intermediates, Reques
 from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Params
 
-ApplyLayer = Callable[
-    [Array, Params, Array | None, tuple[str, ...]], tuple[Array, dict[str, Array]]
-]
+PerLayer = tuple[Array | None, Any]
+"""Each layer's dropout key (None: no dropout) and number (None: all layers are alike)."""
+ApplyLayer = Callable[[Array, Params, PerLayer, tuple[str, ...]], tuple[Array, dict[str, Array]]]
 
 
 def looped(
     apply: ApplyLayer,
     hidden: Array,
     layers: Params | tuple[Params, ...],
-    rngs: Array | None,
+    own: PerLayer,
     request: Request,
 ) -> Intermediates:
     """One layer after the other, each compiled by itself."""
     taken: dict[str, dict[int, Array]] = {HIDDEN_STATES: {}}
     for index, params in enumerate(unstack({"layers": layers})["layers"]):
         number = index + 1
-        rng = None if rngs is None else rngs[index]
-        hidden, values = apply(hidden, params, rng, request.of_layer(number))
+        mine = jax.tree.map(lambda leaf: leaf[index], own)  # noqa: B023
+        hidden, values = apply(hidden, params, mine, request.of_layer(number))
         for name, value in values.items():
             taken.setdefault(name, {})[number] = value
         if number in request.hidden_states:
@@ -37,7 +38,7 @@ def looped(
 
 
 def scanned(
-    apply: ApplyLayer, hidden: Array, layers: Params, rngs: Array | None, request: Request
+    apply: ApplyLayer, hidden: Array, layers: Params, own: PerLayer, request: Request
 ) -> Intermediates:
     """The layers as one compiled loop, which carries the requested values; see `_slots`."""
     count = len(jax.tree.leaves(layers)[0])
@@ -49,7 +50,7 @@ def scanned(
     slots = {name: _slots(numbers, count) for name, numbers in wanted.items()}
 
     def step(
-        carry: tuple[Array, dict[str, Array]], xs: tuple[Params, Array | None, dict[str, Array]]
+        carry: tuple[Array, dict[str, Array]], xs: tuple[Params, PerLayer, dict[str, Array]]
     ) -> tuple[tuple[Array, dict[str, Array]], None]:
         hidden, taken = carry
         hidden, values = apply(hidden, xs[0], xs[1], collections)
@@ -57,9 +58,9 @@ def scanned(
         update = jax.lax.dynamic_update_index_in_dim
         return (hidden, {n: update(taken[n], values[n], xs[2][n], 0) for n in taken}), None
 
-    shapes = _shapes(apply, hidden, layers, rngs, collections) if wanted else {}
+    shapes = _shapes(apply, hidden, layers, own, collections) if wanted else {}
     empty = {n: jnp.zeros((slots[n].max() + 1, *shapes[n].shape), shapes[n].dtype) for n in wanted}
-    (last, taken), _ = jax.lax.scan(step, (hidden, empty), (layers, rngs, slots))
+    (last, taken), _ = jax.lax.scan(step, (hidden, empty), (layers, own, slots))
     by_layer = {
         name: {number: taken[name][index] for index, number in enumerate(numbers)}
         for name, numbers in wanted.items()
@@ -71,17 +72,17 @@ def _shapes(
     apply: ApplyLayer,
     hidden: Array,
     layers: Params,
-    rngs: Array | None,
+    own: PerLayer,
     collections: tuple[str, ...],
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """What one layer hands out."""
 
-    def first(hidden: Array, layers: Params, rngs: Array | None) -> dict[str, Array]:
-        params, rng = jax.tree.map(lambda leaf: leaf[0], (layers, rngs))
-        after, values = apply(hidden, params, rng, collections)
+    def first(hidden: Array, layers: Params, own: PerLayer) -> dict[str, Array]:
+        params, mine = jax.tree.map(lambda leaf: leaf[0], (layers, own))
+        after, values = apply(hidden, params, mine, collections)
         return {**values, HIDDEN_STATES: after}
 
-    return jax.eval_shape(first, hidden, layers, rngs)
+    return jax.eval_shape(first, hidden, layers, own)
 
 
 def _slots(numbers: tuple[int, ...], count: int) -> np.ndarray:

@@ -33,8 +33,8 @@ class MaskedLMHead(nn.Module):
         initial = nn.initializers.normal(config.initializer_range)
         self.param("bias", nn.initializers.zeros, (config.vocabulary,))
         if not config.tied:
-            self.param("table", initial, (config.vocabulary, config.hidden_size))
-        dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name="dense")
+            self.param("table", initial, (config.vocabulary, config.table_size))
+        dense = Dense(config.table_size, config.initializer_range, self.dtype, name="dense")
         norm = Norm(config.norm_epsilon, self.dtype, name="norm")
         return norm(activation(config.head_activation)(dense(hidden)))
 

@@ -8,10 +8,12 @@ the logarithm of the token frequencies. Training starts from there and bends it 
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from distil_jax.models.regression import activate, dense, fit_dense, normalise
+from distil_jax.models.activation import activation
+from distil_jax.models.regression import fit_dense, normalise
 
 LINEAR = 4.0
 """The transform's bias in standard deviations of its output."""
@@ -42,17 +44,21 @@ def fit_mlm_head(
     shares = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
     left_out = min(COMPARED, len(hidden) // 4)
     fitted = fit_dense(hidden[left_out:], (table[labels] - shares @ table)[left_out:])
-    spread = dense(hidden, fitted).std()
+    spread = _dense(hidden, fitted).std()
     transform = {
         "kernel": fitted["kernel"] / spread,
         "bias": fitted["bias"] / spread + LINEAR,
     }
     bias = np.log(shares)
-    features = activate(function, dense(hidden[:left_out], transform))
+    features = np.asarray(activation(function)(jnp.asarray(_dense(hidden[:left_out], transform))))
     logits = normalise(features, epsilon) @ table.T
     entropies = [_entropy(scale * logits + bias, labels[:left_out]) for scale in SCALES]
     scale = np.full(len(table[0]), SCALES[int(np.argmin(entropies))])
     return {"dense": transform, "norm": {"scale": scale, "bias": 0 * scale}, "bias": bias}
+
+
+def _dense(inputs: np.ndarray, params: Mapping[str, np.ndarray]) -> np.ndarray:
+    return inputs @ params["kernel"] + params["bias"]
 
 
 def _entropy(logits: np.ndarray, labels: np.ndarray) -> float:

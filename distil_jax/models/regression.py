@@ -1,10 +1,7 @@
-"""Dense maps and LayerNorms fitted by least squares, and their plain formulas in numpy."""
+"""Dense maps and LayerNorms fitted by least squares."""
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-
-from distil_jax.models.activation import activation
 
 RIDGE = 1e-4
 """Added to the inputs' covariance, as a share of its mean diagonal."""
@@ -13,15 +10,23 @@ Fitted = dict[str, np.ndarray]
 
 
 def fit_dense(
-    inputs: Float[np.ndarray, "tokens inputs"], outputs: Float[np.ndarray, "tokens outputs"]
+    inputs: Float[np.ndarray, "tokens inputs"],
+    outputs: Float[np.ndarray, "tokens outputs"],
+    *,
+    bias: bool = True,
 ) -> Fitted:
     """Kernel [inputs, outputs] and bias of the affine map nearest to `outputs` in squared error."""
     mean_input, mean_output = inputs.mean(axis=0), outputs.mean(axis=0)
+    if not bias:
+        mean_input, mean_output = 0 * mean_input, 0 * mean_output
     centred = inputs - mean_input
-    own = (centred.T @ centred).astype(np.float64)
-    own += RIDGE * np.trace(own) / len(own) * np.eye(len(own))
+    covariance = (centred.T @ centred).astype(np.float64)
+    size = len(covariance)
+    covariance += RIDGE * np.trace(covariance) / size * np.eye(size)
     shared = centred.T @ (outputs - mean_output)
-    kernel = np.linalg.solve(own, shared).astype(np.float32)
+    kernel = np.linalg.solve(covariance, shared).astype(np.float32)
+    if not bias:
+        return {"kernel": kernel}
     return {"kernel": kernel, "bias": mean_output - mean_input @ kernel}
 
 
@@ -44,20 +49,3 @@ def normalise(
     """Each row with mean 0 and variance 1."""
     centred = rows - rows.mean(axis=-1, keepdims=True)
     return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon)
-
-
-def dense(inputs: Float[np.ndarray, "tokens inputs"], params: Fitted) -> np.ndarray:
-    """inputs @ kernel + bias."""
-    return inputs @ params["kernel"] + params["bias"]
-
-
-def norm(
-    inputs: Float[np.ndarray, "tokens hidden_size"], params: Fitted, epsilon: float
-) -> np.ndarray:
-    """LayerNorm."""
-    return normalise(inputs, epsilon) * params["scale"] + params["bias"]
-
-
-def activate(name: str, inputs: Float[np.ndarray, "tokens hidden_size"]) -> np.ndarray:
-    """The named activation."""
-    return np.asarray(activation(name)(jnp.asarray(inputs)))

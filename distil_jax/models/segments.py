@@ -6,7 +6,8 @@ from jaxtyping import Array, Float, Int
 
 from distil_jax.models.types import Batch
 
-UNSEEN = -1e9
+MASK_VALUE = -1e9
+"""Added to the score of a pair that may not see each other: exactly 0 after a float32 softmax."""
 
 
 def restarting_positions(segments: Int[Array, "batch length"]) -> Int[Array, "batch length"]:
@@ -23,11 +24,19 @@ def positions(batch: Batch) -> Int[Array, "batch length"]:
     return restarting_positions(batch["segments"]) if given is None else given
 
 
-def attention_bias(segments: Int[Array, "batch length"]) -> Float[Array, "batch 1 length length"]:
-    """0 where a query may see a key (one of its own segment), a large negative number elsewhere.
+def attention_bias(
+    segments: Int[Array, "batch length"], *, causal: bool = False, window: int = 0
+) -> Float[Array, "batch 1 length length"]:
+    """0 where a query may see a key (one of its own segment), `MASK_VALUE` elsewhere.
 
-    Padding, segment 0, sees padding alone, so that no row is without a key. The number is large
-    enough for the probability of an unseen key to be exactly 0 in float32.
+    With `causal` it sees no later one, with a `window` at most so many to each side. Padding,
+    segment 0, sees padding alone, so that no row is without a key.
     """
-    same = segments[:, :, None] == segments[:, None, :]
-    return jnp.where(same, 0.0, UNSEEN).astype(jnp.float32)[:, None]
+    seen = segments[:, :, None] == segments[:, None, :]
+    index = jnp.arange(segments.shape[1])
+    distance = index[:, None] - index[None, :]
+    if causal:
+        seen = seen & (distance >= 0)
+    if window:
+        seen = seen & (jnp.abs(distance) <= window)
+    return jnp.where(seen, 0.0, MASK_VALUE).astype(jnp.float32)[:, None]

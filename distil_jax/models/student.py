@@ -1,7 +1,6 @@
 """A student's shape and first weights, derived from its teacher's."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,8 +11,6 @@ from distil_jax.errors import UserError
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.initialize import initialize
 from distil_jax.models.types import Params
-
-DISTILBERT_EPSILON = 1e-12
 
 
 def student_from_teacher(
@@ -36,7 +33,7 @@ def student_from_teacher(
     `UserError` for a layer that the teacher lacks.
     """
     chosen = _checked(layers, config.layers)
-    student_config = student_shape(config, len(chosen), keep_token_types=keep_token_types)
+    student_config = student_shape(config, chosen, keep_token_types=keep_token_types)
     index = jnp.asarray(chosen)
     embeddings = params["encoder"]["embeddings"]
     if not keep_token_types:
@@ -44,6 +41,7 @@ def student_from_teacher(
     student: dict[str, Any] = {
         **params,
         "encoder": {
+            **params["encoder"],
             "embeddings": embeddings,
             "layers": jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], _layers(params)),
         },
@@ -55,18 +53,16 @@ def student_from_teacher(
 
 
 def student_shape(
-    config: EncoderConfig, layers: int, *, keep_token_types: bool = False
+    config: EncoderConfig, layers: int | Sequence[int], *, keep_token_types: bool = False
 ) -> EncoderConfig:
-    """The teacher's configuration with `layers` layers and no token types, or the teacher's.
+    """The teacher's configuration with some of its layers and no token types, or the teacher's.
 
-    Without them BERT becomes DistilBERT, unless its LayerNorm epsilon is one that DistilBERT cannot
-    express.
+    `layers` are their numbers, or how many of the first. Without token types the student may
+    become of another family, by the teacher's `student_rule`: BERT becomes DistilBERT, unless its
+    LayerNorm epsilon is one that DistilBERT cannot express.
     """
-    if keep_token_types:
-        return replace(config, layers=layers)
-    distilbert = config.model_type == "bert" and config.norm_epsilon == DISTILBERT_EPSILON
-    model_type = "distilbert" if distilbert else config.model_type
-    return replace(config, model_type=model_type, layers=layers, token_types=0)
+    numbers = tuple(range(layers)) if isinstance(layers, int) else tuple(layers)
+    return config.student(numbers, keep_token_types=keep_token_types)
 
 
 def _layers(params: Params) -> Params:
@@ -84,7 +80,7 @@ def _checked(layers: Sequence[int], available: int) -> tuple[int, ...]:
 
 
 def _without_token_types(embeddings: Params, fold: bool) -> Params:
-    kept = {name: table for name, table in embeddings.items() if name != "token_types"}
+    remaining = {name: table for name, table in embeddings.items() if name != "token_types"}
     if fold and "token_types" in embeddings:
-        kept["positions"] = jnp.asarray(kept["positions"]) + embeddings["token_types"][0]
-    return kept
+        remaining["positions"] = jnp.asarray(remaining["positions"]) + embeddings["token_types"][0]
+    return remaining

@@ -7,36 +7,21 @@ so every map sees, and makes up for, the errors of those before it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from distil_jax.models.attention import attend
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import Embeddings
-from distil_jax.models.regression import activate, dense, fit_dense, fit_norm, norm
-from distil_jax.models.segments import attention_bias
+from distil_jax.models.initialize import initialize
+from distil_jax.models.layer_record import LayerRecord, Rows, record_layer
+from distil_jax.models.regression import fit_dense, fit_norm, normalise
 from distil_jax.models.selection import choose_blocks, choose_columns
 from distil_jax.models.types import Batch, Params
 
-Layer = Any
-
-
-@dataclass(frozen=True)
-class _States:
-    """What one layer computes of all tokens: [tokens, hidden_size or mlp_size]."""
-
-    before: np.ndarray
-    projected: dict[str, np.ndarray]
-    mixed: np.ndarray
-    summed: np.ndarray
-    between: np.ndarray
-    inner: np.ndarray
-    summed_again: np.ndarray
-    after: np.ndarray
+PROJECTIONS = ("attention/query", "attention/key", "attention/value")
 
 
 def prune_width(
@@ -65,12 +50,16 @@ def prune_width(
     small = replace(config, hidden_size=hidden_size, heads=heads, mlp_size=mlp_size)
     embeddings, hidden = _narrow_embeddings(config, params["embeddings"], batch, dimensions)
     layers = []
+    wide_hidden = None
     for number, wide in enumerate(_run(config, params, batch)):
-        made = _narrow_layer(small, _layer(params, number), wide, hidden, batch, dimensions)
-        hidden = _states(small, made, hidden, batch).after
-        layers.append(made)
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *layers)
-    return small, {"embeddings": embeddings, "layers": stacked}
+        fit = _LayerFit(small, number, wide, hidden, batch, dimensions)
+        layers.append(fit.run(_layer(params, number)))
+        hidden, wide_hidden = fit.record().after, wide.after
+    narrow = {"embeddings": embeddings, "layers": jax.tree.map(lambda *x: np.stack(x), *layers)}
+    if "final_norm" in params:
+        target = _normalised(config, wide_hidden, params["final_norm"])[:, dimensions]
+        narrow["final_norm"] = _without_bias(config, fit_norm(hidden, target, config.norm_epsilon))
+    return small, narrow
 
 
 def _dimensions(
@@ -80,105 +69,108 @@ def _dimensions(
     states, maps = [], []
     for number, wide in enumerate(_run(config, params, batch)):
         layer = _layer(params, number)
-        projections = [layer["attention"][name]["kernel"] for name in ("query", "key", "value")]
-        states += [wide.before, wide.between]
-        maps += [np.concatenate(projections, axis=1), layer["mlp_in"]["kernel"]]
+        kernels = [_map(layer, path)["kernel"] for path in PROJECTIONS]
+        inner = [layer[name]["kernel"] for name in ("mlp_in", "mlp_gate") if name in layer]
+        states += [wide.inputs["attention/query"], wide.inputs["mlp_in"]]
+        maps += [np.concatenate(kernels, axis=1), np.concatenate(inner, axis=1)]
     return choose_columns([*states, wide.after], [*maps, np.eye(config.hidden_size)], hidden_size)
 
 
 def _narrow_embeddings(
     config: EncoderConfig, wide: Any, batch: Batch, dimensions: np.ndarray
 ) -> tuple[Any, np.ndarray]:
-    """The tables' columns, the LayerNorm fitted, and the hidden states they give."""
-    tables = {name: table[:, dimensions] for name, table in wide.items() if name != "norm"}
-    plain = np.ones(len(dimensions), np.float32)
+    """Their last map with the columns of `dimensions`, a LayerNorm fitted; and what they give."""
     small = replace(config, hidden_size=len(dimensions), heads=1)
-    first = {**tables, "norm": {"scale": plain, "bias": 0 * plain}}
-    normal = _embed(small, first, batch)
-    target = _embed(config, wide, batch)[:, dimensions]
-    fitted = fit_norm(normal, target, config.norm_epsilon)
-    return {**tables, "norm": fitted}, norm(normal, fitted, config.norm_epsilon)
+    if config.embedding_size:
+        projection = {name: array[..., dimensions] for name, array in wide["projection"].items()}
+        narrow = {**wide, "projection": projection}
+        return narrow, _embed(small, narrow, batch)
+    narrow = {name: table[:, dimensions] for name, table in wide.items() if name != "norm"}
+    if config.block.embedding_norm:
+        target = _embed(config, wide, batch)[:, dimensions]
+        plain = replace(small, block=replace(config.block, embedding_norm=False))
+        summed = _embed(plain, narrow, batch)
+        narrow["norm"] = _without_bias(config, fit_norm(summed, target, config.norm_epsilon))
+    return narrow, _embed(small, narrow, batch)
 
 
-def _narrow_layer(
-    config: EncoderConfig,
-    layer: Layer,
-    wide: _States,
-    hidden: np.ndarray,
-    batch: Batch,
-    dimensions: np.ndarray,
-) -> Layer:
-    """The maps of one layer, each fitted from what the narrow encoder has at that place."""
-    columns = _head_columns(config, layer, wide, dimensions)
-    attention = {
-        name: fit_dense(hidden, values[:, columns]) for name, values in wide.projected.items()
-    }
-    mixed = _attend(config, attention, hidden, batch)
-    attention["output"] = fit_dense(mixed, wide.summed[:, dimensions] - hidden)
-    summed = hidden + dense(mixed, attention["output"])
-    epsilon = config.norm_epsilon
-    attention_norm = fit_norm(summed, wide.between[:, dimensions], epsilon)
-    between = norm(summed, attention_norm, epsilon)
+class _LayerFit:
+    """The maps of one narrow layer, fitted in the order in which the layer computes them.
 
-    kernel = layer["mlp_out"]["kernel"][:, dimensions]
-    neurons = choose_columns([activate(config.activation, wide.inner)], [kernel], config.mlp_size)
-    inner = fit_dense(between, wide.inner[:, neurons])
-    fed = activate(config.activation, dense(between, inner))
-    outer = fit_dense(fed, wide.summed_again[:, dimensions] - between)
-    summed = between + dense(fed, outer)
-    return {
-        "attention": attention,
-        "attention_norm": attention_norm,
-        "mlp_in": inner,
-        "mlp_out": outer,
-        "mlp_norm": fit_norm(summed, wide.after[:, dimensions], epsilon),
-    }
+    Each is fitted from what the narrow layer, run with the maps fitted so far, hands to it.
+    """
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        number: int,
+        wide: LayerRecord,
+        hidden: np.ndarray,
+        batch: Batch,
+        dimensions: np.ndarray,
+    ) -> None:
+        self.config, self.number, self.wide = config, number, wide
+        self.hidden, self.batch, self.dimensions = hidden, batch, dimensions
+        shapes = jax.eval_shape(lambda: initialize(config, jax.random.key(0)))["encoder"]["layers"]
+        self.params = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], np.float32), shapes)
+
+    def record(self) -> LayerRecord:
+        """The narrow layer's run with the maps that are fitted so far."""
+        return record_layer(self.config, self.params, self.hidden, self.batch, self.number)
+
+    def run(self, layer: Any) -> Any:
+        """All maps, fitted to those of the wide `layer`."""
+        blocks = {"attention_norm": self._fit_attention, "mlp_norm": self._fit_feed_forward}
+        for norm, fit in blocks.items():
+            if self.config.block.norm == "pre":
+                self._fit_norm(norm)
+            fit(layer)
+            if self.config.block.norm == "post":
+                self._fit_norm(norm)
+        return self.params
+
+    def _fit_attention(self, layer: Any) -> None:
+        kernel = layer["attention"]["output"]["kernel"][:, self.dimensions]
+        columns = _head_columns(self.config, kernel, self.wide.inputs["attention/output"])
+        for path in PROJECTIONS:
+            self._fit_dense(path, self.wide.outputs[path][:, columns])
+        total = self.wide.attention_sum(self.config)[:, self.dimensions]
+        self._fit_dense("attention/output", total - self.hidden)
+
+    def _fit_feed_forward(self, layer: Any) -> None:
+        kernel = layer["mlp_out"]["kernel"][:, self.dimensions]
+        active = self.wide.inputs["mlp_out"]
+        neurons = choose_columns([active], [kernel], self.config.mlp_size)
+        for name in ("mlp_in", "mlp_gate"):
+            if name in layer:
+                self._fit_dense(name, self.wide.outputs[name][:, neurons])
+        total = self.wide.mlp_sum(self.config)[:, self.dimensions]
+        self._fit_dense("mlp_out", total - self.record().mlp_residual(self.config))
+
+    def _fit_dense(self, path: str, target: np.ndarray) -> None:
+        fitted = fit_dense(self.record().inputs[path], target, bias=self.config.block.biases)
+        _map(self.params, path).update(fitted)
+
+    def _fit_norm(self, name: str) -> None:
+        target = self.wide.outputs[name][:, self.dimensions]
+        fitted = fit_norm(self.record().inputs[name], target, self.config.norm_epsilon)
+        self.params[name] = _without_bias(self.config, fitted)
 
 
-def _head_columns(
-    config: EncoderConfig, layer: Layer, wide: _States, dimensions: np.ndarray
-) -> np.ndarray:
-    """The columns of the heads that are kept."""
-    blocks = wide.mixed.shape[1] // config.head_size
-    kernel = layer["attention"]["output"]["kernel"][:, dimensions]
-    kept = choose_blocks(wide.mixed, kernel, blocks=blocks, count=config.heads)
-    return np.arange(wide.mixed.shape[1]).reshape(blocks, -1)[kept].ravel()
+def _head_columns(config: EncoderConfig, kernel: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The columns of the heads from which the output projection is restored best."""
+    blocks = outputs.shape[1] // config.head_size
+    chosen = choose_blocks(outputs, kernel, blocks=blocks, count=config.heads)
+    return np.arange(outputs.shape[1]).reshape(blocks, -1)[chosen].ravel()
 
 
-def _run(config: EncoderConfig, params: Params, batch: Batch) -> Iterator[_States]:
-    """The states of each layer in turn; all of them would fill the memory."""
+def _run(config: EncoderConfig, params: Params, batch: Batch) -> Iterator[LayerRecord]:
+    """The record of each layer in turn; all of them would fill the memory."""
     hidden = _embed(config, params["embeddings"], batch)
     for number in range(config.layers):
-        states = _states(config, _layer(params, number), hidden, batch)
-        yield states
-        hidden = states.after
-
-
-def _states(config: EncoderConfig, layer: Layer, hidden: np.ndarray, batch: Batch) -> _States:
-    attention, epsilon = layer["attention"], config.norm_epsilon
-    mixed = _attend(config, attention, hidden, batch)
-    summed = hidden + dense(mixed, attention["output"])
-    between = norm(summed, layer["attention_norm"], epsilon)
-    inner = dense(between, layer["mlp_in"])
-    fed = activate(config.activation, inner)
-    summed_again = between + dense(fed, layer["mlp_out"])
-    projected = {name: dense(hidden, attention[name]) for name in ("query", "key", "value")}
-    after = norm(summed_again, layer["mlp_norm"], epsilon)
-    return _States(hidden, projected, mixed, summed, between, inner, summed_again, after)
-
-
-def _attend(
-    config: EncoderConfig, attention: Layer, hidden: np.ndarray, batch: Batch
-) -> np.ndarray:
-    """What the heads hand to the output projection."""
-    shape = (*batch["tokens"].shape, config.heads, config.head_size)
-    query, key, value = (
-        jnp.asarray(dense(hidden, attention[name]).reshape(shape))
-        for name in ("query", "key", "value")
-    )
-    bias = attention_bias(batch["segments"])
-    mixed, _ = attend(query, key, value, bias, None, dropout_rate=0.0)
-    return np.asarray(mixed).reshape(len(hidden), -1)
+        record = record_layer(config, _layer(params, number), hidden, batch, number)
+        yield record
+        hidden = record.after
 
 
 def _embed(config: EncoderConfig, embeddings: Any, batch: Batch) -> np.ndarray:
@@ -186,5 +178,19 @@ def _embed(config: EncoderConfig, embeddings: Any, batch: Batch) -> np.ndarray:
     return np.asarray(embedded).reshape(-1, config.hidden_size)
 
 
-def _layer(params: Params, number: int) -> Layer:
+def _normalised(config: EncoderConfig, rows: Rows, params: Any) -> Rows:
+    return normalise(rows, config.norm_epsilon) * params["scale"] + params.get("bias", 0.0)
+
+
+def _without_bias(config: EncoderConfig, params: Any) -> Any:
+    return params if config.block.biases else {"scale": params["scale"]}
+
+
+def _map(layer: Any, path: str) -> Any:
+    for name in path.split("/"):
+        layer = layer[name]
+    return layer
+
+
+def _layer(params: Params, number: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[number], params["layers"])

@@ -9,6 +9,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
+from distil_jax.pretrained.families import make_config
 from distil_jax.storage.address import is_url
 from distil_jax.tokenizer import BUILTIN_TEACHER, load, resolve, special_ids
 from distil_jax.training import student as student_rule
@@ -26,13 +27,13 @@ class ModelShapes:
 
 
 def _bert(vocabulary: int, width: int, layers: int, heads: int) -> EncoderConfig:
-    return EncoderConfig(
+    return make_config(
         "bert", vocabulary, width, layers, heads, 4 * width, BERT_POSITIONS, token_types=2
     )
 
 
 def _roberta(kind: str, vocabulary: int, width: int, layers: int, heads: int) -> EncoderConfig:
-    return EncoderConfig(
+    return make_config(
         kind,
         vocabulary,
         width,
@@ -104,7 +105,7 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
         layers = student_rule.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
-    return student_shape(teacher, len(layers), keep_token_types=config.student.keep_token_types)
+    return student_shape(teacher, layers, keep_token_types=config.student.keep_token_types)
 
 
 def _from_nothing(config: Config) -> EncoderConfig:

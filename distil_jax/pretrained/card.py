@@ -8,7 +8,7 @@ from distil_jax.errors import UserError
 PIPELINES = {
     "masked_lm": "fill-mask",
     "classification": "text-classification",
-    "span": "question-answering",
+    "question_answering": "question-answering",
 }
 
 SCORES, COMMAND = "## Scores\n\n", "## Made with\n"

@@ -10,12 +10,12 @@ from distil_jax.models.types import Params
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-Head = Literal["masked_lm", "classification", "span"]
+Head = Literal["masked_lm", "classification", "question_answering"]
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model with its tokenizer: float32 parameters, and the names of the classes it tells apart.
+    """A model with its tokenizer: float32 parameters, and the names of its classes.
 
     `params` has "encoder" and, unless `head` is None, "head"; `labels` is empty without a
     classification head. `tokenizer` may be None when saving a model without one. `problem_type` is

@@ -1,4 +1,4 @@
-"""The pooler of a BERT folder: pretrained with the encoder, and no part of a masked-LM head."""
+"""The pooler of a folder: pretrained with the encoder, and no part of a masked-LM head."""
 
 from pathlib import Path
 
@@ -6,16 +6,18 @@ import jax.numpy as jnp
 
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
+from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.tensors import open_tensors
 
 
 def load_pooler(folder: Path, config: EncoderConfig) -> Params | None:
-    """The dense map that a fresh classification head of a BERT starts from; None without one."""
-    if config.model_type != "bert":
+    """The dense map that a fresh classification head starts from; None without one."""
+    family = family_of(config.model_type)
+    if not family.pooler:
         return None
     tensors = open_tensors(folder)
-    for prefix in ("bert.", ""):
-        names = [f"{prefix}pooler.dense.{kind}" for kind in ("weight", "bias")]
+    for prefix in (f"{family.prefix}.", ""):
+        names = [f"{prefix}{family.pooler}.{kind}" for kind in ("weight", "bias")]
         if all(name in tensors for name in names):
             kernel = tensors.read(names[0], (config.hidden_size, config.hidden_size))
             bias = tensors.read(names[1], (config.hidden_size,))

@@ -13,24 +13,24 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import read_config, read_labels
+from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.tensors import Tensors, open_tensors
-from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights, sizes
-from distil_jax.pretrained.writing import FOLDED_TOKEN_TYPES
+from distil_jax.pretrained.weights import Weight, sizes
 from distil_jax.tokenizer import load as load_tokenizer
 
-HEAD_KINDS: tuple[Head, ...] = ("masked_lm", "classification", "span")
+HEAD_KINDS: tuple[Head, ...] = ("masked_lm", "classification", "question_answering")
 HEAD_NAMES = {
     "masked_lm": "masked-language-model head",
     "classification": "sequence-classification head",
-    "span": "question-answering head",
+    "question_answering": "question-answering head",
 }
 SAME_KERNELS = ("ForTokenClassification", "ForMultipleChoice")
 
 
 def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
-    """Open a BERT, DistilBERT, RoBERTa or XLM-R folder, a hub id, or `builtin:teacher`.
+    """Open the folder of a supported family, a hub id, or `builtin:teacher`.
 
     Parameters come as float32 whatever the folder stores. Raises `UserError` naming the file and
     the tensor or key when something is missing, damaged or unsupported, or when the folder lacks
@@ -63,7 +63,9 @@ def load_weights(
     config = replace(config, tied=_is_tied(config, head, tensors))
     dimensions = sizes(config, count)
     params: dict[str, Any] = {
-        "encoder": _read(encoder_weights(config), config, tensors, dimensions)
+        "encoder": _read(
+            family_of(config.model_type).encoder_weights(config), config, tensors, dimensions
+        )
     }
     if head is not None:
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
@@ -72,8 +74,7 @@ def load_weights(
 
 
 def _weights(config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
-    weights = HEADS[FAMILIES[config.model_type], head]
-    return tuple(weight for weight in weights if weight.path != "table" or not config.tied)
+    return family_of(config.model_type).head_weights(config, head)
 
 
 def _head(
@@ -109,11 +110,12 @@ def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool
     """Whether the decoder is the token table: the same by declaration, and no other one stored."""
     if head != "masked_lm":
         return config.tied
-    table = next(w for w in HEADS[FAMILIES[config.model_type], head] if w.path == "table")
+    family = family_of(config.model_type)
+    table = next(weight for weight in family.heads[head] if weight.path == "table")
     if not config.tied or table.name not in tensors:
         return config.tied
-    tokens = _find(encoder_weights(config)[0], config, tensors)
-    shape = (config.vocabulary, config.hidden_size)
+    tokens = _find(family.encoder[0], config, tensors)
+    shape = (config.vocabulary, config.table_size)
     return tokens in tensors and np.array_equal(
         tensors.read(tokens, shape), tensors.read(table.name, shape)
     )
@@ -121,7 +123,7 @@ def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool
 
 def _find(weight: Weight, config: EncoderConfig, tensors: Tensors, layer: int = 0) -> str:
     """The first of a weight's possible names that the folder has, or the one it should have."""
-    prefix = f"{FAMILIES[config.model_type]}."
+    prefix = f"{family_of(config.model_type).prefix}."
     names = [name.format(layer=layer) for name in (*weight.aliases, weight.name)]
     every = [prefix + name for name in names] + names if weight.prefixed else names
     usual = prefix if any(name.startswith(prefix) for name in tensors.files) else ""
@@ -135,7 +137,7 @@ def _read(
     """Nested parameters, layers stacked; raises `UserError` naming a tensor that is missing."""
     weights = list(weights)
     names = {weight: _names(weight, config, tensors) for weight in weights}
-    missing = [name for found in names.values() for name in found if name not in tensors]
+    missing = [name for listed in names.values() for name in listed if name not in tensors]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
@@ -145,7 +147,7 @@ def _read(
     params: dict[str, Any] = {}
     for weight in weights:
         shape = tuple(dimensions[dimension] for dimension in weight.shape)
-        _place(params, weight.path.split("/"), _stacked(weight, names[weight], shape, tensors))
+        _put(params, weight.path.split("/"), _stacked(weight, names[weight], shape, tensors))
     return params
 
 
@@ -163,7 +165,7 @@ def _stacked(
     return np.stack(turned) if weight.layered else turned[0]
 
 
-def _place(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:
+def _put(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:
     for part in path[:-1]:
         params = params.setdefault(part, {})
     params[path[-1]] = value
@@ -173,7 +175,7 @@ def _without_zero_token_types(config: EncoderConfig, params: Params) -> EncoderC
     """Drop a table that saving added for a class that insists on one, so that round trips close."""
     embeddings = params["encoder"]["embeddings"]
     table = embeddings.get("token_types")
-    written = FOLDED_TOKEN_TYPES.get(config.model_type)
+    written = family_of(config.model_type).zero_token_types
     if table is None or len(table) != written or table.any():
         return config
     del embeddings["token_types"]

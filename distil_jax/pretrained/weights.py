@@ -4,7 +4,6 @@ Loading and saving both read it. A name is without the family's prefix; `{layer}
 tensor that each layer has, and that the parameters stack along a leading axis.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from distil_jax.models import EncoderConfig
@@ -46,17 +45,12 @@ def dense(
     )
 
 
-def norm(path: str, name: str, prefixed: bool = True) -> tuple[Weight, ...]:
+def norm(
+    path: str, name: str, size: str = "hidden_size", prefixed: bool = True
+) -> tuple[Weight, ...]:
     """Scale and bias of a LayerNorm; TensorFlow's names for them were gamma and beta."""
     return tuple(
-        Weight(
-            f"{path}/{ours}",
-            f"{name}.{theirs}",
-            ("hidden_size",),
-            False,
-            (f"{name}.{old}",),
-            prefixed,
-        )
+        Weight(f"{path}/{ours}", f"{name}.{theirs}", (size,), False, (f"{name}.{old}",), prefixed)
         for ours, theirs, old in (("scale", "weight", "gamma"), ("bias", "bias", "beta"))
     )
 
@@ -66,116 +60,18 @@ def decoder(bias: str, decoder: str) -> tuple[Weight, ...]:
     own = f"{decoder}.bias"
     return (
         Weight("bias", bias, ("vocabulary",), False, () if bias == own else (own,), False),
-        Weight("table", f"{decoder}.weight", ("vocabulary", "hidden_size"), prefixed=False),
+        Weight("table", f"{decoder}.weight", ("vocabulary", "table_size"), prefixed=False),
     )
 
 
-FAMILIES = {
-    "bert": "bert",
-    "distilbert": "distilbert",
-    "roberta": "roberta",
-    "xlm-roberta": "roberta",
-}
-
-TOKEN_TYPES = Weight(
-    "embeddings/token_types",
-    "embeddings.token_type_embeddings.weight",
-    ("token_types", "hidden_size"),
-)
-
-EMBEDDINGS = (
-    Weight("embeddings/tokens", "embeddings.word_embeddings.weight", ("vocabulary", "hidden_size")),
-    Weight(
-        "embeddings/positions",
-        "embeddings.position_embeddings.weight",
-        ("position_rows", "hidden_size"),
-    ),
-    *norm("embeddings/norm", "embeddings.LayerNorm"),
-)
-
-BERT_LAYER = (
-    *dense("layers/attention/query", "encoder.layer.{layer}.attention.self.query"),
-    *dense("layers/attention/key", "encoder.layer.{layer}.attention.self.key"),
-    *dense("layers/attention/value", "encoder.layer.{layer}.attention.self.value"),
-    *dense("layers/attention/output", "encoder.layer.{layer}.attention.output.dense"),
-    *norm("layers/attention_norm", "encoder.layer.{layer}.attention.output.LayerNorm"),
-    *dense("layers/mlp_in", "encoder.layer.{layer}.intermediate.dense", outputs="mlp_size"),
-    *dense("layers/mlp_out", "encoder.layer.{layer}.output.dense", inputs="mlp_size"),
-    *norm("layers/mlp_norm", "encoder.layer.{layer}.output.LayerNorm"),
-)
-
-DISTILBERT_LAYER = (
-    *dense("layers/attention/query", "transformer.layer.{layer}.attention.q_lin"),
-    *dense("layers/attention/key", "transformer.layer.{layer}.attention.k_lin"),
-    *dense("layers/attention/value", "transformer.layer.{layer}.attention.v_lin"),
-    *dense("layers/attention/output", "transformer.layer.{layer}.attention.out_lin"),
-    *norm("layers/attention_norm", "transformer.layer.{layer}.sa_layer_norm"),
-    *dense("layers/mlp_in", "transformer.layer.{layer}.ffn.lin1", outputs="mlp_size"),
-    *dense("layers/mlp_out", "transformer.layer.{layer}.ffn.lin2", inputs="mlp_size"),
-    *norm("layers/mlp_norm", "transformer.layer.{layer}.output_layer_norm"),
-)
-
-LAYERS = {"bert": BERT_LAYER, "roberta": BERT_LAYER, "distilbert": DISTILBERT_LAYER}
-
-SPAN = dense("outputs", "qa_outputs", outputs="two", prefixed=False)
-
-HEADS: Mapping[tuple[str, str], tuple[Weight, ...]] = {
-    ("bert", "masked_lm"): (
-        *dense("dense", "cls.predictions.transform.dense", prefixed=False),
-        *norm("norm", "cls.predictions.transform.LayerNorm", prefixed=False),
-        *decoder("cls.predictions.bias", "cls.predictions.decoder"),
-    ),
-    ("distilbert", "masked_lm"): (
-        *dense("dense", "vocab_transform", prefixed=False),
-        *norm("norm", "vocab_layer_norm", prefixed=False),
-        *decoder("vocab_projector.bias", "vocab_projector"),
-    ),
-    ("roberta", "masked_lm"): (
-        *dense("dense", "lm_head.dense", prefixed=False),
-        *norm("norm", "lm_head.layer_norm", prefixed=False),
-        *decoder("lm_head.bias", "lm_head.decoder"),
-    ),
-    ("bert", "classification"): (
-        *dense("dense", "pooler.dense"),
-        *dense("classifier", "classifier", outputs="labels", prefixed=False),
-    ),
-    ("distilbert", "classification"): (
-        *dense("dense", "pre_classifier", prefixed=False),
-        *dense("classifier", "classifier", outputs="labels", prefixed=False),
-    ),
-    ("roberta", "classification"): (
-        *dense("dense", "classifier.dense", prefixed=False),
-        *dense("classifier", "classifier.out_proj", outputs="labels", prefixed=False),
-    ),
-    ("bert", "span"): SPAN,
-    ("distilbert", "span"): SPAN,
-    ("roberta", "span"): SPAN,
-}
-
-ARCHITECTURES = {
-    ("bert", None): "BertModel",
-    ("bert", "masked_lm"): "BertForMaskedLM",
-    ("bert", "classification"): "BertForSequenceClassification",
-    ("bert", "span"): "BertForQuestionAnswering",
-    ("distilbert", None): "DistilBertModel",
-    ("distilbert", "masked_lm"): "DistilBertForMaskedLM",
-    ("distilbert", "classification"): "DistilBertForSequenceClassification",
-    ("distilbert", "span"): "DistilBertForQuestionAnswering",
-    ("roberta", None): "RobertaModel",
-    ("roberta", "masked_lm"): "RobertaForMaskedLM",
-    ("roberta", "classification"): "RobertaForSequenceClassification",
-    ("roberta", "span"): "RobertaForQuestionAnswering",
-    ("xlm-roberta", None): "XLMRobertaModel",
-    ("xlm-roberta", "masked_lm"): "XLMRobertaForMaskedLM",
-    ("xlm-roberta", "classification"): "XLMRobertaForSequenceClassification",
-    ("xlm-roberta", "span"): "XLMRobertaForQuestionAnswering",
-}
-
-
-def encoder_weights(config: EncoderConfig) -> tuple[Weight, ...]:
-    """The encoder's tensors in a folder of the configuration's type."""
-    types = (TOKEN_TYPES,) if config.token_types else ()
-    return (*EMBEDDINGS, *types, *LAYERS[FAMILIES[config.model_type]])
+def embeddings(tokens: str, positions: str, token_types: str, norm_name: str) -> tuple[Weight, ...]:
+    """The tables and their LayerNorm, by their names below the family's prefix."""
+    return (
+        Weight("embeddings/tokens", f"{tokens}.weight", ("vocabulary", "table_size")),
+        Weight("embeddings/positions", f"{positions}.weight", ("position_rows", "table_size")),
+        *norm("embeddings/norm", norm_name, "table_size"),
+        Weight("embeddings/token_types", f"{token_types}.weight", ("token_types", "table_size")),
+    )
 
 
 def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
@@ -184,8 +80,19 @@ def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
         "vocabulary": config.vocabulary,
         "hidden_size": config.hidden_size,
         "mlp_size": config.mlp_size,
+        "table_size": config.table_size,
         "position_rows": config.positions + config.position_offset,
         "token_types": config.token_types,
         "labels": labels,
         "two": 2,
     }
+
+
+def used(weights: tuple[Weight, ...], config: EncoderConfig) -> tuple[Weight, ...]:
+    """Those of a family's encoder that this configuration has parameters for."""
+    return tuple(
+        weight
+        for weight in weights
+        if (config.token_types or weight.path != "embeddings/token_types")
+        and (config.block.biases or not weight.path.endswith("/bias"))
+    )

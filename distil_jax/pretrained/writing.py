@@ -14,19 +14,15 @@ from safetensors.numpy import save_file
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
-from distil_jax.models.config import ROBERTA_TYPES
-from distil_jax.models.student import DISTILBERT_EPSILON
 from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import write_config
+from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.model import Head, Pretrained
-from distil_jax.pretrained.weights import FAMILIES, HEADS, Weight, encoder_weights
+from distil_jax.pretrained.weights import Weight
 from distil_jax.storage.address import is_url
 from distil_jax.storage.atomic import new_folder
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import save as save_tokenizer
-
-# Rows of the all-zero token-type table written for a class that cannot do without one.
-FOLDED_TOKEN_TYPES = {"bert": 2, "roberta": 1, "xlm-roberta": 1}
 
 # What a model folder that may be replaced consists of.
 CONFIG = "config.json"
@@ -76,30 +72,34 @@ def expressible(
     config: EncoderConfig, params: Params, head: Head | None
 ) -> tuple[EncoderConfig, Params]:
     """The configuration and parameters of the nearest model type that can express them."""
-    offset = config.pad_token + 1 if config.model_type in ROBERTA_TYPES else 0
+    family = family_of(config.model_type)
+    offset = family.position_offset(config.pad_token)
     if config.position_offset != offset:
         raise UserError(
             f"a {config.model_type} folder cannot express position_offset {config.position_offset} "
             f"with pad_token {config.pad_token}; it would have to be {offset}"
         )
-    if config.model_type == "distilbert":
-        if config.norm_epsilon == DISTILBERT_EPSILON and not config.token_types:
-            return config, params
+    if any(getattr(config, name) != value for name, value in family.only.items()):
         if head == "classification":
+            fields = " and ".join(f"{name} {getattr(config, name)}" for name in family.only)
+            values = " and ".join(map(str, family.only.values()))
             raise UserError(
-                f"a distilbert classifier with norm_epsilon {config.norm_epsilon} and "
-                f"{config.token_types} token types fits no model type; DistilBERT's are 1e-12 and 0"
+                f"a {config.model_type} classifier with {fields} fits no model type; "
+                f"its own are {values}"
             )
-        config = replace(config, model_type="bert")
-    return _with_token_types(config, params)
+        family = family_of(family.wider)
+        config = replace(config, model_type=family.model_type, **family.constants())
+    return _with_token_types(config, params, family.zero_token_types)
 
 
-def _with_token_types(config: EncoderConfig, params: Params) -> tuple[EncoderConfig, Params]:
-    if config.token_types:
+def _with_token_types(
+    config: EncoderConfig, params: Params, rows: int
+) -> tuple[EncoderConfig, Params]:
+    """With a table of zeros where there is none and the class insists on `rows` of it."""
+    if config.token_types or not rows:
         return config, params
-    rows = FOLDED_TOKEN_TYPES[config.model_type]
     encoder = params["encoder"]
-    table = np.zeros((rows, config.hidden_size), np.float32)
+    table = np.zeros((rows, config.table_size), np.float32)
     embeddings = {**encoder["embeddings"], "token_types": table}
     params = {**params, "encoder": {**encoder, "embeddings": embeddings}}
     return replace(config, token_types=rows), params
@@ -109,12 +109,11 @@ def named_tensors(
     config: EncoderConfig, params: Params, head: Head | None, dtype: DTypeLike = np.float32
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and tensors in the folder's layout, of parameters or of anything shaped like them."""
-    prefix = f"{FAMILIES[config.model_type]}." if head else ""
-    for weight in encoder_weights(config):
+    family = family_of(config.model_type)
+    prefix = f"{family.prefix}." if head else ""
+    for weight in family.encoder_weights(config):
         yield from _named(weight, params["encoder"], prefix, dtype)
-    for weight in HEADS[FAMILIES[config.model_type], head] if head else ():
-        if weight.path == "table" and config.tied:
-            continue
+    for weight in family.head_weights(config, head) if head else ():
         yield from _named(weight, params["head"], prefix, dtype)
         if weight.path == "bias" and not config.tied:
             # An untied decoder has a bias of its own, and transformers asks for both.

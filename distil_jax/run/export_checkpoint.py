@@ -5,9 +5,8 @@ from typing import Literal
 
 from distil_jax.configuration.schema import from_saved
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
-from distil_jax.models.earlier_names import current_fields
 from distil_jax.pretrained import Pretrained, save
+from distil_jax.pretrained.families import saved_config
 from distil_jax.run.student_card import card
 from distil_jax.storage.address import join
 from distil_jax.storage.folder import open_folder
@@ -44,7 +43,7 @@ def export_checkpoint(
                 f"{', '.join(map(str, kept)) or 'none yet'}"
             )
         about = checkpoints.config(chosen)
-        shape, config = EncoderConfig(**current_fields(about["model"])), from_saved(about["run"])
+        shape, config = saved_config(about["model"]), from_saved(about["run"])
         params = checkpoints.restore_part(chosen, "params")
     text = card(
         config,

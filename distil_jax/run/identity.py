@@ -14,8 +14,8 @@ from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
 from distil_jax.models.earlier_names import current_fields, with_earlier_names
+from distil_jax.pretrained.families import saved_config
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
 from distil_jax.storage.atomic import write_text
@@ -106,7 +106,7 @@ def of_today(saved: dict[str, Any], current: dict[str, Any] | None = None) -> di
     if "run" in saved:
         found["run"] = earlier.of_today(saved["run"], current and current.get("run"))
     if "model" in saved:
-        found["model"] = _model_of_today(saved["model"], (current or {}).get("model", {}))
+        found["model"] = _model_of_today(saved["model"])
     return found
 
 
@@ -120,14 +120,10 @@ def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]
     return {key: value for key, value in current.items() if key in saved or key not in NEWER}
 
 
-def _model_of_today(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
-    """A saved `EncoderConfig` under today's names, with the defaults of fields that are newer."""
-    newer = {
-        field.name: field.default
-        for field in dataclasses.fields(EncoderConfig)
-        if field.name in current and field.default is not dataclasses.MISSING
-    }
-    return newer | current_fields(saved)
+def _model_of_today(saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved `EncoderConfig` under today's names, with what its family says of newer fields."""
+    named = current_fields(saved)
+    return dataclasses.asdict(saved_config(saved)) if "model_type" in named else named
 
 
 def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:

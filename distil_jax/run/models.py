@@ -85,7 +85,7 @@ def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params,
     key = jax.random.key(config.seed)
     if config.student.initialize == "random":
         shape = student_shape(
-            teacher.config, len(layers), keep_token_types=config.student.keep_token_types
+            teacher.config, layers, keep_token_types=config.student.keep_token_types
         )
         return shape, initialize(shape, key), ()
     shape, params = student_from_teacher(

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float
 
-MASK_VALUE = -1e9
+from distil_jax.models.segments import MASK_VALUE
 
 
 def entropy(logits: Float[Array, "slots classes"], labels: Array) -> Float[Array, " slots"]:

@@ -12,7 +12,7 @@ from distil_jax import losses
 from distil_jax.errors import UserError
 from distil_jax.losses import WeightedSum
 from distil_jax.models import EncoderConfig, QuestionAnswering
-from distil_jax.models.heads import SpanHead
+from distil_jax.models.heads import QuestionAnsweringHead
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained
 from distil_jax.tasks import files, squad, task_scores
@@ -38,7 +38,7 @@ from distil_jax.tasks.windows import Windows, best_answers, cut, token_spans
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-HEAD: Head = "span"
+HEAD: Head = "question_answering"
 ENDS = ("start", "end")
 STRIDE = 128
 """Of a user's own questions."""
@@ -181,8 +181,8 @@ def _model(config: EncoderConfig, outputs: int) -> QuestionAnswering:
     return QuestionAnswering(config)
 
 
-def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> SpanHead:
-    return SpanHead(config, dtype)
+def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> QuestionAnsweringHead:
+    return QuestionAnsweringHead(config, dtype)
 
 
 QUESTION_ANSWERING = ExampleKind(

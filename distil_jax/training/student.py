@@ -6,6 +6,7 @@ from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, choose_layers
 from distil_jax.objectives import active
+from distil_jax.pretrained.families import make_config
 
 
 def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
@@ -38,7 +39,7 @@ def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
 def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:
     """The shape of a model made from nothing."""
     shape = config.student.architecture
-    return EncoderConfig(
+    return make_config(
         model_type="bert",
         vocabulary=vocabulary,
         hidden_size=shape.hidden_size,

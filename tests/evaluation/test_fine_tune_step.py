@@ -44,7 +44,7 @@ SETTINGS = {
 KINDS = {
     "classification": ("AutoModelForSequenceClassification", "classification", 3),
     "regression": ("AutoModelForSequenceClassification", "classification", 1),
-    "question_answering": ("AutoModelForQuestionAnswering", "span", 2),
+    "question_answering": ("AutoModelForQuestionAnswering", "question_answering", 2),
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from distil_jax import models, tokenizer
 from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.families import make_config
 
 OWN = {
     "bert": {"token_types": 2},
@@ -30,13 +31,13 @@ def make(teacher_folder) -> Callable[..., Pretrained]:
             "heads": 2,
             "mlp_size": 24,
         }
-        config = models.EncoderConfig(
+        config = make_config(
             model_type=model_type, positions=20, **(settings | OWN[model_type] | fields)
         )
         modules = {
             "masked_lm": models.MaskedLM(config),
             "classification": models.SequenceClassification(config, 3),
-            "span": models.QuestionAnswering(config),
+            "question_answering": models.QuestionAnswering(config),
             None: models.MaskedLM(config),
         }
         params = models.initialize_module(modules[head], jax.random.key(0))

@@ -91,7 +91,7 @@ def test_the_card_names_size_speed_machine_and_scores(folders):
     assert 'library_name: "onnx"' in card
 
 
-@pytest.mark.parametrize("head", ["classification", "span"])
+@pytest.mark.parametrize("head", ["classification", "question_answering"])
 def test_other_heads_come_back_with_their_names(make, tmp_path, head):
     export_onnx(make("roberta", head), tmp_path / "out", replace(SETTINGS, quantisation="int8"))
     opened = open_onnx(tmp_path / "out")

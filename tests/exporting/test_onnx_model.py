@@ -20,14 +20,14 @@ def in_jax(model, tokens, mask, types=None):
     module = {
         "masked_lm": models.MaskedLM(model.config),
         "classification": models.SequenceClassification(model.config, len(model.labels)),
-        "span": models.QuestionAnswering(model.config),
+        "question_answering": models.QuestionAnswering(model.config),
     }[model.head]
     batch = {"tokens": jnp.asarray(tokens, jnp.int32), "segments": jnp.asarray(mask, jnp.int32)}
     if types is not None:
         batch["token_types"] = jnp.asarray(types, jnp.int32)
     params = jax.tree.map(jnp.asarray, dict(model.params))
     outputs = np.asarray(module.apply({"params": params}, batch))
-    return (outputs[..., 0], outputs[..., 1]) if model.head == "span" else (outputs,)
+    return (outputs[..., 0], outputs[..., 1]) if model.head == "question_answering" else (outputs,)
 
 
 def in_onnx(proto, tokens, mask, types=None):
@@ -40,7 +40,7 @@ def in_onnx(proto, tokens, mask, types=None):
     return session.run(None, inputs)
 
 
-@pytest.mark.parametrize("head", ["masked_lm", "classification", "span"])
+@pytest.mark.parametrize("head", ["masked_lm", "classification", "question_answering"])
 @pytest.mark.parametrize("model_type", TYPES)
 def test_outputs_are_the_jax_models(make, rows, model_type, head):
     model, (tokens, mask) = make(model_type, head), rows

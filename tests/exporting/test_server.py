@@ -84,8 +84,10 @@ def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, 
 def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(vendor, "libraries", dict)
     settings = OnnxSettings("here", "none", False, (), {}, "command")
-    with pytest.raises(UserError, match="has a span head"):
-        server.about(export_onnx(make("bert", "span"), tmp_path / "span", settings), "")
+    with pytest.raises(UserError, match="has a question_answering head"):
+        server.about(
+            export_onnx(make("bert", "question_answering"), tmp_path / "span", settings), ""
+        )
     with server.server(server.page_files(exported), {}, None, host="127.0.0.1", port=0) as taken:
         port = taken.server_address[1]
         with pytest.raises(SystemExit) as stop:

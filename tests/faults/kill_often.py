@@ -27,6 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from distil_jax.pretrained.families import make_config
+
 REPOSITORY = Path(__file__).parents[2]
 STEPS, CHECKPOINT_STEPS = 60, 10
 TIMING = re.compile("_seconds?$|^(goodput|restarts|lost_steps|device_hours|date)$")
@@ -65,7 +67,7 @@ def prepare(folder: Path) -> None:
     from distil_jax import models, pretrained, tokenizer
 
     known = tokenizer.load("builtin:teacher")
-    shape = models.EncoderConfig(
+    shape = make_config(
         model_type="bert", vocabulary=len(known), hidden_size=32, layers=4, heads=4, mlp_size=64,
         positions=64, token_types=2,
     )  # fmt: skip

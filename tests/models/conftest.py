@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import pytest
 
 from distil_jax import models
+from distil_jax.pretrained.families import make_config
 
 
 @pytest.fixture(scope="session")
 def config() -> models.EncoderConfig:
-    return models.EncoderConfig(
+    return make_config(
         model_type="bert",
         vocabulary=50,
         hidden_size=16,

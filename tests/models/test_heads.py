@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from distil_jax import models
+from distil_jax.pretrained.families import FAMILIES
 
 TYPES = ("bert", "distilbert", "roberta")
 
 
 @pytest.mark.parametrize("model_type", TYPES)
 def test_classes_are_judged_by_the_first_token_alone(config, batch, model_type):
-    config = replace(config, model_type=model_type)
+    config = replace(config, head=FAMILIES[model_type].head)
     model = models.SequenceClassification(config, labels=3)
     params = models.initialize_module(model, jax.random.key(0))
     logits = jax.jit(model.apply)({"params": params}, batch)
@@ -24,7 +25,7 @@ def test_classes_are_judged_by_the_first_token_alone(config, batch, model_type):
 
 @pytest.mark.parametrize("model_type", TYPES)
 def test_heads_drop_out_in_training_where_their_originals_do(config, model_type):
-    config = replace(config, model_type=model_type)
+    config = replace(config, head=FAMILIES[model_type].head)
     hidden = jax.random.normal(jax.random.key(2), (3, 12, config.hidden_size))
 
     def drops(head) -> bool:
@@ -33,7 +34,7 @@ def test_heads_drop_out_in_training_where_their_originals_do(config, model_type)
         return bool((trained != head.apply(variables, hidden)).any())
 
     assert drops(models.heads.ClassificationHead(config, 2))
-    assert drops(models.heads.SpanHead(config)) == (model_type == "distilbert")
+    assert drops(models.heads.QuestionAnsweringHead(config)) == (model_type == "distilbert")
 
 
 def test_span_logits_are_one_dense_map(config, batch):

@@ -82,7 +82,7 @@ def test_an_untied_decoder_is_copied(config):
 def test_the_type_is_the_nearest_that_can_say_it(config):
     assert models.student_shape(config, 2).model_type == "distilbert"
     assert models.student_shape(replace(config, norm_epsilon=1e-5), 2).model_type == "bert"
-    roberta = replace(config, model_type="roberta", pad_token=1, position_offset=2)
+    roberta = replace(config, model_type="roberta", student_rule=None)
     assert models.student_shape(roberta, 2).model_type == "roberta"
 
 

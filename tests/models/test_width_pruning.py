@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from distil_jax.losses import masked_lm
 from distil_jax.models import Encoder, EncoderConfig, MaskedLM, initialize
+from distil_jax.models.block import Block
 from distil_jax.models.mlm_head_fit import fit_mlm_head
 from distil_jax.models.width_pruning import prune_width
 
@@ -73,3 +76,22 @@ def test_a_first_head_knows_more_than_the_frequencies(wide, batch):
     loss = float(masked_lm(logits, batch["tokens"]).value())
     shares = counts / counts.sum()
     assert loss < 0.5 * -np.sum(shares * np.log(shares))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"block": Block("pre", False, True, True, False, False, (0, 3))},
+        {"block": Block(norm="pre", embedding_norm=False, causal=True)},
+        {"embedding_size": 10},
+    ],
+)
+def test_other_blocks_of_the_same_shape_are_the_same_function(wide, batch, options):
+    config = replace(wide[0], **options)
+    params = initialize(config, jax.random.key(0))["encoder"]
+    same, fitted = prune_width(config, params, batch, hidden_size=24, heads=3, mlp_size=40)
+    assert same == config
+    assert jax.tree.map(jnp.shape, fitted) == jax.tree.map(jnp.shape, params)
+    fresh = {**batch, "tokens": batch["tokens"][::-1, ::-1]}
+    error = hidden(config, params, fresh) - hidden(same, fitted, fresh)
+    assert np.square(error).mean() < 1e-3 * np.var(hidden(config, params, fresh))

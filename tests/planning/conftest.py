@@ -7,9 +7,10 @@ import pytest
 
 from distil_jax.configuration import source as config_source
 from distil_jax.configuration.schema import Config
-from distil_jax.models import EncoderConfig, student_shape
+from distil_jax.models import student_shape
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.step_program import StepProgram, step_program
+from distil_jax.pretrained.families import make_config
 from distil_jax.training import parallel
 
 LENGTH = 24  # unlike any width: activations are distinguished from parameters by their shapes
@@ -19,7 +20,7 @@ PRIME_VOCABULARY = 1009
 @pytest.fixture(scope="session")
 def tiny_models() -> ModelShapes:
     """A teacher and a student of two layers each, with a prime vocabulary."""
-    teacher = EncoderConfig(
+    teacher = make_config(
         "bert", PRIME_VOCABULARY, hidden_size=32, layers=2, heads=4, mlp_size=64, positions=64
     )
     return ModelShapes(teacher, student_shape(teacher, 2))

@@ -7,10 +7,11 @@ import pytest
 from distil_jax.configuration import source as config_source
 from distil_jax.models import EncoderConfig
 from distil_jax.planning.flops import config_flops, encoder_flops, training_flops
+from distil_jax.pretrained.families import make_config
 
 
 def shape(layers: int) -> EncoderConfig:
-    return EncoderConfig(
+    return make_config(
         model_type="bert",
         vocabulary=30522,
         hidden_size=768,

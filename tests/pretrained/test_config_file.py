@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
 from distil_jax.pretrained.config_file import read_config, read_labels, write_config
+from distil_jax.pretrained.families import make_config
 
 TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
 
@@ -34,7 +34,7 @@ def test_absent_keys_mean_transformers_defaults(tmp_path, model_type):
 
 @given(
     st.builds(
-        EncoderConfig,
+        make_config,
         model_type=st.just("bert"),
         vocabulary=st.integers(1, 10**6),
         hidden_size=st.just(64),

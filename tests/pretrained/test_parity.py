@@ -83,7 +83,7 @@ def test_span(hugging_face, rows, tmp_path, model_type):
 
     def apply(loaded, batch):
         config, params, head, _ = loaded
-        assert head == "span"
+        assert head == "question_answering"
         module = models.QuestionAnswering(config, scan=True)
         return jax.jit(module.apply)({"params": params}, batch)
 

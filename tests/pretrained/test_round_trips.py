@@ -11,25 +11,24 @@ from hypothesis import strategies as st
 
 from distil_jax import models
 from distil_jax.models.activation import ACTIVATIONS
-from distil_jax.models.config import ROBERTA_TYPES
 from distil_jax.pretrained import Pretrained, load_weights, save
+from distil_jax.pretrained.families import FAMILIES, make_config
 from distil_jax.pretrained.writing import expressible, named_tensors
 
 MODULES = {
     "masked_lm": models.MaskedLM,
     "classification": lambda config: models.SequenceClassification(config, labels=3),
-    "span": models.QuestionAnswering,
+    "question_answering": models.QuestionAnswering,
 }
 
 
 @st.composite
 def configurations(draw: st.DrawFn) -> models.EncoderConfig:
-    model_type = draw(st.sampled_from(sorted(models.config.MODEL_TYPES)))
+    model_type = draw(st.sampled_from(sorted(FAMILIES)))
     heads = draw(st.integers(1, 3))
     vocabulary = draw(st.integers(7, 40))
     pad = draw(st.integers(0, 6))
-    roberta = model_type in ROBERTA_TYPES
-    return models.EncoderConfig(
+    return make_config(
         model_type=model_type,
         vocabulary=vocabulary,
         hidden_size=heads * draw(st.integers(1, 5)),
@@ -37,7 +36,7 @@ def configurations(draw: st.DrawFn) -> models.EncoderConfig:
         heads=heads,
         mlp_size=draw(st.integers(1, 9)),
         positions=draw(st.integers(1, 12)),
-        position_offset=pad + 1 if roberta else 0,
+        position_offset=FAMILIES[model_type].position_offset(pad),
         token_types=0 if model_type == "distilbert" else draw(st.integers(1, 3)),
         activation=draw(st.sampled_from(sorted(ACTIVATIONS))),
         norm_epsilon=1e-12 if model_type == "distilbert" else draw(st.sampled_from([1e-5, 1e-12])),

@@ -4,9 +4,10 @@ import jax
 import pytest
 
 from distil_jax import models
-from distil_jax.pretrained.weights import FAMILIES, HEADS, encoder_weights, sizes
+from distil_jax.pretrained.families import FAMILIES, make_config
+from distil_jax.pretrained.weights import sizes
 
-CONFIG = models.EncoderConfig(
+CONFIG = make_config(
     model_type="bert",
     vocabulary=11,
     hidden_size=4,
@@ -20,7 +21,7 @@ CONFIG = models.EncoderConfig(
 MODULES = {
     "masked_lm": models.MaskedLM,
     "classification": lambda config: models.SequenceClassification(config, labels=5),
-    "span": models.QuestionAnswering,
+    "question_answering": models.QuestionAnswering,
 }
 
 
@@ -28,7 +29,8 @@ MODULES = {
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_the_table_names_every_parameter_with_its_shape(model_type, head):
     """The modules are the judge: no parameter is left out, none is invented."""
-    config = replace(CONFIG, model_type=model_type)
+    family = FAMILIES[model_type]
+    config = replace(CONFIG, model_type=model_type, **family.constants())
     params = models.initialize_module(MODULES[head](config), jax.random.key(0))
     actual = {
         "/".join(part.key for part in path): leaf.shape
@@ -37,8 +39,8 @@ def test_the_table_names_every_parameter_with_its_shape(model_type, head):
     dimensions = sizes(config, labels=5)
     named = {}
     for part, weights in (
-        ("encoder", encoder_weights(config)),
-        ("head", HEADS[FAMILIES[model_type], head]),
+        ("encoder", family.encoder_weights(config)),
+        ("head", family.head_weights(config, head)),
     ):
         for weight in weights:
             shape = tuple(dimensions[dimension] for dimension in weight.shape)

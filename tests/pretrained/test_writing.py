@@ -17,7 +17,7 @@ TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
 AUTO = {
     "masked_lm": "AutoModelForMaskedLM",
     "classification": "AutoModelForSequenceClassification",
-    "span": "AutoModelForQuestionAnswering",
+    "question_answering": "AutoModelForQuestionAnswering",
 }
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from distil_jax.configuration import source as config_source
-from distil_jax.models import EncoderConfig, student_shape
+from distil_jax.models import student_shape
 from distil_jax.planning.flops import config_flops
+from distil_jax.pretrained.families import make_config
 from distil_jax.run import resource_usage
 from distil_jax.run.data_cursor import START, DataCursor
 
 LENGTH = 32
-TEACHER = EncoderConfig(
+TEACHER = make_config(
     "bert", vocabulary=97, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=64
 )
 

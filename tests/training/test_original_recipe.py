@@ -14,8 +14,9 @@ from distil_jax import pretrained
 from distil_jax.configuration.source import read
 from distil_jax.data.masking import Masking
 from distil_jax.losses import IGNORE
-from distil_jax.models import EncoderConfig, initialize, student_from_teacher
+from distil_jax.models import initialize, student_from_teacher
 from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.families import make_config
 from distil_jax.pretrained.writing import named_tensors
 from distil_jax.training.step import (
     Constants,
@@ -26,7 +27,7 @@ from distil_jax.training.step import (
 
 from .specs import step_spec
 
-SHAPE = EncoderConfig(
+SHAPE = make_config(
     model_type="bert", vocabulary=211, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=40,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.2,
 )  # fmt: skip

@@ -16,6 +16,7 @@ from distil_jax.configuration.source import read
 from distil_jax.data import packing
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM, initialize, student_from_teacher
+from distil_jax.pretrained.families import make_config
 from distil_jax.training.step import (
     Constants,
     accumulate,
@@ -27,7 +28,7 @@ from distil_jax.training.step import (
 from .specs import MASKING, step_spec
 
 LENGTH = 24
-BERT = EncoderConfig(
+BERT = make_config(
     model_type="bert", vocabulary=97, hidden_size=16, layers=3, heads=2, mlp_size=32,
     positions=LENGTH,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,

@@ -13,7 +13,8 @@ from distil_jax.configuration.loss import Loss
 from distil_jax.configuration.schema import Optimizer
 from distil_jax.configuration.source import read
 from distil_jax.losses import WeightedSum
-from distil_jax.models import EncoderConfig, initialize, student_from_teacher
+from distil_jax.models import initialize, student_from_teacher
+from distil_jax.pretrained.families import make_config
 from distil_jax.training import optimizer, step, weights
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
@@ -29,7 +30,7 @@ from distil_jax.training.step import (
 
 from .specs import model, step_spec
 
-SHAPE = EncoderConfig(
+SHAPE = make_config(
     model_type="bert", vocabulary=97, hidden_size=16, layers=4, heads=2, mlp_size=32, positions=32,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.3,
 )  # fmt: skip

@@ -11,7 +11,8 @@ import pytest
 from distil_jax import losses
 from distil_jax.configuration.loss import Loss
 from distil_jax.configuration.source import read
-from distil_jax.models import EncoderConfig, initialize, student_from_teacher
+from distil_jax.models import initialize, student_from_teacher
+from distil_jax.pretrained.families import make_config
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Constants, StepSpec, mask_batch
 from distil_jax.training.targets import NoTargets
@@ -19,7 +20,7 @@ from distil_jax.training.validation import VALIDATION_SEED, validator
 
 from .specs import step_spec
 
-SHAPE = EncoderConfig(
+SHAPE = make_config(
     model_type="bert", vocabulary=97, hidden_size=16, layers=2, heads=2, mlp_size=32, positions=32,
     initializer_range=0.3,
 )  # fmt: skip

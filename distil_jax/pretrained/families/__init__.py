@@ -1,0 +1,47 @@
+"""The families of encoders whose folders are read and written: one file each, and their table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.models.block import Block
+from distil_jax.models.config import HeadOptions, StudentRule
+from distil_jax.models.earlier_names import current_fields
+from distil_jax.pretrained.families import bert, distilbert, roberta, xlm_roberta
+from distil_jax.pretrained.families.family import Family
+
+FAMILIES: dict[str, Family] = {
+    family.model_type: family
+    for family in (bert.FAMILY, distilbert.FAMILY, roberta.FAMILY, xlm_roberta.FAMILY)
+}
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a model type; raises `UserError` naming those that are supported."""
+    if model_type not in FAMILIES:
+        raise UserError(
+            f"model type {model_type!r} is not supported; use one of {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[model_type]
+
+
+def make_config(model_type: str, *sizes: int, **fields: Any) -> EncoderConfig:
+    """An `EncoderConfig` with what the family decides: blocks, heads, student rule.
+
+    `sizes` and `fields` are those of `EncoderConfig`. Raises `UserError` for an unknown type.
+    """
+    constants = family_of(model_type).constants()
+    return EncoderConfig(model_type, *sizes, **{**constants, **fields})
+
+
+def saved_config(fields: Mapping[str, Any]) -> EncoderConfig:
+    """The `EncoderConfig` that `dataclasses.asdict` made these fields of, also an earlier one."""
+    named: dict[str, Any] = current_fields(fields)
+    if "block" in named:
+        block = {**named["block"], "windows": tuple(named["block"]["windows"])}
+        named |= {"block": Block(**block), "head": HeadOptions(**named["head"])}
+        rule = named["student_rule"]
+        if rule is not None:
+            named["student_rule"] = StudentRule(**{**rule, "head": HeadOptions(**rule["head"])})
+    return make_config(**named)

@@ -1,0 +1,102 @@
+"""What differs between families of encoders, as data; one file a family holds it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from distil_jax.models import EncoderConfig
+from distil_jax.models.block import BERT_BLOCK, Block
+from distil_jax.models.config import BERT_HEADS, HeadOptions, StudentRule
+from distil_jax.pretrained.model import Head
+from distil_jax.pretrained.weights import Weight, dense, used
+
+Keys = Mapping[str, tuple[str, Any]]
+
+SHARED_KEYS: Keys = {
+    "vocabulary": ("vocab_size", 30522),
+    "positions": ("max_position_embeddings", 512),
+    "initializer_range": ("initializer_range", 0.02),
+    "pad_token": ("pad_token_id", 0),
+    "tied": ("tie_word_embeddings", True),
+}
+UNSUPPORTED: Keys = {
+    "position_embedding_type": ("absolute", "only absolute position embeddings are supported"),
+    "is_decoder": (False, "only encoders are supported"),
+    "add_cross_attention": (False, "only encoders without cross-attention are supported"),
+}
+QUESTION_ANSWERING = dense("outputs", "qa_outputs", outputs="two", prefixed=False)
+
+
+def no_offset(pad_token: int) -> int:
+    """Positions start at row 0 of their table."""
+    return 0
+
+
+def behind_padding(pad_token: int) -> int:
+    """Positions start behind the padding token's number (fairseq's rule)."""
+    return pad_token + 1
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model type of Hugging Face's.
+
+    Attributes:
+      model_type: as config.json names it.
+      prefix: of the encoder's tensors in a folder with a head.
+      keys: our field: their key, and the value that its absence means.
+      encoder: the weights of embeddings and layers, as the parameters nest them.
+      heads: the weights of each head.
+      classes: the name of transformers' class for each head, and for none.
+      fixed_keys: keys that are written with one value and not read.
+      unsupported: keys with the one value that they may have, and why.
+      position_offset: rows of the position table before the first position, from the padding
+        token's number.
+      zero_token_types: rows of the table of zeros that is written for a model without token types,
+        where the class insists on one; 0: it does not.
+      pooler: name of a dense map that a fresh classifier starts from; empty: none.
+      block: the options of the layers.
+      head: the options of the heads.
+      student_rule: which family a student without token types becomes.
+      only: fields for which its folders can express one value alone.
+      wider: the family that expresses others.
+    """
+
+    model_type: str
+    prefix: str
+    keys: Keys
+    encoder: tuple[Weight, ...]
+    heads: Mapping[Head, tuple[Weight, ...]]
+    classes: Mapping[Head | None, str]
+    fixed_keys: Mapping[str, Any] = field(default_factory=dict)
+    unsupported: Keys = field(default_factory=lambda: UNSUPPORTED)
+    position_offset: Callable[[int], int] = no_offset
+    zero_token_types: int = 0
+    pooler: str = ""
+    block: Block = BERT_BLOCK
+    head: HeadOptions = BERT_HEADS
+    student_rule: StudentRule | None = None
+    only: Mapping[str, Any] = field(default_factory=dict)
+    wider: str = ""
+
+    def constants(self) -> dict[str, Any]:
+        """The fields of an `EncoderConfig` that the family decides."""
+        return {"block": self.block, "head": self.head, "student_rule": self.student_rule}
+
+    def encoder_weights(self, config: EncoderConfig) -> tuple[Weight, ...]:
+        """The encoder's tensors in a folder of this configuration."""
+        return used(self.encoder, config)
+
+    def head_weights(self, config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
+        """The head's tensors in a folder of this configuration."""
+        return tuple(w for w in self.heads[head] if w.path != "table" or not config.tied)
+
+
+def classes(prefix: str) -> dict[Head | None, str]:
+    """transformers' usual class names behind a family's prefix."""
+    return {
+        None: f"{prefix}Model",
+        "masked_lm": f"{prefix}ForMaskedLM",
+        "classification": f"{prefix}ForSequenceClassification",
+        "question_answering": f"{prefix}ForQuestionAnswering",
+    }
