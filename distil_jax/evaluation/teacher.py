@@ -52,7 +52,7 @@ class FineTunedTeacher:
         forward = BatchedForward(network, self.devices, self.model.config.pad_token)
         outputs = forward(self.model.params)(self.encoded)
         mean, deviation = self.scale
-        return [(row[..., list(self.order)] - mean) / deviation for row in outputs]
+        return [(np.take(row, self.order, axis=-1) - mean) / deviation for row in outputs]
 
 
 def open_teacher(
