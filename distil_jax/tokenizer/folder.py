@@ -192,7 +192,7 @@ def _from_hub(name: str) -> "PreTrainedTokenizerFast":
         except Exception as error:  # every layer below has its own
             state = "not on the hub" if online else "the hub cannot be reached"
             raise UserError(
-                f"tokenizer {name} is no folder here and {state}; "
+                f"tokenizer {name} is not a local folder and {state}; "
                 "give a folder with a tokenizer.json"
             ) from error
     return opened
