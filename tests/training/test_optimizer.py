@@ -175,7 +175,7 @@ def test_each_update_is_proportional_to_the_rate(name: str) -> None:
             name=name, learning_rate=rate, weight_decay=0.1, warmup=0.0, schedule="constant"
         )
         tx = optimizer.make(config, 4)
-        updates[rate], _ = tx.update(gradient, tx.init(PARAMS), PARAMS)
+        updates[rate], _ = jax.jit(tx.update)(gradient, tx.init(PARAMS), PARAMS)
     for whole, quarter in zip(*map(jax.tree.leaves, updates.values()), strict=True):
         np.testing.assert_allclose(whole * 0.25, quarter, rtol=1e-6)
 
@@ -195,7 +195,7 @@ def test_muon_makes_the_update_of_each_layer_s_matrix_orthogonal() -> None:
     config = with_values(name="muon", learning_rate=1.0, warmup=0.0, schedule="constant")
     tx = optimizer.make(config, 4)
     gradient = jax.grad(distance)(PARAMS)
-    updates, _ = tx.update(gradient, tx.init(PARAMS), PARAMS)
+    updates, _ = jax.jit(tx.update)(gradient, tx.init(PARAMS), PARAMS)
     for layer in updates["encoder"]["layers"]["mlp_in"]["kernel"]:
         values = np.linalg.svd(np.asarray(layer), compute_uv=False) / (0.2 * np.sqrt(16))
         assert np.all((values > 0.3) & (values < 1.4)), values
