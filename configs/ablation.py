@@ -16,6 +16,8 @@ def get_config() -> ConfigDict:
     config = quickstart.get_config()
     config.total_steps = 60
     config.batch.size = 16
+    config.loss.positions = "all"
+    config.log.every_steps = 5
     # Only the end is compared.
     config.eval.every_steps = 1_000_000
     config.checkpoint.every_steps = 20

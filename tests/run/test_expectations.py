@@ -53,7 +53,8 @@ def run(workdir: Path, text: Path, *changes: str) -> list[dict]:
             "--config=quickstart", f"--workdir={workdir}", f"--config.data.train={text}",
             "--config.data.heldout=0.2", "--config.total_steps=20", "--config.log.every_steps=1",
             "--config.batch.size=8", "--config.batch.length=64",
-            "--config.eval.every_steps=10", "--config.parallel.devices=1", *changes,
+            "--config.eval.every_steps=10", "--config.parallel.devices=1",
+            "--config.loss.positions=all", *changes,
         ]
     )  # fmt: skip
     return json.loads((workdir / "health.json").read_text())["warnings"]
