@@ -43,7 +43,8 @@ def losses_of(
     `scales` are weight / count over the whole global batch, by name.
     """
     of_logits = [objective for objective in objectives if objective.vocabulary is not None]
-    loss, sums = jnp.zeros((), jnp.float32), {}
+    loss = jnp.zeros((), jnp.float32)
+    sums: dict[str, WeightedSum] = {}
     if of_logits:
         loss, sums = _vocabulary_losses(of_logits, inputs, scales)
     for objective in objectives:

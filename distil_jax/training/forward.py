@@ -24,7 +24,7 @@ class Model(Protocol):
         """Whether the layers are one compiled loop, over stacked parameters."""
 
     def __call__(
-        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
+        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None, /
     ) -> Outputs:
         """The outputs; with a key in training mode."""
 

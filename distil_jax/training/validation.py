@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -225,5 +226,5 @@ def _logits(head: MaskedLMOutput, features: Array) -> Array:
     return jnp.matmul(features, table, preferred_element_type=jnp.float32) + head.bias
 
 
-def _counted(counted: tuple[Array, Array]) -> WeightedSum:
+def _counted(counted: tuple[Any, Any]) -> WeightedSum:
     return WeightedSum(counted[0].astype(jnp.float32), counted[1].astype(jnp.int32))
