@@ -14,7 +14,7 @@ from distil_jax.tokenizer import save as save_tokenizer
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def atomic_dir(path: Path) -> Iterator[Path]:
     """A folder to fill, named `path` in the end; raises `UserError` if that exists."""
     path = path.absolute()
     if os.path.lexists(path):
@@ -34,7 +34,7 @@ def describe(draft: Path, model: Pretrained, source: str) -> None:
 
 
 def scores_before(source: str) -> dict[str, str]:
-    """The scores on the card of the model that is exported, told apart from the export's own."""
+    """The scores on the card of the model that is exported, distinct from the export's own."""
     card = locate(source) / "README.md"
     text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
     return {f"{measure}, before the export": value for measure, value in scores_of(text).items()}

@@ -8,8 +8,8 @@ from typing import Any
 from distil_jax.errors import UserError
 from distil_jax.exporting import quantise
 from distil_jax.exporting.calibration import calibration_batches
-from distil_jax.exporting.draft import check_head, describe, new_folder
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.draft import atomic_dir, check_head, describe
+from distil_jax.exporting.extra import require
 from distil_jax.exporting.onnx_card import onnx_card
 from distil_jax.exporting.onnx_folder import FILE, OnnxModel, open_onnx
 from distil_jax.exporting.onnx_model import onnx_model
@@ -47,8 +47,8 @@ def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> Onnx
     """
     _check(model, settings)
     for library in ("onnx", "onnxruntime"):
-        need(library)
-    with new_folder(output) as draft:
+        require(library)
+    with atomic_dir(output) as draft:
         describe(draft, model, settings.source)
         _write_graph(draft, model, settings)
         card = onnx_card(
@@ -84,7 +84,7 @@ def _write_graph(draft: Path, model: Pretrained, settings: OnnxSettings) -> None
         _quantise(source, target, model, settings, external)
         for part in draft.glob(f"{source.name}*"):
             part.unlink()
-    need("onnx.checker").check_model(str(target), full_check=True)
+    require("onnx.checker").check_model(str(target), full_check=True)
 
 
 def _quantise(
@@ -110,7 +110,7 @@ def _save(proto: Any, path: Path, quantisation: Quantisation) -> bool:
     entry.key, entry.value = "quantisation", quantisation
     weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
     external = weights > LARGEST_FILE_BYTES
-    need("onnx").save_model(
+    require("onnx").save_model(
         proto,
         str(path),
         save_as_external_data=external,

@@ -6,7 +6,7 @@ from typing import Any
 from distil_jax.errors import UserError, to_install
 
 
-def need(name: str) -> Any:
+def require(name: str) -> Any:
     """The module of that name; raises `UserError` naming the extra that installs it."""
     try:
         return importlib.import_module(name)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from distil_jax.errors import UserError
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.extra import require
 
 Weights = Literal["float32", "float16"]
 
@@ -22,8 +22,8 @@ class Graph:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.weights = weights
-        self._helper = need("onnx.helper")
-        self._numpy_helper = need("onnx.numpy_helper")
+        self._helper = require("onnx.helper")
+        self._numpy_helper = require("onnx.numpy_helper")
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """A stored array under its own name."""

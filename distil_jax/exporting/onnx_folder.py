@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from distil_jax.errors import UserError
 from distil_jax.exporting.encoder import IDS, MASK, TYPES
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.extra import require
 from distil_jax.models import EncoderConfig
 from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.model import Head
@@ -33,7 +33,7 @@ class OnnxModel:
 
     Attributes:
       session: of onnxruntime.
-      quantisation: as `export` was told; "unknown" for a graph that another program made.
+      quantisation: as given to `export`; "unknown" for a graph that another program made.
       bytes: of the graph and its weights on disk.
     """
 
@@ -112,7 +112,7 @@ def inputs_of(
 
 
 def _session(file: Path, threads: int) -> Any:
-    runtime = need("onnxruntime")
+    runtime = require("onnxruntime")
     runtime.set_default_logger_severity(FATAL)
     options = runtime.SessionOptions()
     options.log_severity_level = FATAL

@@ -15,7 +15,7 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.exporting.encoder import hidden_states, input_names
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.extra import require
 from distil_jax.exporting.graph import Graph, Weights
 from distil_jax.exporting.table import Table, float_table, int8_table
 from distil_jax.models import EncoderConfig
@@ -96,7 +96,7 @@ HEADS = {
 
 
 def _proto(graph: Graph, model: Pretrained) -> Any:
-    helper, protos = need("onnx.helper"), need("onnx").TensorProto
+    helper, protos = require("onnx.helper"), require("onnx").TensorProto
     kind = kind_of_head(model.head)
     assert kind is not None
     inputs = [

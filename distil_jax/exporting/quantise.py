@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.extra import require
 
 Quantisation = Literal["none", "float16", "int8", "int8-static"]
 QUANTISATIONS: tuple[Quantisation, ...] = ("none", "float16", "int8", "int8-static")
@@ -29,7 +29,7 @@ def largest(reduce_range: bool) -> int:
 
 def quantise_dynamic(source: Path, target: Path, *, reduce_range: bool, external: bool) -> None:
     """int8 kernels, a scale a column; the range of what they multiply is taken at run time."""
-    tools = need("onnxruntime.quantization")
+    tools = require("onnxruntime.quantization")
     tools.quantize_dynamic(
         source,
         target,
@@ -51,7 +51,7 @@ def quantise_static(
     external: bool,
 ) -> None:
     """As `quantise_dynamic`, but with ranges fixed by what `batches` of real text showed."""
-    tools = need("onnxruntime.quantization")
+    tools = require("onnxruntime.quantization")
     tools.quantize_static(
         source,
         target,
@@ -70,7 +70,7 @@ def quantise_static(
 
 def _products(source: Path) -> list[str]:
     """The nodes that multiply with a stored float32 kernel."""
-    graph = need("onnx").load(source, load_external_data=False).graph
+    graph = require("onnx").load(source, load_external_data=False).graph
     stored = {constant.name for constant in graph.initializer}
     return [
         node.name for node in graph.node if node.op_type == "MatMul" and node.input[1] in stored

@@ -1,6 +1,6 @@
 """The browser demo's server: the page, the exported graph, and the teacher's answers.
 
-It serves a fixed list of files and nothing else, to this machine alone unless told otherwise.
+It serves a fixed list of files and nothing else, to this machine alone by default.
 """
 
 import json
@@ -58,7 +58,7 @@ def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
 
 def server(
     files: Mapping[str, Path],
-    told: Mapping[str, Any],
+    description: Mapping[str, Any],
     teacher: Fill | None,
     *,
     host: str,
@@ -68,7 +68,7 @@ def server(
 
     Raises `OSError` for an address that it cannot have.
     """
-    content = json.dumps(told).encode()
+    content = json.dumps(description).encode()
 
     class Handler(BaseHTTPRequestHandler):
         """One request."""

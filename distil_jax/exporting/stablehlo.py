@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import export
 from jaxtyping import Array
 
-from distil_jax.exporting.draft import check_head, describe, new_folder, scores_before
+from distil_jax.exporting.draft import atomic_dir, check_head, describe, scores_before
 from distil_jax.exporting.encoder import input_names
-from distil_jax.exporting.extra import need
+from distil_jax.exporting.extra import require
 from distil_jax.pretrained import Pretrained, model_card
 from distil_jax.tasks.table import kind_of_head
 
@@ -37,8 +37,8 @@ def export_stablehlo(model: Pretrained, output: Path, source: str, command: str)
     Raises `UserError` for a target that exists and for a model without a head.
     """
     check_head(model, source)
-    need("flatbuffers")
-    with new_folder(output) as draft:
+    require("flatbuffers")
+    with atomic_dir(output) as draft:
         describe(draft, model, source)
         program = stablehlo(model)
         (draft / FILE).write_bytes(program)

@@ -13,7 +13,7 @@ from distil_jax.models.intermediates import offer
 from distil_jax.models.types import Bias, Hidden
 
 ATTENTION_OUTPUT = "mixed"
-"""The name of what attention hands to its output projection, for rematerialisation."""
+"""The name of the input of attention's output projection, for rematerialisation."""
 
 
 def attend(

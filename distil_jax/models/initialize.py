@@ -21,7 +21,7 @@ def initialize(config: EncoderConfig, key: Key[Array, ""]) -> Params:
 
 
 def initialize_module(module: nn.Module, key: Key[Array, ""]) -> Params:
-    """Random parameters of a module of this room: normal kernels and tables, zero biases.
+    """Random parameters of a module of this package: normal kernels and tables, zero biases.
 
     The same distributions as the module's own `init`, drawn in one piece: a separate generator for
     each tensor took XLA five times as long to compile.

@@ -75,7 +75,7 @@ def _shapes(
     own: PerLayer,
     collections: tuple[str, ...],
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """What one layer hands out."""
+    """The values that one layer returns."""
 
     def first(hidden: Array, layers: Params, own: PerLayer) -> dict[str, Array]:
         params, mine = jax.tree.map(lambda leaf: leaf[0], (layers, own))

@@ -97,7 +97,7 @@ def _narrow_embeddings(
 class _LayerFit:
     """The maps of one narrow layer, fitted in the order in which the layer computes them.
 
-    Each is fitted from what the narrow layer, run with the maps fitted so far, hands to it.
+    Each is fitted from what the narrow layer, run with the maps fitted so far, gives it.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ def train_wordpiece(
     tokenizer.train_from_iterator(_batches(texts()), trainer)
     vocabulary = tokenizer.get_vocab()
     if len(vocabulary) < size:
-        # A size that leaves less room for characters would again not be filled.
+        # A size that leaves less space for characters would again not be filled.
         found = len(vocabulary)
         enough = found >= SMALLEST_SIZE and _alphabet_size(found) >= len(alphabet)
         raise UserError(
@@ -80,7 +80,7 @@ def bert_tokenizer(
     """A BERT fast tokenizer over a vocabulary that holds the five special tokens.
 
     Accents are stripped as `strip_accents` says, None: where text is lowercased; Chinese characters
-    are words of their own unless told otherwise.
+    are words of their own unless asked otherwise.
     """
     from transformers import BertTokenizer
 

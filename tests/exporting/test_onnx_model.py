@@ -10,6 +10,7 @@ import pytest
 from distil_jax import models
 from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_model import OPSET, onnx_model
+from distil_jax.models.block import Block
 
 TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
 TOLERANCE = 1e-4
@@ -113,3 +114,18 @@ def test_weights_beyond_float16_are_refused_by_name(make):
 def test_a_model_without_a_head_is_refused(make):
     with pytest.raises(UserError, match="has no head"):
         onnx_model(make("bert", None))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"block": Block("pre", False, True, True, False, False, (0, 2))},
+        {"block": Block(norm="pre", embedding_norm=False, causal=True)},
+        {"block": Block(causal=True, windows=(3, 3))},
+        {"embedding_size": 6},
+    ],
+)
+def test_every_option_of_the_block_specification_is_built(make, rows, options):
+    model, (tokens, mask) = make("bert", **options), rows
+    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
