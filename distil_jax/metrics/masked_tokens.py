@@ -1,5 +1,7 @@
 """Masked tokens: what a model predicts for them, and how near it is to its teacher there."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
@@ -20,7 +22,7 @@ def token_sums(
     """The `TOKEN_SUMS` over the tokens of `mask`: float32 of JAX arrays, float64 of NumPy's."""
     numpy = logits.__array_namespace__()
     right, count = accuracy(logits, labels, mask)
-    sums = [count, right, cross_entropy(logits, labels, mask)[0]]
+    sums: list[Any] = [count, right, cross_entropy(logits, labels, mask)[0]]
     if teacher_logits is None:
         sums += [0, 0, 0]
     else:
