@@ -101,8 +101,8 @@ def test_a_mean_of_nothing_is_zero() -> None:
 
 def test_triple_weighs_the_three() -> None:
     means = [WeightedSum(jnp.float32(total), jnp.int32(2)) for total in (2.0, 4.0, 6.0)]
-    assert float(distilbert_loss(*means)) == 5 * 1 + 2 * 2 + 1 * 3
-    weighted = distilbert_loss(
+    assert float(losses.distilbert_loss(*means)) == 5 * 1 + 2 * 2 + 1 * 3
+    weighted = losses.distilbert_loss(
         *means, soft_target_weight=1.0, masked_lm_weight=0.0, cosine_weight=2.0
     )
     assert float(weighted) == 1 + 2 * 3
