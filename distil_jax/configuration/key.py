@@ -56,6 +56,11 @@ def checked(key: Key, value: Any) -> Any:
         raise UsageError(f"config.{key.name}={value!r} must be of type {key.type.__name__}")
     if key.choices and value not in key.choices:
         raise UsageError(f"config.{key.name}={value!r} is none of {', '.join(key.choices)}")
+    return _within(key, value)
+
+
+def _within(key: Key, value: Any) -> Any:
+    """The value if it is inside the key's bounds."""
     if key.at_least is not None and value < key.at_least:
         raise UsageError(f"config.{key.name}={value} must be at least {key.at_least}")
     if key.at_most is not None and value > key.at_most:

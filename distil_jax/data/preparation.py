@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distil_jax import tokenizer as tokenizers
 from distil_jax.data import corpus, manifest, parts, validation_split
@@ -80,12 +80,15 @@ def prepare(
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
         return complete
-    shard = {"shard_index": settings.shard_index, "shard_count": settings.shard_count}
+    shard: dict[str, Any] = {
+        "shard_index": settings.shard_index,
+        "shard_count": settings.shard_count,
+    }
     try:
         workspace.begin(job.settings)
         keys = (engine or partial(make_parts, **shard))(job, workspace, progress)
         workspace.note_done(keys, **shard)
-        complete = assemble(workspace, job.recipe, job.settings, settings.shard_count)
+        whole = assemble(workspace, job.recipe, job.settings, settings.shard_count)
     except UserError:
         workspace.roll_back()
         raise
@@ -93,12 +96,12 @@ def prepare(
         if not workspace.is_complete:
             raise
         # Another process prepared the very same in the same folder, and has ended.
-        complete = manifest.load(workspace.address)
+        whole = manifest.load(workspace.address)
     except OSError as error:
         workspace.roll_back()
         raise UserError(_refusal(workspace.address, error)) from error
-    _report(complete, workspace, settings.shard_count, progress)
-    return complete
+    _report(whole, workspace, settings.shard_count, progress)
+    return whole
 
 
 def _job(

@@ -89,7 +89,7 @@ def evaluate_masked(settings: MaskedLMSettings, *, card: bool = False) -> dict[s
     )
     sequences, targets = (unpack(np.asarray(each), segments) for each in (masked, labels))
     bands = masked_lm.band_of_token(tokens, segments, model.config.vocabulary)
-    sums = sum(_band_sums(model, teacher, sequences, targets, bands))
+    sums = np.sum(list(_band_sums(model, teacher, sequences, targets, bands)), axis=0)
     count = int(sums[:, 0].sum())
     masked_lm.check_masked(count, settings.data)
     compared = teacher is not None
@@ -110,7 +110,7 @@ def _band_sums(
     sequences: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
     band_of_token: np.ndarray,
-) -> Iterator[np.ndarray]:
+) -> Iterator[Any]:
     """The sums of each batch of sequences of like lengths, in float64."""
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     for start in range(0, len(order), BATCH_SIZE):

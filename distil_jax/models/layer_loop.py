@@ -49,9 +49,7 @@ def scanned(
         wanted[HIDDEN_STATES] = inner
     slots = {name: _slots(numbers, count) for name, numbers in wanted.items()}
 
-    def step(
-        carry: tuple[Array, dict[str, Array]], xs: tuple[Params, PerLayer, dict[str, Array]]
-    ) -> tuple[tuple[Array, dict[str, Array]], None]:
+    def step(carry: tuple, xs: tuple) -> tuple[tuple, None]:
         hidden, taken = carry
         hidden, values = apply(hidden, xs[0], xs[1], collections)
         values = {**values, HIDDEN_STATES: hidden}

@@ -50,7 +50,7 @@ def prune_width(
     small = replace(config, hidden_size=hidden_size, heads=heads, mlp_size=mlp_size)
     embeddings, hidden = _narrow_embeddings(config, params["embeddings"], batch, dimensions)
     layers = []
-    wide_hidden = None
+    wide_hidden = hidden
     for number, wide in enumerate(_run(config, params, batch)):
         fit = _LayerFit(small, number, wide, hidden, batch, dimensions)
         layers.append(fit.run(_layer(params, number)))

@@ -70,5 +70,6 @@ def by_layer(inner: optax.GradientTransformation) -> optax.GradientTransformatio
 
 
 def _laid_out_as(tree: Any, other: Any) -> Any:
-    stacked = jax.tree.structure(unstack(tree)) != jax.tree.structure(tree)
+    apart: Any = jax.tree.structure(unstack(tree))
+    stacked = apart != jax.tree.structure(tree)
     return stack(other) if stacked else other

@@ -26,7 +26,7 @@ def family_of(model_type: str) -> Family:
     return FAMILIES[model_type]
 
 
-def make_config(model_type: str, *sizes: int, **fields: Any) -> EncoderConfig:
+def make_config(model_type: str, *sizes: Any, **fields: Any) -> EncoderConfig:
     """An `EncoderConfig` with what the family decides: blocks, heads, student rule.
 
     `sizes` and `fields` are those of `EncoderConfig`. Raises `UserError` for an unknown type.

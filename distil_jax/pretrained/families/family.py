@@ -19,7 +19,7 @@ SHARED_KEYS: Keys = {
     "pad_token": ("pad_token_id", 0),
     "tied": ("tie_word_embeddings", True),
 }
-UNSUPPORTED: Keys = {
+UNSUPPORTED: Mapping[str, tuple[Any, str]] = {
     "position_embedding_type": ("absolute", "only absolute position embeddings are supported"),
     "is_decoder": (False, "only encoders are supported"),
     "add_cross_attention": (False, "only encoders without cross-attention are supported"),
