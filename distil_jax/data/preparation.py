@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distil_jax import tokenizer as tokenizers
 from distil_jax.data import corpus, manifest, parts, validation_split
@@ -80,15 +80,13 @@ def prepare(
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
         return complete
-    shard: dict[str, Any] = {
-        "shard_index": settings.shard_index,
-        "shard_count": settings.shard_count,
-    }
+    index, count = settings.shard_index, settings.shard_count
+    make = engine or partial(make_parts, shard_index=index, shard_count=count)
     try:
         workspace.begin(job.settings)
-        keys = (engine or partial(make_parts, **shard))(job, workspace, progress)
-        workspace.note_done(keys, **shard)
-        whole = assemble(workspace, job.recipe, job.settings, settings.shard_count)
+        keys = make(job, workspace, progress)
+        workspace.note_done(keys, shard_index=index, shard_count=count)
+        whole = assemble(workspace, job.recipe, job.settings, count)
     except UserError:
         workspace.roll_back()
         raise
@@ -100,7 +98,7 @@ def prepare(
     except OSError as error:
         workspace.roll_back()
         raise UserError(_refusal(workspace.address, error)) from error
-    _report(whole, workspace, settings.shard_count, progress)
+    _report(whole, workspace, count, progress)
     return whole
 
 
