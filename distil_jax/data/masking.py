@@ -36,7 +36,7 @@ class Masking:
     random_percent: int
     weights: tuple[float, ...] | None = None
 
-    def most(self, length: int) -> int:
+    def max_masked(self, length: int) -> int:
         """The most tokens that can be chosen in a row of `length` tokens."""
         return (self.percent * length + 99) // 100
 
@@ -75,10 +75,12 @@ def _mask_row(
     choose, replace, draw = jax.random.split(key, 3)
     ordinary = (segments > 0) & ~jnp.isin(tokens, jnp.asarray(masking.special, tokens.dtype))
     chosen = _choose(masking, choose, tokens, ordinary)
-    fate = jax.random.randint(replace, tokens.shape, 0, 100)
+    replacement_draw = jax.random.randint(replace, tokens.shape, 0, 100)
     random = _ordinary_tokens(masking, draw, tokens.shape).astype(tokens.dtype)
-    other = jnp.where(fate < masking.mask_percent + masking.random_percent, random, tokens)
-    new = jnp.where(fate < masking.mask_percent, masking.mask_token, other)
+    other = jnp.where(
+        replacement_draw < masking.mask_percent + masking.random_percent, random, tokens
+    )
+    new = jnp.where(replacement_draw < masking.mask_percent, masking.mask_token, other)
     return jnp.where(chosen, new, tokens), jnp.where(chosen, tokens, IGNORE)
 
 

@@ -90,13 +90,13 @@ def compare(
         pair.masking, key, batch["tokens"], segments, jnp.zeros_like(batch["row"]), batch["row"]
     )
     masked = {"tokens": tokens, "segments": segments}
-    places = masked_positions(labels, pair.masking.most(labels.shape[-1]))
-    labels = gather_rows(labels, places)
-    states, logits = _run(pair.student, params, masked, places)
+    positions = masked_positions(labels, pair.masking.max_masked(labels.shape[-1]))
+    labels = gather_rows(labels, positions)
+    states, logits = _run(pair.student, params, masked, positions)
     teacher_states: tuple[Array, ...] = ()
     teacher_logits = None
     if pair.teacher is not None and teacher_params is not None:
-        teacher_states, teacher_logits = _run(pair.teacher, teacher_params, masked, places)
+        teacher_states, teacher_logits = _run(pair.teacher, teacher_params, masked, positions)
     cosines, moments = [], []
     for layer, teacher_layer in pair.layers:
         two = states[layer], teacher_states[teacher_layer]
@@ -110,13 +110,15 @@ def compare(
 
 
 def _run(
-    config: EncoderConfig, params: Params, masked: Mapping[str, Array], places: Array
+    config: EncoderConfig, params: Params, masked: Mapping[str, Array], positions: Array
 ) -> tuple[tuple[Array, ...], Array]:
-    """All hidden states, and the logits at the places."""
+    """All hidden states, and the logits at the positions."""
     model = MaskedLM(config)
     states = model.apply(
         {"params": params}, masked, method=lambda module, batch: module.encoder.hidden_states(batch)
     )
-    features = model.apply({"params": params}, gather_rows(states[-1], places), method="transform")
+    features = model.apply(
+        {"params": params}, gather_rows(states[-1], positions), method="transform"
+    )
     table, bias = output_table(params)
     return states, features @ table.T + bias

@@ -1,6 +1,6 @@
 """One optimizer step: mask, targets, the student's objectives and their gradient, update.
 
-Pure and device-agnostic: `parallel` maps it over devices and hands in the sum.
+Pure and device-agnostic: `parallel` maps it over devices and passes the sum in.
 """
 
 from collections.abc import Callable
@@ -213,8 +213,8 @@ def micro_batch_loss(
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, batch, requests.teacher)
-    most = 0 if spec.masking is None else spec.masking.most(batch["tokens"].shape[-1])
-    inputs = Inputs(student, teacher, batch, spec.loss, temperature, most, spec.matmul_dtype)
+    max_masked = 0 if spec.masking is None else spec.masking.max_masked(batch["tokens"].shape[-1])
+    inputs = Inputs(student, teacher, batch, spec.loss, temperature, max_masked, spec.matmul_dtype)
     return losses_of(spec.objectives, inputs, scales)
 
 

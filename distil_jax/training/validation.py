@@ -155,8 +155,8 @@ def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> 
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
     assert spec.masking is not None
-    most = spec.masking.most(masked["labels"].shape[-1])
-    inputs = Inputs(student, teacher, masked, spec.loss, spec.loss.temperature, most)
+    max_masked = spec.masking.max_masked(masked["labels"].shape[-1])
+    inputs = Inputs(student, teacher, masked, spec.loss, spec.loss.temperature, max_masked)
     found = {one.name: one.compute(inputs) for one in plan.others if one.compute is not None}
     return _of_logits(plan, inputs) | found if plan.of_logits else found
 
