@@ -216,7 +216,7 @@ def _loop(run: _Run, state: State, folder: Path) -> State:
                 diverged=run.diverged,
                 stopped=run.stopped,
                 stopping=lambda _: tuner.stopping(),
-                record=stack.enter_context(logger),
+                logger=stack.enter_context(logger),
                 cadence=run.cadence,
                 trace=Trace(folder, first=0, last=0),
                 metric=plan.task.score,

@@ -182,7 +182,7 @@ def _train(
             diverged=partial(_diverged, context.checkpoints),
             stopped=partial(_stopped, setup.total_steps),
             stopping=StopConsensus(context.sigterm.arrived).stops,
-            record=logger,
+            logger=logger,
             cadence=StepCadence(
                 setup.total_steps,
                 config.log.every_steps,

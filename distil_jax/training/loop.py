@@ -81,7 +81,7 @@ class Loop:
     diverged: Callable[[int, str], str]
     stopped: Callable[[int], str]
     stopping: Callable[[int], bool]
-    record: MetricsLogger
+    logger: MetricsLogger
     cadence: Cadence
     trace: Trace
     metric: str = "loss"
@@ -91,11 +91,11 @@ class Loop:
 def train(loop: Loop, state: State, first_step: int) -> State:
     """Go from `first_step` steps done to the last; raises `Diverged`, or `Stopped` after saving."""
     cadence, previous = loop.cadence, None
-    loop.record.resume()
-    with jax.transfer_guard("disallow"), loop.record.spending("steps"):
+    loop.logger.resume()
+    with jax.transfer_guard("disallow"), loop.logger.spending("steps"):
         for step in range(first_step + 1, cadence.total_steps + 1):
             with loop.trace.step(step):
-                with loop.record.spending("input"):
+                with loop.logger.spending("input"):
                     batch = loop.devices.split(next(loop.batches))
                 state, values = loop.step(state, loop.constants, batch)
                 # One step late, so that the device is at work on this one meanwhile.
@@ -103,7 +103,7 @@ def train(loop: Loop, state: State, first_step: int) -> State:
                     _log_step(loop, step - 1, previous)
             loop.trace.done(step, values)
             previous = values
-            loop.record.display.at_step(step)
+            loop.logger.display.at_step(step)
             stop = loop.stopping(step)
             if stop or cadence.validates(step) or cadence.saves(step):
                 _evaluate_and_checkpoint(loop, step, state, previous, stop=stop)
@@ -125,10 +125,10 @@ def _log_step(
     fetched = {name: value.item() for name, value in jax.device_get(values).items()}
     _check_finite(loop, step, {"loss": fetched["loss"], "gradient norm": fetched["gradient_norm"]})
     if held_out is None:
-        loop.record.count(fetched["tokens"])
+        loop.logger.count(fetched["tokens"])
     if held_out is not None or (loop.cadence.logs(step) and not loop.cadence.validates(step)):
         extra = {f"validation_{name}": value for name, value in (held_out or {}).items()}
-        loop.record.log(step, {**fetched, **extra})
+        loop.logger.log(step, {**fetched, **extra})
 
 
 def _check_finite(loop: Loop, step: int, figures: Mapping[str, float | int]) -> None:
@@ -142,18 +142,18 @@ def _evaluate_and_checkpoint(
 ) -> None:
     """Settle a step at once, then validate and save where it is time."""
     _log_step(loop, step, values)
-    loop.record.pause()
+    loop.logger.pause()
     metric = None
     if loop.cadence.validates(step):
-        with loop.record.spending("validation"):
+        with loop.logger.spending("validation"):
             held_out = loop.validate(state.params)
-        loop.record.resume()
+        loop.logger.resume()
         metric = held_out.get(loop.metric)
         if metric is not None:
             _check_finite(loop, step, {f"held-out {loop.metric}": metric})
         _log_step(loop, step, values, held_out)
     if stop or loop.cadence.saves(step):
-        with loop.record.spending("checkpoint"):
-            loop.record.sync()
+        with loop.logger.spending("checkpoint"):
+            loop.logger.sync()
             loop.save(step, state, metric)
-    loop.record.resume()
+    loop.logger.resume()

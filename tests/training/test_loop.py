@@ -85,7 +85,7 @@ def run(
         stopped=lambda step: f"stopped after step {step} of {total}, which is saved",
         finished=finished,
         stopping=stop,
-        record=diary,
+        logger=diary,
         cadence=StepCadence(total, log, validate, save),
         trace=Trace(Path("none"), first=0, last=0),
     )
