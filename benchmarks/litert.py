@@ -16,8 +16,8 @@ import numpy as np
 from jax import export
 
 from distil_jax.exporting import processor
-from distil_jax.exporting.encoder import input_names
 from distil_jax.exporting.latency import timed
+from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.exporting.stablehlo import outputs_of
 from distil_jax.pretrained import load
 

@@ -10,7 +10,7 @@ def main(arguments: list[str]) -> None:
     """Parse the flags and serve until interrupted."""
     flags = _parser().parse_args(arguments)
     from distil_jax.exporting import server as serving
-    from distil_jax.exporting.fill import mask_filler
+    from distil_jax.exporting.onnx_fill import mask_filler
     from distil_jax.exporting.onnx_folder import open_onnx
 
     model = open_onnx(flags.model)

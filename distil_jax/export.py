@@ -37,7 +37,7 @@ def _export_model(flags: argparse.Namespace, command: str) -> None:
         _export_stablehlo(flags, command)
         return
     from distil_jax.exporting.draft import scores_before
-    from distil_jax.exporting.export import OnnxSettings, export_onnx
+    from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
     from distil_jax.pretrained import load
     from distil_jax.profiling import sentences
 

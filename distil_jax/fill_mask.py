@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     """Parse the flags, load the models, and print what each fills in."""
     flags = _parser().parse_args(arguments)
     texts = [_valid(text) for text in flags.text] or _lines_from_stdin()
-    from distil_jax.exporting.fill import mask_filler
+    from distil_jax.exporting.onnx_fill import mask_filler
 
     folders = {"teacher": flags.teacher, "model": flags.model}
     fillers = {

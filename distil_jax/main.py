@@ -5,7 +5,7 @@ import shlex
 from distil_jax import commandline, huge_pages
 from distil_jax.configuration import source as config_source
 from distil_jax.distributed import supervisor as supervisor
-from distil_jax.distributed.config import find_distributed_config
+from distil_jax.distributed.processes import find_distributed_config
 
 
 def main(arguments: list[str]) -> None:

@@ -9,7 +9,7 @@ COMMANDS = "main prepare vocabulary ablate demo evaluate predict export plan ben
 READING = """
 import distil_jax.{}
 from distil_jax.configuration.source import read
-from distil_jax.distributed.config import find_distributed_config
+from distil_jax.distributed.processes import find_distributed_config
 
 find_distributed_config(read("quickstart", ["--config.loss.schedules.cosine=0:1,1:0"]).processes)
 """

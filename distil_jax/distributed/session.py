@@ -11,9 +11,9 @@ import jax
 
 from distil_jax import commandline, environment
 from distil_jax.configuration.schema import Processes
-from distil_jax.distributed.config import DistributedConfig
 from distil_jax.distributed.coordination import broadcast_from_primary
 from distil_jax.distributed.log_prefix import LogPrefix, prefix_output
+from distil_jax.distributed.processes import DistributedConfig
 from distil_jax.distributed.supervisor import ADVICE
 from distil_jax.errors import UserError
 

@@ -20,10 +20,10 @@ from distil_jax.tasks.kind import Outputs, Predictor
 from distil_jax.tasks.network import Network
 from distil_jax.tasks.task_objectives import LABELS, SOFT_TARGET, task_objectives
 from distil_jax.training import optimizer
+from distil_jax.training.loss_weights import LossWeights, WeightsByStep
 from distil_jax.training.progress import Display
 from distil_jax.training.step import Constants, State, StepSpec, initial_state, train_step
 from distil_jax.training.targets import LiveTeacher, NoTargets
-from distil_jax.training.weights import LossWeights, WeightsByStep
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from distil_jax.exporting.encoder import input_names
+from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.exporting.onnx_folder import inputs_of
 from distil_jax.pretrained import Pretrained
 from distil_jax.tokenizer import special_ids

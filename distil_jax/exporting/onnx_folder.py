@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Int
 
 from distil_jax.errors import UserError
-from distil_jax.exporting.encoder import IDS, MASK, TYPES
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.onnx_encoder import IDS, MASK, TYPES
 from distil_jax.models import EncoderConfig
 from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.model import Head

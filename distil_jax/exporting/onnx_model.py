@@ -1,9 +1,9 @@
 """A model as an ONNX graph, built node by node from the encoder's configuration.
 
 Built with onnx's own helpers and not traced (jax2onnx): the graph is the handful of operators of
-exporting/encoder.py, each kernel a plain MatMul that onnxruntime's tools quantise, a tied token
-table is stored once, and neither a change in JAX's traced operations nor a tracer's releases can
-break it. The price is a second description of the encoder; the tests hold it to the JAX model's
+exporting/onnx_encoder.py, each kernel a plain MatMul that onnxruntime's tools quantise, a tied
+token table is stored once, and neither a change in JAX's traced operations nor a tracer's releases
+can break it. The price is a second description of the encoder; the tests hold it to the JAX model's
 outputs.
 """
 
@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from distil_jax.errors import UserError
-from distil_jax.exporting.encoder import hidden_states, input_names
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.graph import Graph, Weights
-from distil_jax.exporting.table import Table, float_table, int8_table
+from distil_jax.exporting.onnx_encoder import hidden_states, input_names
+from distil_jax.exporting.token_table import Table, float_table, int8_table
 from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import Pretrained
 from distil_jax.tasks.question_answering import QUESTION_ANSWERING

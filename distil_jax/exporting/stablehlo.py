@@ -13,8 +13,8 @@ from jax import export
 from jaxtyping import Array
 
 from distil_jax.exporting.draft import atomic_dir, check_head, describe, scores_before
-from distil_jax.exporting.encoder import input_names
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.pretrained import Pretrained, model_card
 from distil_jax.tasks.table import kind_of_head
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from distil_jax.models.activation import activation
-from distil_jax.models.regression import fit_dense, normalise
+from distil_jax.models.least_squares import fit_dense, normalise
 
 LINEAR = 4.0
 """The transform's bias in standard deviations of its output."""

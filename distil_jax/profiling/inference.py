@@ -12,7 +12,7 @@ import numpy as np
 
 from distil_jax.data.packing import unpack
 from distil_jax.errors import UserError
-from distil_jax.exporting.encoder import IDS, MASK, TYPES
+from distil_jax.exporting.onnx_encoder import IDS, MASK, TYPES
 from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.models import Encoder, MaskedLM
 from distil_jax.models.stacking import unstack

@@ -30,7 +30,7 @@ from distil_jax.training.workdir import Workdir
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RunInputs:
     """A run without a workdir. Rows that are still text are None in `rows`."""
 
     config: Config
@@ -101,7 +101,7 @@ class Setup:
         )
 
 
-def load_inputs(config: Config) -> Inputs:
+def load_inputs(config: Config) -> RunInputs:
     """Find the devices, load the models, open the rows, and see that they fit each other.
 
     Raises `UserError` for whatever the user can fix of that; nothing is written.
@@ -111,10 +111,10 @@ def load_inputs(config: Config) -> Inputs:
     models = load_models(config)
     rows = find_rows(config)
     _check(config, models, rows)
-    return Inputs(config, devices, shares, models, rows)
+    return RunInputs(config, devices, shares, models, rows)
 
 
-def set_up(inputs: Inputs, workdir: Workdir, command: str, checkpoints: Checkpoints) -> Setup:
+def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Checkpoints) -> Setup:
     """Prepare the rows that are still text, and resume where the workdir's checkpoints end.
 
     Raises `UserError` if these are another run's, before anything is written.
@@ -145,7 +145,7 @@ def set_up(inputs: Inputs, workdir: Workdir, command: str, checkpoints: Checkpoi
     )
 
 
-def step_spec(inputs: Inputs | Setup, train: Split, total_steps: int) -> StepSpec:
+def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> StepSpec:
     """The constants of the step that trains on these rows."""
     teacher = inputs.models.teacher
     return assemble.step_spec(

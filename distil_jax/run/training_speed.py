@@ -18,7 +18,7 @@ from distil_jax.run import resource_usage
 from distil_jax.run.data import prepare_rows
 from distil_jax.run.data_cursor import START, total_steps
 from distil_jax.run.models import put_on_devices
-from distil_jax.run.setup import Inputs, load_inputs, step_spec
+from distil_jax.run.setup import RunInputs, load_inputs, step_spec
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import initial_state, train_step
 from distil_jax.training.workdir import resolve
@@ -55,7 +55,7 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     }
 
 
-def _time(inputs: Inputs, data: Split, steps: int) -> StepTiming:
+def _time(inputs: RunInputs, data: Split, steps: int) -> StepTiming:
     config, devices = inputs.config, inputs.devices
     batches = loader.training_batches(data, batch=inputs.shares.rows, seed=config.seed)
     spec = step_spec(inputs, data, total_steps(START, config, data))

@@ -1,8 +1,8 @@
 """Fast tokenizers: folders, WordPiece training, special ids, a fingerprint."""
 
 from distil_jax.tokenizer.fingerprint import fingerprint
-from distil_jax.tokenizer.folder import BUILTIN_TEACHER, load, resolve, save
 from distil_jax.tokenizer.special import SpecialIds, special_ids
+from distil_jax.tokenizer.tokenizer_folder import BUILTIN_TEACHER, load, resolve, save
 from distil_jax.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [

@@ -10,7 +10,7 @@ from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.objectives import active
-from distil_jax.training import optimizer, weights
+from distil_jax.training import loss_weights, optimizer
 from distil_jax.training.forward import LanguageModel
 from distil_jax.training.parallel import Shares
 from distil_jax.training.step import StepSpec
@@ -36,7 +36,7 @@ def step_spec(
         else LiveTeacher(language_model(teacher, config.precision.teacher)),
         objectives=active(config.loss),
         loss=config.loss,
-        weights=weights.by_step(config.loss, total_steps),
+        weights=loss_weights.by_step(config.loss, total_steps),
         freeze=config.student.freeze,
         masking=masking,
         clip=config.optimizer.clip,

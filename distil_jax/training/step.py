@@ -19,8 +19,8 @@ from distil_jax.models.types import Batch, Params
 from distil_jax.objectives import Inputs, Objective, Requests, losses_of, requests_of
 from distil_jax.training.forward import Model
 from distil_jax.training.freezing import stop_frozen_gradients
+from distil_jax.training.loss_weights import WeightsByStep, normalize_by_global_count, weighted
 from distil_jax.training.targets import TargetSource
-from distil_jax.training.weights import WeightsByStep, normalize_by_global_count, weighted
 
 Sum = Callable[[Any], Any]
 Scales = dict[str, Array]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distil_jax import commandline, evaluate, pretrained
-from distil_jax.exporting.export import OnnxSettings, export_onnx
+from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import open_onnx
 from distil_jax.exporting.onnx_predictor import predictor
 from distil_jax.tasks.encoding import Encoded

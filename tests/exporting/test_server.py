@@ -14,8 +14,8 @@ import pytest
 from distil_jax import commandline, demo, pretrained
 from distil_jax.errors import UserError
 from distil_jax.exporting import server, vendor
-from distil_jax.exporting.export import OnnxSettings, export_onnx
-from distil_jax.exporting.fill import mask_filler
+from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
+from distil_jax.exporting.onnx_fill import mask_filler
 
 TEXT = "the [MASK] of the file is [MASK]."
 BROWSER = Path(__file__).parent / "browser"

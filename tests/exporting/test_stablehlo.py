@@ -10,7 +10,7 @@ import pytest
 from jax import export
 
 from distil_jax.errors import UserError
-from distil_jax.exporting.encoder import input_names
+from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.exporting.stablehlo import FILE, PLATFORMS, export_stablehlo, outputs_of, stablehlo
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

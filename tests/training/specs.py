@@ -9,7 +9,7 @@ from distil_jax.configuration.loss import Loss
 from distil_jax.data.masking import Masking
 from distil_jax.models import EncoderConfig, MaskedLM
 from distil_jax.objectives import active
-from distil_jax.training import weights
+from distil_jax.training import loss_weights
 from distil_jax.training.forward import LanguageModel
 from distil_jax.training.step import StepSpec
 from distil_jax.training.targets import LiveTeacher, NoTargets
@@ -38,7 +38,7 @@ def step_spec(
         "targets": NoTargets() if other is None else LiveTeacher(other),
         "objectives": active(loss),
         "loss": loss,
-        "weights": weights.by_step(loss, 200),
+        "weights": loss_weights.by_step(loss, 200),
         "masking": MASKING,
         "freeze": "none",
         "clip": 0.0,

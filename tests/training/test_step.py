@@ -15,7 +15,7 @@ from distil_jax.configuration.source import read
 from distil_jax.losses import WeightedSum
 from distil_jax.models import initialize, student_from_teacher
 from distil_jax.pretrained.families import make_config
-from distil_jax.training import optimizer, step, weights
+from distil_jax.training import loss_weights, optimizer, step
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import (
     Constants,
@@ -167,7 +167,7 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
     )
     _, means = accumulated(run, masked)
     assert float(
-        weights.weighted(weights.by_step(run.loss, 1)(jnp.zeros((), jnp.int32)), means)
+        loss_weights.weighted(loss_weights.by_step(run.loss, 1)(jnp.zeros((), jnp.int32)), means)
     ) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -276,7 +276,7 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(freeze: str) -> No
 def test_weights_and_temperature_follow_their_schedules() -> None:
     moving = {"soft_target": "0:5, 1:1", "temperature": "0:4, 1:2"}
     loss = dataclasses.replace(weighted(logit_mse=0.1), schedules={**LOSS.schedules, **moving})
-    run = distillation(loss=loss, weights=weights.by_step(loss, 3), optimizer=optax.sgd(0.0))
+    run = distillation(loss=loss, weights=loss_weights.by_step(loss, 3), optimizer=optax.sgd(0.0))
     _, seen = run_steps(run, 3)
     assert [values["temperature"] for values in seen] == [4.0, 3.0, 2.0]
     assert [values["soft_target_weight"] for values in seen] == [5.0, 3.0, 1.0]

@@ -4,8 +4,8 @@ import pytest
 
 from distil_jax import pretrained
 from distil_jax.errors import UserError
-from distil_jax.exporting.export import OnnxSettings, export_onnx
-from distil_jax.exporting.fill import mask_filler
+from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
+from distil_jax.exporting.onnx_fill import mask_filler
 
 SETTINGS = OnnxSettings("here", "none", False, (), {}, "command")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from distil_jax.errors import UserError
-from distil_jax.exporting import export, quantise
-from distil_jax.exporting.export import OnnxSettings, export_onnx
+from distil_jax.exporting import quantise
+from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
 
 TEXTS = (("the river in the old city",), ("of and in to is",), ("the city was old",)) * 3

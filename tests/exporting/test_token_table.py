@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from distil_jax.exporting.table import quantised_rows
+from distil_jax.exporting.token_table import quantised_rows
 
 
 def test_each_row_has_its_own_scale_and_half_a_step_of_error():

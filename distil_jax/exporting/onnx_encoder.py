@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from distil_jax.exporting.graph import Graph
-from distil_jax.exporting.table import Table
+from distil_jax.exporting.token_table import Table
 from distil_jax.models import EncoderConfig
 from distil_jax.models.segments import MASK_VALUE
 
