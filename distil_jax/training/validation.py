@@ -170,7 +170,7 @@ def _of_logits(plan: _Plan, inputs: Inputs) -> Scores:
         assert inputs.teacher is not None
         hidden.append(inputs.teacher.intermediates.last)
         heads.append(_head(inputs.teacher))
-    else:
+    if not plan.compared or plan.spec.loss.positions == "masked":
         positions = masked_positions(labels, inputs.max_masked)
         hidden = [gather_rows(states, positions) for states in hidden]
         labels, ordinary = (gather_rows(array, positions) for array in (labels, ordinary))

@@ -126,3 +126,17 @@ def test_scheduled_losses_are_weighted_as_at_the_end() -> None:
     loss = dataclasses.replace(weighted(soft_target=0.0), schedules=schedules)
     found = figures(5, run=step_spec(STUDENT_SHAPE, SHAPE, loss))
     assert found["loss"] == pytest.approx(5 * found["soft_target"] + found["cosine"])
+
+
+def test_soft_targets_at_masked_tokens_are_those_of_the_plain_formula() -> None:
+    loss = dataclasses.replace(LOSS, positions="masked")
+    found = figures(4, run=step_spec(STUDENT_SHAPE, SHAPE, loss))
+    batch = {k: jnp.asarray(v) for k, v in rows().items()}
+    masked = mask_batch(RUN.masking, VALIDATION_SEED, batch)
+    logits = RUN.student.module.apply({"params": STUDENT}, masked)
+    teacher_logits = RUN.targets.model.module.apply({"params": TEACHER}, masked)
+    labelled = masked["labels"] != losses.IGNORE
+    soft = losses.soft_target(logits, teacher_logits, labelled, temperature=2.0)
+    assert found["soft_target"] == pytest.approx(float(soft.value()), rel=1e-5)
+    for name in ("masked_lm", "accuracy", "agreement", "cosine"):
+        assert found[name] == pytest.approx(WHOLE[name], rel=1e-6)
