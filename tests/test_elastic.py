@@ -13,7 +13,7 @@ import pytest
 
 from distil_jax.errors import Stopped, UserError
 from distil_jax.main import main
-from distil_jax.run import distillation
+from distil_jax.run.setup import Setup
 
 Flags = Callable[..., list[str]]
 STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.size": 16}
@@ -27,7 +27,7 @@ def lines(workdir: Path) -> list[dict[str, Any]]:
 
 def stopped_after(step: int, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM arrives while this step's batch is on its way."""
-    unpatched = distillation.training_batches
+    unpatched = Setup.training_batches
 
     def batches(setup: Any, first_step: int) -> Iterator[Any]:
         for number, batch in enumerate(unpatched(setup, first_step), start=first_step + 1):
@@ -36,7 +36,7 @@ def stopped_after(step: int, arguments: list[str], monkeypatch: pytest.MonkeyPat
             yield batch
 
     with monkeypatch.context() as patched:
-        patched.setattr(distillation, "training_batches", batches)
+        patched.setattr(Setup, "training_batches", batches)
         with pytest.raises(Stopped, match=f"after step {step} "):
             main(arguments)
 
@@ -80,14 +80,14 @@ def test_another_batch_goes_on_with_the_flag_where_the_rows_were_left(
     with pytest.raises(UserError, match=r"batch.size was 8 and is 16.*allow_batch_change"):
         main(flags(run, **changed))
     seen: list[list[int]] = []
-    unpatched = distillation.training_batches
+    unpatched = Setup.training_batches
 
     def batches(setup: Any, first_step: int) -> Iterator[Any]:
         for batch in unpatched(setup, first_step):
             seen.append(batch["row"].tolist())
             yield batch
 
-    monkeypatch.setattr(distillation, "training_batches", batches)
+    monkeypatch.setattr(Setup, "training_batches", batches)
     main(flags(whole, **constant, total_steps=20))
     order = [row for part in seen for row in part]
     seen.clear()

@@ -20,7 +20,7 @@ import pytest
 from distil_jax import commandline, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
-from distil_jax.run import distillation
+from distil_jax.run.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -63,7 +63,7 @@ def exit_status(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 
 def sigterm_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM arrives while this step's batch is on its way, the first time it is asked for."""
-    unpatched = distillation.training_batches
+    unpatched = Setup.training_batches
 
     def batches(setup: Any, first_step: int) -> Iterator[Any]:
         for number, batch in enumerate(unpatched(setup, first_step), start=first_step + 1):
@@ -71,7 +71,7 @@ def sigterm_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
-    monkeypatch.setattr(distillation, "training_batches", batches)
+    monkeypatch.setattr(Setup, "training_batches", batches)
 
 
 def test_a_run_leaves_all_its_results(finished: Path) -> None:
@@ -357,7 +357,7 @@ def test_pretraining_has_the_masked_lm_loss_alone(
     main(flags(tmp_path / "run", **changes))
     for line in metrics(tmp_path / "run"):
         assert line["loss"] == line["masked_lm"] > 0
-        assert line["soft_target"] == line["cosine"] == 0
+        assert not {"soft_target", "cosine"} & line.keys()
     made = pretrained.load(tmp_path / "run" / "student", require_head="masked_lm")
     assert (made.config.model_type, made.config.layers, made.config.hidden_size) == ("bert", 2, 16)
     results = json.loads((tmp_path / "run" / "results.json").read_text())["models"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -17,7 +17,7 @@ from distil_jax.configuration.tree import flat
 from distil_jax.errors import UsageError
 
 
-def read(name: str, overrides: Sequence[str], *, notes: TextIO | None = None) -> Config:
+def read(name: str, overrides: Sequence[str], *, notes: Any = None) -> Config:
     """The config of a file, or of a name among the shipped ones, with `--config.KEY=VALUE` applied.
 
     A line for each key under an earlier name goes to `notes`, standard output where it is None.

@@ -76,7 +76,7 @@ def documents(processes: int | None = None) -> tuple[str, ...]:
             documents.append("\n".join(fresh))
     if not documents:
         raise UserError(
-            "builtin:docs texts no documentation in the installed packages; "
+            "builtin:docs found no documentation in the installed packages; "
             "install them with their .py files, or give text files with --input"
         )
     return tuple(documents)

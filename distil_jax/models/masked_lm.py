@@ -27,7 +27,7 @@ class MaskedLMHead(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden) -> Hidden:
+    def __call__(self, hidden: Hidden) -> Float[Array, "batch length table_size"]:
         """Features that the decoder multiplies with its table."""
         config = self.config
         initial = nn.initializers.normal(config.initializer_range)
@@ -59,7 +59,7 @@ class MaskedLM(nn.Module):
         return self.decode(self.features(batch, train)[1])
 
     def decode(
-        self, features: Float[Array, "*tokens hidden_size"]
+        self, features: Float[Array, "*tokens table_size"]
     ) -> Float[Array, "*tokens vocabulary"]:
         """Logits of what `transform` made, float32."""
         table, bias = output_table(self.variables["params"])
@@ -67,7 +67,9 @@ class MaskedLM(nn.Module):
         logits = jnp.einsum("...w,vw->...v", features, table, preferred_element_type=jnp.float32)
         return logits + bias.astype(jnp.float32)
 
-    def features(self, batch: Batch, train: bool = False) -> tuple[Hidden, Hidden]:
+    def features(
+        self, batch: Batch, train: bool = False
+    ) -> tuple[Hidden, Float[Array, "batch length table_size"]]:
         """Final hidden states, and what the decoder sees of them."""
         hidden = self.encode(batch, train)
         return hidden, self.transform(hidden)
@@ -82,7 +84,7 @@ class MaskedLM(nn.Module):
 
     def transform(
         self, hidden: Float[Array, "*tokens hidden_size"]
-    ) -> Float[Array, "*tokens hidden_size"]:
+    ) -> Float[Array, "*tokens table_size"]:
         """What the decoder sees of hidden states, of all tokens or of a few gathered ones."""
         return self.head(hidden)
 

@@ -10,6 +10,7 @@ import pytest
 from distil_jax.configuration.schema import Parallel
 from distil_jax.profiling import timing
 from distil_jax.training import parallel
+from distil_jax.training.step import Constants
 
 
 def test_functions_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +39,7 @@ def counting(state, constants, batch):
 def test_the_first_step_is_separate_and_waiting_is_part_of_the_rest() -> None:
     config = Parallel(mode="jit", devices=1, scan_layers="auto", remat="none")
     devices = parallel.devices(config)
-    measured = timing.time_steps(counting, jnp.int32(0), {}, rows(0.02), devices, steps=5)
+    measured = timing.time_steps(counting, jnp.int32(0), Constants(), rows(0.02), devices, steps=5)
     assert measured.steps == 5
     assert measured.tokens == 32 * (1 + 2 + 3 + 4 + 5)
     assert 0.1 <= measured.waited_seconds <= measured.seconds

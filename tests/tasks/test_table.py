@@ -16,7 +16,7 @@ def test_every_named_task_is_of_a_kind_in_the_table():
     [
         ("classification", ("a", "b"), "classification"),
         ("classification", ("LABEL_0",), "regression"),
-        ("span", (), "question_answering"),
+        ("question_answering", (), "question_answering"),
         ("masked_lm", (), None),
         (None, (), None),
     ],

@@ -11,17 +11,17 @@ def test_shares() -> None:
 
 
 def test_rows_that_do_not_divide_by_devices_name_the_nearest_that_do() -> None:
-    with pytest.raises(UserError, match=r"sequences=250 .* 8 devices; set it to 248 or 256"):
+    with pytest.raises(UserError, match=r"size=250 .* 8 devices; set it to 248 or 256"):
         shares(250, 0, 8)
 
 
 def test_fewer_rows_than_devices_name_the_one_that_fits() -> None:
-    with pytest.raises(UserError, match=r"sequences=3 .* 8 devices; set it to 8$"):
+    with pytest.raises(UserError, match=r"size=3 .* 8 devices; set it to 8$"):
         shares(3, 0, 8)
 
 
 def test_micro_batches_that_do_not_divide_name_all_numbers() -> None:
     with pytest.raises(
-        UserError, match=r"=96 over 8 devices is 12 rows .*micro=5 .* 80 or 120 .* 4 or 6"
+        UserError, match=r"=96 over 8 devices is 12 rows .*micro_size=5 .* 80 or 120 .* 4 or 6"
     ):
         shares(96, 5, 8)
