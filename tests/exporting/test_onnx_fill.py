@@ -40,7 +40,5 @@ def test_no_mask_and_too_much_text_are_said(exported):
 
 def test_another_head_is_refused(make, tmp_path):
     export_onnx(make("bert", "question_answering"), tmp_path / "out", SETTINGS)
-    with pytest.raises(
-        UserError, match=r"no masked-language-model head .it has question_answering."
-    ):
+    with pytest.raises(UserError, match=r"no masked-language-model head .it has question"):
         mask_filler(tmp_path / "out", count=5)
