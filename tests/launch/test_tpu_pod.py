@@ -89,7 +89,7 @@ def test_a_host_that_restarted_says_so_and_starts_again(active: Pod) -> None:
     assert "was killed, or its host restarted" in active.type("status", *V4).stdout
     logs = active.type("logs", *V4)
     assert logs.returncode == 1
-    assert "tpu_pod.sh run goes on" in logs.stderr
+    assert "tpu_pod.sh run resumes" in logs.stderr
     assert active.type("run", *V4, "--", *FLAGS).stdout.count("started") == 2
 
 
