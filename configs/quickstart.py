@@ -14,7 +14,7 @@ from distil_jax.configs import base
 def get_config() -> ConfigDict:
     config = base.get_config()
     # Small batches: many steps from few tokens.
-    config.total_steps = 256
+    config.total_steps = 300
     config.batch.size = 16
     config.batch.length = 128
     # Logits of the masked tokens alone: a third of the work less, and those are what is validated.
@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     config.student.dropout = 0.0
     config.student.attention_dropout = 0.0
     config.optimizer.learning_rate = 1e-3
-    config.checkpoint.every_steps = 64
-    config.eval.every_steps = 128
-    config.log.every_steps = 8
+    config.checkpoint.every_steps = 75
+    config.eval.every_steps = 150
+    config.log.every_steps = 10
     return config
