@@ -14,10 +14,11 @@ from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 def output_table(
     params: Params,
-) -> tuple[Float[Array, "vocabulary hidden_size"], Float[Array, " vocabulary"]]:
+) -> tuple[Float[Array, "vocabulary table_size"], Float[Array, " vocabulary"]]:
     """The decoder's table and bias: the token table where the two are tied."""
     head = params["head"]
-    return head.get("table", params["encoder"]["embeddings"]["tokens"]), head["bias"]
+    table = head.get("table", params["encoder"]["embeddings"]["tokens"])
+    return jnp.asarray(table), jnp.asarray(head["bias"])
 
 
 class MaskedLMHead(nn.Module):
@@ -91,6 +92,6 @@ class MaskedLM(nn.Module):
     @nn.nowrap
     def output_table(
         self, params: Params
-    ) -> tuple[Float[Array, "vocabulary hidden_size"], Float[Array, " vocabulary"]]:
-        """The decoder's table [vocabulary, hidden_size] and bias [vocabulary]."""
+    ) -> tuple[Float[Array, "vocabulary table_size"], Float[Array, " vocabulary"]]:
+        """The decoder's table [vocabulary, table_size] and bias [vocabulary]."""
         return output_table(params)
