@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distil_jax.errors import UserError
-from distil_jax.exporting import quantise
+from distil_jax.exporting import onnx_export, quantise
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
 
@@ -105,7 +105,7 @@ def test_weights_of_a_large_graph_lie_beside_it(make, rows, tmp_path, monkeypatc
     for kind in quantise.QUANTISATIONS:
         folder = tmp_path / kind
         with monkeypatch.context() as patched:
-            patched.setattr(export, "LARGEST_FILE_BYTES", 1000)
+            patched.setattr(onnx_export, "LARGEST_FILE_BYTES", 1000)
             settings = replace(SETTINGS, quantisation=kind, calibration=TEXTS)
             opened = export_onnx(model, folder, settings)
         kept = sorted(file.name for file in folder.glob("*.onnx*"))
@@ -128,7 +128,7 @@ def test_a_failure_leaves_nothing(make, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("half way")
 
-    monkeypatch.setattr(export, "onnx_card", fail)
+    monkeypatch.setattr(onnx_export, "onnx_card", fail)
     with pytest.raises(RuntimeError, match="half way"):
         export_onnx(make("bert"), tmp_path / "new" / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
