@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
     teacher = mask_filler(flags.teacher, count=5) if flags.teacher else None
     files = serving.page_files(model)
     try:
-        server = serving.server(files, description, teacher, host=flags.host, port=flags.port)
+        server = serving.PageServer(files, description, teacher, host=flags.host, port=flags.port)
     except OSError as error:
         raise UserError(
             f"{flags.host}:{flags.port} cannot be served ({error.strerror}); choose another "

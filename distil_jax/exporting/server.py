@@ -56,69 +56,77 @@ def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
     }
 
 
-def server(
-    files: Mapping[str, Path],
-    description: Mapping[str, Any],
-    teacher: Fill | None,
-    *,
-    host: str,
-    port: int,
-) -> ThreadingHTTPServer:
-    """A server of `page_files` that is bound but does not serve yet; port 0 is any free one.
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: "PageServer"
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """A file of the list."""
+        path = self.path.partition("?")[0]
+        if path == "/about.json":
+            self._answer(HTTPStatus.OK, ".json", self.server.description)
+        elif path in self.server.files:
+            file = self.server.files[path]
+            self._answer(HTTPStatus.OK, file.suffix, file.read_bytes())
+        else:
+            self._say(HTTPStatus.NOT_FOUND, {"error": f"{path} does not exist"})
+
+    def do_POST(self) -> None:
+        """A text for the teacher."""
+        size = int(self.headers.get("Content-Length") or 0)
+        teacher = self.server.teacher
+        if self.path != "/teacher" or teacher is None or size > LARGEST_QUESTION_BYTES:
+            self.close_connection = True
+            self._say(HTTPStatus.NOT_FOUND, {"error": f"{self.path} answers nothing"})
+            return
+        try:
+            question = json.loads(self.rfile.read(size))
+            self._say(HTTPStatus.OK, asdict(teacher(str(question["text"]))))
+        except UserError as error:
+            self._say(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(error)})
+        except (ValueError, KeyError, TypeError) as error:
+            self._say(HTTPStatus.BAD_REQUEST, {"error": f"not a question: {error}"})
+
+    def _say(self, status: HTTPStatus, what: Mapping[str, Any]) -> None:
+        self._answer(status, ".json", json.dumps(what).encode())
+
+    def _answer(self, status: HTTPStatus, suffix: str, body: bytes) -> None:
+        """Isolated from other origins, a page may use threads."""
+        self.send_response(status)
+        self.send_header("Content-Type", TYPES[suffix])
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        self.send_header("Cache-Control", "no-cache")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """The terminal is for the address."""
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves `page_files`; it is bound but does not serve yet; port 0 is any free one.
 
     Raises `OSError` for an address that it cannot have.
     """
-    content = json.dumps(description).encode()
 
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
-
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            """A file of the list."""
-            path = self.path.partition("?")[0]
-            if path == "/about.json":
-                self._answer(HTTPStatus.OK, ".json", content)
-            elif path in files:
-                file = files[path]
-                self._answer(HTTPStatus.OK, file.suffix, file.read_bytes())
-            else:
-                self._say(HTTPStatus.NOT_FOUND, {"error": f"{path} does not exist"})
-
-        def do_POST(self) -> None:
-            """A text for the teacher."""
-            size = int(self.headers.get("Content-Length") or 0)
-            if self.path != "/teacher" or teacher is None or size > LARGEST_QUESTION_BYTES:
-                self.close_connection = True
-                self._say(HTTPStatus.NOT_FOUND, {"error": f"{self.path} answers nothing"})
-                return
-            try:
-                question = json.loads(self.rfile.read(size))
-                self._say(HTTPStatus.OK, asdict(teacher(str(question["text"]))))
-            except UserError as error:
-                self._say(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(error)})
-            except (ValueError, KeyError, TypeError) as error:
-                self._say(HTTPStatus.BAD_REQUEST, {"error": f"not a question: {error}"})
-
-        def _say(self, status: HTTPStatus, what: Mapping[str, Any]) -> None:
-            self._answer(status, ".json", json.dumps(what).encode())
-
-        def _answer(self, status: HTTPStatus, suffix: str, body: bytes) -> None:
-            """Isolated from other origins, a page may use threads."""
-            self.send_response(status)
-            self.send_header("Content-Type", TYPES[suffix])
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-            self.send_header("Cache-Control", "no-cache")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """The terminal is for the address."""
-
-    return ThreadingHTTPServer((host, port), Handler)
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        description: Mapping[str, Any],
+        teacher: Fill | None,
+        *,
+        host: str,
+        port: int,
+    ) -> None:
+        """Bind `host` and `port`."""
+        self.files = files
+        self.description = json.dumps(description).encode()
+        self.teacher = teacher
+        super().__init__((host, port), Handler)
 
 
 def page_files(model: OnnxModel) -> dict[str, Path]:

@@ -34,8 +34,8 @@ def serve():
     made = []
 
     def serve(model, teacher=None):
-        told = server.about(model, "teacher" if teacher else "")
-        one = server.server(server.page_files(model), told, teacher, host="127.0.0.1", port=0)
+        about = server.about(model, "teacher" if teacher else "")
+        one = server.PageServer(server.page_files(model), about, teacher, host="127.0.0.1", port=0)
         made.append(one)
         threading.Thread(target=one.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{one.server_address[1]}"
@@ -88,7 +88,9 @@ def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd,
         server.about(
             export_onnx(make("bert", "question_answering"), tmp_path / "span", settings), ""
         )
-    with server.server(server.page_files(exported), {}, None, host="127.0.0.1", port=0) as taken:
+    with server.PageServer(
+        server.page_files(exported), {}, None, host="127.0.0.1", port=0
+    ) as taken:
         port = taken.server_address[1]
         with pytest.raises(SystemExit) as stop:
             commandline.run(demo.main, [f"--model={exported.folder}", f"--port={port}"])

@@ -16,6 +16,29 @@ from distil_jax.training import parallel
 LENGTH = 24  # unlike any width: activations are distinguished from parameters by their shapes
 PRIME_VOCABULARY = 1009
 
+TPU_MATMUL = """HloModule jit_f
+
+%fused_computation (a: bf16[32,512,12,64], b: bf16[32,512,12,64]) -> f32[32,12,512,512] {
+  %a = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(0)
+  %b = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(1)
+  ROOT %convolution.1 = f32[32,12,512,512]{2,3,1,0:T(8,128)} convolution(%a, %b), \
+window={size=32x12 stride=31x11 lhs_dilate=32x12}, dim_labels=0b1f_0o1i->01bf
+}
+
+ENTRY %main (x: bf16[32,512,12,64], y: bf16[32,512,12,64]) -> f32[32,12,512,512] {
+  %x = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(0)
+  %y = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)S(1)} parameter(1)
+  ROOT %fusion = f32[32,12,512,512]{2,3,1,0:T(8,128)} fusion(%x, %y), kind=kOutput, \
+calls=%fused_computation
+}
+"""
+
+
+@pytest.fixture
+def tpu_matmul() -> str:
+    """A TPU's text of a batched matmul: attention scores, one operand in fast memory."""
+    return TPU_MATMUL
+
 
 @pytest.fixture(scope="session")
 def tiny_models() -> ModelShapes:

@@ -66,27 +66,11 @@ def test_collectives_are_found_with_their_bytes_and_where_they_run() -> None:
     ]
 
 
-TPU_MATMUL = """HloModule jit_f
-
-%fused_computation (a: bf16[32,512,12,64], b: bf16[32,512,12,64]) -> f32[32,12,512,512] {
-  %a = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(0)
-  %b = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(1)
-  ROOT %convolution.1 = f32[32,12,512,512]{2,3,1,0:T(8,128)} convolution(%a, %b), \
-window={size=32x12 stride=31x11 lhs_dilate=32x12}, dim_labels=0b1f_0o1i->01bf
-}
-
-ENTRY %main (x: bf16[32,512,12,64], y: bf16[32,512,12,64]) -> f32[32,12,512,512] {
-  %x = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)} parameter(0)
-  %y = bf16[32,512,12,64]{3,1,2,0:T(8,128)(2,1)S(1)} parameter(1)
-  ROOT %fusion = f32[32,12,512,512]{2,3,1,0:T(8,128)} fusion(%x, %y), kind=kOutput, \
-calls=%fused_computation
-}
-"""
-
-
-def test_a_batched_matmul_that_the_tpu_writes_as_a_dilated_convolution() -> None:
+def test_a_batched_matmul_that_the_tpu_writes_as_a_dilated_convolution(
+    tpu_matmul: str,
+) -> None:
     # Attention scores: 32 rows, 12 heads, 512 x 512 positions, 64 deep.
-    assert hlo_counts.matmul_flops(hlo.parse(TPU_MATMUL)) == 2 * 32 * 12 * 512 * 512 * 64
+    assert hlo_counts.matmul_flops(hlo.parse(tpu_matmul)) == 2 * 32 * 12 * 512 * 512 * 64
 
 
 def test_a_loop_without_a_constant_bound_is_refused() -> None:
