@@ -186,6 +186,8 @@ def _rates(value: str) -> tuple[float, ...]:
 
 def _weights(value: str) -> dict[str, float]:
     pairs = [pair.partition("=") for pair in value.split(",")]
+    if not all(name.strip() and weight for name, _, weight in pairs):
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME=WEIGHT,..., as cosine=1")
     return {name.strip(): _positive(weight) for name, _, weight in pairs}
 
 

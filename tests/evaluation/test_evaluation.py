@@ -166,6 +166,15 @@ def test_a_seed_leaves_its_losses_curves_and_health(tuned):
     assert result["train_seconds"] >= sum(last[kind] for kind in kinds) > 0
 
 
+@pytest.mark.parametrize("objectives", ["cosine", "=1", "cosine=1,"])
+def test_an_objective_without_a_weight_says_what_to_type(
+    objectives, teacher_folder, sentiment, evaluate, tmp_path
+):
+    given = {"task": "sst2", "data": sentiment, "objectives": objectives}
+    with pytest.raises(UsageError, match=r"is not NAME=WEIGHT,\.\.\., as cosine=1"):
+        evaluate(teacher_folder, tmp_path / "none", **given)
+
+
 def test_hidden_states_of_a_teacher_besides_the_labels(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):
