@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import re
 import sys
@@ -25,8 +26,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
 
     def error(self, message: str) -> Never:
-        # argparse names the function that could not read the value.
-        message = re.sub(r"invalid \w+ value", "invalid value", message)
+        message = re.sub(r"invalid int value: (.*)", r"\1 is not a whole number", message)
+        message = re.sub(r"invalid float value: (.*)", r"\1 is not a number", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
@@ -53,11 +54,41 @@ def columns(value: str) -> tuple[str, ...]:
     return names
 
 
+def positive_number(value: str) -> float:
+    """A number above 0 on the command line."""
+    return number(value, lambda result: 0 < result < math.inf, "a positive number")
+
+
+def size(value: str) -> float:
+    """A number of at least 0 on the command line."""
+    return number(value, lambda result: 0 <= result < math.inf, "0 or a positive number")
+
+
+def share(value: str) -> float:
+    """A part of a whole on the command line, from 0 to 1."""
+    return number(value, lambda result: 0 <= result <= 1, "a number between 0 and 1")
+
+
+def number(value: str, accepts: Callable[[float], bool], expected: str) -> float:
+    """A number on the command line; `expected` says in words which ones are accepted."""
+    try:
+        result = float(value)
+    except ValueError:
+        result = math.nan
+    if not accepts(result):
+        raise argparse.ArgumentTypeError(f"{value!r} is not {expected}")
+    return result
+
+
+def whole_number(value: str, accepts: Callable[[int], bool], expected: str) -> int:
+    """The same for a whole number."""
+    return int(number(value, lambda result: result.is_integer() and accepts(int(result)), expected))
+
+
 def _at_least(value: str, least: int) -> int:
-    number = int(value)
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{value} is not at least {least}")
-    return number
+    return whole_number(
+        value, lambda result: result >= least, f"a whole number of at least {least}"
+    )
 
 
 def folder(name: str) -> Path:

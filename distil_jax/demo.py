@@ -43,10 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number < 65536:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 65535")
-    return number
+    return commandline.whole_number(
+        value, lambda result: 0 <= result < 65536, "a port between 0 and 65535"
+    )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,25 @@
 """Fine-tune and score a model folder on a task, over several seeds."""
 
 import argparse
-import math
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax import commandline, huge_pages
-from distil_jax.commandline import columns, length, natural, positive
+from distil_jax.commandline import (
+    columns,
+    length,
+    natural,
+    positive,
+    positive_number,
+    share,
+    size,
+)
 from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
-from distil_jax.tasks.named import TASKS
+from distil_jax.tasks.named import EARLIER_TASKS, TASKS
+
+LISTED = tuple(name for name in TASKS if name not in EARLIER_TASKS)
 
 if TYPE_CHECKING:
     from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
-    flags = _parser().parse_args(arguments)
+    flags = parse(arguments)
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
     from distil_jax.exporting.onnx_folder import is_onnx
     from distil_jax.run.compilation import keep_compiled
@@ -44,6 +54,11 @@ def main(arguments: list[str]) -> None:
         draw_file(lines, {}, titles, path, title=f"{flags.model}, {flags.task}")
 
     evaluate(_settings(flags), command, draw)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The flags of a command line; raises `UsageError`."""
+    return _parser().parse_args(arguments)
 
 
 def _evaluate_export(flags: argparse.Namespace) -> None:
@@ -126,8 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--task",
         required=True,
-        choices=tuple(TASKS),
-        help="a task by name, or the kind of your own",
+        type=_task,
+        metavar="TASK",
+        help=f"a task by name, or the kind of your own: {', '.join(LISTED)}",
     )
     add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
     add("--output", type=commandline.folder, required=True, help="folder of the results")
@@ -137,6 +153,19 @@ def _parser() -> argparse.ArgumentParser:
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
     add("--columns", type=columns, default=(), help="column of the text, or the pair's: a,b")
     add("--label", default="", help="column of the label")
+    add("--length", type=length, help="most tokens of a sequence; the task's if left out")
+    add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
+    add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
+    add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
+    add("--devices", type=natural, default=0, help="how many; 0: all")
+    add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
+    _add_fine_tuning(parser.add_argument_group("fine-tuning"))
+    _add_masked_lm(parser.add_argument_group("for --task=mlm"))
+    return parser
+
+
+def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--seeds",
         type=positive,
@@ -149,16 +178,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="as config.optimizer.name")
     add("--schedule", choices=tuple(SCHEDULES), default="linear", help="of the learning rate")
-    add("--warmup", type=_share, default=0.1, help="share of the steps")
-    add("--decay", type=_share, default=0.2, help="share of the steps, the last, for wsd")
-    add("--weight-decay", type=_size, default=0.0, help="times the rate")
-    add("--clip", type=_size, default=1.0, help="largest norm of the gradient; 0: none")
+    add("--warmup", type=share, default=0.1, help="share of the steps")
+    add("--decay", type=share, default=0.2, help="share of the steps, the last, for wsd")
+    add("--weight-decay", type=size, default=0.0, help="times the rate")
+    add("--clip", type=size, default=1.0, help="largest norm of the gradient; 0: none")
     add("--batch", type=positive, default=32, help="sequences of a step, over all devices")
     add("--micro", type=natural, default=0, help="sequences a device computes at a time; 0: all")
-    add("--length", type=length, help="most tokens of a sequence; the task's if left out")
-    add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
     add("--patience", type=natural, default=0, help="early stopping: epochs without a better score")
-    add("--alpha", type=_share, default=0.5, help="weight of the teacher; the labels have the rest")
+    add("--alpha", type=share, default=0.5, help="weight of the teacher; the labels have the rest")
     add(
         "--objectives",
         type=_weights,
@@ -166,50 +193,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=WEIGHT,...",
         help="further objectives that compare hidden states with the teacher's, as cosine=1",
     )
-    add("--temperature", type=_positive, default=2.0, help="of the teacher's distributions")
-    add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")
-    add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
-    add("--devices", type=natural, default=0, help="how many; 0: all")
-    add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
-    mlm = parser.add_argument_group("for --task=mlm")
-    mlm.add_argument("--document", choices=("line", "block"), default="line", help="of text files")
-    mlm.add_argument(
-        "--rows", type=natural, default=0, help="about how many rows to predict; 0: all"
-    )
-    mlm.add_argument("--seed", type=natural, default=0, help="of the masks")
-    return parser
+    add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")
+
+
+def _add_masked_lm(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--document", choices=("line", "block"), default="line", help="of text files")
+    add("--rows", type=natural, default=0, help="about how many rows to predict; 0: all")
+    add("--seed", type=natural, default=0, help="of the masks")
+
+
+def _task(value: str) -> str:
+    if value not in TASKS:
+        nearest = difflib.get_close_matches(value, LISTED, n=1)
+        meant = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(LISTED)}"
+        raise argparse.ArgumentTypeError(f"{value!r} is not a task{meant}")
+    return value
 
 
 def _rates(value: str) -> tuple[float, ...]:
-    return tuple(_positive(rate) for rate in value.split(","))
+    return tuple(positive_number(rate) for rate in value.split(","))
 
 
 def _weights(value: str) -> dict[str, float]:
     pairs = [pair.partition("=") for pair in value.split(",")]
     if not all(name.strip() and weight for name, _, weight in pairs):
         raise argparse.ArgumentTypeError(f"{value!r} is not NAME=WEIGHT,..., as cosine=1")
-    return {name.strip(): _positive(weight) for name, _, weight in pairs}
-
-
-def _positive(value: str) -> float:
-    number = float(value)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return number
-
-
-def _size(value: str) -> float:
-    number = float(value)
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not 0 or a positive number")
-    return number
-
-
-def _share(value: str) -> float:
-    number = float(value)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
-    return number
+    return {name.strip(): positive_number(weight) for name, _, weight in pairs}
 
 
 if __name__ == "__main__":

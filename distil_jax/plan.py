@@ -49,17 +49,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _amount(value: str) -> float:
-    number = float(value)
-    if not 1 <= number < 1e18:
-        raise argparse.ArgumentTypeError(f"{value} is not between 1 and 1e18")
-    return number
+    return commandline.number(
+        value, lambda result: 1 <= result < 1e18, "a number between 1 and 1e18"
+    )
 
 
 def _share(value: str) -> float:
-    number = float(value)
-    if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 1")
-    return number
+    return commandline.number(
+        value, lambda result: 0 < result <= 1, "a number above 0 and at most 1"
+    )
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ def test_a_stopped_sweep_keeps_what_is_finished_and_ends_with_a_table(
     started: list[Path] = []
     run = distillation.run
 
-    def stopping(config: object, workdir: Path, told: str) -> None:
+    def stopping(config: object, workdir: Path, message: str) -> None:
         started.append(workdir)
         if len(started) == 2:
             raise KeyboardInterrupt
-        run(config, workdir, told)  # type: ignore[arg-type]
+        run(config, workdir, message)  # type: ignore[arg-type]
 
     monkeypatch.setattr(distillation, "run", stopping)
     with pytest.raises(KeyboardInterrupt):

@@ -112,7 +112,7 @@ def test_training_alone_makes_a_report(training, tmp_path: Path) -> None:
         (["--model=x", "--input=y", "--config.seed=1"], UsageError, "--config.seed=1"),
         (["--config=quickstat"], UsageError, "did you mean quickstart"),
         (["--config=base", "--config.sed=1"], UsageError, "did you mean"),
-        (["--config=base", "--steps=0"], UsageError, "0 is not at least 1"),
+        (["--config=base", "--steps=0"], UsageError, "'0' is not a whole number of at least 1"),
         (["--config=base", "--config.data.train=absent.txt"], UserError, "absent.txt"),
         (["--config=base", "--config.batch.size=9"], UserError, "does not divide"),
         (["--model=builtin:teacher", "--input=absent.txt"], UserError, "absent.txt does not exist"),

@@ -114,7 +114,7 @@ def test_text_is_prepared_in_the_bucket_of_the_run(
 
 
 @pytest.mark.parametrize(
-    ("workdir", "changes", "told"),
+    ("workdir", "changes", "message"),
     [
         ("gs://nobody-made-this/run", {}, "there is no bucket nobody-made-this"),
         ("memory://b/run", {}, "memory://b/run cannot hold a run; --workdir is a local folder"),
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_one_line(
     flags: Flags,
     workdir: str,
     changes: dict[str, str],
-    told: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -139,7 +139,7 @@ def test_what_is_wrong_is_one_line(
     err = capfd.readouterr().err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert told.replace("BUCKET", bucket) in err
+    assert message.replace("BUCKET", bucket) in err
     assert Bucket(bucket).sizes() == {}
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,28 @@ from distil_jax.errors import UsageError
 from distil_jax.storage.folder import open_folder
 
 
-def test_a_word_in_place_of_a_number_is_told_without_the_programs_own_names() -> None:
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (commandline.positive, "1x", "'1x' is not a whole number of at least 1"),
+        (commandline.natural, "0.05", "'0.05' is not a whole number of at least 0"),
+        (commandline.positive_number, "fast", "'fast' is not a positive number"),
+        (commandline.positive_number, "nan", "'nan' is not a positive number"),
+        (commandline.size, "-1", "'-1' is not 0 or a positive number"),
+        (commandline.share, "5%", "'5%' is not a number between 0 and 1"),
+        (int, "many", "'many' is not a whole number"),
+        (float, "half", "'half' is not a number"),
+    ],
+)
+def test_a_word_in_place_of_a_number_is_named_with_what_is_expected(
+    kind: Callable[[str], float], value: str, message: str
+) -> None:
     parser = commandline.Parser(prog="program")
-    parser.add_argument("--seeds", type=commandline.positive)
-    told = r"^argument --seeds: invalid value: '1x' \(see program --help\)$"
-    with pytest.raises(UsageError, match=told):
-        parser.parse_args(["--seeds=1x"])
+    parser.add_argument("--seeds", type=kind)
+    with pytest.raises(
+        UsageError, match=f"^argument --seeds: {re.escape(message)} .see program --help.$"
+    ):
+        parser.parse_args([f"--seeds={value}"])
 
 
 def test_a_path_is_a_folder() -> None:
@@ -39,10 +57,10 @@ def test_a_bucket_is_a_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("", "is empty"), ("gs://bucket/run", "is not a local folder")]
+    ("name", "message"), [("", "is empty"), ("gs://bucket/run", "is not a local folder")]
 )
-def test_other_names_are_refused(name: str, told: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=told):
+def test_other_names_are_refused(name: str, message: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=message):
         commandline.folder(name)
 
 
@@ -88,7 +106,7 @@ def test_a_platform_without_a_device_is_one_line(
 )
 def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, capsys) -> None:
     assert commandline.report(error) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: memory is not enough")
-    assert "config.batch.micro_size" in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: memory is not enough")
+    assert "config.batch.micro_size" in message
+    assert message.count("\n") == 1

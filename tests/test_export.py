@@ -108,8 +108,8 @@ def test_a_model_folder_becomes_an_onnx_folder(
         ]
     )
     size = (tmp_path / "out" / "model.onnx").stat().st_size
-    told = f"{tmp_path / 'out'}: {size:,} bytes, masked_lm, int8-static"
-    assert told in capsys.readouterr().out
+    message = f"{tmp_path / 'out'}: {size:,} bytes, masked_lm, int8-static"
+    assert message in capsys.readouterr().out
     card = (tmp_path / "out" / "README.md").read_text()
     before = pretrained.scores_of((finished / "student" / "README.md").read_text())
     assert before

@@ -100,7 +100,7 @@ def test_rows_that_pad_the_table_are_no_candidates(run, teacher_folder, tmp_path
     [
         (["no mask here"], 1, "has no [MASK]"),
         ([], 1, "standard input is empty"),
-        (["--top=0", "[MASK]"], 2, "0 is not at least 1"),
+        (["--top=0", "[MASK]"], 2, "'0' is not a whole number of at least 1"),
         (["--top=x", "[MASK]"], 2, "--top"),
         (["--bottom=5", "[MASK]"], 2, "--bottom=5"),
         (["--teacher=/nowhere", "[MASK]"], 1, "/nowhere does not exist"),

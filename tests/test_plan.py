@@ -39,7 +39,7 @@ def test_a_plan_needs_neither_teacher_nor_rows() -> None:
         (["--config=gpu_h10", "--topology=v4-8"], "did you mean gpu_h100?"),
         (["--config=gpu_h100"], "--topology"),
         (["--config=gpu_h100", "--topology=h100-8", "--config.batch.mikro=1"], "batch.micro_size"),
-        (["--config=gpu_h100", "--topology=h100-8", "--utilisation=0"], "not above 0"),
+        (["--config=gpu_h100", "--topology=h100-8", "--utilisation=0"], "a number above 0"),
         (["--config=gpu_h100", "--topology=h100-8", "--corpus-tokens=x"], "--corpus-tokens"),
     ],
 )

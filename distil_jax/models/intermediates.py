@@ -24,7 +24,7 @@ COLLECTIONS = {
 
 @dataclass(frozen=True)
 class Request:
-    """Which intermediates an encoder is to hand out, by layer; the last hidden state always comes.
+    """Which intermediates an encoder is to return, by layer; the last hidden state always comes.
 
     Hidden state 0 is the embeddings' output, n the output of layer n. Layers count from 1; a
     layer's attention is the one that leads to the hidden state of the same number.
@@ -95,5 +95,5 @@ class Intermediates:
 
 
 def offer(module: nn.Module, collection: str, value: Array) -> None:
-    """Hand out a value inside a layer, if the call asked for its collection."""
+    """Return a value from inside a layer, if the call asked for its collection."""
     module.sow(collection, collection, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)

@@ -112,3 +112,6 @@ TASKS: dict[str, NamedTask] = {
     "span": NamedTask(kind="question_answering", score="f1", length=384),
     "mlm": NamedTask(kind="masked_lm", score="accuracy", on_text=True),
 }
+
+EARLIER_TASKS = ("span",)
+"""Names that are still accepted; results made with them keep them."""

@@ -139,13 +139,13 @@ def test_a_machine_that_does_not_see_input_or_output_says_so(
 ) -> None:
     """A task is run here as one would be on a machine with other disks."""
     output = tmp_path / "rows"
-    told: list[str] = []
+    messages: list[str] = []
 
     def elsewhere(job: Job, workspace: Workspace, _: PrepareProgress) -> list[str]:
         def try_share(given: Job, address: str) -> None:
             with pytest.raises(UserError) as raised:
                 cluster._share(given, address, 0, 1)
-            told.append(str(raised.value))
+            messages.append(str(raised.value))
 
         try_share(job, str(tmp_path / "other disk"))
         corpus_file.write_text("another text")
@@ -158,28 +158,30 @@ def test_a_machine_that_does_not_see_input_or_output_says_so(
         prepare(
             str(corpus_file), output, word_pieces, PrepareSettings(**SETTINGS), engine=elsewhere
         )
-    assert f"of the cluster does not see {tmp_path}/other disk; inputs and output must" in told[0]
-    assert f"{corpus_file} is another on" in told[1]
-    assert f"of the cluster does not see {corpus_file} (No such file" in told[2]
+    assert (
+        f"of the cluster does not see {tmp_path}/other disk; inputs and output must" in messages[0]
+    )
+    assert f"{corpus_file} is another on" in messages[1]
+    assert f"of the cluster does not see {corpus_file} (No such file" in messages[2]
     assert not output.exists()
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1 (Connection refused)"),
         ("ray://127.0.0.1:1", "no Ray cluster answers at ray://127.0.0.1:1"),
     ],
 )
 def test_no_cluster_is_one_line_and_leaves_no_trace(
-    address: str, told: str, corpus_file: Path, word_pieces, tmp_path: Path
+    address: str, message: str, corpus_file: Path, word_pieces, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as raised:
         prepare(
             str(corpus_file), tmp_path / "rows", word_pieces,
             PrepareSettings(**SETTINGS), engine=cluster.engine(address),
         )  # fmt: skip
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "--address=HOST:6379" in str(raised.value)
     assert not (tmp_path / "rows").exists()
 
@@ -203,7 +205,7 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--engine=ray", "--shard_index=1"], "leave --shard_index out"),
         (["--address=10.0.0.1:6379"], "--address goes with --engine=ray"),
@@ -211,9 +213,9 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_flags_that_do_not_go_together(
-    flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exited:
         commandline.run(main, ["--input=a", "--output=b", "--tokenizer=c", *flags])
     assert exited.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

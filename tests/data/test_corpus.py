@@ -98,7 +98,7 @@ def test_a_folder_is_read_with_links_and_without_what_is_hidden(folder: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.json", b"[]", "is one JSON value, not text; give .txt, .jsonl or .parquet files"),
         ("a.CSV", b"a,b", "is a table, not text"),
@@ -107,10 +107,12 @@ def test_a_folder_is_read_with_links_and_without_what_is_hidden(folder: Path, tm
         ("a.log", "x".encode("utf-16"), "is in UTF-16 or UTF-32; save it in UTF-8"),
     ],
 )
-def test_what_is_no_text_is_not_read_as_such(tmp_path: Path, name: str, content: bytes, told: str):
+def test_what_is_no_text_is_not_read_as_such(
+    tmp_path: Path, name: str, content: bytes, message: str
+):
     (tmp_path / name).write_bytes(content)
     for given in (str(tmp_path / name), f"{tmp_path}/a*"):
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             corpus.find(given)
 
 

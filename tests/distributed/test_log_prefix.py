@@ -24,6 +24,6 @@ def test_lines_are_stamped_once_however_they_are_written() -> None:
 
 
 def test_what_the_parent_is_told() -> None:
-    told: list[str] = []
-    LogPrefix(0, 2, told.append).at(3)
-    assert told == ["process 0/2 step 0", "process 0/2 step 3"]
+    lines: list[str] = []
+    LogPrefix(0, 2, lines.append).at(3)
+    assert lines == ["process 0/2 step 0", "process 0/2 step 3"]

@@ -136,7 +136,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
 
 
 @pytest.mark.parametrize(
-    ("variables", "changes", "told"),
+    ("variables", "changes", "message"),
     [
         ({"JAX_COORDINATOR_ADDRESS": "localhost:1"}, {}, "$JAX_NUM_PROCESSES is not set"),
         ({}, {"processes.coordinator": "localhost"}, "=localhost must be HOST:PORT, or auto"),
@@ -156,7 +156,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_by_each(
 def test_a_description_that_is_incomplete_is_one_line_and_2(
     variables: dict[str, str],
     changes: dict[str, object],
-    told: str,
+    message: str,
     tmp_path: Path,
     flags: Flags,
 ) -> None:
@@ -170,7 +170,7 @@ def test_a_description_that_is_incomplete_is_one_line_and_2(
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -53,10 +53,10 @@ def test_a_bug_keeps_its_traceback_and_libraries_noise_is_kept_back(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("noise", "told"),
+    ("noise", "message"),
     [(SILENT, "process 2 is gone or silent;"), (GONE, "process 0 is gone or cannot be reached;")],
 )
-def test_an_abort_of_jax_becomes_one_line(noise: str, told: str, tmp_path: Path) -> None:
+def test_an_abort_of_jax_becomes_one_line(noise: str, message: str, tmp_path: Path) -> None:
     body = f"""
 os.write(int(os.environ["DISTIL_JAX_WATCHED"]), b"process 1/4 step 6\\nprocess 1/4 step 7\\n")
 os.write(2, {noise.encode()!r})
@@ -66,7 +66,7 @@ os.abort()
     _, err = process.communicate()
     assert process.returncode == 1
     assert err.count("\n") == 1
-    assert f"process 1/4 step 7] error: {told}" in err
+    assert f"process 1/4 step 7] error: {message}" in err
     assert "start all processes again" in err
 
 

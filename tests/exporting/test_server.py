@@ -159,9 +159,9 @@ def test_a_browser_types_and_reads_what_python_reads(serve, exported, teacher_fo
     teacher = mask_filler(teacher_folder, count=5)(TEXT)
     assert shown["teacher"] == [one.token for mask in teacher.masks for one in mask]
     for where, role in (("in this browser", "student"), ("in Python", "teacher")):
-        told = shown[f"{role}_latency"]
-        assert len(told) == 2
-        assert all(re.fullmatch(rf"\d+\.\d ms, {where}", one) for one in told)
+        latencies = shown[f"{role}_latency"]
+        assert len(latencies) == 2
+        assert all(re.fullmatch(rf"\d+\.\d ms, {where}", one) for one in latencies)
     assert shown["problem"] == "Put [MASK] into the text."
 
 

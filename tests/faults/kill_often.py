@@ -227,10 +227,11 @@ def torture(folder: Path, mode: str, devices: int, kills: int, chosen: random.Ra
         compare(workdir, expected)
         survivors += 1
     seconds = time.monotonic() - began
-    told = ", ".join(f"{count} in {name}" for name, count in sorted(phases.items()))
+    counts = ", ".join(f"{count} in {name}" for name, count in sorted(phases.items()))
     print(
-        f"{mode} on {devices} devices: {kills} kills ({told}) in {survivors} runs of {STEPS} steps "
-        f"({life:.1f} s undisturbed): every survivor equal bit for bit; {seconds:.0f} s",
+        f"{mode} on {devices} devices: {kills} kills ({counts}) in {survivors} runs of "
+        f"{STEPS} steps ({life:.1f} s undisturbed): "
+        f"every survivor equal bit for bit; {seconds:.0f} s",
         flush=True,
     )
 

@@ -61,8 +61,8 @@ def test_a_second_run_is_told_who_is_there_and_the_first_goes_on(
     second = subprocess.run(command, capture_output=True, text=True)
     first.send_signal(18)
     assert second.returncode == 1
-    told = rf"error: {tmp_path}/run is in use by process {first.pid} on .*, started .*\n"
-    assert re.fullmatch(told, second.stderr)
+    message = rf"error: {tmp_path}/run is in use by process {first.pid} on .*, started .*\n"
+    assert re.fullmatch(message, second.stderr)
     assert first.communicate()[1] == ""
     assert first.returncode == 0
     assert untimed(tmp_path / "run") == untimed(finished)

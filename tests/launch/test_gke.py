@@ -279,7 +279,7 @@ def test_a_wrong_command_line(arguments: list[str], message: str, cluster: Any) 
         ([*TRAIN, "--", "--workdir=runs/a"], "--workdir=runs/a would lie in each pod alone"),
         ([*TRAIN, "--name=A_b", *RUN], "--name=A_b must be"),
         (["train", "--name=a", "--topology=v5e-16", *RUN], "required: --image"),
-        ([*PREPARE, "--shards=0", *ROWS], "0 is not at least 1"),
+        ([*PREPARE, "--shards=0", *ROWS], "'0' is not a whole number of at least 1"),
         ([*PREPARE, "--", "--output=rows"], "--output=rows would lie"),
         ([*TRAIN, *RUN, f"--config.data.train={GKE}"], "lies on this machine, where no pod can"),
     ],

@@ -49,7 +49,7 @@ def test_with_held_out_text_of_its_own_nothing_is_held_out_of_the_rest(
 
 
 @pytest.mark.parametrize(
-    ("key", "side", "told"),
+    ("key", "side", "message"),
     [
         (
             "data.train",
@@ -64,10 +64,10 @@ def test_with_held_out_text_of_its_own_nothing_is_held_out_of_the_rest(
     ],
 )
 def test_the_other_side_of_prepared_rows_is_refused(
-    key: str, side: str, told: str, flags: Callable[..., list[str]], rows_folder: Path,
+    key: str, side: str, message: str, flags: Callable[..., list[str]], rows_folder: Path,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         main(flags(tmp_path / "run", **{key: rows_folder / side}))
     assert not (tmp_path / "run").exists()
 

@@ -41,14 +41,14 @@ def test_a_loss_that_is_not_there_and_layers_that_are_the_same_are_left_out() ->
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("--config.student.folder=x", "student.folder"),
         ("--config.student.initialize=random", "initialize"),
     ],
 )
-def test_what_cannot_be_varied_is_refused(override: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_cannot_be_varied_is_refused(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         variants(config_source.read("ablation", [override]), 6, None)
 
 

@@ -16,11 +16,11 @@ def refusing(fake_gcs: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     def refuse(status: int) -> None:
         class Refusal(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                told = json.dumps({"error": {"code": status, "message": "not for you"}}).encode()
+                message = json.dumps({"error": {"code": status, "message": "not for you"}}).encode()
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(told)))
+                self.send_header("Content-Length", str(len(message)))
                 self.end_headers()
-                self.wfile.write(told)
+                self.wfile.write(message)
 
             do_POST = do_DELETE = do_PUT = do_GET  # noqa: N815 http.server's names
 

@@ -77,31 +77,35 @@ def test_no_such_bucket(fake_gcs: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [
         (403, r"gs://b/x is not allowed to this account .*let it read and write objects of gs://b"),
         (401, r"gs://b/x needs credentials .*gcloud auth application-default login"),
     ],
 )
-def test_refusals_say_what_to_do(refusing: Callable[[int], None], status: int, told: str) -> None:
+def test_refusals_say_what_to_do(
+    refusing: Callable[[int], None], status: int, message: str
+) -> None:
     refusing(status)
     folder = Bucket("gs://b/x")
     for use in (folder.sizes, lambda: folder.has("a"), lambda: folder.write("a", b"x")):
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             use()
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("gs://", "names no bucket; write gs://BUCKET/FOLDER"),
         ("nosuch://a/b", "not a URL of a known kind"),
         ("gs://b/x", r"not installed .*pip install -e '\.\[gcs\]'"),
     ],
 )
-def test_urls_that_cannot_be_opened(url: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_urls_that_cannot_be_opened(
+    url: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     for name in ("gs", "gcs"):
         monkeypatch.delitem(import_module("fsspec.registry")._registry, name, raising=False)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         Bucket(url)

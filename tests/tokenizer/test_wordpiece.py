@@ -69,9 +69,9 @@ def test_impossible_training_is_refused(texts: list[str], size: int, message: st
 def test_a_size_that_is_advised_can_be_had():
     advised = 0
     for texts in (TEXT, ["the old river is in the city"] * 3, ["a b c d e f g"] * 2):
-        with pytest.raises(UserError, match="yields only") as told:
+        with pytest.raises(UserError, match="yields only") as raised:
             tokenizer.train_wordpiece(lambda texts=texts: texts, 5000)
-        if found := re.search(r"or --size=(\d+)$", str(told.value)):
+        if found := re.search(r"or --size=(\d+)$", str(raised.value)):
             assert len(tokenizer.train_wordpiece(lambda texts=texts: texts, int(found[1]))) > 0
             advised += 1
     assert advised

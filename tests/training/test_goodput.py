@@ -16,8 +16,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def line(step: int, *, lost_steps: int = 0, restarts: int = 0, **seconds: float) -> dict:
-    told = {f"{kind}_seconds": seconds.get(kind, 0.0) for kind in KINDS}
-    return {"step": step, "goodput": 0.5, "restarts": restarts, "lost_steps": lost_steps, **told}
+    durations = {f"{kind}_seconds": seconds.get(kind, 0.0) for kind in KINDS}
+    return {
+        "step": step,
+        "goodput": 0.5,
+        "restarts": restarts,
+        "lost_steps": lost_steps,
+        **durations,
+    }
 
 
 def spend(goodput: Goodput, clock: list[float], kind: str, seconds: float) -> None:

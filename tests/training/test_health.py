@@ -29,9 +29,9 @@ def line(step: int, **figures: float) -> dict[str, float]:
 
 def messages(lines: list[dict[str, float]], expected: Expectation = EXPECTED) -> list[str]:
     health = Health(expected, logged_lines=100)
-    told = [concern.message for one in lines for concern in health.see(one)]
-    assert told == [concern.message for concern in health.concerns]
-    return told
+    message = [concern.message for one in lines for concern in health.see(one)]
+    assert message == [concern.message for concern in health.concerns]
+    return message
 
 
 def noisy(level: list[float], spread: float = 0.2) -> list[dict[str, float]]:
@@ -45,9 +45,9 @@ def test_a_falling_loss_and_a_flat_noisy_one_are_healthy() -> None:
 
 
 def test_a_loss_that_rises_for_long_is_told_once() -> None:
-    told = messages(noisy([*np.linspace(6, 3, 50), *np.linspace(3, 6, 50)]))
-    assert len(told) == 1
-    assert told[0].startswith("masked_lm has been rising")
+    message = messages(noisy([*np.linspace(6, 3, 50), *np.linspace(3, 6, 50)]))
+    assert len(message) == 1
+    assert message[0].startswith("masked_lm has been rising")
 
 
 def test_one_bad_window_is_not_yet_a_rise() -> None:
@@ -63,24 +63,24 @@ def test_a_scheduled_or_unused_term_may_rise() -> None:
 
 def test_held_out_figures_worse_than_at_the_start_are_told() -> None:
     worse = line(50, validation_masked_lm=6.4, validation_cosine=0.5, validation_soft_target=2.0)
-    told = messages([worse, {**worse, "step": 100}])
-    assert len(told) == 1
-    assert told[0].startswith("held-out masked_lm is 6.400, above 6.000")
+    message = messages([worse, {**worse, "step": 100}])
+    assert len(message) == 1
+    assert message[0].startswith("held-out masked_lm is 6.400, above 6.000")
 
 
 @pytest.mark.parametrize(("predictions", "warns"), [(10_000, True), (100, False)])
 def test_agreement_below_the_initialisations_by_more_than_chance(predictions, warns) -> None:
     # One standard error of a share of 0.2 is 0.004 of 10,000 predictions and 0.04 of 100.
-    told = messages([line(50, validation_agreement=0.17, validation_predictions=predictions)])
-    assert bool(told) == warns
-    assert all("agreement with the teacher is 17.0%" in one for one in told)
+    message = messages([line(50, validation_agreement=0.17, validation_predictions=predictions)])
+    assert bool(message) == warns
+    assert all("agreement with the teacher is 17.0%" in one for one in message)
 
 
 def test_a_gradient_always_far_above_the_bound_is_told() -> None:
     assert messages([line(i, gradient_norm=49.0) for i in range(50)]) == []
-    told = messages([line(i, gradient_norm=51.0) for i in range(50)])
-    assert len(told) == 1
-    assert "never below 51" in told[0]
+    message = messages([line(i, gradient_norm=51.0) for i in range(50)])
+    assert len(message) == 1
+    assert "never below 51" in message[0]
 
 
 def test_a_teacher_worse_than_token_frequencies_is_told_before_the_first_step() -> None:

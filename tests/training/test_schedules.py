@@ -28,7 +28,7 @@ def test_without_points_it_is_the_constant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("0:1, 2:1", "shares of the run must grow, from 0 to 1"),
         ("0:1, 0:2", "must grow"),
@@ -39,6 +39,6 @@ def test_without_points_it_is_the_constant() -> None:
         ("0:one", "'0:one' is no SHARE:VALUE pair"),
     ],
 )
-def test_what_is_no_schedule_is_told(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_schedule_is_told(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         parse(text)

@@ -310,6 +310,6 @@ def test_the_state_keeps_its_types_whatever_the_parameters_are() -> None:
     before = initial_state(run.optimizer, halves)
     compiled = where.map(partial(train_step, run))
     after, _ = jax.eval_shape(compiled, before, TARGETS, where.split(batch()))
-    told = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (before, after)]
-    assert told[0] == told[1]
+    shapes = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (before, after)]
+    assert shapes[0] == shapes[1]
     assert {leaf.dtype for leaf in jax.tree.leaves(after.params)} == {jnp.dtype("bfloat16")}
