@@ -24,7 +24,7 @@ from distil_jax.evaluation.seed import (
 )
 from distil_jax.evaluation.settings import Settings
 from distil_jax.models.types import Params
-from distil_jax.pretrained import Pretrained, model_card, save
+from distil_jax.pretrained import CardHeader, Pretrained, model_card, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.kind import EvalSplit, Prediction
@@ -227,6 +227,7 @@ def _model(plan: FineTuningPlan, params: Params) -> Pretrained:
 def _card(plan: FineTuningPlan, metrics: Mapping[str, float], command: str) -> str:
     settings = plan.settings
     return model_card(
+        CardHeader(head=plan.kind.head),
         recipe={
             "task": settings.task,
             "fine-tuned from": settings.model,
@@ -240,5 +241,4 @@ def _card(plan: FineTuningPlan, metrics: Mapping[str, float], command: str) -> s
         command=command,
         title=f"Fine-tuned on {settings.task} with distil_jax",
         summary=f"A BERT-family encoder fine-tuned on {settings.task}.",
-        head=plan.kind.head,
     )

@@ -10,7 +10,7 @@ from distil_jax.exporting import processor
 from distil_jax.exporting.latency import latency
 from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.exporting.onnx_model import OPSET
-from distil_jax.pretrained import model_card, with_scores
+from distil_jax.pretrained import CardHeader, model_card, with_scores
 from distil_jax.storage.atomic import write_text
 
 OF_TEACHER = "teacher_"
@@ -53,6 +53,7 @@ def onnx_card(
         **speed,
     }
     return model_card(
+        CardHeader(head=model.head, tags=["onnx"], library="onnx"),
         recipe=recipe,
         data="See the model that this was exported from.",
         scores=dict(scores),
@@ -60,9 +61,6 @@ def onnx_card(
         title="ONNX export made with distil_jax",
         summary="An encoder of the BERT family for onnxruntime. Inputs are int64 rows of equal "
         "length, padded behind the text; batch and length are free.",
-        head=model.head,
-        tags=["onnx"],
-        library="onnx",
     )
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from distil_jax.exporting.draft import atomic_dir, check_head, describe, scores_before
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.onnx_encoder import input_names
-from distil_jax.pretrained import Pretrained, model_card
+from distil_jax.pretrained import CardHeader, Pretrained, model_card
 from distil_jax.tasks.table import kind_of_head
 
 FILE = "model.stablehlo"
@@ -82,6 +82,7 @@ def _card(model: Pretrained, source: str, command: str, size: int) -> str:
     names = input_names(model.config)
     calls = ["input_ids", "np.ones_like(input_ids)", "np.zeros_like(input_ids)"][: len(names)]
     return model_card(
+        CardHeader(head=model.head, tags=["stablehlo"], library="jax"),
         recipe={
             "exported from": source,
             "head": model.head,
@@ -97,7 +98,4 @@ def _card(model: Pretrained, source: str, command: str, size: int) -> str:
         title="StableHLO export made with distil_jax",
         summary="An encoder of the BERT family for `jax.export`, weights included; batch and "
         f"length are free.\n\n```python\n{USE.format(inputs=', '.join(calls))}\n```",
-        head=model.head,
-        tags=["stablehlo"],
-        library="jax",
     )

@@ -1,6 +1,6 @@
 """Model folders in Hugging Face's format, in and out: safetensors only, no torch."""
 
-from distil_jax.pretrained.card import model_card, scores_of, with_scores
+from distil_jax.pretrained.card import CardHeader, model_card, scores_of, with_scores
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.pooler import load_pooler
@@ -8,6 +8,7 @@ from distil_jax.pretrained.reading import load, load_weights
 from distil_jax.pretrained.writing import save
 
 __all__ = [
+    "CardHeader",
     "Head",
     "Pretrained",
     "load",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from distil_jax.errors import UserError
 
@@ -19,7 +20,39 @@ SUMMARY = (
 )
 
 
+@dataclass(frozen=True)
+class CardHeader:
+    """What the hub reads of a card.
+
+    `base_model` and `datasets` are hub ids; leave them out for a local teacher or corpus, whose
+    names the hub cannot link. What `license` and `language` are is the teacher's and the corpus's
+    business: without them the card says nothing. `head` decides the pipeline.
+    """
+
+    head: str | None = "masked_lm"
+    license: str | None = None
+    base_model: str | None = None
+    tags: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    language: Sequence[str] = ()
+    library: str = "transformers"
+
+    def yaml(self) -> str:
+        """The lines between the card's dashes."""
+        values: dict[str, object] = {
+            "license": self.license,
+            "language": list(self.language),
+            "library_name": self.library,
+            "pipeline_tag": PIPELINES.get(self.head or "", "feature-extraction"),
+            "tags": ["distillation", "jax", "distil_jax", *self.tags],
+            "base_model": self.base_model,
+            "datasets": list(self.datasets),
+        }
+        return _yaml({name: value for name, value in values.items() if value})
+
+
 def model_card(
+    header: CardHeader,
     *,
     recipe: Mapping[str, object],
     data: str,
@@ -27,33 +60,13 @@ def model_card(
     command: str,
     title: str = "Student made with distil_jax",
     summary: str = SUMMARY,
-    license: str | None = None,
-    base_model: str | None = None,
-    head: str | None = "masked_lm",
-    tags: Sequence[str] = (),
-    datasets: Sequence[str] = (),
-    language: Sequence[str] = (),
-    library: str = "transformers",
 ) -> str:
     """A card in Markdown: header, one paragraph, recipe, data, scores and command.
 
-    `base_model` and `datasets` are hub ids; leave them out for a local teacher or corpus, whose
-    names the hub cannot link. What `license` and `language` are is the teacher's and the corpus's
-    business: without them the card says nothing. Floats appear with four digits, all else as given.
+    Floats appear with four digits, all else as given.
     """
-    header: dict[str, object] = {
-        **({"license": license} if license else {}),
-        **({"language": list(language)} if language else {}),
-        "library_name": library,
-        "pipeline_tag": PIPELINES.get(head or "", "feature-extraction"),
-        "tags": ["distillation", "jax", "distil_jax", *tags],
-    }
-    if base_model:
-        header["base_model"] = base_model
-    if datasets:
-        header["datasets"] = list(datasets)
     sections = [
-        f"---\n{_yaml(header)}---\n",
+        f"---\n{header.yaml()}---\n",
         f"# {title}\n\n{summary.strip()}\n",
         f"## Recipe\n\n{_table('setting', recipe)}",
         f"## Data\n\n{data.strip()}\n",

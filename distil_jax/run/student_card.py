@@ -1,12 +1,14 @@
 """The model card of a run's student."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config
-from distil_jax.pretrained.card import model_card
+from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card
 from distil_jax.storage.address import basename, is_url
+
+DISTILBERT = {"soft_target", "masked_lm", "cosine"}
 
 
 def card(
@@ -30,8 +32,20 @@ def card(
         **recipe,
     }
     return model_card(
-        base_model=_name(config.teacher), recipe=lines, data=data, scores=scores, command=command
+        CardHeader(base_model=_name(config.teacher)),
+        recipe=lines,
+        data=data,
+        scores=scores,
+        command=command,
+        summary=_summary(loss.active),
     )
+
+
+def _summary(active: Sequence[str]) -> str:
+    if set(active) == DISTILBERT:
+        return SUMMARY
+    learnt = ", ".join(titles().get(name, name) for name in active)
+    return f"An encoder made with distil_jax; it learnt from: {learnt}."
 
 
 def _options(config: Config) -> Mapping[str, object]:

@@ -21,3 +21,10 @@ def test_weights_of_the_objectives_in_use(keys: list[str], line: str) -> None:
     text = card(config, recipe={"optimizer steps": 3}, data="d", scores={}, command="c")
     assert line in text
     assert "| optimizer steps | 3 |" in text
+
+
+def test_the_first_sentence_names_the_objectives_of_another_recipe() -> None:
+    keys = ["--config.teacher=", "--config.loss.soft_target=0", "--config.loss.cosine=0"]
+    text = card(config_source.read("base", keys), recipe={}, data="d", scores={}, command="c")
+    assert "it learnt from: masked LM.\n" in text
+    assert "DistilBERT" not in text
