@@ -9,8 +9,8 @@ import numpy as np
 from distil_jax.data import manifest, shards, validation_split
 from distil_jax.data.make_parts import Recipe
 from distil_jax.data.manifest import SPLITS, Manifest, SplitSummary
-from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError
+from distil_jax.storage.workspace import Workspace
 
 Records = list[dict[str, Any]]
 

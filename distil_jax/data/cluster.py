@@ -17,12 +17,13 @@ from typing import Any
 from distil_jax import environment
 from distil_jax.data.corpus import File, HubDataset, Source
 from distil_jax.data.make_parts import Engine, Job, make_parts
+from distil_jax.data.manifest import PREPARED
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.records import is_saved_dataset
-from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError, to_install
 from distil_jax.storage.address import is_url
 from distil_jax.storage.folder import open_folder
+from distil_jax.storage.workspace import Workspace
 
 CONNECT_SECONDS = 5
 RETRIES = 5
@@ -91,7 +92,7 @@ def _keys(ray: Any, waiting: list[Any], progress: PrepareProgress) -> list[str]:
 def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[str, Any]:
     """A task: one share of the parts, on whatever machine it runs."""
     environment.set_value("RAYON_NUM_THREADS", "1")  # of the tokenizer: the task was given one CPU
-    workspace = Workspace(open_folder(output))
+    workspace = Workspace(open_folder(output), PREPARED)
     _check_seen(job, workspace)
     keys = make_parts(job, workspace, _Silent(), shard_index=shard_index, shard_count=shard_count)
     return {"keys": keys, "text_bytes": sum(workspace.record(key)["text_bytes"] for key in keys)}

@@ -16,7 +16,7 @@ from distil_jax.data.prefetch import pipelined_map, prefetch
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.sequences import Dropped, Rule
 from distil_jax.data.validation_split import in_validation
-from distil_jax.data.workspace import Workspace
+from distil_jax.storage.workspace import Workspace
 from distil_jax.tokenizer import SpecialIds
 
 if TYPE_CHECKING:

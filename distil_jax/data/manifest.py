@@ -10,9 +10,10 @@ from distil_jax.data.shards import Shard
 from distil_jax.errors import UserError
 from distil_jax.storage.address import join
 from distil_jax.storage.folder import open_folder
+from distil_jax.storage.workspace import MANIFEST, Content
 from distil_jax.tokenizer import SpecialIds
 
-FILE = "manifest.json"
+FILE = MANIFEST
 COUNTS = "token_counts.npy"
 FORMAT = 1
 SPLITS = ("train", "validation")
@@ -108,3 +109,20 @@ def _check(parsed: Manifest) -> None:
                 raise ValueError(f"shard {shard.file!r} is no plain file name")
     if "inputs" not in parsed.settings:
         raise ValueError("settings name no inputs")
+
+
+def _without_versions(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with builtin:docs known by its name and extraction alone.
+
+    Its rows stay good when other packages are installed beside this one.
+    """
+    kept = ("name", "extraction")
+    inputs = [
+        {key: source[key] for key in kept} if source["name"] == "builtin:docs" else source
+        for source in settings["inputs"]
+    ]
+    return {**settings, "inputs": inputs}
+
+
+PREPARED = Content("prepared", SPLITS, lambda folder: load(folder).settings, _without_versions)
+"""What `prepare` fills a folder with."""

@@ -14,9 +14,9 @@ from distil_jax.data.make_parts import Engine, Job, make_parts, make_recipe
 from distil_jax.data.manifest import SPLITS, Manifest
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.sequences import Rule
-from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage.folder import open_folder
+from distil_jax.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -73,7 +73,7 @@ def prepare(
     nothing this call wrote remains, but for the settings that several processes share.
     """
     job = _job(inputs, tokenizer, settings)
-    workspace = Workspace(open_folder(output), shared=settings.shard_count > 1)
+    workspace = Workspace(open_folder(output), manifest.PREPARED, shared=settings.shard_count > 1)
     workspace.check(job.settings)
     progress = PrepareProgress()
     if workspace.is_complete:

@@ -14,9 +14,9 @@ from distil_jax.data import cluster
 from distil_jax.data.make_parts import Job
 from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.prepare_progress import PrepareProgress
-from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UserError
 from distil_jax.prepare import main
+from distil_jax.storage.workspace import Workspace
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
 
@@ -54,7 +54,7 @@ WAITING = """
 import os, ray
 def wait():
     import time
-    from distil_jax.data.workspace import Workspace
+    from distil_jax.storage.workspace import Workspace
     finish, node = Workspace.finish, os.getppid()
     def wait_and_finish(self, key, record):
         with open(LOG, "a") as log:

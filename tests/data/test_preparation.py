@@ -19,10 +19,10 @@ from distil_jax import tokenizer
 from distil_jax.data import documentation, manifest, preparation, store
 from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.data.validation_split import in_validation
-from distil_jax.data.workspace import Workspace
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
 from distil_jax.storage.folder import open_folder
+from distil_jax.storage.workspace import Workspace
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
 
@@ -142,7 +142,7 @@ def test_finished_parts_are_not_made_again(
 KILLED = """
 import os, sys, time
 from distil_jax import tokenizer
-from distil_jax.data import workspace
+from distil_jax.storage import workspace
 from distil_jax.data.preparation import PrepareSettings, prepare
 finish = workspace.Workspace.finish
 def slow(self, key, record):
@@ -307,7 +307,7 @@ def test_shares_that_start_at_one_moment_all_begin(tmp_path: Path):
         together = threading.Barrier(4)
 
         def begin(output: Path, together: threading.Barrier = together) -> None:
-            workspace = Workspace(open_folder(output), shared=True)
+            workspace = Workspace(open_folder(output), manifest.PREPARED, shared=True)
             together.wait()
             workspace.check(settings)
             workspace.begin(settings)

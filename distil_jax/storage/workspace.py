@@ -1,6 +1,6 @@
-"""A prepared folder in the making: who did what, what is finished, and putting it together.
+"""A folder that several processes fill: who did what, what is finished, putting it together.
 
-    DIR/train/, DIR/validation/   shards, each whole or absent
+    DIR/NAME/...                  shards, each whole or absent
     DIR/unfinished/               settings, one record per finished part, one note per process
     DIR/manifest.json             written last; then unfinished/ goes
 
@@ -9,15 +9,34 @@ need no lock: they write the same bytes to the same names.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from distil_jax.data import manifest
 from distil_jax.errors import UserError
 from distil_jax.storage.folder import Folder
 
+MANIFEST = "manifest.json"
+
 _UNFINISHED = "unfinished"
 _SETTINGS = f"{_UNFINISHED}/settings.json"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a folder is filled with.
+
+    Attributes:
+      made: what was done to it, as messages say it: "prepared".
+      folders: the names of its folders.
+      settings: those that the manifest of a complete folder holds; raises `UserError`.
+      compared: what of some settings decides whether a complete folder is theirs.
+    """
+
+    made: str
+    folders: tuple[str, ...]
+    settings: Callable[[str], dict[str, Any]]
+    compared: Callable[[dict[str, Any]], dict[str, Any]] = lambda settings: settings
 
 
 class Workspace:
@@ -26,8 +45,8 @@ class Workspace:
     What is `shared` other processes fill as well: its settings and folders stay in any case.
     """
 
-    def __init__(self, folder: Folder, *, shared: bool = False) -> None:
-        self._folder, self._shared = folder, shared
+    def __init__(self, folder: Folder, content: Content, *, shared: bool = False) -> None:
+        self._folder, self._content, self._shared = folder, content, shared
         self._created: list[str] = []
 
     @property
@@ -37,7 +56,7 @@ class Workspace:
 
     @property
     def is_complete(self) -> bool:
-        return self._folder.has(manifest.FILE)
+        return self._folder.has(MANIFEST)
 
     def check(self, settings: dict[str, Any]) -> None:
         """Raise UserError unless the folder is new or belongs to these settings."""
@@ -46,9 +65,8 @@ class Workspace:
         # In this order: others may begin and finish meanwhile.
         new, begun = self._folder.is_empty(), self._folder.has(_SETTINGS)
         if self.is_complete:
-            # Rows of builtin:docs stay good when other packages are installed beside this one.
-            existing = _without_versions(manifest.load(self.address).settings)
-            settings = _without_versions(settings)
+            existing = self._content.compared(self._content.settings(self.address))
+            settings = self._content.compared(settings)
         elif begun:
             try:
                 existing = self._read(_SETTINGS)
@@ -60,7 +78,7 @@ class Workspace:
             return
         if differences := _differences(existing, settings):
             raise UserError(
-                f"output {self.address} was prepared with other settings: "
+                f"output {self.address} was {self._content.made} with other settings: "
                 f"{'; '.join(differences)}; name a new folder or remove it"
             )
 
@@ -78,7 +96,7 @@ class Workspace:
 
     def begin(self, settings: dict[str, Any]) -> None:
         """Make the folders and write the settings down, before any other file."""
-        self._folder.make(_UNFINISHED, *manifest.SPLITS)
+        self._folder.make(_UNFINISHED, *self._content.folders)
         if not self._folder.has(_SETTINGS):
             self.write(_SETTINGS, _canonical(settings))
 
@@ -153,7 +171,7 @@ def _canonical(content: dict[str, Any]) -> bytes:
 
 
 def _damaged(path: str, how: str) -> UserError:
-    return UserError(f"{path} is damaged ({how}); remove the folder and prepare it again")
+    return UserError(f"{path} is damaged ({how}); remove the folder and make it again")
 
 
 def _differences(existing: dict[str, Any], given: dict[str, Any]) -> list[str]:
@@ -170,13 +188,3 @@ def _shown(value: Any) -> str:
         ", ".join(str(v.get("name", v)) for v in value) if isinstance(value, list) else str(value)
     )
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _without_versions(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with builtin:docs known by its name and extraction alone."""
-    kept = ("name", "extraction")
-    inputs = [
-        {key: source[key] for key in kept} if source["name"] == "builtin:docs" else source
-        for source in settings["inputs"]
-    ]
-    return {**settings, "inputs": inputs}
