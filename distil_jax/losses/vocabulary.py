@@ -63,6 +63,13 @@ def logit_mse_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
 
 
+TERMS: dict[str, Term] = {
+    "masked_lm": masked_lm_term,
+    "soft_target": soft_target_term,
+    "logit_mse": logit_mse_term,
+}
+
+
 def vocabulary_losses(
     student_hidden: Float[Array, "*tokens hidden_size"],
     student_table: Float[Array, "vocabulary hidden_size"],
@@ -86,12 +93,10 @@ def vocabulary_losses(
       student_hidden, teacher_hidden: what the decoder multiplies: the output of the MLM transform.
         A teacher of None leaves the soft target out.
       student_table, teacher_table: decoder matrices, mostly the (tied) token embeddings.
-      labels: token ids; -100 where nothing is to be predicted.
-      mask: not 0 where the soft target counts.
-      soft_scale, mlm_scale: weight / count over the whole global batch; may be traced.
-      temperature: of the soft target; may be traced.
-      mse_scale: the same for the squared distance of the logits, where `mask` is not 0; None,
-        or no teacher, leaves it out.
+      labels, mask: ids, -100 where nothing is predicted; not 0 where the soft target counts.
+      soft_scale, mlm_scale: weight / count over the whole global batch; these two and the
+        temperature may be traced.
+      mse_scale: the same for the logits' squared distance where `mask` is not 0; None: left out.
       chunk: tokens whose logits exist at one time.
       product_dtype: of the operands of the four matmuls; sums and statistics are float32.
 
@@ -102,25 +107,24 @@ def vocabulary_losses(
     Raises:
       ValueError: a teacher's hidden states without its table or its bias.
     """
-    teacher = None
-    terms: dict[str, Term] = {"masked_lm": masked_lm_term}
+    teacher = _teacher(teacher_hidden, teacher_table, teacher_bias)
     scales = {"masked_lm": mlm_scale, "soft_target": soft_scale, "logit_mse": mse_scale}
-    if teacher_hidden is not None:
-        if teacher_table is None or teacher_bias is None:
-            raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
-        teacher = Decoder(teacher_hidden, teacher_table, teacher_bias)
-        terms["soft_target"] = soft_target_term
-        if mse_scale is not None:
-            terms["logit_mse"] = logit_mse_term
+    used = ["masked_lm", *(["soft_target", "logit_mse"] if teacher else [])]
     loss, sums = fused_vocabulary_losses(
         Decoder(student_hidden, student_table, student_bias),
         Targets(teacher, labels, mask),
-        terms,
+        {name: TERMS[name] for name in used if scales[name] is not None},
         {name: scale for name, scale in scales.items() if scale is not None},
         temperature=temperature,
         chunk=chunk,
         matmul_dtype=product_dtype,
     )
-    zero = WeightedSum.zero()
-    means = {name: sums.get(name, zero) for name in ("soft_target", "masked_lm", "logit_mse")}
-    return loss, VocabularyMeans(**means)
+    return loss, VocabularyMeans(**{name: sums.get(name, WeightedSum.zero()) for name in scales})
+
+
+def _teacher(hidden: Array | None, table: Array | None, bias: Array | None) -> Decoder | None:
+    if hidden is None:
+        return None
+    if table is None or bias is None:
+        raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
+    return Decoder(hidden, table, bias)
