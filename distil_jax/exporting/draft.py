@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import UserError
+from distil_jax.models.heads import HEADS
 from distil_jax.pretrained import Pretrained, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.writing import expressible
@@ -44,6 +45,6 @@ def check_head(model: Pretrained, source: str) -> None:
     """Refuse a model without a head."""
     if model.head is None:
         raise UserError(
-            f"{source} has no masked-LM, sentence-classification or question-answering head; "
+            f"{source} has no {' or '.join(kind.title for kind in HEADS.values())}; "
             "export a model with one of them"
         )

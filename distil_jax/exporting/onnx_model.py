@@ -7,7 +7,6 @@ can break it. The price is a second description of the encoder; the tests hold i
 outputs.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,9 +17,7 @@ from distil_jax.exporting.extra import require
 from distil_jax.exporting.graph import Graph, Weights
 from distil_jax.exporting.onnx_encoder import hidden_states, input_names
 from distil_jax.exporting.token_table import Table, float_table, int8_table
-from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import Pretrained
-from distil_jax.tasks.question_answering import QUESTION_ANSWERING
 from distil_jax.tasks.table import kind_of_head
 
 OPSET = 20
@@ -36,11 +33,9 @@ def onnx_model(
     With `table_largest` the token table is stored in int8 numbers up to it. Raises `UserError` for
     a model without a head.
     """
-    if model.head is None:
-        raise UserError(
-            "the model has no head; an export needs a masked-LM, classification or "
-            "question-answering head"
-        )
+    kind = kind_of_head(model.head)
+    if kind is None:
+        raise UserError("the model has no head; an export needs one")
     params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
     graph = Graph(weights)
 
@@ -50,49 +45,14 @@ def onnx_model(
         return int8_table(graph, name, values, largest=table_largest)
 
     table = place("tokens", params["encoder"]["embeddings"]["tokens"])
+
+    def decode(features: str, name: str) -> str:
+        own = params["head"].get("table")
+        return (table if own is None else place("decoder", own)).decode(graph, features, name)
+
     hidden = hidden_states(graph, model.config, params["encoder"], table)
-    HEADS[model.head](graph, model.config, params["head"], hidden, table, place)
+    kind.graph_head(graph, model.config, params["head"], hidden, decode)
     return _proto(graph, model)
-
-
-Place = Callable[[str, Any], Table]
-
-
-def _masked_lm(
-    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
-) -> None:
-    dense = graph.dense(hidden, head["dense"], "head/dense")
-    active = graph.activation(dense, config.head_activation, "head/active")
-    features = graph.norm(active, head["norm"], "head/norm", config.norm_epsilon)
-    decoder = place("decoder", head["table"]) if "table" in head else table
-    product = decoder.decode(graph, features, "head/product")
-    graph.node("Add", product, graph.weight("head/bias", head["bias"]), name="logits")
-
-
-def _classification(
-    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
-) -> None:
-    first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
-    flat = graph.node("Squeeze", first, graph.whole(1), name="head/flat")
-    dense = graph.dense(flat, head["dense"], "head/dense")
-    pooled = graph.activation(dense, config.head.classifier_activation, "head/pooled")
-    graph.dense(pooled, head["classifier"], "logits")
-
-
-def _question_answering(
-    graph: Graph, config: EncoderConfig, head: Any, hidden: str, table: Table, place: Place
-) -> None:
-    both = graph.dense(hidden, head["outputs"], "head/outputs")
-    ends = graph.split(both, ["head/start", "head/end"], axis=-1)
-    for end, name in zip(ends, QUESTION_ANSWERING.export_outputs, strict=True):
-        graph.node("Squeeze", end, graph.whole(-1), name=name)
-
-
-HEADS = {
-    "masked_lm": _masked_lm,
-    "classification": _classification,
-    "question_answering": _question_answering,
-}
 
 
 def _proto(graph: Graph, model: Pretrained) -> Any:

@@ -2,7 +2,11 @@
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import Encoder
-from distil_jax.models.heads import QuestionAnswering, SequenceClassification
+from distil_jax.models.heads import (
+    QuestionAnswering,
+    SequenceClassification,
+    TokenClassification,
+)
 from distil_jax.models.initialize import initialize, initialize_module
 from distil_jax.models.intermediates import Intermediates, Request
 from distil_jax.models.layer_choice import choose_layers
@@ -17,6 +21,7 @@ __all__ = [
     "QuestionAnswering",
     "Request",
     "SequenceClassification",
+    "TokenClassification",
     "choose_layers",
     "initialize",
     "initialize_module",

@@ -1,4 +1,10 @@
-"""Heads for fine-tuning: classes of a sequence, and the start and end of an answer."""
+"""Heads for fine-tuning, and what all families' folders call each head.
+
+A new head is a module and a line of `HEADS` here, and a kind of task that has it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +17,57 @@ from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.encoder import Encoder
 from distil_jax.models.types import Batch, Hidden, Rematerialise
+
+
+@dataclass(frozen=True)
+class HeadKind:
+    """What model folders and the hub call a head.
+
+    Attributes:
+      title: in messages.
+      pipeline: the hub's tag of models that have it.
+      suffix: of transformers' class, behind the family's name.
+      labelled: its outputs are classes or values, whose names stand in config.json.
+      usual: the dense maps of a family that names none of its own: path in the parameters and
+        name in folders; `outputs` names their other dimension (see `pretrained.weights.sizes`).
+      alike: suffixes of other classes whose kernels have the same names.
+    """
+
+    title: str
+    pipeline: str
+    suffix: str
+    labelled: bool = False
+    usual: Mapping[str, str] = field(default_factory=dict)
+    outputs: str = "labels"
+    alike: tuple[str, ...] = ()
+
+
+HEADS: dict[str, HeadKind] = {
+    "masked_lm": HeadKind("masked-language-model head", "fill-mask", "ForMaskedLM"),
+    "classification": HeadKind(
+        "sequence-classification head",
+        "text-classification",
+        "ForSequenceClassification",
+        labelled=True,
+        alike=("ForTokenClassification", "ForMultipleChoice"),
+    ),
+    "question_answering": HeadKind(
+        "question-answering head",
+        "question-answering",
+        "ForQuestionAnswering",
+        usual={"outputs": "qa_outputs"},
+        outputs="two",
+    ),
+    "token_classification": HeadKind(
+        "token-classification head",
+        "token-classification",
+        "ForTokenClassification",
+        labelled=True,
+        usual={"classifier": "classifier"},
+        alike=("ForSequenceClassification", "ForMultipleChoice"),
+    ),
+}
+"""In the order in which a folder is asked for them."""
 
 
 class ClassificationHead(nn.Module):
@@ -53,6 +110,23 @@ class QuestionAnsweringHead(nn.Module):
         return outputs(hidden).astype(jnp.float32)
 
 
+class TokenClassificationHead(nn.Module):
+    """One dense map from each token's hidden state to its classes."""
+
+    config: EncoderConfig
+    labels: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch length labels"]:
+        """Logits of every token, float32."""
+        config = self.config
+        if train:
+            hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
+        classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
+        return classifier(hidden).astype(jnp.float32)
+
+
 class SequenceClassification(nn.Module):
     """An encoder with a classification head (regression with one label); one sequence per row.
 
@@ -90,4 +164,23 @@ class QuestionAnswering(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length 2"]:
         """Start and end logits, float32."""
+        return self.head(self.encoder(batch, train), train)
+
+
+class TokenClassification(nn.Module):
+    """An encoder with a token-classification head; other attributes as in `Encoder`."""
+
+    config: EncoderConfig
+    labels: int
+    scan: bool = False
+    dtype: DTypeLike = jnp.float32
+    rematerialise: Rematerialise = "none"
+
+    def setup(self) -> None:
+        """Declare the encoder and the head."""
+        self.encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
+        self.head = TokenClassificationHead(self.config, self.labels, self.dtype)
+
+    def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length labels"]:
+        """Logits of every token, float32."""
         return self.head(self.encoder(batch, train), train)

@@ -5,12 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distil_jax.errors import UserError
-
-PIPELINES = {
-    "masked_lm": "fill-mask",
-    "classification": "text-classification",
-    "question_answering": "question-answering",
-}
+from distil_jax.models.heads import HEADS
 
 SCORES, COMMAND = "## Scores\n\n", "## Made with\n"
 
@@ -43,7 +38,7 @@ class CardHeader:
             "license": self.license,
             "language": list(self.language),
             "library_name": self.library,
-            "pipeline_tag": PIPELINES.get(self.head or "", "feature-extraction"),
+            "pipeline_tag": HEADS[self.head].pipeline if self.head else "feature-extraction",
             "tags": ["distillation", "jax", "distil_jax", *self.tags],
             "base_model": self.base_model,
             "datasets": list(self.datasets),

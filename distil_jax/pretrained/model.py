@@ -1,7 +1,7 @@
 """What a model folder holds, in this package's terms."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
@@ -10,7 +10,8 @@ from distil_jax.models.types import Params
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-Head = Literal["masked_lm", "classification", "question_answering"]
+Head = str
+"""A key of `models.heads.HEADS`."""
 
 
 @dataclass(frozen=True)

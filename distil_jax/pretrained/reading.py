@@ -11,6 +11,7 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
+from distil_jax.models.heads import HEADS
 from distil_jax.models.types import Params
 from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.families import family_of
@@ -19,14 +20,6 @@ from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.tensors import Tensors, open_tensors
 from distil_jax.pretrained.weights import Weight, sizes
 from distil_jax.tokenizer import load as load_tokenizer
-
-HEAD_KINDS: tuple[Head, ...] = ("masked_lm", "classification", "question_answering")
-HEAD_NAMES = {
-    "masked_lm": "masked-language-model head",
-    "classification": "sequence-classification head",
-    "question_answering": "question-answering head",
-}
-SAME_KERNELS = ("ForTokenClassification", "ForMultipleChoice")
 
 
 def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
@@ -57,7 +50,7 @@ def load_weights(
     head = _head(config, content, tensors, require_head)
     labels: tuple[str, ...] = ()
     count = 0
-    if head == "classification":
+    if head is not None and HEADS[head].labelled:
         count = tensors.shape(_find(_weights(config, head)[-1], config, tensors))[0]
         labels = read_labels(content, count)
     config = replace(config, tied=_is_tied(config, head, tensors))
@@ -81,29 +74,32 @@ def _head(
     config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors, required: Head | None
 ) -> Head | None:
     """The required head, or the first that the folder holds; a head is known by its kernels."""
-    present = [
-        head
-        for head in HEAD_KINDS
-        if _has_head(config, head, tensors) and not _looks_alike(content, head)
-    ]
+    present = _heads(config, content, tensors)
     if required is not None and required not in present:
-        kind = " or ".join(HEAD_NAMES[head] for head in present) or "no head"
+        kind = " or ".join(HEADS[head].title for head in present) or "no head"
         raise UserError(
-            f"{tensors.folder} has no {HEAD_NAMES[required]} (it has {kind}); "
+            f"{tensors.folder} has no {HEADS[required].title} (it has {kind}); "
             f"use a folder saved with one"
         )
     return required or (present[0] if present else None)
 
 
-def _has_head(config: EncoderConfig, head: Head, tensors: Tensors) -> bool:
-    kernels = [weight for weight in _weights(config, head) if weight.transposed]
-    return all(_find(weight, config, tensors) in tensors for weight in kernels)
+def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) -> list[Head]:
+    """The heads whose kernels are all there, unless these are another's, too.
 
-
-def _looks_alike(content: Mapping[str, Any], head: Head) -> bool:
-    """Whether it is another head, whose kernels bear the names of a sentence's classifier."""
+    The class that config.json names decides between heads whose kernels have the same names; where
+    it names none, a head is none whose kernels are some of another's.
+    """
     named = str(content.get("architectures"))
-    return head == "classification" and any(other in named for other in SAME_KERNELS)
+    found: dict[Head, set[str]] = {}
+    for head, kind in HEADS.items():
+        weights = _weights(config, head) if family_of(config.model_type).has_head(head) else ()
+        kernels = {_find(weight, config, tensors) for weight in weights if weight.transposed}
+        present = kernels and all(kernel in tensors for kernel in kernels)
+        alike = any(other in named for other in kind.alike)
+        if present and not alike and not any(kernels < other for other in found.values()):
+            found[head] = kernels
+    return list(found)
 
 
 def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool:

@@ -1,8 +1,8 @@
 """Classification of a text, or of a pair of texts: one class of several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -155,6 +155,16 @@ def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> Classificati
     return ClassificationHead(config, outputs, dtype)
 
 
+def _graph_head(
+    graph: Any, config: EncoderConfig, head: Params, hidden: str, _: Callable[[str, str], str]
+) -> None:
+    first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
+    flat = graph.node("Squeeze", first, graph.whole(1), name="head/flat")
+    dense = graph.dense(flat, head["dense"], "head/dense")
+    pooled = graph.activation(dense, config.head.classifier_activation, "head/pooled")
+    graph.dense(pooled, head["classifier"], "logits")
+
+
 CLASSIFICATION = ExampleKind(
     name="classification",
     head=HEAD,
@@ -162,6 +172,7 @@ CLASSIFICATION = ExampleKind(
     per_token=False,
     export_outputs=("logits",),
     export_axes=lambda config, labels: ["batch", labels],
+    graph_head=_graph_head,
     head_module=_head,
     from_pooler=True,
     discrete=True,

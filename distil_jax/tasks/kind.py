@@ -140,6 +140,9 @@ class TaskKind:
       per_token: outputs are [tokens, outputs] for each sequence; else [outputs].
       export_outputs: names of an exported graph's outputs, each with `export_axes`.
       export_axes: of one of them, from the configuration and the number of labels.
+      graph_head: adds the head's nodes to an ONNX graph, an `exporting.graph.Graph`, from the
+        configuration, the head's parameters and the name of the hidden states; the last argument
+        adds the product of features with the decoder's table: decode(features, name).
     """
 
     name: str
@@ -148,6 +151,7 @@ class TaskKind:
     per_token: bool
     export_outputs: tuple[str, ...]
     export_axes: Callable[[EncoderConfig, int], list[str | int]]
+    graph_head: Callable[[Any, EncoderConfig, Params, str, Callable[[str, str], str]], None]
 
 
 @dataclass(frozen=True)

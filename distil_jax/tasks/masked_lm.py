@@ -6,7 +6,8 @@ says what they come to.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +18,7 @@ from distil_jax.data.packing import pack
 from distil_jax.data.sequences import Dropped, Rule, bare_backend, make
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, MaskedLM
+from distil_jax.models.types import Params
 from distil_jax.tasks.kind import TaskKind
 from distil_jax.tokenizer import special_ids
 
@@ -123,6 +125,16 @@ def _model(config: EncoderConfig, outputs: int) -> MaskedLM:
     return MaskedLM(config)
 
 
+def _graph_head(
+    graph: Any, config: EncoderConfig, head: Params, hidden: str, decode: Callable[[str, str], str]
+) -> None:
+    dense = graph.dense(hidden, head["dense"], "head/dense")
+    active = graph.activation(dense, config.head_activation, "head/active")
+    features = graph.norm(active, head["norm"], "head/norm", config.norm_epsilon)
+    product = decode(features, "head/product")
+    graph.node("Add", product, graph.weight("head/bias", head["bias"]), name="logits")
+
+
 MASKED_LM = TaskKind(
     name="masked_lm",
     head="masked_lm",
@@ -130,4 +142,5 @@ MASKED_LM = TaskKind(
     per_token=True,
     export_outputs=("logits",),
     export_axes=lambda config, labels: ["batch", "length", config.vocabulary],
+    graph_head=_graph_head,
 )

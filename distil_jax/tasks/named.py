@@ -1,4 +1,7 @@
-"""The tasks that `--task` takes: columns, labels, splits, scores, and GLUE's submission files."""
+"""The tasks that `--task` takes: columns, labels, splits, scores, and GLUE's submission files.
+
+A new kind of task is a file, its line in `KINDS`, and the tasks of that kind in `TASKS`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +58,15 @@ def _glue(
         **further,
     )
 
+
+KINDS = {
+    "classification": "classification.CLASSIFICATION",
+    "regression": "regression.REGRESSION",
+    "question_answering": "question_answering.QUESTION_ANSWERING",
+    "masked_lm": "masked_lm.MASKED_LM",
+}
+"""Where each kind stands in this package: file and name. Loading them takes seconds, for which a
+command's help does not wait: `table` does it."""
 
 PAIR = ("sentence1", "sentence2")
 ENTAILMENT = ("entailment", "not_entailment")

@@ -1,9 +1,9 @@
 """Extractive question answering: the span of a context that answers a question (SQuAD 1.1)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 HEAD: Head = "question_answering"
 ENDS = ("start", "end")
+LOGITS = ("start_logits", "end_logits")
 STRIDE = 128
 """Of a user's own questions."""
 
@@ -185,13 +186,23 @@ def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> QuestionAnsw
     return QuestionAnsweringHead(config, dtype)
 
 
+def _graph_head(
+    graph: Any, config: EncoderConfig, head: Params, hidden: str, _: Callable[[str, str], str]
+) -> None:
+    both = graph.dense(hidden, head["outputs"], "head/outputs")
+    split = graph.split(both, ["head/start", "head/end"], axis=-1)
+    for end, name in zip(split, LOGITS, strict=True):
+        graph.node("Squeeze", end, graph.whole(-1), name=name)
+
+
 QUESTION_ANSWERING = ExampleKind(
     name="question_answering",
     head=HEAD,
     model=_model,
     per_token=True,
-    export_outputs=("start_logits", "end_logits"),
+    export_outputs=LOGITS,
     export_axes=lambda config, labels: ["batch", "length"],
+    graph_head=_graph_head,
     head_module=_head,
     from_pooler=False,
     discrete=True,

@@ -1,16 +1,21 @@
-"""The kinds of tasks. A new kind is a file and its line here."""
+"""The kinds of tasks, loaded: `named.KINDS` says where each of them stands."""
+
+from importlib import import_module
 
 from distil_jax.pretrained import Head
-from distil_jax.tasks.classification import CLASSIFICATION
 from distil_jax.tasks.kind import ExampleKind, Labels, TaskKind
-from distil_jax.tasks.masked_lm import MASKED_LM
-from distil_jax.tasks.question_answering import QUESTION_ANSWERING
-from distil_jax.tasks.regression import REGRESSION
+from distil_jax.tasks.named import KINDS as PLACES
 
+
+def _load(place: str) -> TaskKind:
+    module, _, name = place.partition(".")
+    return getattr(import_module(f"distil_jax.tasks.{module}"), name)
+
+
+KINDS: dict[str, TaskKind] = {name: _load(place) for name, place in PLACES.items()}
 EXAMPLE_KINDS: dict[str, ExampleKind] = {
-    kind.name: kind for kind in (CLASSIFICATION, REGRESSION, QUESTION_ANSWERING)
+    name: kind for name, kind in KINDS.items() if isinstance(kind, ExampleKind)
 }
-KINDS: dict[str, TaskKind] = {**EXAMPLE_KINDS, MASKED_LM.name: MASKED_LM}
 
 
 def kind_of_model(head: Head | None, labels: Labels) -> ExampleKind | None:

@@ -38,6 +38,7 @@ def make(teacher_folder) -> Callable[..., Pretrained]:
             "masked_lm": models.MaskedLM(config),
             "classification": models.SequenceClassification(config, 3),
             "question_answering": models.QuestionAnswering(config),
+            "token_classification": models.TokenClassification(config, 3),
             None: models.MaskedLM(config),
         }
         params = models.initialize_module(modules[head], jax.random.key(0))
@@ -46,7 +47,7 @@ def make(teacher_folder) -> Callable[..., Pretrained]:
             lambda leaf: np.asarray(leaf) + draw.normal(0, 0.2, leaf.shape).astype(np.float32),
             params,
         )
-        labels = ("a", "b", "c") if head == "classification" else ()
+        labels = ("a", "b", "c") if head and "classification" in head else ()
         return Pretrained(config, params, head, labels, opened)
 
     return make

@@ -73,6 +73,6 @@ def test_more_tokens_than_positions_are_refused(make):
 def test_an_existing_target_and_a_missing_head_are_said(make, tmp_path):
     with pytest.raises(UserError, match="exists already"):
         export_stablehlo(make("bert"), tmp_path, "here", "command")
-    with pytest.raises(UserError, match="here has no masked-LM"):
+    with pytest.raises(UserError, match="here has no masked-language-model head or"):
         export_stablehlo(make("bert", None), tmp_path / "out", "here", "command")
     assert not list(tmp_path.iterdir())

@@ -78,6 +78,20 @@ def test_classification(hugging_face, rows, tmp_path, model_type):
 
 
 @pytest.mark.parametrize("model_type", TYPES)
+def test_token_classification(hugging_face, rows, tmp_path, model_type):
+    model = hugging_face(model_type, "AutoModelForTokenClassification", num_labels=3)
+
+    def apply(loaded, batch):
+        config, params, head, labels = loaded
+        assert (head, labels) == ("token_classification", ("LABEL_0", "LABEL_1", "LABEL_2"))
+        module = models.TokenClassification(config, 3, scan=True)
+        return jax.jit(module.apply)({"params": params}, batch)
+
+    theirs, ours = both(model, rows, apply, tmp_path)
+    close(ours, theirs.logits, rows[1])
+
+
+@pytest.mark.parametrize("model_type", TYPES)
 def test_span(hugging_face, rows, tmp_path, model_type):
     model = hugging_face(model_type, "AutoModelForQuestionAnswering")
 

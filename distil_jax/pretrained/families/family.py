@@ -7,6 +7,7 @@ from typing import Any
 from distil_jax.models import EncoderConfig
 from distil_jax.models.block import BERT_BLOCK, Block
 from distil_jax.models.config import BERT_HEADS, HeadOptions, StudentRule
+from distil_jax.models.heads import HEADS
 from distil_jax.pretrained.model import Head
 from distil_jax.pretrained.weights import Weight, dense, used
 
@@ -46,7 +47,8 @@ class Family:
       prefix: of the encoder's tensors in a folder with a head.
       keys: our field: their key, and the value that its absence means.
       encoder: the weights of embeddings and layers, as the parameters nest them.
-      heads: the weights of each head.
+      heads: the weights of each head that has names of its own here; any other head has those of
+        `models.heads.HEADS`.
       classes: the name of transformers' class for each head, and for none.
       fixed_keys: keys that are written with one value and not read.
       unsupported: keys with the one value that they may have, and why.
@@ -89,14 +91,23 @@ class Family:
 
     def head_weights(self, config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
         """The head's tensors in a folder of this configuration."""
-        return tuple(w for w in self.heads[head] if w.path != "table" or not config.tied)
+        weights = self.heads[head] if head in self.heads else _usual(head)
+        return tuple(w for w in weights if w.path != "table" or not config.tied)
+
+    def has_head(self, head: Head) -> bool:
+        """Whether this family has such a head."""
+        return head in self.classes and (head in self.heads or bool(HEADS[head].usual))
+
+
+def _usual(head: Head) -> tuple[Weight, ...]:
+    kind = HEADS[head]
+    return tuple(
+        weight
+        for path, name in kind.usual.items()
+        for weight in dense(path, name, outputs=kind.outputs, prefixed=False)
+    )
 
 
 def classes(prefix: str) -> dict[Head | None, str]:
     """transformers' usual class names behind a family's prefix."""
-    return {
-        None: f"{prefix}Model",
-        "masked_lm": f"{prefix}ForMaskedLM",
-        "classification": f"{prefix}ForSequenceClassification",
-        "question_answering": f"{prefix}ForQuestionAnswering",
-    }
+    return {None: f"{prefix}Model"} | {head: prefix + kind.suffix for head, kind in HEADS.items()}
