@@ -9,8 +9,7 @@ from distil_jax.configuration import source as config_source
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and run what is missing of the sweep."""
-    parser = _parser()
-    flags, overrides = parser.parse_known_args(arguments)
+    flags, overrides = parser().parse_known_args(arguments)
     config = config_source.read(flags.config, overrides)
     command = f"python -m distil_jax.ablate {shlex.join(arguments)}"
 
@@ -22,7 +21,8 @@ def main(arguments: list[str]) -> None:
     sweep(config, flags.output, seeds=flags.seeds, layers=flags.layers, command=command)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.ablate", description=__doc__)
     add = parser.add_argument
     add("--config", required=True, help="the run that is varied: a config file or a shipped name")

@@ -18,8 +18,7 @@ TRAINING = "training"
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, measure what they ask for, and print and write it."""
-    parser = _parser()
-    flags, overrides = parser.parse_known_args(arguments)
+    flags, overrides = parser().parse_known_args(arguments)
     if not (flags.model or flags.config):
         raise UsageError("nothing to measure; give --config=NAME, or --model and --input, or both")
     if flags.model and not flags.input:
@@ -27,7 +26,7 @@ def main(arguments: list[str]) -> None:
     if not flags.model and (flags.teacher or flags.export or flags.input):
         raise UsageError("--teacher, --export and --input are measured beside --model; give it")
     if overrides and not flags.config:
-        parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+        parser().error(f"unrecognized arguments: {' '.join(overrides)}")
     notes = sys.stderr if flags.json else None
     config = config_source.read(flags.config, overrides, notes=notes) if flags.config else None
 
@@ -82,7 +81,8 @@ def _exports(folders: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.benchmark", description=__doc__)
     add = parser.add_argument
     add("--config", help="training: a config file or a shipped one, with any --config.KEY=VALUE")

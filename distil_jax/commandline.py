@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +29,11 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(r"invalid int value: (.*)", r"\1 is not a whole number", message)
         message = re.sub(r"invalid float value: (.*)", r"\1 is not a number", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether a command line only wants to know its flags."""
+    return "--help" in arguments or "-h" in arguments
 
 
 def positive(value: str) -> int:

@@ -12,7 +12,7 @@ from distil_jax.storage.atomic import writing
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, read everything, and only then write."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     data = gather(flags.run, flags.scores, flags.speed, flags.ablations)
     document = page.document(data, when=datetime.now().strftime("%Y-%m-%d"))
     files = write.files(document)
@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> None:
     print(f"report: {flags.output / write.HTML}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.compare", description=__doc__)
 
     def folders(name: str, description: str) -> None:

@@ -8,7 +8,7 @@ from distil_jax.errors import UserError
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and serve until interrupted."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     from distil_jax.exporting import server as serving
     from distil_jax.exporting.onnx_fill import mask_filler
     from distil_jax.exporting.onnx_folder import open_onnx
@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> None:
             print()
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.demo", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="ONNX folder of a masked LM, best --quantize=int8")

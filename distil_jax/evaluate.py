@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The flags of a command line; raises `UsageError`."""
-    return _parser().parse_args(arguments)
+    return parser().parse_args(arguments)
 
 
 def _evaluate_export(flags: argparse.Namespace) -> None:
@@ -134,7 +134,8 @@ def _text_settings(flags: argparse.Namespace) -> "MaskedLMSettings":
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.evaluate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")

@@ -14,7 +14,7 @@ OF_WORKDIR = ("step", "dtype")
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and export."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     command = " ".join(["python -m distil_jax.export", *arguments])
     _refuse(flags, OF_WORKDIR if flags.model else OF_MODEL)
     if flags.model:
@@ -82,7 +82,8 @@ def _refuse(flags: argparse.Namespace, others: tuple[str, ...]) -> None:
             raise UsageError(f"--{name.replace('_', '-')} goes with {source} (see --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.export", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(

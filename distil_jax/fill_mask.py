@@ -23,7 +23,7 @@ AGREED = "="
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, load the models, and print what each fills in."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     texts = [_valid(text) for text in flags.text] or _lines_from_stdin()
     from distil_jax.exporting.onnx_fill import mask_filler
 
@@ -108,7 +108,8 @@ def _bar(candidate: "Candidate", marked: bool) -> str:
     return f"{mark} {candidate.token[:13]:<13} {candidate.probability:6.1%} {bar}"
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.fill_mask", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder, ONNX folder, hub id or builtin:teacher")

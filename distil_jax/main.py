@@ -1,22 +1,19 @@
-"""Distil: `python -m distil_jax.main --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]`."""
+"""Distil, or pretrain: one run, from its config to the student's folder; rerun, it resumes."""
 
+import argparse
 import shlex
 
 from distil_jax import commandline, huge_pages
-from distil_jax.configuration import source as config_source
-from distil_jax.distributed import supervisor as supervisor
-from distil_jax.distributed.processes import find_distributed_config
 
 
 def main(arguments: list[str]) -> None:
-    parser = commandline.Parser(prog="python -m distil_jax.main", description=__doc__)
-    parser.add_argument(
-        "--config", required=True, help="a config file, or the name of a shipped one"
-    )
-    parser.add_argument(
-        "--workdir", required=True, type=commandline.folder_or_url, help="all results go here"
-    )
-    known, overrides = parser.parse_known_args(arguments)
+    """Parse the flags and run."""
+    asked = commandline.asks_for_help(arguments)
+    known, overrides = parser(keys=asked).parse_known_args(arguments)
+    from distil_jax.configuration import source as config_source
+    from distil_jax.distributed import supervisor
+    from distil_jax.distributed.processes import find_distributed_config
+
     config = config_source.read(known.config, overrides)
     command = f"python -m distil_jax.main {shlex.join(arguments)}"
     distributed = find_distributed_config(config.processes)
@@ -31,6 +28,23 @@ def main(arguments: list[str]) -> None:
     keep_compiled()
     with distributed_session(distributed, config.processes) as at_step:
         distillation.run(config, known.workdir, command, at_step)
+
+
+def parser(*, keys: bool = False) -> argparse.ArgumentParser:
+    """The flags, with the config's keys for a page of help."""
+    parser = commandline.Parser(
+        prog="python -m distil_jax.main",
+        usage="%(prog)s --config=FILE|NAME --workdir=DIR [--config.KEY=VALUE ...]",
+        description=__doc__,
+    )
+    add = parser.add_argument
+    add("--config", required=True, help="a config file, or the name of a shipped one")
+    add("--workdir", required=True, type=commandline.folder_or_url, help="all results go here")
+    if keys:
+        from distil_jax.configuration.flags import add_keys
+
+        add_keys(parser)
+    return parser
 
 
 if __name__ == "__main__":

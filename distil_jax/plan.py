@@ -10,7 +10,7 @@ from distil_jax.configuration import source as config_source
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, compile the step, and print the tables or JSON."""
-    flags, overrides = _parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_known_args(arguments)
     if flags.teacher is not None:
         overrides.append(f"--config.teacher={flags.teacher}")
     notes = sys.stderr if flags.json else None
@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> None:
         print("\n".join(plan_text.lines(plan, utilisation=flags.utilisation)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.plan", description=__doc__)
     add = parser.add_argument
     add("--config", required=True, help="a config file, or the name of a shipped one")

@@ -7,7 +7,7 @@ from distil_jax import commandline, huge_pages
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and label."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     from distil_jax.run.compilation import keep_compiled
 
     keep_compiled()
@@ -20,7 +20,8 @@ def main(arguments: list[str]) -> None:
         print(f"{count:,} rows labelled: {flags.output}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.predict", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="fine-tuned model folder or hub id")

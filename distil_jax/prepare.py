@@ -8,7 +8,7 @@ from distil_jax.errors import UsageError
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and prepare."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     _check_engine(flags)
     from distil_jax import tokenizer
     from distil_jax.data import cluster
@@ -41,7 +41,8 @@ def _check_engine(flags: argparse.Namespace) -> None:
         raise UsageError("--address goes with --engine=ray (see --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.prepare", description=__doc__)
     add = parser.add_argument
     inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"

@@ -7,7 +7,7 @@ from distil_jax import commandline
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and train."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     from distil_jax.data import tokenizer_training
 
     tokenizer_training.train(
@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.vocabulary", description=__doc__)
     add = parser.add_argument
     inputs = "text files, .jsonl, .parquet, folders, globs, a data set id or builtin:docs"

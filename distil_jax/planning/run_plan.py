@@ -171,7 +171,7 @@ def _measure(
         # pmap maps the very same body; it cannot be lowered without its devices.
         devices = compiler.devices(topology, "jit")
         return measure.measure(program(config, models, devices, workload), topology.chip.hbm_bytes)
-    return _estimate(config, models, topology, workload)
+    return estimate(config, models, topology, workload)
 
 
 def program(
@@ -182,7 +182,7 @@ def program(
     )
 
 
-def _estimate(
+def estimate(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
     """Without a compiler for the chip: memory from shapes, matmuls counted, traffic unknown."""
