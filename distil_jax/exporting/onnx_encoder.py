@@ -8,6 +8,7 @@ import numpy as np
 from distil_jax.exporting.graph import Graph
 from distil_jax.exporting.token_table import Table
 from distil_jax.models import EncoderConfig
+from distil_jax.models.relative_bias import buckets
 from distil_jax.models.segments import MASK_VALUE
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
@@ -22,7 +23,10 @@ def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Tabl
     """Final hidden states [batch, length, hidden_size]; `encoder` holds stacked layers."""
     hidden = _embedded(graph, config, encoder["embeddings"], table)
     windows = config.block.windows or (0,) * config.layers
-    biases = {window: _attention_bias(graph, config, window) for window in sorted({*windows})}
+    relative = _relative_bias(graph, config, encoder)
+    biases = {
+        window: _attention_bias(graph, config, window, relative) for window in sorted({*windows})
+    }
     for number in range(config.layers):
         params = _layer_of(encoder["layers"], number)
         hidden = _layer(graph, config, params, hidden, biases[windows[number]], number)
@@ -52,11 +56,35 @@ def _embedded(graph: Graph, config: EncoderConfig, params: Any, table: Table) ->
     return embedded
 
 
-def _attention_bias(graph: Graph, config: EncoderConfig, window: int) -> str:
-    """0 at keys that may be seen, a large negative number elsewhere.
+def _relative_bias(graph: Graph, config: EncoderConfig, encoder: Any) -> str:
+    """The heads' bias by distance [heads, length, length]; empty without one.
 
-    [batch, 1, 1, length], or [batch, 1, length, length] where it depends on the query, too.
+    Stored for each distance that the positions allow, from the key farthest before the query on.
     """
+    if not config.block.relative_bias:
+        return ""
+    last = config.positions - 1
+    by_distance = np.asarray(encoder["relative_bias"])[buckets(np.arange(-last, last + 1))]
+    stored = graph.weight("relative/by_distance", by_distance)
+    distance = _distance(graph, "relative")
+    place = graph.node("Sub", graph.whole(last), distance, name="relative/place")
+    values = graph.node("Gather", stored, place, name="relative/values", axis=0)
+    return graph.node("Transpose", values, name="relative/bias", perm=[2, 0, 1])
+
+
+def _attention_bias(graph: Graph, config: EncoderConfig, window: int, relative: str) -> str:
+    """What is added to the scores: 0 at keys that may be seen, a large negative number elsewhere.
+
+    [batch, 1, 1, length], or [batch, 1, length, length] where it depends on the query, too; with
+    the `relative` bias [batch, heads, length, length].
+    """
+    bias = _mask_bias(graph, config, window)
+    if not relative:
+        return bias
+    return graph.node("Add", relative, bias, name=f"relative/{bias}")
+
+
+def _mask_bias(graph: Graph, config: EncoderConfig, window: int) -> str:
     name = f"bias_{window}" if window else "bias"
     seen = graph.node("Cast", MASK, name=f"{name}/seen", to=9)
     bias = graph.node("Where", seen, graph.real(0.0), graph.real(MASK_VALUE), name=f"{name}/flat")
@@ -76,15 +104,7 @@ def _allowed(graph: Graph, config: EncoderConfig, window: int, name: str) -> lis
     """Conditions [query, key] on the distance of two tokens; none where any distance will do."""
     if not (config.block.causal or window):
         return []
-    shape = graph.node("Shape", IDS, name=f"{name}/length", start=1, end=2)
-    bounds = [
-        graph.node("Squeeze", value, name=f"{name}/{end}")
-        for end, value in (("first", graph.whole(0)), ("last", shape), ("step", graph.whole(1)))
-    ]
-    index = graph.node("Range", *bounds, name=f"{name}/index")
-    query = graph.node("Unsqueeze", index, graph.whole(1), name=f"{name}/query")
-    key = graph.node("Unsqueeze", index, graph.whole(0), name=f"{name}/key")
-    distance = graph.node("Sub", query, key, name=f"{name}/distance")
+    distance = _distance(graph, name)
     conditions = []
     if config.block.causal:
         zero = graph.whole(0)
@@ -93,6 +113,19 @@ def _allowed(graph: Graph, config: EncoderConfig, window: int, name: str) -> lis
         far = graph.node("Abs", distance, name=f"{name}/far")
         conditions.append(graph.node("LessOrEqual", far, graph.whole(window), name=f"{name}/near"))
     return conditions
+
+
+def _distance(graph: Graph, name: str) -> str:
+    """The query's position minus the key's [length, length]."""
+    shape = graph.node("Shape", IDS, name=f"{name}/length", start=1, end=2)
+    bounds = [
+        graph.node("Squeeze", value, name=f"{name}/{end}")
+        for end, value in (("first", graph.whole(0)), ("last", shape), ("step", graph.whole(1)))
+    ]
+    index = graph.node("Range", *bounds, name=f"{name}/index")
+    query = graph.node("Unsqueeze", index, graph.whole(1), name=f"{name}/query")
+    key = graph.node("Unsqueeze", index, graph.whole(0), name=f"{name}/key")
+    return graph.node("Sub", query, key, name=f"{name}/distance")
 
 
 def _layer_of(layers: Mapping[str, Any], number: int) -> Any:

@@ -10,7 +10,7 @@ from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import offer
-from distil_jax.models.types import Bias, Hidden
+from distil_jax.models.types import Bias, Hidden, Relative
 
 ATTENTION_OUTPUT = "mixed"
 """The name of the input of attention's output projection, for rematerialisation."""
@@ -24,16 +24,19 @@ def attend(
     rng: Key[Array, ""] | None,
     *,
     dropout_rate: float,
+    relative: Relative | None = None,
 ) -> tuple[Float[Array, "batch length heads head_size"], Float[Array, "batch heads length length"]]:
     """softmax(query key^T / sqrt(head_size) + bias) value (Vaswani et al. 2017, equation 1).
 
-    The second result is the scores, query key^T / sqrt(head_size).
+    The second result is the scores, query key^T / sqrt(head_size), plus `relative` if given.
     Scores and softmax are float32 whatever the inputs are. The softmax is divided by its sum after
     the product with the values: length x head_size divisions instead of length x length.
     """
     scaled = query * query.shape[-1] ** -0.5
     query, key, value = (fusion_barrier(x.swapaxes(1, 2)) for x in (scaled, key, value))
     scores = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32)
+    if relative is not None:
+        scores = scores + relative
     biased = scores + bias
     largest = jax.lax.stop_gradient(jnp.max(biased, axis=-1, keepdims=True))
     exponents = fusion_barrier(jnp.exp(biased - largest))
@@ -63,7 +66,13 @@ class Attention(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden, bias: Bias, rng: Key[Array, ""] | None) -> Hidden:
+    def __call__(
+        self,
+        hidden: Hidden,
+        bias: Bias,
+        rng: Key[Array, ""] | None,
+        relative: Relative | None = None,
+    ) -> Hidden:
         """Mix the tokens of each segment; `rng` drops attention probabilities."""
         config = self.config
 
@@ -76,7 +85,8 @@ class Attention(nn.Module):
             return dense(name)(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
 
         query, key, value = project("query"), project("key"), project("value")
-        output, scores = attend(query, key, value, bias, rng, dropout_rate=config.attention_dropout)
+        rate = config.attention_dropout
+        output, scores = attend(query, key, value, bias, rng, dropout_rate=rate, relative=relative)
         output = checkpoint_name(output, ATTENTION_OUTPUT).reshape(hidden.shape)
         offer(self, "queries", query)
         offer(self, "keys", key)

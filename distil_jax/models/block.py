@@ -24,6 +24,8 @@ class Block:
       causal: a token sees itself and those before it.
       windows: tokens to each side that each layer's attention sees, 0 for all; empty: all in
         every layer.
+      relative_bias: whether all layers add one learned bias to their scores, by the distance of
+        query and key (`relative_bias.py`).
     """
 
     norm: NormPlacement = "post"
@@ -33,6 +35,7 @@ class Block:
     biases: bool = True
     causal: bool = False
     windows: tuple[int, ...] = ()
+    relative_bias: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no layer computes; raises `UserError`."""

@@ -15,8 +15,9 @@ from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
 from distil_jax.models.layer_loop import ApplyLayer, PerLayer, looped, scanned
+from distil_jax.models.relative_bias import BUCKETS, relative_bias
 from distil_jax.models.segments import attention_bias, positions
-from distil_jax.models.types import Batch, Bias, Hidden, Params, Rematerialise
+from distil_jax.models.types import Batch, Bias, Hidden, Params, Relative, Rematerialise
 
 KEPT = {
     "attention": jax.checkpoint_policies.save_from_both_policies(
@@ -85,6 +86,10 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(self.config, self.dtype)
         given = self.get_variable("params", "layers")
         self.layers = self.param("layers", self._initial_layers) if given is None else given
+        if self.config.block.relative_bias:
+            initial = nn.initializers.normal(self.config.initializer_range)
+            shape = (BUCKETS, self.config.heads)
+            self.relative_bias = self.param("relative_bias", initial, shape)
         if self.config.block.norm == "pre":
             block, epsilon = self.config.block, self.config.norm_epsilon
             self.final_norm = Norm(epsilon, self.dtype, block.biases)
@@ -142,14 +147,18 @@ class Encoder(nn.Module):
 
     def _layer_function(self, batch: Batch) -> ApplyLayer:
         bias_of_layer = _biases(self.config, batch["segments"])
+        relative = relative_positions(
+            self.config, self.variables["params"], batch["segments"].shape[1]
+        )
         layer = Layer(self.config, self.dtype, parent=None)
 
         def apply(
             hidden: Array, params: Params, own: PerLayer, collections: tuple[str, ...]
         ) -> tuple[Array, dict[str, Array]]:
             rng, number = own
+            bias = bias_of_layer(number)
             hidden, values = layer.apply(
-                {"params": params}, hidden, bias_of_layer(number), rng, number, mutable=collections
+                {"params": params}, hidden, bias, rng, number, relative, mutable=collections
             )
             return hidden, {name: jax.tree.leaves(values[name])[0] for name in collections}
 
@@ -162,6 +171,13 @@ class Encoder(nn.Module):
             prevent_cse=not self.scan,
             static_argnums=(3,),
         )
+
+
+def relative_positions(config: EncoderConfig, params: Params, length: int) -> Relative | None:
+    """What all layers take of an encoder's relative positions, for rows of `length` tokens."""
+    if config.block.relative_bias:
+        return relative_bias(params["relative_bias"], length)
+    return None
 
 
 def _biases(config: EncoderConfig, segments: Array) -> Callable[[Array | None], Bias]:

@@ -80,7 +80,8 @@ class Intermediates:
     Attributes:
       last: the final hidden state.
       hidden_states: after the embeddings (0) and after layers.
-      attention_scores: query key^T / sqrt(head_size), float32; before bias and softmax.
+      attention_scores: query key^T / sqrt(head_size), float32, with what relative positions add;
+        before the mask and the softmax.
       queries, keys, values: the three projections, not scaled.
       attention_output: what the attention's output projection reads.
     """

@@ -12,7 +12,7 @@ from distil_jax.models.attention import Attention
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.dropout import dropout
-from distil_jax.models.types import Bias, Hidden
+from distil_jax.models.types import Bias, Hidden, Relative
 
 
 class Layer(nn.Module):
@@ -32,8 +32,12 @@ class Layer(nn.Module):
         bias: Bias,
         rng: Key[Array, ""] | None = None,
         number: Int[Array, ""] | int | None = None,
+        relative: Relative | None = None,
     ) -> Hidden:
-        """Hidden states after the layer, in `dtype`; `number` (from 0) where layers differ."""
+        """Hidden states after the layer, in `dtype`; `number` (from 0) where layers differ.
+
+        `relative` is what the encoder's `relative` makes for a block with relative positions.
+        """
         config = self.config
         rngs = [None] * 3 if rng is None else list(jax.random.split(rng, 3))
         norm = self._norm("attention_norm")
@@ -45,7 +49,7 @@ class Layer(nn.Module):
             return jnp.where(number == 0, hidden, norm(hidden))
 
         def attend(hidden: Array) -> Array:
-            return dropout(attention(hidden, bias, rngs[0]), rngs[1], rate=config.dropout)
+            return dropout(attention(hidden, bias, rngs[0], relative), rngs[1], rate=config.dropout)
 
         def feed_forward(hidden: Array) -> Array:
             return dropout(self._feed_forward(hidden), rngs[2], rate=config.dropout)

@@ -15,5 +15,6 @@ Params = Mapping[str, Any]
 Tokens = Int[Array, "batch length"]
 Hidden = Float[Array, "batch length hidden_size"]
 Bias = Float[Array, "batch 1 length length"]
+Relative = Float[Array, "heads length length"]
 
 Rematerialise = Literal["none", "attention", "layer"]

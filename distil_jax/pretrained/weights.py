@@ -7,6 +7,7 @@ tensor that each layer has, and that the parameters stack along a leading axis.
 from dataclasses import dataclass
 
 from distil_jax.models import EncoderConfig
+from distil_jax.models.relative_bias import BUCKETS
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
         "token_types": config.token_types,
         "labels": labels,
         "two": 2,
+        "relative_buckets": BUCKETS,
+        "heads": config.heads,
     }
 
 

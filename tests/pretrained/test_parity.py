@@ -10,7 +10,7 @@ import pytest
 
 from distil_jax import models, pretrained
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet")
 TOLERANCE = 1e-4
 
 

@@ -8,12 +8,12 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.block import Block
 from distil_jax.models.config import HeadOptions, StudentRule
 from distil_jax.models.earlier_names import current_fields
-from distil_jax.pretrained.families import bert, distilbert, roberta, xlm_roberta
+from distil_jax.pretrained.families import bert, distilbert, mpnet, roberta, xlm_roberta
 from distil_jax.pretrained.families.family import Family
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family
-    for family in (bert.FAMILY, distilbert.FAMILY, roberta.FAMILY, xlm_roberta.FAMILY)
+    for family in (bert.FAMILY, distilbert.FAMILY, roberta.FAMILY, xlm_roberta.FAMILY, mpnet.FAMILY)
 }
 
 
