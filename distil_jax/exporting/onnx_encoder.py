@@ -69,7 +69,7 @@ def _relative_bias(graph: Graph, config: EncoderConfig, encoder: Any) -> str:
     distance = _distance(graph, "relative")
     place = graph.node("Sub", graph.whole(last), distance, name="relative/place")
     values = graph.node("Gather", stored, place, name="relative/values", axis=0)
-    return graph.node("Transpose", values, name="relative/bias", perm=[2, 0, 1])
+    return graph.node("Transpose", values, name="relative/turned", perm=[2, 0, 1])
 
 
 def _attention_bias(graph: Graph, config: EncoderConfig, window: int, relative: str) -> str:

@@ -15,6 +15,7 @@ OWN = {
     "distilbert": {},
     "roberta": {"token_types": 1, "position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
     "xlm-roberta": {"token_types": 1, "position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
+    "mpnet": {"position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
 }
 
 

@@ -12,7 +12,7 @@ from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_model import OPSET, onnx_model
 from distil_jax.models.block import Block
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta")
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet")
 TOLERANCE = 1e-4
 
 

@@ -21,6 +21,7 @@ BLOCKS = {
     "causal": Block(causal=True),
     "windows": Block(windows=(0, 2, 1)),
     "one_window": Block(windows=(2, 2, 2)),
+    "relative_bias": Block(relative_bias=True),
     "modern": Block("pre", False, True, True, False, False, (0, 2, 2)),
 }
 
@@ -62,14 +63,27 @@ def seen(config, segments, number):
     return may_see[:, None]
 
 
-def attention(config, params, hidden, may_see):
+def attention(config, params, hidden, may_see, relative):
     shape = (*hidden.shape[:2], config.heads, config.head_size)
     query, key, value = (dense(hidden, params[n]).reshape(shape) for n in ("query", "key", "value"))
     scores = np.einsum("bqhd,bkhd->bhqk", query, key) / math.sqrt(config.head_size)
+    scores = scores + relative
     shares = np.where(may_see, np.exp(scores), 0)
     shares /= shares.sum(-1, keepdims=True)
     mixed = np.einsum("bhqk,bkhd->bqhd", shares, value).reshape(hidden.shape)
     return dense(mixed, params["output"])
+
+
+def relative_bias(encoder, length):
+    """T5's buckets, pair by pair, in the words of the paper; 0 without a table."""
+    if "relative_bias" not in encoder:
+        return 0.0
+    bias = np.zeros((length, length, encoder["relative_bias"].shape[1]))
+    for query, key in np.ndindex(length, length):
+        far = abs(key - query)
+        bucket = far if far < 8 else min(15, 8 + int(8 * math.log(far / 8) / math.log(16)))
+        bias[query, key] = encoder["relative_bias"][bucket + (16 if key > query else 0)]
+    return bias.transpose(2, 0, 1)
 
 
 def feed_forward(config, params, hidden):
@@ -93,10 +107,15 @@ def plain(config, encoder, batch):
         hidden = norm(hidden, tables["norm"], epsilon)
     if config.embedding_size:
         hidden = dense(hidden, tables["projection"])
+    relative = relative_bias(encoder, segments.shape[1])
     for number in range(config.layers):
         layer = jax.tree.map(lambda leaf, n=number: np.asarray(leaf[n]), encoder["layers"])
         attend = partial(
-            attention, config, layer["attention"], may_see=seen(config, segments, number)
+            attention,
+            config,
+            layer["attention"],
+            may_see=seen(config, segments, number),
+            relative=relative,
         )
         if block.norm == "post":
             hidden = norm(hidden + attend(hidden), layer["attention_norm"], epsilon)

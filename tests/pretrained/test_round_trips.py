@@ -38,7 +38,7 @@ def configurations(draw: st.DrawFn) -> models.EncoderConfig:
         mlp_size=draw(st.integers(1, 9)),
         positions=draw(st.integers(1, 12)),
         position_offset=FAMILIES[model_type].position_offset(pad),
-        token_types=0 if model_type == "distilbert" else draw(st.integers(1, 3)),
+        token_types=0 if model_type in ("distilbert", "mpnet") else draw(st.integers(1, 3)),
         activation=draw(st.sampled_from(sorted(ACTIVATIONS))),
         norm_epsilon=1e-12 if model_type == "distilbert" else draw(st.sampled_from([1e-5, 1e-12])),
         dropout=draw(st.floats(0, 0.9)),
