@@ -4,12 +4,13 @@ import argparse
 import shlex
 
 from distil_jax import commandline, huge_pages
-from distil_jax.configuration import source as config_source
 
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and run what is missing of the sweep."""
     flags, overrides = parser().parse_known_args(arguments)
+    from distil_jax.configuration import source as config_source
+
     config = config_source.read(flags.config, overrides)
     command = f"python -m distil_jax.ablate {shlex.join(arguments)}"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax import commandline, huge_pages
-from distil_jax.configuration import source as config_source
 from distil_jax.errors import UsageError
 
 TRAINING = "training"
@@ -19,6 +18,8 @@ TRAINING = "training"
 def main(arguments: list[str]) -> None:
     """Parse the flags, measure what they ask for, and print and write it."""
     flags, overrides = parser().parse_known_args(arguments)
+    from distil_jax.configuration import source as config_source
+
     if not (flags.model or flags.config):
         raise UsageError("nothing to measure; give --config=NAME, or --model and --input, or both")
     if flags.model and not flags.input:

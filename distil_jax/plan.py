@@ -5,12 +5,13 @@ import json
 import sys
 
 from distil_jax import commandline
-from distil_jax.configuration import source as config_source
 
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, compile the step, and print the tables or JSON."""
     flags, overrides = parser().parse_known_args(arguments)
+    from distil_jax.configuration import source as config_source
+
     if flags.teacher is not None:
         overrides.append(f"--config.teacher={flags.teacher}")
     notes = sys.stderr if flags.json else None

@@ -15,7 +15,7 @@ from distil_jax.pretrained import load, save
 from distil_jax.storage.atomic import write_bytes
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-DOORS_WITH_OVERRIDES = {"main", "ablate"}
+WITH_OVERRIDES = {"main", "ablate"}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ class Accepted:
     def command(self, name, *, overrides=None, **flags):
         self.commands.append(name)
         given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
-        if name in DOORS_WITH_OVERRIDES:
+        if name in WITH_OVERRIDES:
             changed = [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
             config = config_source.read(flags["config"], changed)
         if name == "main":
@@ -50,7 +50,7 @@ class Accepted:
             shutil.copytree(files("distil_jax") / "builtin_teacher", student)
         else:
             module = importlib.import_module(f"distil_jax.{name}")
-            module._parser().parse_args(given)
+            module.parser().parse_args(given)
         if name == "evaluate":
             self.evaluated[flags["output"]] = flags
             write_scores(flags["output"], [50.0])

@@ -148,7 +148,7 @@ def test_a_corpus_in_shares() -> None:
     command, *words = container["args"]
     assert command == "distil_jax.prepare"
     # As the kubelet puts the index in, the command understands it.
-    flags = prepare._parser().parse_args([expanded(word, index="7") for word in words])
+    flags = prepare.parser().parse_args([expanded(word, index="7") for word in words])
     assert (flags.shard_index, flags.shard_count, flags.input) == (7, 64, ["gs://bucket/*.txt"])
     assert flags.output == "gs://b/rows"
 
@@ -158,7 +158,7 @@ def test_a_corpus_in_shares_on_a_volume() -> None:
     manifest = manifest_of(*PREPARE, "--claim=disk", "--", *given)
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     _, *words = container["args"]
-    flags = prepare._parser().parse_args([expanded(word, index="7") for word in words])
+    flags = prepare.parser().parse_args([expanded(word, index="7") for word in words])
     assert flags.output == Path("/shared/rows")
 
 
