@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.prepare", description=__doc__)
     add = parser.add_argument
-    inputs = "text files (also .gz, .xz, .zst), .jsonl, .parquet, folders, globs, a data set id"
+    inputs = "text files, .jsonl (both also compressed), .parquet, folders, globs, a data set id"
     add("--input", action="append", required=True, help=f"{inputs}, builtin:docs; repeatable")
     add(
         "--output",

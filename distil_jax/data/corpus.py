@@ -4,38 +4,26 @@ A source yields documents (texts whose lines are its paragraphs) and never holds
 stretch of the corpus in memory.
 """
 
-import codecs
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from distil_jax.data import documentation, records, text
-from distil_jax.data.text import DecodeStats
+from distil_jax.data import compression, content, documentation, folders, records, text
+from distil_jax.data.content import Content
+from distil_jax.data.decoding import DecodeStats, check_encoding
+from distil_jax.data.file_kind import JSON_LINES, PARQUET, SUFFIXES
 from distil_jax.errors import UsageError, UserError
+from distil_jax.notes import note
 from distil_jax.storage.address import basename, is_url, join, parent
 from distil_jax.storage.bucket import Bucket, is_glob, matching
 
 BUILTIN_DOCS = "builtin:docs"
-RECORD_READERS = {".jsonl": records.read_json_lines, ".parquet": records.read_parquet}
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")
-OF_TEXT = ".txt, .jsonl or .parquet files"
-_ARCHIVE = "an archive of files"
-NO_TEXT = {
-    ".json": "one JSON value",
-    ".csv": "a table",
-    ".tsv": "a table",
-    ".arrow": "a table",
-    ".pdf": "a PDF",
-    ".docx": "an office document",
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), _ARCHIVE),
-    ".lz4": "compressed in a way that is not read here (gz, xz, bz2 and zst are)",
-}
-"""Kinds of files whose bytes would be taken for text otherwise."""
-
+RECORD_READERS = {JSON_LINES: records.read_json_lines, PARQUET: records.read_parquet}
 DOCUMENT_KINDS = tuple(text.SEPARATORS)
 _SAMPLE_BYTES = 1 << 16
 
@@ -52,10 +40,10 @@ class File:
     def name(self) -> str:
         return str(self.path)
 
-    @property
-    def kind(self) -> str:
-        """The suffix that says how to read it, without the one of a compression."""
-        return _kind(self.path)
+    @cached_property
+    def content(self) -> Content:
+        """What it holds, by its first bytes and its name."""
+        return content.look(self.path)
 
     @property
     def size(self) -> int:
@@ -64,8 +52,7 @@ class File:
 
     @property
     def text_bytes(self) -> int | None:
-        compressed = self.path.suffix.lower() in text.OPENERS or self.kind in RECORD_READERS
-        return None if compressed else self.size
+        return self.size if self.content.is_plain else None
 
     def on_disk(self) -> Path:
         """The file on this machine."""
@@ -80,12 +67,17 @@ class File:
 
     def documents(self, stats: DecodeStats) -> Iterator[str]:
         path = self.on_disk()
-        if reader := RECORD_READERS.get(self.kind):
+        found = content.look(path)
+        content.check(found, self.name)
+        stats.excerpt = b""
+        before = replace(stats)
+        if reader := RECORD_READERS.get(found.kind):
             yield from reader(path, self.column, stats)
-            return
-        for raw in text.split(text.read_blocks(path), text.SEPARATORS[self.document]):
-            if document := text.decode(raw, stats):
-                yield document
+        else:
+            for raw in text.split(text.read_blocks(path), text.SEPARATORS[self.document]):
+                if document := text.decode(raw, stats):
+                    yield document
+        check_encoding(stats.since(before), self.name)
 
     def _read(self, start: int, stop: int) -> bytes:
         with self.path.open("rb") as file:
@@ -107,6 +99,10 @@ class BucketFile(File):
     @property
     def size(self) -> int:
         return self.object_bytes
+
+    @cached_property
+    def content(self) -> Content:
+        return content.look_at_bytes(self.path, self._read(0, _SAMPLE_BYTES))
 
     def on_disk(self) -> Path:
         return Bucket(self.folder).copy_of(self.path.name)
@@ -153,11 +149,16 @@ Source = File | Documentation | HubDataset
 
 
 def find(
-    inputs: str | Sequence[str], *, document: str = "line", column: str = "text"
+    inputs: str | Sequence[str],
+    *,
+    document: str = "line",
+    column: str = "text",
+    say: Callable[[str], object] = note,
 ) -> list[Source]:
     """Turn input names (comma-separated or several) into sources, files of a glob in name order.
 
-    Raises UserError naming an input that matches nothing.
+    `say` gets a line for each folder of which files are passed over. Raises UserError naming an
+    input that matches nothing, or a file that is no text.
     """
     if document not in DOCUMENT_KINDS:
         raise UsageError(f"document={document} is not one of {', '.join(DOCUMENT_KINDS)}")
@@ -165,7 +166,7 @@ def find(
     names = [name for entry in given for name in _names(str(entry))]
     if not names:
         raise UserError("no input was given; name text files, a folder, a data set or builtin:docs")
-    sources = [source for name in names for source in _sources(name, document, column)]
+    sources = [source for name in names for source in _sources(name, document, column, say)]
     unique = {source.name: source for source in sources}
     return list(unique.values())
 
@@ -184,81 +185,61 @@ def documents(sources: Iterable[Source], stats: DecodeStats | None = None) -> It
         yield from source.documents(stats)
 
 
-def _sources(name: str, document: str, column: str) -> list[Source]:
+def _sources(name: str, document: str, column: str, say: Callable[[str], object]) -> list[Source]:
     if name == BUILTIN_DOCS:
         return [Documentation()]
     if name.startswith("builtin:"):
         raise UserError(f"{name} is not a built-in corpus; the only one is {BUILTIN_DOCS}")
     if is_url(name):
-        return _in_bucket(name, document, column)
+        return list(_in_bucket(name, document, column, say))
     path = Path(name).expanduser()
+    passed_over: list[folders.PassedOver] = []
     if path.is_dir():
         if records.is_saved_dataset(path):
             return [HubDataset(str(path), column)]
-        files = _inside(path)
+        files, passed_over = folders.text_files(path)
     elif path.is_file():
         files = [path]
     else:
         files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         files = [file for file in files if file.is_file()]
-    for file in files:
-        _check_kind(file)
-    if files:
-        return [File(file, document, column) for file in files]
+    found = [File(file, document, column) for file in files]
+    for file in found:
+        content.check(file.content, file.name)
+    if found:
+        folders.report(path, passed_over, say)
+        return list(found)
     if path.exists() or _looks_like_a_path(name):
-        raise UserError(f"input {name} matches no text file; check the path")
+        why = folders.summary(passed_over) or "check the path"
+        raise UserError(f"input {name} matches no text file; {why}")
     return [HubDataset(name, column)]
 
 
-def _in_bucket(url: str, document: str, column: str) -> list[Source]:
+def _in_bucket(
+    url: str, document: str, column: str, say: Callable[[str], object]
+) -> list[BucketFile]:
+    """The objects that a URL means; of a folder those that are text, as of a folder here."""
     objects = matching(url)
-    if url not in objects and not is_glob(url):
-        objects = {name: size for name, size in objects.items() if _has_text(Path(name))}
-    if not objects:
-        raise UserError(f"input {url} matches no text file; check the URL")
-    for name in objects:
-        _check_name(name)
-    return [
+    found = [
         BucketFile(Path(basename(name)), document, column, str(parent(name)), size)
         for name, size in objects.items()
     ]
+    passed_over: list[folders.PassedOver] = []
+    if url not in objects and not is_glob(url):
+        every = [(file, folders.why_not(file.path, partial(_content, file))) for file in found]
+        found = [file for file, why in every if why is None]
+        passed_over = [(Path(file.name), why) for file, why in every if why]
+    if not found:
+        why = folders.summary(passed_over) or "check the URL"
+        raise UserError(f"input {url} matches no text file; {why}")
+    for file in found:
+        content.check(file.content, file.name)
+    folders.report(url, passed_over, say)
+    return found
 
 
-def _inside(folder: Path) -> list[Path]:
-    """The text files of a folder and of those in it, linked ones too; nothing that is hidden."""
-    files, seen = [], set()
-    for inner, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(inner)
-        folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
-        files += [Path(inner, name) for name in names if real not in seen]
-        seen.add(real)
-    return sorted(file for file in files if file.is_file() and _has_text(file))
-
-
-def _has_text(file: Path) -> bool:
-    return _kind(file) in (*TEXT_SUFFIXES, *RECORD_READERS) and not file.name.startswith(".")
-
-
-def _kind(file: Path) -> str:
-    """The suffix that says how to read a file, without the one of a compression."""
-    inner = file.with_suffix("") if file.suffix.lower() in text.OPENERS else file
-    return inner.suffix.lower()
-
-
-def _check_name(name: str) -> None:
-    """Refuse what is known to be no text, whatever would come out of its bytes."""
-    kind = _kind(Path(name))
-    if kind in NO_TEXT:
-        raise UserError(f"input {name} is {NO_TEXT[kind]}, not text; give {OF_TEXT}")
-
-
-def _check_kind(file: Path) -> None:
-    """Refuse by its name, or its first bytes, a file that is no text in UTF-8."""
-    _check_name(str(file))
-    with file.open("rb") as content:
-        start = content.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
-        raise UserError(f"input {file} is in UTF-16 or UTF-32; save it in UTF-8")
+def _content(file: File) -> Content:
+    return file.content
 
 
 def _looks_like_a_path(name: str) -> bool:
@@ -267,5 +248,5 @@ def _looks_like_a_path(name: str) -> bool:
         name.startswith((".", "/", "~"))
         or name.count("/") > 1
         or any(c in name for c in "*?[ ")
-        or name.endswith((*TEXT_SUFFIXES, *RECORD_READERS, *text.OPENERS))
+        or name.endswith((*SUFFIXES, *compression.SUFFIXES))
     )

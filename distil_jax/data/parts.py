@@ -11,7 +11,7 @@ from functools import partial
 
 from distil_jax.data import text
 from distil_jax.data.corpus import File, Source
-from distil_jax.data.text import DecodeStats
+from distil_jax.data.decoding import DecodeStats, check_encoding
 
 SMALLEST_PART_BYTES = 8 << 20
 LARGEST_PART_BYTES = 32 << 20
@@ -89,6 +89,7 @@ def _ranged(file: File, key: str, number: int, part_bytes: int) -> Part:
     separator = text.SEPARATORS[file.document]
     raw = text.read_range(file.on_disk(), start, start + part_bytes, separator)
     documents = [document for piece in raw if (document := text.decode(piece, stats))]
+    check_encoding(stats, file.name)
     return Part(key, documents, stats.invalid)
 
 

@@ -72,10 +72,10 @@ def prepare(
     Raises UserError for inputs, settings or an output folder that do not go together; then
     nothing this call wrote remains, but for the settings that several processes share.
     """
-    job = _job(inputs, tokenizer, settings)
+    progress = PrepareProgress()
+    job = _job(inputs, tokenizer, settings, progress)
     workspace = Workspace(open_folder(output), manifest.PREPARED, shared=settings.shard_count > 1)
     workspace.check(job.settings)
-    progress = PrepareProgress()
     if workspace.is_complete:
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
@@ -103,13 +103,18 @@ def prepare(
 
 
 def _job(
-    inputs: str | Sequence[str], tokenizer: "PreTrainedTokenizerFast", settings: PrepareSettings
+    inputs: str | Sequence[str],
+    tokenizer: "PreTrainedTokenizerFast",
+    settings: PrepareSettings,
+    progress: PrepareProgress,
 ) -> Job:
     """What is to be prepared; raises UserError for settings that cannot be."""
     validation_split.check_share(settings.heldout, whole=True)
     _check_shares(settings.shard_index, settings.shard_count)
     _check_rule(settings.rule, tokenizer)
-    sources = corpus.find(inputs, document=settings.document, column=settings.column)
+    sources = corpus.find(
+        inputs, document=settings.document, column=settings.column, say=progress.say
+    )
     part_bytes = settings.part_bytes or parts.default_part_bytes(sources)
     identity = {
         "format": manifest.FORMAT,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.data import text
-from distil_jax.data.text import DecodeStats
+from distil_jax.data.decoding import DecodeStats
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import hub
 

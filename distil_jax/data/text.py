@@ -1,53 +1,28 @@
 """Decompressing text files and cutting them into documents, a block of bytes at a time."""
 
-import bz2
-import gzip
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import pyarrow as pa
-
+from distil_jax.data import compression
+from distil_jax.data.decoding import DecodeStats, decode
 from distil_jax.errors import UserError
 
+__all__ = ["DecodeStats", "decode", "read_blocks", "read_range", "split"]
 READ_BYTES = 1 << 20
 # Nothing longer is held as one document: a file without a line break must not fill the memory.
 LONGEST_DOCUMENT_BYTES = 1 << 22
 SEPARATORS = {"line": re.compile(rb"\r?\n"), "block": re.compile(rb"\n[ \t\r]*\n\s*")}
 
 
-def _open_zstandard(path: Path) -> pa.NativeFile:
-    """Arrow's reader, since the zstandard package takes a truncated file for a whole one."""
-    return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-
-
-OPENERS: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.GzipFile,
-    ".xz": lzma.LZMAFile,
-    ".bz2": bz2.BZ2File,
-    ".zst": _open_zstandard,
-}
-
-
-@dataclass
-class DecodeStats:
-    """What was wrong with the bytes read: `invalid` UTF-8 sequences replaced by U+FFFD."""
-
-    invalid: int = 0
-
-
 def read_blocks(path: Path) -> Iterator[bytes]:
     """The decompressed bytes of a file. Raises UserError if it cannot be read to its end."""
-    opener = OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
     try:
-        with opener(path) as file:
+        with compression.opened(path) as file:
             while block := file.read(READ_BYTES):
                 yield block
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException) as error:
+    except compression.ERRORS as error:
         raise UserError(
             f"{path} cannot be read to its end ({error}); check that it is complete"
         ) from error
@@ -99,16 +74,6 @@ def _boundary(file: BinaryIO, position: int, separator: re.Pattern[bytes]) -> in
         if match and match.end() < len(ahead):
             return position + match.end()
     return position + _last_space(ahead, LONGEST_DOCUMENT_BYTES)
-
-
-def decode(raw: bytes, stats: DecodeStats) -> str:
-    """UTF-8 to text; invalid sequences are replaced and counted, a byte order mark is dropped."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("utf-8", "replace")
-        stats.invalid += text.count("\ufffd") - raw.count("\ufffd".encode())
-    return text.lstrip("\ufeff").strip()
 
 
 def _last_space(held: bytes, limit: int) -> int:

@@ -3,6 +3,7 @@
 import filecmp
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from distil_jax import tokenizer
 from distil_jax.data import corpus
-from distil_jax.data.text import DecodeStats
+from distil_jax.data.decoding import DecodeStats
 from distil_jax.data.validation_split import check_share, in_validation
 from distil_jax.errors import UserError
 from distil_jax.storage.atomic import new_folder
@@ -36,14 +37,15 @@ def train(
     refused. Raises UserError for bad inputs, leaving nothing behind.
     """
     check_share(heldout)
-    sources = corpus.find(inputs, document=document, column=column)
+    console = Console(highlight=False, soft_wrap=True)
+    say = partial(console.print, markup=False)
+    sources = corpus.find(inputs, document=document, column=column, say=say)
     _check_free(output)
     stats = DecodeStats()
     started = time.monotonic()
     trained = tokenizer.train_wordpiece(
         lambda: _training_text(sources, heldout, stats), size, lowercase=lowercase
     )
-    console = Console(highlight=False)
     if stats.invalid:
         # The text is read twice, once for its characters and once for its words.
         console.print(f"{stats.invalid // 2} invalid UTF-8 sequences were replaced")

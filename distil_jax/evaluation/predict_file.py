@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from distil_jax.data import file_kind
 from distil_jax.errors import UserError
 from distil_jax.evaluation.batched_forward import BatchedForward
 from distil_jax.pretrained import Pretrained, load
@@ -89,13 +90,13 @@ def _predictor(kind: ExampleKind, model: Pretrained, length: int) -> Predictor:
 
 def _records(source: str) -> Iterator[Record]:
     if source == STANDARD_INPUT:
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace", newline="\n")
-        return ({"text": line.rstrip("\r\n")} for line in sys.stdin)
+        standard = isinstance(sys.stdin, io.TextIOWrapper)
+        lines = files.text_lines(sys.stdin.buffer, "standard input") if standard else sys.stdin
+        return ({"text": line.rstrip("\r\n")} for line in lines)
     path = Path(source)
     if path.is_dir():
         raise UserError(f"--input={source} is a folder; name a file")
-    if files.kind(path) == ".json" and path.is_file():
+    if path.is_file() and files.kind(path) == file_kind.JSON:
         content = files.read_json(path)
         if isinstance(content, dict) and "data" in content:
             return iter(squad.flatten(content, source))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from distil_jax.errors import UserError
-from distil_jax.tasks.files import Record
+from distil_jax.notes import note
+from distil_jax.tasks.files import UNLABELLED, Record
 
-UNLABELLED = -1
 GUESSES = (
     ("sentence1", "sentence2"),
     ("question1", "question2"),
@@ -24,6 +24,17 @@ GUESSES = (
 LABEL = "label"
 LABEL_GUESSES = (LABEL, "labels", "score", "target", "class")
 MOST_CLASSES = 1000
+NO_LABEL = frozenset(
+    [
+        *("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA"),
+        *("NULL", "null", "None", "NaT", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    ]
+)
+"""What pandas reads as a missing value, and what programs write for one."""
+MARKS_OF_NONE = frozenset(
+    ["?", "-", "--", ".", "inf", "-inf", *(mark.casefold() for mark in NO_LABEL)]
+)
+"""What stands for no label where all others are numbers."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +64,16 @@ def read(
     columns: Sequence[str],
     label: str,
     labelled: bool,
+    classes: Sequence[str] = (),
 ) -> Examples:
     """The examples of a table; raises `UserError` for a missing column or an empty text.
 
     Args:
       columns: of the text or the two texts; empty: guessed from the first record.
       label: column of the label; "label" where there is none of that name: one of the usual ones.
-      labelled: whether there must be labels; without, a missing column or -1 throughout means none.
+      labelled: whether there must be labels; without, a missing column, one missing label or -1
+        throughout means none.
+      classes: names of the task's classes, if they are known: none of them is a missing label.
     """
     ids: list[str] = []
     texts: list[tuple[str, ...]] = []
@@ -81,19 +95,55 @@ def read(
                 f"{origin} row {number}: the label {label} holds {type(labels[-1]).__name__}; "
                 "a text has one label"
             )
-        if labelled and is_missing(labels[-1]):
-            raise UserError(f"{origin} row {number} has no label; give it one, or leave it out")
     if not texts:
         raise UserError(f"{origin} has no rows; give a table with some")
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
-    missing = all(is_missing(value) or value in (UNLABELLED, str(UNLABELLED)) for value in labels)
-    if labelled and missing:
+    present = _present(labels, origin, label, classes, labelled=labelled)
+    return Examples(tuple(ids), first, second, present, origin)
+
+
+def _present(
+    labels: list[Any], origin: str, name: str, classes: Sequence[str], *, labelled: bool
+) -> tuple[Any, ...] | None:
+    """The labels, None where the split has none; raises `UserError` where some must not miss."""
+    missing = missing_labels(labels, classes)
+    unlabelled = all(value in (UNLABELLED, str(UNLABELLED)) for value in labels)
+    if unlabelled and labelled:
         raise UserError(
-            f"{origin} has no labels: {label} is {UNLABELLED} in all of its rows, as in the test "
+            f"{origin} has no labels: {name} is {UNLABELLED} in all of its rows, as in the test "
             "file of a benchmark, which --test takes; give a split that has them"
         )
-    return Examples(tuple(ids), first, second, None if missing else tuple(labels), origin)
+    if not missing or unlabelled:
+        return None if unlabelled else tuple(labels)
+    first = f"row {missing[0]} has no label ({labels[missing[0]]!r})"
+    count = f"{len(missing):,} of {len(labels):,} rows"
+    if labelled:
+        raise UserError(f"{origin} {first}: {count} in all; give each one, or leave them out")
+    if len(missing) < len(labels):
+        note(f"{origin} {first}: {count} in all; it is predicted and not scored")
+    return None
+
+
+def missing_labels(labels: Sequence[Any], classes: Sequence[str] = ()) -> list[int]:
+    """The numbers of the rows without a label: with an empty cell, or what is written for one.
+
+    -1 is none among names, or where the classes are known; among numbers a mark is none.
+    """
+    rest = [value for value in labels if not no_label(value, classes) and not _marks_none(value)]
+    numbers = bool(rest) and all(_is_number(_name(value)) for value in rest)
+    names = any(not _is_number(_name(value)) for value in rest)
+    return [
+        number
+        for number, value in enumerate(labels)
+        if no_label(value, classes)
+        or ((classes or names) and value in (UNLABELLED, str(UNLABELLED)))
+        or (numbers and _marks_none(value) and str(value).strip() not in classes)
+    ]
+
+
+def _marks_none(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().casefold() in MARKS_OF_NONE
 
 
 def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -139,6 +189,11 @@ def class_names(examples: Examples) -> tuple[str, ...]:
     """The different labels of a training table, numbers in order of size, then names."""
     assert examples.labels is not None
     names = {_name(value) for value in examples.labels}
+    if damaged := sorted(name for name in names if "\ufffd" in name):
+        raise UserError(
+            f"{examples.origin} has the label {damaged[0]!r}, of which a character was not UTF-8; "
+            "save the file in UTF-8"
+        )
     if len(names) > MOST_CLASSES:
         raise UserError(
             f"{examples.origin} has {len(names)} different labels; a classification has at most "
@@ -156,6 +211,8 @@ def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
     numbers = np.empty(len(examples), np.int32)
     for row, value in enumerate(examples.labels):
         number = known.get(_name(value))
+        if number is None and _name(value) == str(UNLABELLED):
+            raise UserError(f"{examples.origin} row {row} has no label ({value!r}); leave it out")
         if number is None:
             raise UserError(
                 f"{examples.origin} row {row} has the unknown label {value!r}; "
@@ -192,6 +249,13 @@ def is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
+def no_label(value: Any, classes: Sequence[str] = ()) -> bool:
+    """Whether a label is missing: an empty cell, or what pandas reads, and writes, for one."""
+    return is_missing(value) or (
+        isinstance(value, str) and value.strip() in NO_LABEL and value.strip() not in classes
+    )
+
+
 def _name(value: Any) -> str:
     """The label as text: 1, 1.0 and True are '1'."""
     if isinstance(value, bool | np.bool_ | np.integer):
@@ -204,10 +268,9 @@ def _name(value: Any) -> str:
 
 def _is_number(name: str) -> bool:
     try:
-        float(name)
+        return math.isfinite(float(name))
     except ValueError:
         return False
-    return True
 
 
 def _number(name: str) -> float:

@@ -1,26 +1,25 @@
-"""Records out of the user's files, one by one: JSONL, JSON, CSV, TSV, Parquet, text, compressed."""
+"""Records out of the user's files, one by one: JSONL, JSON, tables, Parquet, text, compressed."""
 
-import codecs
 import csv
-import io
 import json
-import lzma
 import sys
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import parquet
 
-from distil_jax.data.text import OPENERS
+from distil_jax.data import compression, file_kind
+from distil_jax.data.decoding import DecodeStats, check_encoding, replaced
+from distil_jax.data.file_kind import CSV, JSON, JSON_LINES, PARQUET, SAMPLE_BYTES, TEXT, TSV
+from distil_jax.data.signatures import UNREAD_SUFFIXES
 from distil_jax.errors import UserError
+from distil_jax.notes import note
+from distil_jax.tasks import tables
 
 Record = dict[str, Any]
 ROWS_AT_ONCE = 256
-UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException, csv.Error)
+UNLABELLED = -1
 
 csv.field_size_limit(sys.maxsize)
 
@@ -34,55 +33,86 @@ def records(path: Path) -> Iterator[Record]:
         raise UserError(
             f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give a file"
         )
-    reader = READERS.get(kind(path))
-    if reader is None:
-        raise UserError(
-            f"{path} is of no known kind; give a {', '.join(READERS)} file, compressed or not"
-        )
+    reader = READERS[kind(path)]
     try:
         yield from reader(path)
-    except UNREADABLE as error:
+    except compression.ERRORS as error:
         raise UserError(
             f"{path} cannot be read to its end ({error}); check that it is complete"
         ) from error
 
 
 def kind(path: Path) -> str:
-    """The suffix that says how to read a file, without the one of a compression."""
-    inner = path.with_suffix("") if path.suffix.lower() in OPENERS else path
-    return inner.suffix.lower()
+    """How a file is read, by its first bytes and its suffix; raises `UserError` if it is not."""
+    with path.open("rb") as file:
+        compressed = compression.compression_of(path, file.read(compression.MAGIC_BYTES))
+        file.seek(0)
+        start = compression.first_bytes(path, file, SAMPLE_BYTES)
+    found = file_kind.kind_of(path, start)
+    if found == PARQUET and compressed and start:
+        raise UserError(f"{path} is compressed Parquet; decompress it")
+    what = None if found == PARQUET else file_kind.unreadable(start)
+    if found not in (PARQUET, CSV, TSV) and file_kind.has_old_ends(start):
+        what = file_kind.OLD_ENDS
+    if what:
+        raise UserError(f"{path} is {what}; give a {', '.join(SUFFIXES)} file, compressed or not")
+    suffix = file_kind.suffix(path)
+    if found == TEXT and suffix not in file_kind.SUFFIXES and (suffix or not start):
+        what = UNREAD_SUFFIXES.get(suffix)
+        raise UserError(
+            f"{path} is of no known kind{f' ({what})' if what else ''}; "
+            f"give a {', '.join(SUFFIXES)} file, compressed or not"
+        )
+    return found
 
 
 def read_json(path: Path) -> Any:
     """The one value that a JSON file holds; raises `UserError` naming the file."""
     try:
-        with _text(path) as text:
-            return json.load(text)
-    except (*UNREADABLE, ValueError, RecursionError) as error:
+        stats = DecodeStats()
+        with compression.opened(path) as file:
+            text = replaced(file.read(), stats).removeprefix("\ufeff")
+        finish(stats, path)
+        return json.loads(text)
+    except (*compression.ERRORS, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}); restore the file") from error
 
 
-@contextmanager
-def _text(path: Path, newline: str = "\n") -> Iterator[io.TextIOWrapper]:
-    """The text of a file, without a byte order mark, invalid UTF-8 replaced."""
-    opener = OPENERS.get(path.suffix.lower(), lambda path: path.open("rb"))
-    with opener(path) as raw:
-        content = io.BufferedReader(raw)
-        if content.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise UserError(f"{path} is in UTF-16; save it in UTF-8")
-        yield io.TextIOWrapper(content, encoding="utf-8-sig", errors="replace", newline=newline)
+def text_lines(file: Iterable[bytes], name: object) -> Iterator[str]:
+    """The lines of a text with their ends; invalid UTF-8 is replaced where it is little.
+
+    A byte order mark is dropped. Raises `UserError` at its end for a text in another encoding.
+    """
+    stats = DecodeStats()
+    for number, raw in enumerate(file):
+        line = replaced(raw, stats)
+        yield line if number else line.removeprefix("\ufeff")
+        if not number % ROWS_AT_ONCE:
+            check_encoding(stats, name)
+    finish(stats, name)
+
+
+def finish(stats: DecodeStats, name: object) -> None:
+    """Refuse what was in another encoding, and say what was replaced."""
+    check_encoding(stats, name)
+    if stats.invalid:
+        note(f"{name}: replaced {stats.invalid:,} invalid UTF-8 sequences")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with compression.opened(path) as file:
+        yield from text_lines(file, path)
 
 
 def _json_lines(path: Path) -> Iterator[Record]:
-    with _text(path) as text:
-        for number, line in enumerate(text, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path} line {number} is not JSON ({error}); fix it") from error
-            yield _object(record, f"{path} line {number}")
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} line {number} is not JSON ({error}); fix it") from error
+        yield _object(record, f"{path} line {number}")
 
 
 def _json(path: Path) -> Iterator[Record]:
@@ -94,40 +124,35 @@ def _json(path: Path) -> Iterator[Record]:
         yield _object(record, f"{path} record {number}")
 
 
-def _table(path: Path, **dialect: Any) -> Iterator[Record]:
-    with _text(path, newline="") as text:
-        reader = csv.DictReader(text, strict=True, **dialect)
-        names = reader.fieldnames or []
-        if twice := [name for name in names if list(names).count(name) > 1]:
-            raise UserError(f"{path} has two columns {twice[0]}; give each a name of its own")
-        for record in reader:
-            if None in record or None in record.values():
-                raise UserError(
-                    f"{path} line {reader.line_num} has not the {len(names)} columns of the first "
-                    "line; fix it"
-                )
-            yield record
-
-
-def _csv(path: Path) -> Iterator[Record]:
-    return _table(path)
-
-
-def _tsv(path: Path) -> Iterator[Record]:
-    """Tabs separate and quotation marks are text, as in GLUE's files."""
-    return _table(path, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
 def _parquet(path: Path) -> Iterator[Record]:
     with parquet.ParquetFile(path) as file:
+        classes = classes_in_schema(file.schema_arrow.metadata)
         for batch in file.iter_batches(ROWS_AT_ONCE):
-            yield from batch.to_pylist()
+            yield from (without_class_none(row, classes) for row in batch.to_pylist())
+
+
+def classes_in_schema(metadata: Mapping[bytes, bytes] | None) -> tuple[str, ...]:
+    """The columns whose values number class names, in a table that `datasets` wrote."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return tuple(
+            name for name, feature in features.items() if feature.get("_type") == "ClassLabel"
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def without_class_none(row: Record, classes: Sequence[str]) -> Record:
+    """The row with no label where `datasets` has -1, which is none of the class names."""
+    return {
+        name: None if name in classes and value == UNLABELLED else value
+        for name, value in row.items()
+    }
 
 
 def _plain(path: Path) -> Iterator[Record]:
-    with _text(path) as text:
-        for line in text:
-            yield {"text": line.rstrip("\r\n")}
+    for line in _lines(path):
+        yield {"text": line.rstrip("\r\n")}
 
 
 def _object(record: Any, where: str) -> Record:
@@ -137,10 +162,12 @@ def _object(record: Any, where: str) -> Record:
 
 
 READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
-    ".jsonl": _json_lines,
-    ".json": _json,
-    ".csv": _csv,
-    ".tsv": _tsv,
-    ".parquet": _parquet,
-    ".txt": _plain,
+    JSON_LINES: _json_lines,
+    JSON: _json,
+    CSV: tables.read_csv,
+    TSV: tables.read_tsv,
+    PARQUET: _parquet,
+    TEXT: _plain,
 }
+SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
+"""The usual ones, for messages."""

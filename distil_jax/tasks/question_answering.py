@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float
 
 from distil_jax import losses
+from distil_jax.data import file_kind
 from distil_jax.errors import UserError
 from distil_jax.losses import WeightedSum
 from distil_jax.models import EncoderConfig, QuestionAnswering
@@ -97,7 +98,7 @@ def _read_questions(source: Source, split: str) -> Questions | None:
     """The answerable questions of a split, of SQuAD's JSON or of a flat table; None without one."""
     name = source.describe(split)
     file = source.find(split)
-    if file is not None and files.kind(file) == ".json":
+    if file is not None and file.is_file() and files.kind(file) == file_kind.JSON:
         return squad.read(squad.flatten(files.read_json(file), name), name)
     records = source.records(split)
     return None if records is None else squad.read(records, name)

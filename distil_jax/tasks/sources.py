@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distil_jax.data import compression, file_kind
 from distil_jax.data.records import is_saved_dataset
-from distil_jax.data.text import OPENERS
 from distil_jax.errors import UserError
 from distil_jax.tasks import files
 from distil_jax.tasks.files import Record
@@ -18,7 +18,8 @@ ALIASES = {
     "validation_matched": ("validation_matched", "dev_matched"),
     "validation_mismatched": ("validation_mismatched", "dev_mismatched"),
 }
-TABLES = tuple(kind for kind in files.READERS if kind != ".txt")
+TABLES = tuple(suffix for suffix, kind in file_kind.SUFFIXES.items() if kind != file_kind.TEXT)
+ENDS = ("", *compression.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Source:
         if not self.location or not folder.is_dir():
             return None
         stems = ALIASES.get(split, (split,))
-        names = [stem + kind + end for stem in stems for kind in TABLES for end in ("", *OPENERS)]
+        names = [stem + kind + end for stem in stems for kind in TABLES for end in ENDS]
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
     def records(self, split: str, *, scored: bool = True) -> Iterator[Record] | None:
@@ -60,7 +61,11 @@ class Source:
             return None
         rows = self._dataset()
         present = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
-        return None if present is None else iter(rows[present])
+        if present is None:
+            return None
+        columns = getattr(rows[present], "features", None) or {}
+        classes = [name for name, kind in columns.items() if hasattr(kind, "int2str")]
+        return (files.without_class_none(row, classes) for row in rows[present])
 
     def describe(self, split: str) -> str:
         """What to call a split in a message."""

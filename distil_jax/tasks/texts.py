@@ -61,7 +61,10 @@ def read_tables(task: NamedTask, request: DataRequest) -> Tables:
     """Every split of a task that is there; raises `UserError` for one that must be and is not."""
     source = request.source
     read = partial(
-        examples.read, columns=request.columns or task.columns, label=request.label or task.label
+        examples.read,
+        columns=request.columns or task.columns,
+        label=request.label or task.label,
+        classes=task.labels or (() if request.training else request.known),
     )
 
     def split(name: str, labelled: bool) -> Examples | None:
