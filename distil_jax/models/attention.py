@@ -1,5 +1,7 @@
 """Scaled dot-product attention inside each segment of a row."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -10,22 +12,25 @@ from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import offer
-from distil_jax.models.types import Bias, Hidden, Relative
+from distil_jax.models.layer_view import LayerView
+from distil_jax.models.local_attention import attend_locally, is_of_blocks
+from distil_jax.models.rotary import rotate
+from distil_jax.models.types import Hidden, Relative
 
 ATTENTION_OUTPUT = "mixed"
 """The name of the input of attention's output projection, for rematerialisation."""
 
 
 def attend(
-    query: Float[Array, "batch length heads head_size"],
-    key: Float[Array, "batch length heads head_size"],
-    value: Float[Array, "batch length heads head_size"],
-    bias: Bias,
+    query: Float[Array, "batch queries heads head_size"],
+    key: Float[Array, "batch keys heads head_size"],
+    value: Float[Array, "batch keys heads head_size"],
+    bias: Float[Array, "batch 1 queries keys"],
     rng: Key[Array, ""] | None,
     *,
     dropout_rate: float,
     relative: Relative | None = None,
-) -> tuple[Float[Array, "batch length heads head_size"], Float[Array, "batch heads length length"]]:
+) -> tuple[Float[Array, "batch queries heads head_size"], Float[Array, "batch heads queries keys"]]:
     """softmax(query key^T / sqrt(head_size) + bias) value (Vaswani et al. 2017, equation 1).
 
     The second result is the scores, query key^T / sqrt(head_size), plus `relative` if given.
@@ -69,7 +74,7 @@ class Attention(nn.Module):
     def __call__(
         self,
         hidden: Hidden,
-        bias: Bias,
+        view: LayerView,
         rng: Key[Array, ""] | None,
         relative: Relative | None = None,
     ) -> Hidden:
@@ -85,12 +90,17 @@ class Attention(nn.Module):
             return dense(name)(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
 
         query, key, value = project("query"), project("key"), project("value")
-        rate = config.attention_dropout
-        output, scores = attend(query, key, value, bias, rng, dropout_rate=rate, relative=relative)
-        output = checkpoint_name(output, ATTENTION_OUTPUT).reshape(hidden.shape)
         offer(self, "queries", query)
         offer(self, "keys", key)
         offer(self, "values", value)
-        offer(self, "attention_scores", scores)
+        if view.rotation is not None:
+            query, key = rotate(query, view.rotation), rotate(key, view.rotation)
+        attention = partial(attend, dropout_rate=config.attention_dropout)
+        if is_of_blocks(view.bias):
+            output = attend_locally(attention, query, key, value, view.bias, rng)
+        else:
+            output, scores = attention(query, key, value, view.bias, rng, relative=relative)
+            offer(self, "attention_scores", scores)
+        output = checkpoint_name(output, ATTENTION_OUTPUT).reshape(hidden.shape)
         offer(self, "attention_output", output)
         return dense("output")(output)

@@ -1,16 +1,23 @@
 """The block specification: what an encoder's layers are made of, whatever their sizes."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 from distil_jax.errors import UserError
 
 NormPlacement = Literal["post", "pre"]
 
 
+class LayerKind(NamedTuple):
+    """What one layer has of its own: `window` as in `Block` (0: none), `theta` (0: not rotary)."""
+
+    window: int
+    theta: float
+
+
 @dataclass(frozen=True)
 class Block:
-    """The options of a layer; the defaults are BERT's. Positions are learned embeddings.
+    """The options of a layer; the defaults are BERT's.
 
     The layer reads it, and with it the student rule, width pruning and the ONNX builder.
 
@@ -26,6 +33,8 @@ class Block:
         every layer.
       relative_bias: whether all layers add one learned bias to their scores, by the distance of
         query and key (`relative_bias.py`).
+      position_table: whether positions are learned embeddings, added to those of the tokens.
+      thetas: the base of each layer's rotary angles (Su et al. 2021); empty: no rotary positions.
     """
 
     norm: NormPlacement = "post"
@@ -36,6 +45,8 @@ class Block:
     causal: bool = False
     windows: tuple[int, ...] = ()
     relative_bias: bool = False
+    position_table: bool = True
+    thetas: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no layer computes; raises `UserError`."""
@@ -43,16 +54,28 @@ class Block:
             raise UserError("only pre-norm layers can do without the first LayerNorm")
         if any(window < 0 for window in self.windows):
             raise UserError(f"attention windows {list(self.windows)} must be 0 or more")
+        if any(theta <= 0 for theta in self.thetas):
+            raise UserError(f"rotary thetas {list(self.thetas)} must be above 0")
 
-    @property
-    def layers_differ(self) -> bool:
-        """Whether a layer has to know its number."""
-        return not self.first_norm or len(set(self.windows)) > 1
+    def kinds(self, layers: int) -> tuple[LayerKind, ...]:
+        """What is particular to each of so many layers."""
+        windows = self.windows or (0,) * layers
+        thetas = self.thetas or (0.0,) * layers
+        return tuple(map(LayerKind, windows, thetas))
 
     def of_layers(self, numbers: tuple[int, ...]) -> "Block":
         """The block of an encoder that has these layers (counted from 0) of this one."""
-        windows = tuple(self.windows[number] for number in numbers) if self.windows else ()
-        return Block(**{**vars(self), "windows": windows})
+        if not self.first_norm and numbers[0] != 0:
+            raise UserError(
+                f"layers {list(numbers)} begin with {numbers[0]}; of this model layer 0 alone "
+                "attends without a LayerNorm before it, so a student begins with it: put 0 first"
+            )
+        own = {
+            name: tuple(values[number] for number in numbers)
+            for name, values in (("windows", self.windows), ("thetas", self.thetas))
+            if values
+        }
+        return replace(self, **own)
 
 
 BERT_BLOCK = Block()

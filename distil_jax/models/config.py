@@ -77,9 +77,16 @@ class EncoderConfig:
                 f"{self.hidden_size}; "
                 "the hidden size must be a multiple of the heads, and both counts at least 1"
             )
-        if len(self.block.windows) not in (0, self.layers):
+        for values, name in (
+            (self.block.windows, "attention windows"),
+            (self.block.thetas, "rotary thetas"),
+        ):
+            if len(values) not in (0, self.layers):
+                raise UserError(f"{len(values)} {name} do not fit {self.layers} layers")
+        if self.block.thetas and self.head_size % 2:
             raise UserError(
-                f"{len(self.block.windows)} attention windows do not fit {self.layers} layers"
+                f"rotary positions turn pairs; a head size of {self.head_size} has none, use an "
+                "even one"
             )
 
     @property

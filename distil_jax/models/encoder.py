@@ -1,7 +1,6 @@
 """A transformer encoder: embeddings and a stack of layers."""
 
 import dataclasses
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +8,17 @@ from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Key
 
 from distil_jax.models.attention import ATTENTION_OUTPUT
+from distil_jax.models.block import LayerKind
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
 from distil_jax.models.layer_loop import ApplyLayer, PerLayer, looped, scanned
+from distil_jax.models.layer_view import layer_view
 from distil_jax.models.relative_bias import BUCKETS, relative_bias
-from distil_jax.models.segments import attention_bias, positions
-from distil_jax.models.types import Batch, Bias, Hidden, Params, Relative, Rematerialise
+from distil_jax.models.segments import positions
+from distil_jax.models.types import Batch, Hidden, Params, Relative, Rematerialise
 
 KEPT = {
     "attention": jax.checkpoint_policies.save_from_both_policies(
@@ -51,7 +52,9 @@ class Embeddings(nn.Module):
             return jnp.take(table, indices, axis=0, mode="clip")
 
         offset = config.position_offset
-        added = look_up("positions", config.positions + offset, positions(batch) + offset)
+        added: Array | float = 0.0
+        if config.block.position_table:
+            added = look_up("positions", config.positions + offset, positions(batch) + offset)
         if config.token_types:
             token_types = batch.get("token_types", jnp.zeros_like(batch["tokens"]))
             added = added + look_up("token_types", config.token_types, token_types)
@@ -113,9 +116,10 @@ class Encoder(nn.Module):
             layer_rngs = jax.random.split(layer_rng, config.layers)
         hidden = self.embeddings(batch, rng)
         run = scanned if self.scan else looped
-        numbers = jnp.arange(config.layers) if config.block.layers_differ else None
+        numbers = None if config.block.first_norm else jnp.arange(config.layers)
         apply = self._layer_function(batch)
-        values = run(apply, hidden, self.layers, (layer_rngs, numbers), request)
+        kinds = config.block.kinds(config.layers)
+        values = run(apply, hidden, self.layers, (layer_rngs, numbers), request, kinds)
         if config.block.norm == "pre":
             values = dataclasses.replace(values, last=self.final_norm(values.last))
         if 0 in request.hidden_states:
@@ -136,29 +140,36 @@ class Encoder(nn.Module):
 
     def _initial_layers(self, rng: Key[Array, ""]) -> Params:
         hidden = jnp.zeros((1, 1, self.config.hidden_size))
-        bias = jnp.zeros((1, 1, 1, 1))
+        one_token = jnp.zeros((1, 1), jnp.int32)
+        view = layer_view(self.config, {"segments": one_token}, self.config.block.kinds(1)[0])
         layer = Layer(self.config, parent=None)
         rngs = jax.random.split(rng, self.config.layers)
 
         def initial(rng: Key[Array, ""]) -> Params:
-            return layer.init(rng, hidden, bias, None, 0, mutable="params")["params"]
+            return layer.init(rng, hidden, view, None, 0, mutable="params")["params"]
 
         return jax.vmap(initial)(rngs)
 
     def _layer_function(self, batch: Batch) -> ApplyLayer:
-        bias_of_layer = _biases(self.config, batch["segments"])
-        relative = relative_positions(
-            self.config, self.variables["params"], batch["segments"].shape[1]
-        )
-        layer = Layer(self.config, self.dtype, parent=None)
+        config = self.config
+        relative = relative_positions(config, self.variables["params"], batch["segments"].shape[1])
+        views = {
+            kind: layer_view(config, batch, kind) for kind in {*config.block.kinds(config.layers)}
+        }
+        layer = Layer(config, self.dtype, parent=None)
 
         def apply(
-            hidden: Array, params: Params, own: PerLayer, collections: tuple[str, ...]
+            hidden: Array,
+            params: Params,
+            own: PerLayer,
+            collections: tuple[str, ...],
+            kind: LayerKind,
         ) -> tuple[Array, dict[str, Array]]:
             rng, number = own
-            bias = bias_of_layer(number)
+            whole = "attention_scores" in collections
+            view = layer_view(config, batch, kind, whole=True) if whole else views[kind]
             hidden, values = layer.apply(
-                {"params": params}, hidden, bias, rng, number, relative, mutable=collections
+                {"params": params}, hidden, view, rng, number, relative, mutable=collections
             )
             return hidden, {name: jax.tree.leaves(values[name])[0] for name in collections}
 
@@ -169,7 +180,7 @@ class Encoder(nn.Module):
             apply,
             policy=KEPT[self.rematerialise],
             prevent_cse=not self.scan,
-            static_argnums=(3,),
+            static_argnums=(3, 4),
         )
 
 
@@ -178,15 +189,3 @@ def relative_positions(config: EncoderConfig, params: Params, length: int) -> Re
     if config.block.relative_bias:
         return relative_bias(params["relative_bias"], length)
     return None
-
-
-def _biases(config: EncoderConfig, segments: Array) -> Callable[[Array | None], Bias]:
-    """The attention bias of a layer by its number; computed once for each attention window."""
-    windows = config.block.windows or (0,)
-    distinct = sorted(set(windows))
-    biases = [attention_bias(segments, causal=config.block.causal, window=w) for w in distinct]
-    if len(biases) == 1:
-        return lambda _: biases[0]
-    stacked = jnp.stack(biases)
-    index = jnp.asarray([distinct.index(window) for window in windows])
-    return lambda number: stacked[index[number]]

@@ -12,7 +12,8 @@ from distil_jax.models.attention import Attention
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.dropout import dropout
-from distil_jax.models.types import Bias, Hidden, Relative
+from distil_jax.models.layer_view import LayerView
+from distil_jax.models.types import Hidden, Relative
 
 
 class Layer(nn.Module):
@@ -29,13 +30,14 @@ class Layer(nn.Module):
     def __call__(
         self,
         hidden: Hidden,
-        bias: Bias,
+        view: LayerView,
         rng: Key[Array, ""] | None = None,
         number: Int[Array, ""] | int | None = None,
         relative: Relative | None = None,
     ) -> Hidden:
-        """Hidden states after the layer, in `dtype`; `number` (from 0) where layers differ.
+        """Hidden states after the layer, in `dtype`.
 
+        `number` (from 0) is needed where the first layer has no LayerNorm before attention.
         `relative` is what the encoder's `relative` makes for a block with relative positions.
         """
         config = self.config
@@ -49,7 +51,7 @@ class Layer(nn.Module):
             return jnp.where(number == 0, hidden, norm(hidden))
 
         def attend(hidden: Array) -> Array:
-            return dropout(attention(hidden, bias, rngs[0], relative), rngs[1], rate=config.dropout)
+            return dropout(attention(hidden, view, rngs[0], relative), rngs[1], rate=config.dropout)
 
         def feed_forward(hidden: Array) -> Array:
             return dropout(self._feed_forward(hidden), rngs[2], rate=config.dropout)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.layer import Layer
-from distil_jax.models.segments import attention_bias
+from distil_jax.models.layer_view import layer_view
 from distil_jax.models.types import Batch
 
 Rows = Float[np.ndarray, "tokens _"]
@@ -54,8 +54,7 @@ def record_layer(
 ) -> LayerRecord:
     """Run layer `number` (from 0) with these parameters on `hidden`, the tokens of `batch`."""
     shape = (*batch["tokens"].shape, config.hidden_size)
-    windows = config.block.windows or (0,) * config.layers
-    bias = attention_bias(batch["segments"], causal=config.block.causal, window=windows[number])
+    view = layer_view(config, batch, config.block.kinds(config.layers)[number])
     inputs: dict[str, Rows] = {}
     outputs: dict[str, Rows] = {}
 
@@ -68,7 +67,7 @@ def record_layer(
 
     with nn.intercept_methods(keep):
         after = Layer(config).apply(
-            {"params": params}, jnp.asarray(hidden).reshape(shape), bias, None, number
+            {"params": params}, jnp.asarray(hidden).reshape(shape), view, None, number
         )
     return LayerRecord(_rows(hidden), _rows(after), inputs, outputs)
 

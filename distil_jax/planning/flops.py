@@ -91,8 +91,8 @@ def training_flops(
     decoder = 3 * decoder_flops(student)
     backward = 2 * forward
     if frozen_embeddings:
-        backward -= 3 * 2 * student.hidden_size**2
-        decoder -= 2 * student.hidden_size * student.vocabulary if student.tied else 0
+        backward -= _frozen(student)
+        decoder -= 2 * student.table_size * student.vocabulary if student.tied else 0
     return TrainingFlops(
         teacher=_teacher(teacher, length, teacher_hidden, teacher_logits, decoded_share),
         student=forward + backward + again + decoded_share * decoder,
@@ -103,15 +103,32 @@ def encoder_flops(config: EncoderConfig, *, length: int) -> float:
     """Forward FLOPs per token: per layer four square matmuls, two feed-forward, attention.
 
     2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
-    of the feed-forward block; scores and weighted sums over a whole row, masked pairs computed too.
+    of the feed-forward block, three where it is gated; scores and weighted sums over a whole row,
+    masked pairs computed too. Before the layers, factorised embeddings are mapped to the width.
     """
-    matmuls = 2 * (4 * config.hidden_size**2 + 2 * config.hidden_size * config.mlp_size)
-    return float(config.layers * (matmuls + _scores(config, length)))
+    maps = 3 if config.block.gated else 2
+    matmuls = 2 * (4 * config.hidden_size**2 + maps * config.hidden_size * config.mlp_size)
+    layers = config.layers * (matmuls + _scores(config, length))
+    return float(_projection(config) + layers)
 
 
 def decoder_flops(config: EncoderConfig) -> float:
     """Forward FLOPs per decoded token: the transform and the matmul with the vocabulary."""
-    return float(2 * config.hidden_size**2 + 2 * config.hidden_size * config.vocabulary)
+    return float(2 * config.table_size * (config.hidden_size + config.vocabulary))
+
+
+def _projection(config: EncoderConfig) -> float:
+    return 2.0 * config.embedding_size * config.hidden_size
+
+
+def _frozen(config: EncoderConfig) -> float:
+    """Backward FLOPs that frozen embeddings save: their own, and what leads to them.
+
+    A trained LayerNorm before the first layer's attention needs the gradient of its inputs.
+    """
+    block = config.block
+    inputs = 0 if block.norm == "pre" and block.first_norm else 3 * 2 * config.hidden_size**2
+    return 2 * _projection(config) + inputs
 
 
 def _scores(config: EncoderConfig, length: int) -> float:

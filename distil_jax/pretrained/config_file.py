@@ -35,7 +35,7 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
             f"{file}: activation {fields['activation']!r} is not supported; "
             f"use a model with one of {', '.join(ACTIVATIONS)}"
         )
-    return _encoder_config(file, family, fields), content
+    return _encoder_config(file, family, fields, content), content
 
 
 def write_config(
@@ -51,6 +51,7 @@ def write_config(
         "model_type": config.model_type,
         **family.fixed_keys,
         **{key: fields[field] for field, (key, _) in family.keys.items()},
+        **family.written_keys(config),
     }
     if labels:
         content["id2label"] = {str(number): label for number, label in enumerate(labels)}
@@ -98,7 +99,9 @@ def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> An
     return value
 
 
-def _encoder_config(file: Path, family: Family, fields: dict[str, Any]) -> EncoderConfig:
+def _encoder_config(
+    file: Path, family: Family, fields: dict[str, Any], content: Mapping[str, Any]
+) -> EncoderConfig:
     offset = family.position_offset(fields["pad_token"])
     fields |= {"positions": fields["positions"] - offset, "position_offset": offset}
     if fields["pad_token"] >= fields["vocabulary"]:
@@ -113,6 +116,6 @@ def _encoder_config(file: Path, family: Family, fields: dict[str, Any]) -> Encod
         if fields[field] < 1:
             raise UserError(f"{file}: {field} comes out as {fields[field]}; it must be at least 1")
     try:
-        return EncoderConfig(model_type=family.model_type, **family.constants(), **fields)
+        return EncoderConfig(family.model_type, **{**fields, **family.fields(content)})
     except UserError as error:
         raise UserError(f"{file}: {error}") from error

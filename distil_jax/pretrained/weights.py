@@ -93,9 +93,17 @@ def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
 
 def used(weights: tuple[Weight, ...], config: EncoderConfig) -> tuple[Weight, ...]:
     """Those of a family's encoder that this configuration has parameters for."""
+    block = config.block
+    unused = {
+        "embeddings/token_types": config.token_types == 0,
+        "embeddings/norm": not block.embedding_norm,
+        "embeddings/projection": config.embedding_size == 0,
+        "final_norm": block.norm != "pre",
+    }
+    absent = tuple(path for path, is_absent in unused.items() if is_absent)
     return tuple(
         weight
         for weight in weights
-        if (config.token_types or weight.path != "embeddings/token_types")
+        if not weight.path.startswith(absent)
         and (config.block.biases or not weight.path.endswith("/bias"))
     )

@@ -88,7 +88,8 @@ def expressible(
                 f"its own are {values}"
             )
         family = family_of(family.wider)
-        config = replace(config, model_type=family.model_type, **family.constants())
+        constants = {"head": family.head, "student_rule": family.student_rule}
+        config = replace(config, model_type=family.model_type, **constants)
     return _with_token_types(config, params, family.zero_token_types)
 
 

@@ -1,5 +1,6 @@
 """The compiled step itself: what it may hold, sum and compute, on the CPU's compiler."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -8,11 +9,13 @@ import pytest
 
 from distil_jax.configuration.schema import Config
 from distil_jax.models import initialize
+from distil_jax.models.block import Block
 from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.flops import training_flops
 from distil_jax.planning.measure import tree_bytes
 from distil_jax.planning.model_shapes import ModelShapes
-from distil_jax.planning.step_program import StepProgram
+from distil_jax.planning.step_program import StepProgram, step_program
+from distil_jax.training import parallel
 from distil_jax.training.step import initial_state
 
 
@@ -91,6 +94,31 @@ def test_recomputation_costs_what_is_said_of_it(
     counted = hlo_counts.matmul_flops(hlo.parse(program.lower().compile().as_text()))
     said = said_flops(program, tiny_models, recomputed=kind)
     assert counted == pytest.approx(said, rel=0.02)
+
+
+BLOCKS = {
+    "gated": {"block": Block(gated=True)},
+    "pre-norm": {"block": Block(norm="pre", gated=True, biases=False)},
+    "pre-norm without the first": {"block": Block(norm="pre", first_norm=False)},
+    "factorised": {"embedding_size": 16},
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("freeze", ["none", "embeddings"])
+def test_other_blocks_cost_what_is_said_of_them(
+    name, freeze, tiny_config: Callable[..., Config], tiny_models
+) -> None:
+    models = ModelShapes(
+        dataclasses.replace(tiny_models.teacher, **BLOCKS[name]),
+        dataclasses.replace(tiny_models.student, **BLOCKS[name]),
+    )
+    config = tiny_config(**{"student.freeze": freeze})
+    devices = parallel.devices(config.parallel)
+    program = step_program(config, models, devices, length=24, total_steps=10)
+    counted = hlo_counts.matmul_flops(hlo.parse(program.lower().compile().as_text()))
+    said = said_flops(program, models, frozen_embeddings=freeze == "embeddings")
+    assert counted == pytest.approx(said, rel=0.01)
 
 
 def test_it_is_the_very_program_that_a_run_compiles(

@@ -19,6 +19,8 @@ SETTINGS = {
     "roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "xlm-roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "mpnet": BERT | {"layer_norm_eps": 1e-5},
+    "xlm-roberta-xl": BERT,
+    "electra": BERT | {"embedding_size": 8},
 }
 
 

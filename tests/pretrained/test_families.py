@@ -21,7 +21,8 @@ def test_an_unsupported_type_is_named():
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_a_configuration_carries_its_familys_options(model_type):
     config, family = make_config(model_type, **SIZES), FAMILIES[model_type]
-    assert (config.block, config.head) == (family.block, family.head)
+    expected = family.fields_of(SIZES)
+    assert {name: getattr(config, name) for name in expected} == expected
     assert config.student_rule == family.student_rule
 
 

@@ -10,7 +10,15 @@ import pytest
 
 from distil_jax import models, pretrained
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet")
+TYPES = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "electra",
+    "mpnet",
+)
 TOLERANCE = 1e-4
 
 

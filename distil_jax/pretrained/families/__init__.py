@@ -1,5 +1,6 @@
 """The families of encoders whose folders are read and written: one file each, and their table."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,13 +9,33 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.block import Block
 from distil_jax.models.config import HeadOptions, StudentRule
 from distil_jax.models.earlier_names import current_fields
-from distil_jax.pretrained.families import bert, distilbert, mpnet, roberta, xlm_roberta
+from distil_jax.pretrained.families import (
+    bert,
+    distilbert,
+    electra,
+    mpnet,
+    roberta,
+    xlm_roberta,
+    xlm_roberta_xl,
+)
 from distil_jax.pretrained.families.family import Family
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family
-    for family in (bert.FAMILY, distilbert.FAMILY, roberta.FAMILY, xlm_roberta.FAMILY, mpnet.FAMILY)
+    for family in (
+        bert.FAMILY,
+        distilbert.FAMILY,
+        roberta.FAMILY,
+        xlm_roberta.FAMILY,
+        xlm_roberta_xl.FAMILY,
+        electra.FAMILY,
+        mpnet.FAMILY,
+    )
 }
+
+
+FIELD_NAMES = tuple(field.name for field in dataclasses.fields(EncoderConfig))[1:]
+"""Those of a configuration, its model type left out."""
 
 
 def family_of(model_type: str) -> Family:
@@ -31,17 +52,22 @@ def make_config(model_type: str, *sizes: Any, **fields: Any) -> EncoderConfig:
 
     `sizes` and `fields` are those of `EncoderConfig`. Raises `UserError` for an unknown type.
     """
-    constants = family_of(model_type).constants()
-    return EncoderConfig(model_type, *sizes, **{**constants, **fields})
+    named = dict(zip(FIELD_NAMES, sizes, strict=False)) | fields
+    return EncoderConfig(model_type, **family_of(model_type).fields_of(named) | named)
 
 
 def saved_config(fields: Mapping[str, Any]) -> EncoderConfig:
     """The `EncoderConfig` that `dataclasses.asdict` made these fields of, also an earlier one."""
     named: dict[str, Any] = current_fields(fields)
     if "block" in named:
-        block = {**named["block"], "windows": tuple(named["block"]["windows"])}
+        block = {name: _tuple(value) for name, value in named["block"].items()}
         named |= {"block": Block(**block), "head": HeadOptions(**named["head"])}
         rule = named["student_rule"]
         if rule is not None:
             named["student_rule"] = StudentRule(**{**rule, "head": HeadOptions(**rule["head"])})
     return make_config(**named)
+
+
+def _tuple(value: Any) -> Any:
+    """JSON has lists alone."""
+    return tuple(value) if isinstance(value, list) else value

@@ -28,6 +28,16 @@ UNSUPPORTED: Mapping[str, tuple[Any, str]] = {
 QUESTION_ANSWERING = dense("outputs", "qa_outputs", outputs="two", prefixed=False)
 
 
+def no_fields(_: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Blocks and heads are the family's constants."""
+    return {}
+
+
+def no_keys(_: EncoderConfig) -> Mapping[str, Any]:
+    """config.json has nothing to say about blocks and heads."""
+    return {}
+
+
 def no_offset(pad_token: int) -> int:
     """Positions start at row 0 of their table."""
     return 0
@@ -57,8 +67,12 @@ class Family:
       zero_token_types: rows of the table of zeros that is written for a model without token types,
         where the class insists on one; 0: it does not.
       pooler: name of a dense map that a fresh classifier starts from; empty: none.
-      block: the options of the layers.
-      head: the options of the heads.
+      block: the options of the layers, unless config.json decides them.
+      head: the options of the heads, likewise.
+      read_fields: what config.json decides of a configuration beside `keys`: from its content to
+        `block`, `head` or other fields. Raises `UserError` naming key and value.
+      written_keys: from a configuration to the keys that say the same; raises `UserError` for what
+        they cannot say.
       student_rule: which family a student without token types becomes.
       only: fields for which its folders can express one value alone.
       wider: the family that expresses others.
@@ -80,10 +94,17 @@ class Family:
     student_rule: StudentRule | None = None
     only: Mapping[str, Any] = field(default_factory=dict)
     wider: str = ""
+    read_fields: Callable[[Mapping[str, Any]], Mapping[str, Any]] = no_fields
+    written_keys: Callable[[EncoderConfig], Mapping[str, Any]] = no_keys
 
-    def constants(self) -> dict[str, Any]:
-        """The fields of an `EncoderConfig` that the family decides."""
-        return {"block": self.block, "head": self.head, "student_rule": self.student_rule}
+    def fields(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of an `EncoderConfig` that the family decides for this config.json."""
+        constant = {"block": self.block, "head": self.head, "student_rule": self.student_rule}
+        return {**constant, **self.read_fields(content)}
+
+    def fields_of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The same for a configuration with these fields, and what it leaves out at its default."""
+        return self.fields({self.keys[name][0]: fields[name] for name in self.keys.keys() & fields})
 
     def encoder_weights(self, config: EncoderConfig) -> tuple[Weight, ...]:
         """The encoder's tensors in a folder of this configuration."""

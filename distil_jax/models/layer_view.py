@@ -1,0 +1,31 @@
+"""What a kind of layer sees of a batch: which tokens attend to which, and rotary angles."""
+
+from typing import NamedTuple
+
+from distil_jax.models.block import LayerKind
+from distil_jax.models.config import EncoderConfig
+from distil_jax.models.local_attention import LocalBias, is_local, local_bias
+from distil_jax.models.rotary import Rotation, rotation
+from distil_jax.models.segments import attention_bias, positions
+from distil_jax.models.types import Batch, Bias
+
+
+class LayerView(NamedTuple):
+    """`bias` of attention scores, of whole rows or of blocks; `rotation` of rotary positions."""
+
+    bias: Bias | LocalBias
+    rotation: Rotation | None = None
+
+
+def layer_view(
+    config: EncoderConfig, batch: Batch, kind: LayerKind, *, whole: bool = False
+) -> LayerView:
+    """The view of a batch; with `whole` the bias is that of whole rows also inside a window."""
+    segments, causal, window = batch["segments"], config.block.causal, kind.window
+    if is_local(segments.shape[1], window) and not whole:
+        bias = local_bias(segments, window=window, causal=causal)
+    else:
+        bias = attention_bias(segments, causal=causal, window=window)
+    if not kind.theta:
+        return LayerView(bias)
+    return LayerView(bias, rotation(positions(batch), config.head_size, kind.theta))
