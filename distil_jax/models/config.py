@@ -1,6 +1,7 @@
 """The configuration of an encoder: the hyperparameters that determine the parameter tree."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from distil_jax.errors import UserError
 from distil_jax.models.block import BERT_BLOCK, Block
@@ -11,14 +12,28 @@ class HeadOptions:
     """What a family's heads do otherwise than BERT's, whose options are the defaults.
 
     Attributes:
-      transform_activation: of the masked-LM transform; empty: the layers' own.
+      transform: whether the decoder of a language model reads hidden states through a dense map,
+        an activation and a LayerNorm, and has a bias.
+      transform_activation: of that map; empty: the layers' own.
+      transform_everywhere: whether the other heads begin with such a map, too.
+      dense_bias, norm_bias: whether that map and its LayerNorm have one.
+      pooling: what a classifier reads of a sequence: its first or last token, or the mean of all.
+      classifier_dense: whether it has a dense map and an activation before that to the labels.
+      classifier_bias: whether that to the labels has one.
       classifier_activation: between the classifier's two dense maps.
       classifier_dropout: before the second; None: the encoder's rate.
       classifier_input_dropout: whether the first token's state is dropped, too.
       question_answering_dropout: whether the question-answering head drops its input.
     """
 
+    transform: bool = True
     transform_activation: str = ""
+    transform_everywhere: bool = False
+    dense_bias: bool = True
+    norm_bias: bool = True
+    pooling: Literal["first", "mean", "last"] = "first"
+    classifier_dense: bool = True
+    classifier_bias: bool = True
     classifier_activation: str = "tanh"
     classifier_dropout: float | None = None
     classifier_input_dropout: bool = False

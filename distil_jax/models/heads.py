@@ -16,6 +16,8 @@ from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.dropout import dropout
 from distil_jax.models.encoder import Encoder
+from distil_jax.models.pooling import pool_rows
+from distil_jax.models.transform import transform
 from distil_jax.models.types import Batch, Hidden, Rematerialise
 
 
@@ -71,7 +73,7 @@ HEADS: dict[str, HeadKind] = {
 
 
 class ClassificationHead(nn.Module):
-    """Two dense maps with an activation between them, as `config.head` specifies."""
+    """A map to the labels behind another one or none, as `config.head` specifies."""
 
     config: EncoderConfig
     labels: int
@@ -79,7 +81,7 @@ class ClassificationHead(nn.Module):
 
     @nn.compact
     def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch labels"]:
-        """Logits from the hidden state of each row's first token, float32."""
+        """Logits from the first hidden state of each row, what was pooled; float32."""
         config = self.config
         head = config.head
         rate = config.dropout if head.classifier_dropout is None else head.classifier_dropout
@@ -87,15 +89,20 @@ class ClassificationHead(nn.Module):
         first = hidden[:, 0]
         if head.classifier_input_dropout:
             first = dropout(first, first_rng, rate=rate)
-        dense = Dense(config.hidden_size, config.initializer_range, self.dtype, name="dense")
-        pooled = activation(head.classifier_activation)(dense(first))
-        pooled = dropout(pooled, last_rng, rate=rate)
-        classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
+        spread = config.initializer_range
+        if head.transform_everywhere:
+            first = transform(config, first, config.hidden_size, self.dtype)
+        elif head.classifier_dense:
+            dense = Dense(config.hidden_size, spread, self.dtype, name="dense")
+            first = activation(head.classifier_activation)(dense(first))
+        pooled = dropout(first, last_rng, rate=rate)
+        bias = head.classifier_bias
+        classifier = Dense(self.labels, spread, self.dtype, bias, name="classifier")
         return classifier(pooled).astype(jnp.float32)
 
 
 class QuestionAnsweringHead(nn.Module):
-    """One dense map to a start and an end logit."""
+    """A map to a start and an end logit; behind a transform where `config.head` has it."""
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
@@ -106,12 +113,14 @@ class QuestionAnsweringHead(nn.Module):
         config = self.config
         if train and config.head.question_answering_dropout:
             hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
+        if config.head.transform_everywhere:
+            hidden = transform(config, hidden, config.hidden_size, self.dtype)
         outputs = Dense(2, config.initializer_range, self.dtype, name="outputs")
         return outputs(hidden).astype(jnp.float32)
 
 
 class TokenClassificationHead(nn.Module):
-    """One dense map from each token's hidden state to its classes."""
+    """A map from each token's hidden state to its classes, behind a transform as for answers."""
 
     config: EncoderConfig
     labels: int
@@ -121,6 +130,8 @@ class TokenClassificationHead(nn.Module):
     def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch length labels"]:
         """Logits of every token, float32."""
         config = self.config
+        if config.head.transform_everywhere:
+            hidden = transform(config, hidden, config.hidden_size, self.dtype)
         if train:
             hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
         classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
@@ -146,7 +157,8 @@ class SequenceClassification(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch labels"]:
         """Logits of the labels, float32."""
-        return self.head(self.encoder(batch, train), train)
+        hidden, how = self.encoder(batch, train), self.config.head.pooling
+        return self.head(pool_rows(hidden, batch["segments"], how)[:, None], train)
 
 
 class QuestionAnswering(nn.Module):

@@ -20,8 +20,12 @@ class LayerView(NamedTuple):
 def layer_view(
     config: EncoderConfig, batch: Batch, kind: LayerKind, *, whole: bool = False
 ) -> LayerView:
-    """The view of a batch; with `whole` the bias is that of whole rows also inside a window."""
+    """The view of a batch; with `whole` the bias is that of whole rows also inside a window.
+
+    A relative bias is one of whole rows.
+    """
     segments, causal, window = batch["segments"], config.block.causal, kind.window
+    whole = whole or config.block.relative_bias
     if is_local(segments.shape[1], window) and not whole:
         bias = local_bias(segments, window=window, causal=causal)
     else:

@@ -4,25 +4,25 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Float
 
-from distil_jax.models.activation import activation
 from distil_jax.models.config import EncoderConfig
-from distil_jax.models.dense import Dense, Norm
 from distil_jax.models.encoder import NOTHING, Encoder
 from distil_jax.models.intermediates import Intermediates, Request
+from distil_jax.models.transform import transform
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
 
 def output_table(
     params: Params,
 ) -> tuple[Float[Array, "vocabulary table_size"], Float[Array, " vocabulary"]]:
-    """The decoder's table and bias: the token table where the two are tied."""
-    head = params["head"]
-    table = head.get("table", params["encoder"]["embeddings"]["tokens"])
-    return jnp.asarray(table), jnp.asarray(head["bias"])
+    """The decoder's table (the token table where the two are tied), and its bias or zeros."""
+    head = params.get("head", {})
+    table = jnp.asarray(head.get("table", params["encoder"]["embeddings"]["tokens"]))
+    bias = jnp.asarray(head["bias"]) if "bias" in head else jnp.zeros(len(table), jnp.float32)
+    return table, bias
 
 
 class MaskedLMHead(nn.Module):
-    """Dense, activation and LayerNorm before the decoder, whose bias and own table are here too."""
+    """What stands before the decoder, whose bias and own table are here too: see `HeadOptions`."""
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
@@ -32,12 +32,12 @@ class MaskedLMHead(nn.Module):
         """Features that the decoder multiplies with its table."""
         config = self.config
         initial = nn.initializers.normal(config.initializer_range)
-        self.param("bias", nn.initializers.zeros, (config.vocabulary,))
         if not config.tied:
             self.param("table", initial, (config.vocabulary, config.table_size))
-        dense = Dense(config.table_size, config.initializer_range, self.dtype, name="dense")
-        norm = Norm(config.norm_epsilon, self.dtype, name="norm")
-        return norm(activation(config.head_activation)(dense(hidden)))
+        if not config.head.transform:
+            return hidden
+        self.param("bias", nn.initializers.zeros, (config.vocabulary,))
+        return transform(config, hidden, config.table_size, self.dtype)
 
 
 class MaskedLM(nn.Module):

@@ -91,11 +91,15 @@ def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) 
     it names none, a head is none whose kernels are some of another's.
     """
     named = str(content.get("architectures"))
+    family = family_of(config.model_type)
+    declared = [head for head in HEADS if family.classes.get(head, named + " ") in named]
     found: dict[Head, set[str]] = {}
     for head, kind in HEADS.items():
-        weights = _weights(config, head) if family_of(config.model_type).has_head(head) else ()
+        weights = _weights(config, head) if family.has_head(head) else ()
         kernels = {_find(weight, config, tensors) for weight in weights if weight.transposed}
         present = kernels and all(kernel in tensors for kernel in kernels)
+        if family.shared_kernels and declared and head not in declared:
+            continue
         alike = any(other in named for other in kind.alike)
         if present and not alike and not any(kernels < other for other in found.values()):
             found[head] = kernels
@@ -149,16 +153,19 @@ def _read(
 
 def _names(weight: Weight, config: EncoderConfig, tensors: Tensors) -> list[str]:
     count = config.layers if weight.layered else 1
-    return [_find(weight, config, tensors, layer) for layer in range(count)]
+    return [_find(weight, config, tensors, layer) for layer in range(weight.first, count)]
 
 
 def _stacked(
     weight: Weight, names: list[str], shape: tuple[int, ...], tensors: Tensors
 ) -> np.ndarray:
-    stored = shape[::-1] if weight.transposed else shape
+    whole = (*shape[:-1], shape[-1] * weight.parts)
+    stored = whole[::-1] if weight.transposed else whole
     read = [tensors.read(name, stored) for name in names]
     turned = [tensor.T for tensor in read] if weight.transposed else read
-    return np.stack(turned) if weight.layered else turned[0]
+    own = [np.split(tensor, weight.parts, axis=-1)[weight.part] for tensor in turned]
+    blank = [np.ones(shape, np.float32)] * weight.first
+    return np.stack(blank + own) if weight.layered else own[0]
 
 
 def _put(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:

@@ -4,7 +4,7 @@ Loading and saving both read it. A name is without the family's prefix; `{layer}
 tensor that each layer has, and that the parameters stack along a leading axis.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distil_jax.models import EncoderConfig
 from distil_jax.models.relative_bias import BUCKETS
@@ -16,7 +16,9 @@ class Weight:
 
     The shape is the parameters'; a transposed weight is stored the other way round. `aliases` are
     other names that some folders use, tried before `name`. `prefixed` weights belong to the
-    encoder, and carry the family's prefix in folders with a head.
+    encoder, and carry the family's prefix in folders with a head. A weight may be one of several
+    `parts`, the `part`-th from 0, of the stored tensor's outputs. Layers before `first` have none
+    in folders, and ones in the parameters, which nothing reads.
     """
 
     path: str
@@ -25,6 +27,9 @@ class Weight:
     transposed: bool = False
     aliases: tuple[str, ...] = ()
     prefixed: bool = True
+    part: int = 0
+    parts: int = 1
+    first: int = 0
 
     @property
     def layered(self) -> bool:
@@ -43,6 +48,28 @@ def dense(
     return (
         Weight(f"{path}/kernel", f"{name}.weight", (inputs, outputs), True, prefixed=prefixed),
         Weight(f"{path}/bias", f"{name}.bias", (outputs,), prefixed=prefixed),
+    )
+
+
+def fused_dense(
+    paths: tuple[str, ...], name: str, outputs: str = "hidden_size", transposed: bool = True
+) -> tuple[Weight, ...]:
+    """Linear maps of the same inputs, whose kernels and biases are stored as one of each.
+
+    Kernels are stored as [in, out] where they are not `transposed`.
+    """
+    kinds = (("kernel", "weight", ("hidden_size", outputs)), ("bias", "bias", (outputs,)))
+    return tuple(
+        Weight(
+            path=f"{path}/{ours}",
+            name=f"{name}.{theirs}",
+            shape=shape,
+            transposed=transposed and ours == "kernel",
+            part=number,
+            parts=len(paths),
+        )
+        for ours, theirs, shape in kinds
+        for number, path in enumerate(paths)
     )
 
 
@@ -96,14 +123,21 @@ def used(weights: tuple[Weight, ...], config: EncoderConfig) -> tuple[Weight, ..
     block = config.block
     unused = {
         "embeddings/token_types": config.token_types == 0,
+        "embeddings/positions": not block.position_table,
         "embeddings/norm": not block.embedding_norm,
         "embeddings/projection": config.embedding_size == 0,
         "final_norm": block.norm != "pre",
     }
     absent = tuple(path for path, is_absent in unused.items() if is_absent)
-    return tuple(
+    present = tuple(
         weight
         for weight in weights
         if not weight.path.startswith(absent)
         and (config.block.biases or not weight.path.endswith("/bias"))
+    )
+    if block.first_norm:
+        return present
+    return tuple(
+        replace(weight, first=1) if weight.path.startswith("layers/attention_norm") else weight
+        for weight in present
     )

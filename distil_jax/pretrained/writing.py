@@ -1,8 +1,9 @@
 """Saving a Hugging Face model folder, whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -112,30 +113,45 @@ def named_tensors(
     """Names and tensors in the folder's layout, of parameters or of anything shaped like them."""
     family = family_of(config.model_type)
     prefix = f"{family.prefix}." if head else ""
-    for weight in family.encoder_weights(config):
-        yield from _named(weight, params["encoder"], prefix, dtype)
-    for weight in family.head_weights(config, head) if head else ():
-        yield from _named(weight, params["head"], prefix, dtype)
-        if weight.path == "bias" and not config.tied:
+    for parts in _by_tensor(family.encoder_weights(config)):
+        yield from _named(parts, params["encoder"], prefix, dtype)
+    for parts in _by_tensor(family.head_weights(config, head) if head else ()):
+        yield from _named(parts, params["head"], prefix, dtype)
+        if parts[0].path == "bias" and not config.tied:
             # An untied decoder has a bias of its own, and transformers asks for both.
-            for alias in weight.aliases:
-                yield from _named(replace(weight, name=alias), params["head"], prefix, dtype)
+            for alias in parts[0].aliases:
+                other = replace(parts[0], name=alias)
+                yield from _named([other], params["head"], prefix, dtype)
+
+
+def _by_tensor(weights: Iterable[Weight]) -> Iterator[list[Weight]]:
+    """The weights that are stored as one tensor, together."""
+    for _, parts in groupby(weights, key=lambda weight: weight.name):
+        yield list(parts)
 
 
 def _named(
-    weight: Weight, params: Params, prefix: str, dtype: DTypeLike
+    parts: list[Weight], params: Params, prefix: str, dtype: DTypeLike
 ) -> Iterator[tuple[str, np.ndarray]]:
-    values: Any = params
-    for part in weight.path.split("/"):
-        values = values[part]
-    stack = np.asarray(jax.device_get(values), np.float32)
+    weight = parts[0]
+    values = [np.asarray(_at(params, part.path), np.float32) for part in parts]
+    stack = values[0] if len(parts) == 1 else np.concatenate(values, axis=-1)
     for layer, tensor in enumerate(stack if weight.layered else stack[None]):
+        if layer < weight.first:
+            continue
         name = (prefix if weight.prefixed else "") + weight.name.format(layer=layer)
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(tensor.T if weight.transposed else tensor, dtype)
         if not np.isfinite(stored).all():
             raise UserError(f"tensor {name} holds NaN or infinity as {dtype}; it was not saved")
         yield name, stored
+
+
+def _at(params: Params, path: str) -> np.ndarray:
+    values: Any = params
+    for name in path.split("/"):
+        values = values[name]
+    return jax.device_get(values)
 
 
 def _write(

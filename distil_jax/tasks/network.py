@@ -14,6 +14,7 @@ from jaxtyping import Array, DTypeLike, Key
 
 from distil_jax.models import Encoder, EncoderConfig, initialize_module
 from distil_jax.models.intermediates import Request
+from distil_jax.models.pooling import pool
 from distil_jax.models.types import Params, Rematerialise
 from distil_jax.objectives import Outputs
 from distil_jax.tasks.kind import ExampleKind
@@ -50,8 +51,8 @@ class Network:
     ) -> Outputs:
         """`forward`'s array as `task`, with the requested intermediates.
 
-        With a key the model is in training mode. A sequence's classes are judged by its first
-        token, as when it is run alone.
+        With a key the model is in training mode. A sequence's classes are judged by what
+        `config.head` pools of it, as when it is run alone.
         """
         inputs = dict(piece)
         if self.config.token_types < 2:
@@ -68,7 +69,8 @@ class Network:
         )
         hidden = intermediates.last
         if not self.kind.per_token:
-            hidden = hidden.reshape(-1, hidden.shape[-1])[piece["starts"]][:, None]
+            how = self.config.head.pooling
+            hidden = pool(hidden, piece["starts"], piece["lengths"], how)[:, None]
         outputs = self.kind.head_module(self.config, self.outputs, self.dtype).apply(
             {"params": params["head"]}, hidden, train=rng is not None, rngs=_named(rngs[1])
         )

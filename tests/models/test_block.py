@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from distil_jax import models
+from distil_jax.errors import UserError
 from distil_jax.models.block import Block
 
 BLOCKS = {
@@ -22,7 +23,17 @@ BLOCKS = {
     "windows": Block(windows=(0, 2, 1)),
     "one_window": Block(windows=(2, 2, 2)),
     "relative_bias": Block(relative_bias=True),
-    "modern": Block("pre", False, True, True, False, False, (0, 2, 2)),
+    "causal_window": Block(causal=True, windows=(2, 2, 2)),
+    "rotary": Block(position_table=False, thetas=(100.0, 10.0, 10.0)),
+    "modern": Block(
+        norm="pre",
+        first_norm=False,
+        gated=True,
+        biases=False,
+        windows=(0, 2, 2, 0, 2, 2, 0),
+        position_table=False,
+        thetas=(100.0, 10.0, 10.0, 100.0, 10.0, 10.0, 100.0),
+    ),
 }
 
 
@@ -63,9 +74,19 @@ def seen(config, segments, number):
     return may_see[:, None]
 
 
-def attention(config, params, hidden, may_see, relative):
+def rotated(x, positions, theta):
+    """Pair i of a head as a complex number, turned by position * theta^(-2 i / head_size)."""
+    half = x.shape[-1] // 2
+    angles = positions[:, :, None, None] * theta ** (-np.arange(half) / half)
+    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * angles)
+    return np.concatenate([turned.real, turned.imag], axis=-1)
+
+
+def attention(config, params, hidden, may_see, relative, positions, theta):
     shape = (*hidden.shape[:2], config.heads, config.head_size)
     query, key, value = (dense(hidden, params[n]).reshape(shape) for n in ("query", "key", "value"))
+    if theta:
+        query, key = (rotated(x, positions, theta) for x in (query, key))
     scores = np.einsum("bqhd,bkhd->bhqk", query, key) / math.sqrt(config.head_size)
     scores = scores + relative
     shares = np.where(may_see, np.exp(scores), 0)
@@ -98,11 +119,10 @@ def plain(config, encoder, batch):
     block, epsilon = config.block, config.norm_epsilon
     tables, segments = encoder["embeddings"], np.asarray(batch["segments"])
     positions = np.asarray(models.segments.restarting_positions(batch["segments"]))
-    hidden = (
-        tables["tokens"][np.asarray(batch["tokens"])]
-        + tables["positions"][positions]
-        + tables["token_types"][0]
-    ).astype(np.float64)
+    hidden = tables["tokens"][np.asarray(batch["tokens"])] + tables["token_types"][0]
+    hidden = hidden.astype(np.float64)
+    if block.position_table:
+        hidden = hidden + tables["positions"][positions]
     if block.embedding_norm:
         hidden = norm(hidden, tables["norm"], epsilon)
     if config.embedding_size:
@@ -116,6 +136,8 @@ def plain(config, encoder, batch):
             layer["attention"],
             may_see=seen(config, segments, number),
             relative=relative,
+            positions=positions,
+            theta=block.thetas[number] if block.thetas else 0,
         )
         if block.norm == "post":
             hidden = norm(hidden + attend(hidden), layer["attention_norm"], epsilon)
@@ -132,7 +154,8 @@ def plain(config, encoder, batch):
 @pytest.mark.parametrize("scan", [False, True])
 @pytest.mark.parametrize("name", BLOCKS)
 def test_each_block_is_what_plain_numpy_computes(config, batch, name, scan):
-    config = replace(config, layers=3, block=BLOCKS[name])
+    block = BLOCKS[name]
+    config = replace(config, layers=len(block.windows) or 3, block=block)
     params = random_params(config)["encoder"]
     encoder = models.Encoder(config, scan=scan)
     hidden = jax.jit(encoder.apply)({"params": params}, batch)
@@ -178,3 +201,24 @@ def test_a_student_keeps_the_last_norm(config, batch):
     before = models.MaskedLM(config).apply({"params": params}, batch)
     after = models.MaskedLM(student).apply({"params": student_params}, batch)
     np.testing.assert_array_equal(before, after)
+
+
+def test_a_layer_before_another_attends_without_a_norm_and_must_be_the_first(config):
+    config = replace(config, layers=3, block=BLOCKS["pre_without_first"], student_rule=None)
+    with pytest.raises(UserError, match=r"layers \[1, 2\] begin with 1; .* put 0 first"):
+        config.student((1, 2), keep_token_types=True)
+
+
+def test_attention_scores_of_a_window_are_those_of_whole_rows(config, batch):
+    """A layer that computes block by block has none to give: it then computes whole rows."""
+    config = replace(config, block=BLOCKS["one_window"], layers=3)
+    params = random_params(config)["encoder"]
+    request = models.intermediates.Request(attention_scores=frozenset({1, 3}))
+    for scan in (False, True):
+        encoder = models.Encoder(config, scan=scan)
+        values = encoder.apply({"params": params}, batch, request=request, method="run")
+        assert {n: s.shape for n, s in values.attention_scores.items()} == dict.fromkeys(
+            (1, 3), (3, 2, 12, 12)
+        )
+        last = encoder.apply({"params": params}, batch)
+        np.testing.assert_allclose(values.last, last, rtol=0, atol=5e-5)

@@ -29,6 +29,7 @@ def test_there_is_a_window_for_each_layer_or_none(config):
 
 
 def test_a_student_has_the_windows_of_its_layers(config):
-    config = replace(config, layers=4, block=Block(windows=(0, 1, 2, 3)))
-    student = config.student((0, 3), keep_token_types=True)
+    block = Block(windows=(0, 1, 2, 3), thetas=(1.0, 2.0, 3.0, 4.0))
+    student = replace(config, layers=4, block=block).student((0, 3), keep_token_types=True)
     assert (student.layers, student.block.windows) == (2, (0, 3))
+    assert student.block.thetas == (1.0, 4.0)

@@ -21,6 +21,9 @@ SETTINGS = {
     "mpnet": BERT | {"layer_norm_eps": 1e-5},
     "xlm-roberta-xl": BERT,
     "electra": BERT | {"embedding_size": 8},
+    "modernbert": BERT
+    | {"num_hidden_layers": 5, "local_attention": 4, "pad_token_id": 0}
+    | dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1),
 }
 
 

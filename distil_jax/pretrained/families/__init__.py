@@ -14,6 +14,7 @@ from distil_jax.pretrained.families import (
     distilbert,
     electra,
     mpnet,
+    modernbert,
     roberta,
     xlm_roberta,
     xlm_roberta_xl,
@@ -30,6 +31,7 @@ FAMILIES: dict[str, Family] = {
         xlm_roberta_xl.FAMILY,
         electra.FAMILY,
         mpnet.FAMILY,
+        modernbert.FAMILY,
     )
 }
 

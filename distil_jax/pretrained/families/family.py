@@ -60,6 +60,8 @@ class Family:
       heads: the weights of each head that has names of its own here; any other head has those of
         `models.heads.HEADS`.
       classes: the name of transformers' class for each head, and for none.
+      shared_kernels: whether several heads have kernels of the same names, so that only the class
+        that config.json names tells which one a folder has.
       fixed_keys: keys that are written with one value and not read.
       unsupported: keys with the one value that they may have, and why.
       position_offset: rows of the position table before the first position, from the padding
@@ -84,6 +86,7 @@ class Family:
     encoder: tuple[Weight, ...]
     heads: Mapping[Head, tuple[Weight, ...]]
     classes: Mapping[Head | None, str]
+    shared_kernels: bool = False
     fixed_keys: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Keys = field(default_factory=lambda: UNSUPPORTED)
     position_offset: Callable[[int], int] = no_offset
@@ -113,7 +116,12 @@ class Family:
     def head_weights(self, config: EncoderConfig, head: Head) -> tuple[Weight, ...]:
         """The head's tensors in a folder of this configuration."""
         weights = self.heads[head] if head in self.heads else _usual(head)
-        return tuple(w for w in weights if w.path != "table" or not config.tied)
+        absent = {
+            "table": config.tied,
+            "dense/bias": not config.head.dense_bias,
+            "norm/bias": not config.head.norm_bias,
+        }
+        return tuple(weight for weight in weights if not absent.get(weight.path))
 
     def has_head(self, head: Head) -> bool:
         """Whether this family has such a head."""
