@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from distil_jax.configuration import objective_options as options
 from distil_jax.configuration.key import Key
 
 
@@ -62,6 +63,47 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         0.0,
         "squared distance of the logits",
         title="squared distance of logits",
+    ),
+    "relations": ObjectiveEntry(
+        "relations",
+        "distil_jax.objectives.relations",
+        0.0,
+        "KL divergence of the self-attention relations of one layer (MiniLMv2)",
+        options.RELATIONS,
+        label="relations (nats)",
+    ),
+    "hidden_mse": ObjectiveEntry(
+        "hidden_mse",
+        "distil_jax.objectives.hidden_mse",
+        0.0,
+        "squared distance of mapped layers' hidden states, projected (TinyBERT)",
+        options.HIDDEN,
+        title="squared distance of hidden states",
+    ),
+    "hidden_cosine": ObjectiveEntry(
+        "hidden_cosine",
+        "distil_jax.objectives.hidden_cosine",
+        0.0,
+        "cosine distance of mapped layers' hidden states, projected where widths differ",
+        options.LAST_HIDDEN,
+        title="cosine of mapped layers",
+        label="1 - cosine, summed over the mapped layers",
+    ),
+    "patient": ObjectiveEntry(
+        "patient",
+        "distil_jax.objectives.patient",
+        0.0,
+        "squared distance of the first tokens' normalised states (patient distillation)",
+        options.PATIENT,
+        title="first tokens' states",
+    ),
+    "attention_mse": ObjectiveEntry(
+        "attention_mse",
+        "distil_jax.objectives.attention_mse",
+        0.0,
+        "squared distance of mapped layers' attention scores before the softmax (TinyBERT)",
+        options.ATTENTION,
+        title="squared distance of attention scores",
     ),
 }
 """All that there are, by name, in the order of logs and reports."""

@@ -1,4 +1,4 @@
-"""DistilBERT's three losses (arXiv:1910.01108, section 3) as pure functions of arrays.
+"""Losses of distillation as pure functions of arrays: DistilBERT's three, and intermediate layers'.
 
 Needs jax and nothing else of this package, so `from distil_jax import losses` costs nothing in
 anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`, `hidden_size`.
@@ -6,9 +6,11 @@ anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`, `hidde
 
 from distil_jax.losses.cosine import cosine
 from distil_jax.losses.distilbert import distilbert_loss
+from distil_jax.losses.hidden_states import hidden_mse, normalized_mse
 from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE, masked_lm
 from distil_jax.losses.soft_target import soft_target
+from distil_jax.losses.token_pairs import Sides, attention_mse, relation_kl
 from distil_jax.losses.vocabulary import VocabularyMeans, vocabulary_losses
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -19,12 +21,17 @@ triple = distilbert_loss
 __all__ = [
     "IGNORE",
     "Mean",
+    "Sides",
     "VocabularyMeans",
     "WeightedSum",
+    "attention_mse",
     "cosine",
     "distilbert_loss",
+    "hidden_mse",
     "logit_mse",
     "masked_lm",
+    "normalized_mse",
+    "relation_kl",
     "soft_target",
     "triple",
     "vocabulary_losses",

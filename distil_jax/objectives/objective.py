@@ -1,7 +1,7 @@
 """What one term of the loss is: its needs, its count, and its sum."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
@@ -50,6 +50,8 @@ class Inputs:
       temperature: of this step; may be traced.
       max_masked: the most labelled tokens of a row.
       matmul_dtype: of the vocabulary matmuls' operands.
+      projections: the objectives' own trained parameters, by objective.
+      shapes: of student and teacher; None where no objective names layers.
     """
 
     student: Outputs
@@ -59,6 +61,16 @@ class Inputs:
     temperature: float | Array
     max_masked: int = 0
     matmul_dtype: str = "float32"
+    projections: Mapping[str, Any] = field(default_factory=dict)
+    shapes: tuple[EncoderConfig, EncoderConfig | None] | None = None
+
+    @property
+    def compared_shapes(self) -> tuple[EncoderConfig, EncoderConfig]:
+        """The shapes of two models that are compared."""
+        assert self.shapes is not None
+        student, teacher = self.shapes
+        assert teacher is not None
+        return student, teacher
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,23 @@ class VocabularyTerm:
 
 
 Requested = Callable[[EncoderConfig, EncoderConfig | None], tuple[Request, Request]]
+Projected = Callable[[EncoderConfig, EncoderConfig | None], Mapping[str, tuple[int, int]]]
 
 
 def _nothing_requested(_: EncoderConfig, __: EncoderConfig | None) -> tuple[Request, Request]:
     return Request(), Request()
+
+
+def _nothing_projected(_: EncoderConfig, __: EncoderConfig | None) -> Mapping[str, tuple[int, int]]:
+    return {}
+
+
+def _nothing_to_check(_: EncoderConfig, __: EncoderConfig) -> None:
+    return None
+
+
+def _names_no_layers(_: EncoderConfig, __: EncoderConfig) -> str:
+    return ""
 
 
 def _no_floor(_: Mapping[str, float]) -> float | None:
@@ -103,7 +128,14 @@ class Objective:
       softened: whether the temperature changes its value.
       standard: measured on validation text whatever its weight, wherever it can be.
       floor: the lowest value to hope for, from the teacher's validation figures; None: unknown.
-      flops: forward FLOPs per token besides the models' own, from the shapes and the row length.
+      flops: forward FLOPs per token besides the models' own, from the shapes and the row length;
+        a step computes them three times, forward and backward.
+      configure: the objective under these options of `config.loss.options.NAME`; None: it has none.
+      teacher: which teacher it compares with, by its place in the list of teachers.
+      projections: name and shape [student width, teacher width] of matrices of its own that are
+        trained with the student, kept in checkpoints, and no part of the student.
+      check: raises `UserError` for two models that its options do not fit.
+      layers: the layers that it compares, a line for people; empty where it names none.
     """
 
     name: str
@@ -117,11 +149,20 @@ class Objective:
     standard: bool = False
     floor: Callable[[Mapping[str, float]], float | None] = _no_floor
     flops: Callable[[EncoderConfig, EncoderConfig | None, int], float] = _no_flops
+    configure: "Callable[[Mapping[str, Any]], Objective] | None" = None
+    teacher: int = 0
+    projections: Projected = _nothing_projected
+    check: Callable[[EncoderConfig, EncoderConfig], None] = _nothing_to_check
+    layers: Callable[[EncoderConfig, EncoderConfig], str] = _names_no_layers
 
     def __post_init__(self) -> None:
         """An objective is one or the other."""
         if (self.compute is None) == (self.vocabulary is None):
             raise ValueError(f"objective {self.name} needs either compute or vocabulary")
+
+    def under(self, loss: Loss) -> "Objective":
+        """This objective with the options of a config."""
+        return self if self.configure is None else self.configure(loss.options[self.name])
 
     def comparable(self, student: EncoderConfig, teacher: EncoderConfig | None) -> bool:
         """Whether these two have the shapes that must be equal."""

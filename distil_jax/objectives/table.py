@@ -11,7 +11,7 @@ _registered: dict[str, Objective] = {}
 
 
 def get(name: str) -> Objective:
-    """The objective of a name in the table."""
+    """The objective of a name in the table, with the defaults of its options."""
     if name in _registered:
         return _registered[name]
     return import_module(OBJECTIVES[name].module).OBJECTIVE
@@ -19,13 +19,13 @@ def get(name: str) -> Objective:
 
 def active(loss: Loss) -> tuple[Objective, ...]:
     """Those whose weight is not 0 at every step, in the table's order."""
-    return tuple(get(name) for name in loss.active)
+    return tuple(get(name).under(loss) for name in loss.active)
 
 
 def measured(loss: Loss) -> tuple[Objective, ...]:
     """Those that validation measures: the active and the standard ones, in the table's order."""
     return tuple(
-        objective
+        objective.under(loss)
         for objective in map(get, OBJECTIVES)
         if objective.standard or loss.uses(objective.name)
     )

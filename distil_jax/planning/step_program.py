@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking, frequency_weights
@@ -19,6 +20,7 @@ from distil_jax.models import EncoderConfig, initialize
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
+from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
 from distil_jax.training.student import with_dropout
 
@@ -69,7 +71,7 @@ def step_program(
         shares=batch_shares,
         accelerator=devices.devices[0].platform != "cpu",
     )
-    params = params_of(models.student, config.precision.parameters)
+    params = params_of(models.student, config.precision.parameters, spec)
     teacher = {} if models.teacher is None else params_of(models.teacher, config.precision.teacher)
     return StepProgram(
         spec,
@@ -82,9 +84,17 @@ def step_program(
     )
 
 
-def params_of(shape: EncoderConfig, dtype: str) -> Any:
-    """A model's parameters as shapes."""
-    params = jax.eval_shape(partial(initialize, shape), jax.random.key(0))
+def params_of(shape: EncoderConfig, dtype: str, spec: StepSpec | None = None) -> Any:
+    """A model's parameters as shapes; with a spec, those of its student and its objectives."""
+
+    def drawn(key: Array) -> Any:
+        params = initialize(shape, key)
+        if spec is None:
+            return params
+        teacher = spec.targets.config
+        return with_projections(params, spec.objectives, shape, teacher, key)
+
+    params = jax.eval_shape(drawn, jax.random.key(0))
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), params)
 
 

@@ -33,6 +33,7 @@ from distil_jax.training.health import Health
 from distil_jax.training.loop import Loop, StepCadence, train
 from distil_jax.training.metrics_logger import MetricsLogger, SilentMetricsLogger
 from distil_jax.training.progress import Display
+from distil_jax.training.projections import without_projections
 from distil_jax.training.step import Constants, State, initial_state, train_step
 from distil_jax.training.stopping import Sigterm
 from distil_jax.training.trace import Trace
@@ -157,7 +158,8 @@ def _distil(context: RunContext) -> model_figures.Scores:
     if health is None:
         return before
     expectations.write(setup.folder, health)
-    return finish(setup, before, after, stack(jax.device_get(state.params)))
+    student = without_projections(stack(jax.device_get(state.params)))
+    return finish(setup, before, after, student)
 
 
 def _train(

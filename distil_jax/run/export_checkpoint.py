@@ -13,6 +13,7 @@ from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.metrics_file import parse as parse_metrics
+from distil_jax.training.projections import without_projections
 from distil_jax.training.workdir import CHECKPOINTS
 
 METRICS = "metrics.jsonl"
@@ -44,7 +45,7 @@ def export_checkpoint(
             )
         about = checkpoints.config(chosen)
         shape, config = saved_config(about["model"]), from_saved(about["run"])
-        params = checkpoints.restore_part(chosen, "params")
+        params = without_projections(checkpoints.restore_part(chosen, "params"))
     text = card(
         config,
         recipe={"checkpoint": f"step {chosen}"},

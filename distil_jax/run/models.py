@@ -15,6 +15,7 @@ from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import cast
 from distil_jax.training.parallel import Devices
+from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec
 from distil_jax.training.student import architecture, check_pair, parse_layers, with_dropout
 
@@ -73,7 +74,14 @@ def put_on_devices(
     if models.teacher is not None:
         teacher = layout(spec, cast(models.teacher.params, precision.teacher))
     targets = devices.replicate(teacher)
-    params = devices.replicate(layout(spec, cast(models.params, precision.parameters)))
+    own = with_projections(
+        models.params,
+        spec.objectives,
+        spec.student.config,
+        spec.targets.config,
+        jax.random.key(spec.seed),
+    )
+    params = devices.replicate(layout(spec, cast(own, precision.parameters)))
     return Constants(targets), params
 
 

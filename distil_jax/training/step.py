@@ -20,6 +20,7 @@ from distil_jax.objectives import Inputs, Objective, Requests, losses_of, reques
 from distil_jax.training.forward import Model
 from distil_jax.training.freezing import stop_frozen_gradients
 from distil_jax.training.loss_weights import WeightsByStep, normalize_by_global_count, weighted
+from distil_jax.training.projections import projections_of, without_projections
 from distil_jax.training.targets import TargetSource
 
 Sum = Callable[[Any], Any]
@@ -209,12 +210,23 @@ def micro_batch_loss(
     """This micro-batch's share of the weighted loss of the whole global batch, and its sums."""
     requests = spec.requests
     params = stop_frozen_gradients(spec.freeze, params)
-    student = spec.student(params, batch, requests.student, dropout)
+    model, own = without_projections(params), projections_of(params)
+    student = spec.student(model, batch, requests.student, dropout)
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, batch, requests.teacher)
     max_masked = 0 if spec.masking is None else spec.masking.max_masked(batch["tokens"].shape[-1])
-    inputs = Inputs(student, teacher, batch, spec.loss, temperature, max_masked, spec.matmul_dtype)
+    inputs = Inputs(
+        student,
+        teacher,
+        batch,
+        spec.loss,
+        temperature,
+        max_masked,
+        spec.matmul_dtype,
+        own,
+        (spec.student.config, spec.targets.config),
+    )
     return losses_of(spec.objectives, inputs, scales)
 
 

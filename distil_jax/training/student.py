@@ -54,6 +54,8 @@ def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderC
 
 def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
     """Refuse a teacher and a student that an objective cannot hold against each other."""
+    for objective in active(config.loss):
+        objective.check(student, teacher)
     name = config.student.folder or "the student"
     needing = {
         field: [one.name for one in active(config.loss) if field in one.same]
@@ -68,5 +70,6 @@ def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -
         keys = " and ".join(f"config.loss.{name}=0" for name in names)
         raise UserError(
             f"teacher {config.teacher} is {teacher.hidden_size} wide and {name} "
-            f"{student.hidden_size}; set {keys}, or use the same width"
+            f"{student.hidden_size}; set {keys}, or use the same width; hidden_cosine and "
+            "hidden_mse compare across widths"
         )

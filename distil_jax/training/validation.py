@@ -24,6 +24,7 @@ from distil_jax.objectives import (
     requests_of,
 )
 from distil_jax.training.parallel import Devices
+from distil_jax.training.projections import projections_of, without_projections
 from distil_jax.training.step import Batch, Constants, StepSpec, Sum, mask_batch
 
 VALIDATION_SEED = 1_000_003
@@ -150,13 +151,22 @@ def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch)
 def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> Scores:
     spec = plan.spec
     requests = requests_of(plan.objectives, spec.student.config, spec.targets.config)
-    student = spec.student(params, masked, requests.student, None)
+    student = spec.student(without_projections(params), masked, requests.student, None)
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
     assert spec.masking is not None
     max_masked = spec.masking.max_masked(masked["labels"].shape[-1])
-    inputs = Inputs(student, teacher, masked, spec.loss, spec.loss.temperature, max_masked)
+    inputs = Inputs(
+        student,
+        teacher,
+        masked,
+        spec.loss,
+        spec.loss.temperature,
+        max_masked,
+        projections=projections_of(params),
+        shapes=(spec.student.config, spec.targets.config),
+    )
     found = {one.name: one.compute(inputs) for one in plan.others if one.compute is not None}
     return _of_logits(plan, inputs) | found if plan.of_logits else found
 
