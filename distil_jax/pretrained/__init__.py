@@ -5,18 +5,24 @@ from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.pooler import load_pooler
 from distil_jax.pretrained.reading import load, load_weights
+from distil_jax.pretrained.sentence import SentenceModel
+from distil_jax.pretrained.sentence_reading import load_sentence_model
+from distil_jax.pretrained.sentence_writing import save_sentence_model
 from distil_jax.pretrained.writing import save
 
 __all__ = [
     "CardHeader",
     "Head",
     "Pretrained",
+    "SentenceModel",
     "load",
     "load_pooler",
+    "load_sentence_model",
     "load_weights",
     "locate",
     "model_card",
     "save",
+    "save_sentence_model",
     "scores_of",
     "with_scores",
 ]

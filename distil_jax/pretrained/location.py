@@ -1,16 +1,22 @@
 """From what the user names (a folder, a hub id, `builtin:teacher`) to a folder on this machine."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import BUILTIN_TEACHER, resolve
 
 WANTED_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+ANY_FOLDER = ("*/*",)
+EXPORTS = ("onnx/*", "openvino/*", "coreml/*")
 CONNECT_SECONDS = 5
 
 
-def locate(name: str | Path) -> Path:
-    """The model's folder, downloaded once where `name` is a hub id; raises `UserError`."""
+def locate(name: str | Path, *, inner: bool = False) -> Path:
+    """The model's folder, downloaded once where `name` is a hub id; raises `UserError`.
+
+    With `inner` the folders of a hub id's modules come along, such as 1_Pooling.
+    """
     if not str(name):
         raise UserError("the model's name is empty; give a folder, or a hub id")
     folder = resolve(name)
@@ -22,14 +28,14 @@ def locate(name: str | Path) -> Path:
         raise UserError(f"{folder} is a file; give the model folder that holds it")
     if not _is_hub_id(str(name)):
         raise UserError(f"model folder {name} does not exist; give a folder, or a hub id")
-    return _download(str(name))
+    return _download(str(name), EXPORTS if inner else ANY_FOLDER)
 
 
 def _is_hub_id(name: str) -> bool:
     return not name.startswith((".", "/", "~")) and name.count("/") <= 1
 
 
-def _download(name: str) -> Path:
+def _download(name: str, ignored: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
@@ -39,7 +45,7 @@ def _download(name: str) -> Path:
             snapshot_download(
                 name,
                 allow_patterns=WANTED_FILES,
-                ignore_patterns=["*/*"],
+                ignore_patterns=list(ignored),
                 etag_timeout=CONNECT_SECONDS,
             )
         )

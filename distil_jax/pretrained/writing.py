@@ -1,11 +1,13 @@
 """Saving a Hugging Face model folder, whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Literal
 
 import jax
@@ -39,7 +41,12 @@ REPLACEABLE = [
     "special_tokens_map.json",
     "added_tokens.json",
     "sentencepiece.bpe.model",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
 ]
+MODULE_FOLDER = re.compile(r"\d+_[A-Z][A-Za-z]+")
+"""The folder of a module of sentence-transformers, such as 1_Pooling."""
 
 
 def save(
@@ -48,25 +55,32 @@ def save(
     *,
     card: str | None = None,
     dtype: Literal["float32", "float16"] = "float32",
+    further: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write config.json, model.safetensors, the tokenizer's files and `card` as README.md.
+
+    `further` are files besides, by their paths below the folder.
 
     A configuration that its model type cannot express is written as the nearest type that can.
     The folder appears complete under its name, or not at all; an earlier model folder is replaced.
     In a bucket it has no config.json while it is incomplete.
     Raises `UserError` for a folder that holds anything else, or for what no type can express.
     """
-    _check_destination(folder)
+    check_destination(folder)
     config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
     tensors = dict(named_tensors(config, params, pretrained.head, dtype))
-    text = write_config(config, pretrained.head, pretrained.labels, dtype)
+    contents = {
+        **further,
+        CONFIG: write_config(config, pretrained.head, pretrained.labels, dtype).encode(),
+        **({"README.md": card.encode()} if card is not None else {}),
+    }
     if is_url(folder):
         with TemporaryDirectory(prefix="distil_jax-") as draft:
-            _write(Path(draft), tensors, text, card, pretrained.tokenizer)
+            _write(Path(draft), tensors, contents, pretrained.tokenizer)
             _upload(Path(draft), Bucket(str(folder)))
     else:
         with new_folder(Path(folder).absolute()) as draft:
-            _write(draft, tensors, text, card, pretrained.tokenizer)
+            _write(draft, tensors, contents, pretrained.tokenizer)
 
 
 def expressible(
@@ -155,41 +169,49 @@ def _at(params: Params, path: str) -> np.ndarray:
 
 
 def _write(
-    draft: Path, tensors: dict[str, np.ndarray], config: str, card: str | None, tokenizer: Any
+    draft: Path, tensors: dict[str, np.ndarray], contents: Mapping[str, bytes], tokenizer: Any
 ) -> None:
     save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
-    (draft / CONFIG).write_text(config, "utf-8")
     if tokenizer is not None:
         save_tokenizer(draft, tokenizer)
-    if card is not None:
-        (draft / "README.md").write_text(card, "utf-8")
+    for name, content in contents.items():
+        (draft / name).parent.mkdir(exist_ok=True)
+        (draft / name).write_bytes(content)
     # safetensors makes private files; a model folder is as readable as any other.
     umask = os.umask(0)
     os.umask(umask)
-    for file in draft.iterdir():
-        file.chmod(0o666 & ~umask)
+    for name in _files(draft):
+        (draft / name).chmod(0o666 & ~umask)
+
+
+def _files(folder: Path) -> list[str]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def _upload(draft: Path, bucket: Bucket) -> None:
     """Without a config.json a folder is no model: it goes first and comes last."""
     old = bucket.sizes()
     bucket.remove(CONFIG)
-    names = sorted((file.name for file in draft.iterdir()), key=lambda name: (name == CONFIG, name))
+    names = sorted(_files(draft), key=lambda name: (name == CONFIG, name))
     for name in {*old} - {*names}:
         bucket.remove(name)
     for name in names:
         bucket.upload(draft / name, name)
 
 
-def _check_destination(folder: str | Path) -> None:
+def check_destination(folder: str | Path) -> None:
+    """Refuse a name that holds anything but an earlier model folder; raises `UserError`."""
     if is_url(folder):
-        present = sorted(Bucket(str(folder)).sizes())
+        present = sorted({name.partition("/")[0] for name in Bucket(str(folder)).sizes()})
     else:
         path = Path(folder).absolute()
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise UserError(f"{path} exists and is not a folder; choose another name")
         present = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
-    foreign = [name for name in present if name not in REPLACEABLE]
+    foreign = [
+        name for name in present if name not in REPLACEABLE and not MODULE_FOLDER.fullmatch(name)
+    ]
     if foreign:
         raise UserError(
             f"{folder} holds {foreign[0]}, which is no part of a model folder; choose another name"

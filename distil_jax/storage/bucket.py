@@ -4,6 +4,7 @@ A store writes an object whole or not at all, and shows it from then on to every
 folders, no renaming and no appending.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from distil_jax.storage import copies
 from distil_jax.storage.address import missing_bucket, reaching, strip_slash
 
 READ_BYTES = 16 << 20
+OF_A_MODEL = re.compile(r"(\d+_[A-Z][A-Za-z]+/)?[^/]+")
+"""A file right in a folder, or in that of a module of sentence-transformers (1_Pooling)."""
 
 
 class Bucket:
@@ -110,8 +113,9 @@ class Bucket:
         )
 
     def copy(self) -> Path:
-        """A copy on this disk of the files right in this folder, for what needs them all."""
-        files = {name: file for name, file in self._listing("").items() if "/" not in name}
+        """A copy on this disk of a model's files: those right in this folder, and its modules'."""
+        listing = self._listing("").items()
+        files = {name: file for name, file in listing if OF_A_MODEL.fullmatch(name)}
         if not files:
             raise UserError(f"{self.address} holds no files; check the name")
         # All that the store says of a file: its generation, checksum or time is among it.

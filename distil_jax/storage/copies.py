@@ -60,6 +60,7 @@ def _fill(
 ) -> None:
     draft.mkdir(parents=True)
     for name, size in sizes.items():
+        (draft / name).parent.mkdir(exist_ok=True)
         download(name, draft / name)
         size_bytes = (draft / name).stat().st_size
         if size_bytes != size:
