@@ -155,6 +155,18 @@ KEYS = (
         choices=("line", "block"),
     ),
     Key("data.heldout", 0.01, "Where text is prepared here: the held-out share of the documents."),
+    Key(
+        "data.column",
+        "text",
+        "Where text is prepared here: the text column of records; two with a comma are pairs, for "
+        "config.loss.contrastive.",
+    ),
+    Key(
+        "data.shortest_tokens",
+        12,
+        "Where text is prepared here: shorter sequences are left out.",
+        at_least=1,
+    ),
     # Masking, anew in every epoch.
     Key(
         "masking.percent",

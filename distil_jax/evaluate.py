@@ -17,9 +17,9 @@ from distil_jax.commandline import (
 )
 from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
-from distil_jax.tasks.named import EARLIER_TASKS, TASKS
+from distil_jax.tasks.named import EARLIER_TASKS, TASKS, VECTOR_TASKS
 
-LISTED = tuple(name for name in TASKS if name not in EARLIER_TASKS)
+LISTED = (*(name for name in TASKS if name not in EARLIER_TASKS), *VECTOR_TASKS)
 
 if TYPE_CHECKING:
     from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
@@ -33,6 +33,11 @@ def main(arguments: list[str]) -> None:
     from distil_jax.exporting.onnx_folder import is_onnx
     from distil_jax.run.compilation import keep_compiled
 
+    if flags.task in VECTOR_TASKS:
+        _evaluate_vectors(flags)
+        return
+    if flags.dimensions:
+        raise UsageError(f"--dimensions goes with --task={' or '.join(VECTOR_TASKS)} (see --help)")
     if is_onnx(flags.model):
         _evaluate_export(flags)
         return
@@ -59,6 +64,32 @@ def main(arguments: list[str]) -> None:
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The flags of a command line; raises `UsageError`."""
     return parser().parse_args(arguments)
+
+
+def _evaluate_vectors(flags: argparse.Namespace) -> None:
+    """A sentence model is scored as it is."""
+    from distil_jax.run.compilation import keep_compiled
+
+    if flags.epochs:
+        raise UsageError(f"--task={flags.task} scores a model as it is; leave --epochs out")
+    if flags.card:
+        raise UsageError("--card goes with an ONNX export as --model (see --help)")
+    keep_compiled()
+    from distil_jax.evaluation import vector_scores
+
+    given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
+    settings = vector_scores.VectorSettings(
+        model=flags.model,
+        task=flags.task,
+        data=flags.data,
+        output=flags.output,
+        teacher=flags.teacher,
+        given={split: path for split, path in given.items() if path},
+        columns=flags.columns,
+        label=flags.label,
+        dimensions=flags.dimensions,
+    )
+    vector_scores.evaluate(settings)
 
 
 def _evaluate_export(flags: argparse.Namespace) -> None:

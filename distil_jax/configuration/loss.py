@@ -32,6 +32,11 @@ class Loss:
         """The objectives with a weight other than 0 at any step."""
         return tuple(filter(self.uses, self.weights))
 
+    @property
+    def of_vectors(self) -> bool:
+        """Whether sentence models are trained: an active objective is of sentences' vectors."""
+        return any(name in OBJECTIVES and OBJECTIVES[name].of_vectors for name in self.active)
+
     def weight(self, name: str) -> float:
         """An objective's constant weight, which a schedule replaces."""
         return self.weights[name]

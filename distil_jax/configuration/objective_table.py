@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from distil_jax.configuration import objective_options as options
 from distil_jax.configuration.key import Key
+from distil_jax.configuration.vector_options import CONTRASTIVE, SIMILARITY_KL, SIMILARITY_MSE
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class ObjectiveEntry:
       summary: what it is, in a line.
       options: keys of its own, `config.loss.options.NAME.KEY`, with the last part for a name.
       needs_teacher: whether it compares the student with a teacher.
+      of_vectors: it is of a vector for each sentence: the models are sentence models, without a
+        masked-LM head, and nothing is masked.
       title: what cards and sweeps call it; empty: its name.
       label: the title of its curves, with the unit; empty: its title.
     """
@@ -29,6 +32,7 @@ class ObjectiveEntry:
     needs_teacher: bool = True
     title: str = ""
     label: str = ""
+    of_vectors: bool = False
 
 
 OBJECTIVES: dict[str, ObjectiveEntry] = {
@@ -104,6 +108,46 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         "squared distance of mapped layers' attention scores before the softmax (TinyBERT)",
         options.ATTENTION,
         title="squared distance of attention scores",
+    ),
+    "vector_cosine": ObjectiveEntry(
+        "vector_cosine",
+        "distil_jax.objectives.vector_cosine",
+        0.0,
+        "cosine distance of the sentences' vectors",
+        title="cosine of sentence vectors",
+        label="1 - cosine of sentence vectors",
+        of_vectors=True,
+    ),
+    "similarity_mse": ObjectiveEntry(
+        "similarity_mse",
+        "distil_jax.objectives.similarity_mse",
+        0.0,
+        "squared distance of the cosines of every two sentences of a group of rows",
+        SIMILARITY_MSE,
+        title="similarities of sentences",
+        label="squared distance of cosines",
+        of_vectors=True,
+    ),
+    "similarity_kl": ObjectiveEntry(
+        "similarity_kl",
+        "distil_jax.objectives.similarity_kl",
+        0.0,
+        "KL divergence of the softmax of a sentence's cosines with the others of a group of rows",
+        SIMILARITY_KL,
+        title="neighbours of sentences",
+        label="similarity KL (nats)",
+        of_vectors=True,
+    ),
+    "contrastive": ObjectiveEntry(
+        "contrastive",
+        "distil_jax.objectives.contrastive",
+        0.0,
+        "cross-entropy of a text's partner among those of a group of rows (data.column=a,b)",
+        CONTRASTIVE,
+        needs_teacher=False,
+        title="pairs of texts",
+        label="contrastive (nats)",
+        of_vectors=True,
     ),
 }
 """All that there are, by name, in the order of logs and reports."""

@@ -45,6 +45,8 @@ class Data:
     validation: str
     document: str
     heldout: float
+    column: str
+    shortest_tokens: int
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schedule_text import parse
+from distil_jax.configuration.vector_options import check_vectors
 from distil_jax.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def check_together(config: "Config") -> None:
         raise UsageError(
             f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
         )
+    check_vectors(config)
     needing = [name for name in loss.active if OBJECTIVES[name].needs_teacher]
     if needing and not config.teacher:
         raise UsageError(

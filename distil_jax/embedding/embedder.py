@@ -256,8 +256,7 @@ def _of_length(
 
 
 def grouped(every: Iterator[Piece], count: int) -> Iterator[list[Piece]]:
-    """`count` pieces of one shape at a time, one for each device; empty ones where there is none.
-    """
+    """`count` pieces of one shape at a time, one for each device; the last may be empty ones."""
     group: list[Piece] = []
     for piece in every:
         if group and (len(group) == count or group[0].numbers.shape != piece.numbers.shape):

@@ -121,9 +121,7 @@ def _zipf(size: int) -> Float[np.ndarray, " size"]:
     return inverse / inverse.sum()
 
 
-def _counts(
-    tokens: Tokenizer, texts: Iterable[str], size: int
-) -> Int[np.ndarray, " size"] | None:
+def _counts(tokens: Tokenizer, texts: Iterable[str], size: int) -> Int[np.ndarray, " size"] | None:
     """How often each token occurs, plus one; None without texts."""
     counts = np.ones(size, np.int64)
     part: list[str] = []

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 import distil_jax
 from distil_jax.embedding import retrieval
@@ -153,7 +152,9 @@ def _has(source: Source, split: str) -> bool:
 
 def _retrieval(settings: VectorSettings) -> _Scored:
     if settings.given or settings.columns or settings.label:
-        raise UserError("--task=retrieval reads a folder in BEIR's layout alone: give --data=FOLDER")
+        raise UserError(
+            "--task=retrieval reads a folder in BEIR's layout: give --data=FOLDER alone"
+        )
     collection = read_collection(settings.data)
 
     def score(model: Embedder) -> tuple[Metrics, Mapping[str, str]]:

@@ -11,6 +11,7 @@ from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE, masked_lm
 from distil_jax.losses.soft_target import soft_target
 from distil_jax.losses.token_pairs import Sides, attention_mse, relation_kl
+from distil_jax.losses.vectors import contrastive, similarity_kl, similarity_mse, vector_cosine
 from distil_jax.losses.vocabulary import VocabularyMeans, vocabulary_losses
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -25,6 +26,7 @@ __all__ = [
     "VocabularyMeans",
     "WeightedSum",
     "attention_mse",
+    "contrastive",
     "cosine",
     "distilbert_loss",
     "hidden_mse",
@@ -32,7 +34,10 @@ __all__ = [
     "masked_lm",
     "normalized_mse",
     "relation_kl",
+    "similarity_kl",
+    "similarity_mse",
     "soft_target",
     "triple",
+    "vector_cosine",
     "vocabulary_losses",
 ]

@@ -1,7 +1,8 @@
 """How a sentence's vector is made of its tokens' hidden states, as data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 NORMALIZE: Literal["normalize"] = "normalize"
 
@@ -38,7 +39,7 @@ class VectorConfig:
     """One vector for each sentence.
 
     Attributes:
-      pooling: names of `pooling.POOLINGS`; the vectors of several stand behind each other.
+      pooling: names of `sentence_vectors.POOLINGS`; the vectors of several stand behind each other.
       stages: dense maps and normalisation, in their order behind the pooling.
       max_length: most tokens of a sentence, special ones included; longer ones are cut.
       lower_case: texts are made lower case before anything else.
@@ -54,3 +55,16 @@ class VectorConfig:
         """Of the vectors, from that of the hidden states."""
         widths = [stage.outputs for stage in self.stages if stage != NORMALIZE]
         return widths[-1] if widths else hidden_size * len(self.pooling)
+
+
+def saved_vectors(fields: Mapping[str, Any]) -> VectorConfig:
+    """The `VectorConfig` that `dataclasses.asdict` made these fields of."""
+    stages = [each if each == NORMALIZE else DenseStage(**each) for each in fields["stages"]]
+    return VectorConfig(
+        **{
+            **fields,
+            "pooling": tuple(fields["pooling"]),
+            "stages": tuple(stages),
+            "prompts": Prompts(**fields["prompts"]),
+        }
+    )

@@ -31,11 +31,13 @@ class Outputs:
     Attributes:
       masked_lm: the head over the vocabulary, not yet applied; None where the model has none.
       task: outputs of a task's head [examples, ...]; None where there is none.
+      vectors: of each row's segments [rows, segments, width]; None where sentences have none.
     """
 
     intermediates: Intermediates
     masked_lm: MaskedLMOutput | None = None
     task: Any = None
+    vectors: Any = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class CardHeader:
 
     `base_model` and `datasets` are hub ids; leave them out for a local teacher or corpus, whose
     names the hub cannot link. What `license` and `language` are is the teacher's and the corpus's
-    business: without them the card says nothing. `head` decides the pipeline.
+    business: without them the card says nothing. `head` decides the pipeline, if none is named.
     """
 
     head: str | None = "masked_lm"
@@ -31,6 +31,7 @@ class CardHeader:
     datasets: Sequence[str] = ()
     language: Sequence[str] = ()
     library: str = "transformers"
+    pipeline: str = ""
 
     def yaml(self) -> str:
         """The lines between the card's dashes."""
@@ -38,12 +39,27 @@ class CardHeader:
             "license": self.license,
             "language": list(self.language),
             "library_name": self.library,
-            "pipeline_tag": HEADS[self.head].pipeline if self.head else "feature-extraction",
+            "pipeline_tag": self.pipeline or _pipeline(self.head),
             "tags": ["distillation", "jax", "distil_jax", *self.tags],
             "base_model": self.base_model,
             "datasets": list(self.datasets),
         }
         return _yaml({name: value for name, value in values.items() if value})
+
+
+def sentence_header(base_model: str | None = None) -> CardHeader:
+    """The header of a model of sentence embeddings."""
+    return CardHeader(
+        head=None,
+        base_model=base_model,
+        tags=("sentence-transformers",),
+        library="sentence-transformers",
+        pipeline="sentence-similarity",
+    )
+
+
+def _pipeline(head: str | None) -> str:
+    return HEADS[head].pipeline if head else "feature-extraction"
 
 
 def model_card(

@@ -1,6 +1,6 @@
 """The short table a run ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
@@ -9,14 +9,27 @@ COLUMNS = (
     ("masked_lm", "held-out MLM loss", "{:.3f}"),
     ("accuracy", "held-out MLM accuracy", "{:.1%}"),
     ("agreement", "agreement with teacher", "{:.1%}"),
+    ("vector_cosine", "held-out 1 - cosine", "{:.4f}"),
+    ("similarity_mse", "held-out similarity MSE", "{:.5f}"),
+    ("similarity_kl", "held-out similarity KL", "{:.4f}"),
+    ("contrastive", "held-out contrastive", "{:.3f}"),
     ("sentences_per_second", "sentences/s", "{:,.0f}"),
 )
 
 
-def rows(results: Mapping[str, Mapping[str, float | int]]) -> list[list[str]]:
-    """One row per model; a figure that a model lacks is a dash."""
+def columns(results: Mapping[str, Mapping[str, float | int]]) -> list[tuple[str, str, str]]:
+    """Key, title and form of the figures that any of the models has."""
+    return [column for column in COLUMNS if any(column[0] in each for each in results.values())]
+
+
+def rows(
+    results: Mapping[str, Mapping[str, float | int]],
+    shown: Sequence[tuple[str, str, str]] | None = None,
+) -> list[list[str]]:
+    """One row per model, of all `columns` or of those; a figure that a model lacks is a dash."""
+    shown = columns(results) if shown is None else shown
     return [
-        [name, *(form.format(values[key]) if key in values else "-" for key, _, form in COLUMNS)]
+        [name, *(form.format(values[key]) if key in values else "-" for key, _, form in shown)]
         for name, values in results.items()
     ]
 
@@ -25,7 +38,7 @@ def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
     """For a terminal of 80 columns."""
     table = Table(box=None, pad_edge=False)
     table.add_column(no_wrap=True)
-    for _, label, _ in COLUMNS:
+    for _, label, _ in columns(results):
         table.add_column(label.replace(" ", "\n"), justify="right", vertical="bottom")
     for row in rows(results):
         table.add_row(*row)
@@ -34,8 +47,9 @@ def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
 
 def markdown(results: Mapping[str, Mapping[str, float | int]]) -> str:
     """For model cards and reports."""
-    head = ["", *(label for _, label, _ in COLUMNS)]
-    lines = [head, ["---"] + ["---:"] * len(COLUMNS), *rows(results)]
+    shown = columns(results)
+    head = ["", *(label for _, label, _ in shown)]
+    lines = [head, ["---"] + ["---:"] * len(shown), *rows(results)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

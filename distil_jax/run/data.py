@@ -43,7 +43,7 @@ def find_rows(config: Config) -> Rows:
     )
     for name in filter(None, (train, validation)):
         if not is_prepared(name):
-            find_text(name, document=config.data.document)
+            find_text(name, document=config.data.document, column=config.data.column)
     return rows
 
 
@@ -85,7 +85,11 @@ def _prepare(
             folder,
             tokenizer,
             preparation.PrepareSettings(
-                document=config.data.document, heldout=validation_share, length=config.batch.length
+                document=config.data.document,
+                column=config.data.column,
+                heldout=validation_share,
+                length=config.batch.length,
+                shortest_tokens=config.data.shortest_tokens,
             ),
         )
     except UserError as error:

@@ -53,18 +53,18 @@ def summary(workdir: Workdir) -> str:
 def _expectation(setup: Setup, before: Scores) -> Expectation:
     run = setup.spec
     initial, teacher = before[INITIALISED], before.get(TEACHER, {})
-    assert run.masking is not None
     floors = {}
-    if teacher:
-        known = {one.name: one.floor(teacher) for one in measured(setup.config.loss)}
+    if teacher or run.masking is None:
+        objectives = measured(setup.config.loss) if teacher else active(setup.config.loss)
+        known = {one.name: one.floor(teacher) for one in objectives}
         floors = {name: floor for name, floor in known.items() if floor is not None}
     return Expectation(
         floors=floors,
         initial={name: initial[name] for name in (*OBJECTIVES, *SHARES) if name in initial},
         teacher={name: teacher[name] for name in ("masked_lm", "accuracy") if name in teacher},
-        token_frequency_loss=token_frequency_loss(
-            run.masking, token_counts(setup.train_data.folder)
-        ),
+        token_frequency_loss=None
+        if run.masking is None
+        else token_frequency_loss(run.masking, token_counts(setup.train_data.folder)),
         steady=_steady(setup.config),
         clip=setup.config.optimizer.clip,
     )
@@ -86,6 +86,8 @@ def _expectation_text(expected: Expectation) -> str:
         for name in expected.steady
         if name in floors and name in initial
     ]
+    if expected.token_frequency_loss is None:
+        return f"to expect, held out: {', '.join(terms) or 'nothing is known before'}"
     known = f"token frequencies alone give masked_lm {expected.token_frequency_loss:.3f}"
     accuracy = f"accuracy {initial['accuracy']:.1%}"
     if "accuracy" in expected.teacher:

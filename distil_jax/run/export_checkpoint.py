@@ -5,9 +5,11 @@ from typing import Literal
 
 from distil_jax.configuration.schema import from_saved
 from distil_jax.errors import UserError
-from distil_jax.pretrained import Pretrained, save
+from distil_jax.models.vector_config import saved_vectors
+from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.families import saved_config
 from distil_jax.run.student_card import card
+from distil_jax.run.student_folder import save_student
 from distil_jax.storage.address import join
 from distil_jax.storage.folder import open_folder
 from distil_jax.tokenizer import load as load_tokenizer
@@ -54,8 +56,11 @@ def export_checkpoint(
         command=command,
     )
     tokenizer = load_tokenizer(join(workdir, "tokenizer"))
-    student = Pretrained(shape, params, "masked_lm", (), tokenizer)
-    save(output, student, card=text, dtype=dtype)
+    student = Pretrained(shape, params, None, (), tokenizer)
+    vectors = about.get("vectors")
+    save_student(
+        output, student, saved_vectors(vectors) if vectors else None, card=text, dtype=dtype
+    )
     return chosen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from distil_jax.configuration.objective_table import labels
 from distil_jax.models.types import Params
-from distil_jax.pretrained import Pretrained, save
+from distil_jax.pretrained import Pretrained
 from distil_jax.report import page, results_table, runs, write
 from distil_jax.report.measurements import SPEED, read_speed, scores_in_run
 from distil_jax.report.report_data import ReportData
@@ -16,6 +16,7 @@ from distil_jax.run import expectations, resource_usage
 from distil_jax.run.model_figures import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
 from distil_jax.run.student_card import card
+from distil_jax.run.student_folder import save_student
 from distil_jax.storage import atomic
 from distil_jax.storage.address import basename
 from distil_jax.storage.atomic import write_text, writing
@@ -43,8 +44,13 @@ def finish(
 ) -> Scores:
     """Export, draw and measure; the results are written last, as the sign that all is there."""
     scores = final(setup, before, after, params)
-    student = Pretrained(setup.models.student, params, "masked_lm", (), setup.models.tokenizer)
-    save(setup.folder / STUDENT, student, card=_card(setup, scores))
+    models = setup.models
+    save_student(
+        setup.folder / STUDENT,
+        Pretrained(models.student, params, None, (), models.tokenizer),
+        models.vectors,
+        card=_card(setup, scores),
+    )
     lines = read_metrics(setup.folder / "metrics.jsonl")
     title = setup.config.teacher or "MLM"
     content = {
@@ -100,7 +106,7 @@ def _write_report(
 def show(setup: Setup, scores: Scores, display: Display) -> None:
     """Print the table, what it means, and where the results are."""
     display.console.print(results_table.terminal(scores))
-    if TEACHER in scores:
+    if TEACHER in scores and setup.models.vectors is None:
         display.say(_gap(scores))
     display.say(f"peak memory of this process: {resource_usage.peak_bytes() / 1e9:.1f} GB")
     display.say(expectations.summary(setup.workdir))

@@ -15,6 +15,7 @@ from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models.earlier_names import current_fields, with_earlier_names
+from distil_jax.models.vector_config import VectorConfig
 from distil_jax.pretrained.families import saved_config
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
@@ -43,7 +44,12 @@ def of(config: Config, models: Models) -> dict[str, Any]:
         "layers": list(models.layers),
         "teacher": None if models.teacher is None else _digest(models.teacher.params),
         "start": _digest(models.params) if config.student.folder else None,
+        **({"vectors": _as_json(models.vectors)} if models.vectors is not None else {}),
     }
+
+
+def _as_json(vectors: VectorConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(vectors)))
 
 
 def with_data(

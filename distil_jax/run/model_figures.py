@@ -39,7 +39,7 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         return measured
     scores = {INITIALISED: validate(params)}
     run = setup.spec
-    if isinstance(run.targets, LiveTeacher):
+    if isinstance(run.targets, LiveTeacher) and run.masking is not None:
         alone = dataclasses.replace(run, student=run.targets.model, targets=NoTargets())
         score = validator(
             alone,
@@ -61,10 +61,13 @@ def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params
     """All figures of teacher, initialised and finished student, in this order."""
     last = PRETRAINED if setup.models.teacher is None else DISTILLED
     scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}
+    if setup.models.teacher is not None and TEACHER not in scores:
+        scores = {TEACHER: {}, **scores}  # of sentences' vectors, which nothing measures alone
     models: dict[str, tuple[EncoderConfig, Params]] = {last: (setup.models.student, params)}
     if setup.models.teacher is not None:
         models[TEACHER] = (setup.models.teacher.config, setup.models.teacher.params)
-        scores[TEACHER]["agreement"] = 1.0
+        if setup.spec.masking is not None:
+            scores[TEACHER]["agreement"] = 1.0
     for name, figures in _costs(setup, models).items():
         scores[name] |= figures
         if name == last:  # the same program before the first step

@@ -10,9 +10,10 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize, student_from_teacher, student_shape
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
-from distil_jax.pretrained import Pretrained, load
+from distil_jax.models.vector_config import VectorConfig
+from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model
+from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
-from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import cast
 from distil_jax.training.parallel import Devices
 from distil_jax.training.projections import with_projections
@@ -30,6 +31,8 @@ class Models:
     Attributes:
       teacher: None when the student is pretrained from text alone.
       layers: the teacher layers the student starts from; empty if it does not.
+      vectors, teacher_vectors: how student and teacher make a sentence's vector; None where masked
+        tokens are predicted.
     """
 
     teacher: Pretrained | None
@@ -37,10 +40,14 @@ class Models:
     params: Params
     tokenizer: Any
     layers: tuple[int, ...]
+    vectors: VectorConfig | None = None
+    teacher_vectors: VectorConfig | None = None
 
 
 def load_models(config: Config) -> Models:
     """Load the teacher, and derive or load the student."""
+    if config.loss.of_vectors:
+        return _sentence_models(config)
     teacher = load(config.teacher, require_head="masked_lm") if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
     layers: tuple[int, ...] = ()
@@ -56,6 +63,57 @@ def load_models(config: Config) -> Models:
         check_pair(config, teacher.config, shape)
     _check_vocabulary(config, tokenizer, shape)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
+
+
+def _sentence_models(config: Config) -> Models:
+    """Models of sentence vectors: the student makes them as its folder, or its teacher, does."""
+    teacher = load_sentence_model(config.teacher) if config.teacher else None
+    layers: tuple[int, ...] = ()
+    if config.student.folder:
+        student = load_sentence_model(config.student.folder)
+        shape, params = student.model.config, student.model.params
+    elif teacher is None:
+        raise UserError(
+            "without config.teacher, set config.student.folder to the model whose vectors are "
+            "trained"
+        )
+    else:
+        student = teacher
+        shape, params, layers = _derive(config, teacher.model)
+    tokenizer = _tokenizer(config, student.model)
+    if teacher is not None:
+        _check_vectors(config, teacher, student, shape)
+    _check_vocabulary(config, tokenizer, shape)
+    return Models(
+        None if teacher is None else teacher.model,
+        with_dropout(config, shape),
+        params,
+        tokenizer,
+        layers,
+        vectors=student.vectors,
+        teacher_vectors=None if teacher is None else teacher.vectors,
+    )
+
+
+def _check_vectors(
+    config: Config, teacher: SentenceModel, student: SentenceModel, shape: EncoderConfig
+) -> None:
+    """Refuse a pair whose rows or vectors cannot be compared."""
+    check_pair(config, teacher.model.config, shape)
+    if student is not teacher and fingerprint(student.model.tokenizer) != fingerprint(  # type: ignore[arg-type]
+        teacher.model.tokenizer  # type: ignore[arg-type]
+    ):
+        raise UserError(
+            f"teacher {config.teacher} has another tokenizer than {config.student.folder}; both "
+            "read the same rows, so take a student with the teacher's tokenizer"
+        )
+    widths = teacher.width, student.vectors.width(shape.hidden_size)
+    if widths[0] != widths[1] and config.loss.uses("vector_cosine"):
+        raise UserError(
+            f"the vectors of teacher {config.teacher} have {widths[0]} numbers, the student's "
+            f"{widths[1]}; set config.loss.vector_cosine=0 and config.loss.similarity_mse=1, which "
+            "compares across widths"
+        )
 
 
 def layout(spec: StepSpec, tree: Any) -> Any:

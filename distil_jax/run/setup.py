@@ -23,6 +23,7 @@ from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, load_models
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.training import assemble, parallel
+from distil_jax.training.assemble import SentenceShapes
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.parallel import Devices, Shares
 from distil_jax.training.step import StepSpec
@@ -148,14 +149,24 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
 def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> StepSpec:
     """The constants of the step that trains on these rows."""
     teacher = inputs.models.teacher
+    sentences = _sentences(inputs.models, train)
     return assemble.step_spec(
         inputs.config,
         student=inputs.models.student,
         teacher=None if teacher is None else teacher.config,
-        masking=_masking(inputs.config, inputs.models, train),
+        masking=None if sentences else _masking(inputs.config, inputs.models, train),
+        sentences=sentences,
         total_steps=total_steps,
         shares=inputs.shares,
     )
+
+
+def _sentences(models: Models, train: Split) -> SentenceShapes | None:
+    """How vectors are made of these rows; None where masked tokens are predicted."""
+    if models.vectors is None:
+        return None
+    shortest = max(1, int(train.manifest.settings.get("shortest_tokens", 1)))
+    return SentenceShapes(models.vectors, models.teacher_vectors, max(1, train.length // shortest))
 
 
 def _masking(config: Config, models: Models, train: Split) -> Masking:

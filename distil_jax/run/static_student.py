@@ -6,6 +6,7 @@ from distil_jax.data import corpus
 from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.embedding.static import make_static
 from distil_jax.pretrained import load_sentence_model, model_card
+from distil_jax.pretrained.card import sentence_header
 from distil_jax.pretrained.static_model import StaticModel, save_static
 from distil_jax.pretrained.writing import check_destination
 
@@ -32,6 +33,7 @@ def make(
 def _card(teacher: str, command: str, model: StaticModel, sif: float, data: str) -> str:
     tokens, width = model.table.shape
     return model_card(
+        sentence_header(),
         recipe={"teacher": teacher, "tokens": tokens, "dimensions": width, "SIF": sif},
         data=f"frequencies of tokens from {data}" if data else "no text: tokens by their order",
         scores={},
@@ -39,6 +41,4 @@ def _card(teacher: str, command: str, model: StaticModel, sif: float, data: str)
         title="Static student made with distil_jax",
         summary="One vector for each token of a teacher's vocabulary; the mean of a text's tokens "
         "is its vector.",
-        head="sentence_vectors",
-        library="sentence-transformers",
     )

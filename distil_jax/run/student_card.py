@@ -5,7 +5,7 @@ from pathlib import Path
 
 from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config
-from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card
+from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card, sentence_header
 from distil_jax.storage.address import basename, is_url
 
 DISTILBERT = {"soft_target", "masked_lm", "cosine"}
@@ -31,8 +31,9 @@ def card(
         "learning rate": config.optimizer.learning_rate,
         **recipe,
     }
+    header = sentence_header if loss.of_vectors else CardHeader
     return model_card(
-        CardHeader(base_model=_name(config.teacher)),
+        header(base_model=_name(config.teacher)),
         recipe=lines,
         data=data,
         scores=scores,

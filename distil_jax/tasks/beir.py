@@ -108,8 +108,8 @@ def _judgements(
         missing = [name for name in JUDGED if name not in record]
         if missing:
             raise UserError(
-                f"{file} has no column {missing[0]}; its first line is {', '.join(record)} and must "
-                f"name {', '.join(JUDGED)}"
+                f"{file} has no column {missing[0]}; its first line is {', '.join(record)}, and "
+                f"must name {', '.join(JUDGED)}"
             )
         query, document, score = (record[name] for name in JUDGED)
         for name, known, of in ((query, queries, "queries"), (document, documents, "corpus")):

@@ -125,5 +125,8 @@ TASKS: dict[str, NamedTask] = {
     "mlm": NamedTask(kind="masked_lm", score="accuracy", on_text=True),
 }
 
+VECTOR_TASKS = ("sts", "retrieval")
+"""Tasks that a sentence model's vectors are scored on as they are, without a head."""
+
 EARLIER_TASKS = ("span",)
 """Names that are still accepted; results made with them keep them."""

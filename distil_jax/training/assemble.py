@@ -1,5 +1,7 @@
 """The compiled step's constants, put together from a config and shapes."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -7,14 +9,24 @@ import jax.numpy as jnp
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking
-from distil_jax.models import EncoderConfig, MaskedLM
+from distil_jax.models import Encoder, EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
+from distil_jax.models.vector_config import VectorConfig
 from distil_jax.objectives import active
 from distil_jax.training import loss_weights, optimizer
-from distil_jax.training.forward import LanguageModel
+from distil_jax.training.forward import LanguageModel, Model, SentenceEncoder
 from distil_jax.training.parallel import Shares
 from distil_jax.training.step import StepSpec
 from distil_jax.training.targets import LiveTeacher, NoTargets
+
+
+@dataclass(frozen=True)
+class SentenceShapes:
+    """How student and teacher make vectors, and the most sentences of a row."""
+
+    student: VectorConfig
+    teacher: VectorConfig | None
+    count: int
 
 
 def step_spec(
@@ -22,18 +34,29 @@ def step_spec(
     *,
     student: EncoderConfig,
     teacher: EncoderConfig | None,
-    masking: Masking,
+    masking: Masking | None,
     total_steps: int,
     shares: Shares,
+    sentences: SentenceShapes | None = None,
     accelerator: bool | None = None,
 ) -> StepSpec:
-    """The step's constants from shapes alone: no weights, no rows, no device need be there."""
-    language_model = partial(_language_model, config, accelerator)
+    """The step's constants from shapes alone: no weights, no rows, no device need be there.
+
+    With `sentences` the models make vectors; else they predict masked tokens.
+    """
+    make: Callable[..., Model] = partial(_language_model, config, accelerator)
+    of_teacher: Callable[..., Model] = make
+    if sentences is not None:
+        make = partial(_sentence_model, config, accelerator, sentences.student, sentences.count)
+        if sentences.teacher is not None:
+            of_teacher = partial(
+                _sentence_model, config, accelerator, sentences.teacher, sentences.count
+            )
     return StepSpec(
-        student=language_model(student, config.precision.compute),
+        student=make(student, config.precision.compute),
         targets=NoTargets()
         if teacher is None
-        else LiveTeacher(language_model(teacher, config.precision.teacher)),
+        else LiveTeacher(of_teacher(teacher, config.precision.teacher)),
         objectives=active(config.loss),
         loss=config.loss,
         weights=loss_weights.by_step(config.loss, total_steps),
@@ -52,6 +75,19 @@ def _language_model(
     config: Config, accelerator: bool | None, shape: EncoderConfig, dtype: str
 ) -> LanguageModel:
     return LanguageModel(module(config, shape, dtype, accelerator=accelerator))
+
+
+def _sentence_model(
+    config: Config,
+    accelerator: bool | None,
+    vectors: VectorConfig,
+    count: int,
+    shape: EncoderConfig,
+    dtype: str,
+) -> SentenceEncoder:
+    whole = module(config, shape, dtype, accelerator=accelerator)
+    encoder = Encoder(shape, whole.scan, whole.dtype, whole.rematerialise)
+    return SentenceEncoder(encoder, vectors, count)
 
 
 def module(

@@ -5,9 +5,11 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Key
 
-from distil_jax.models import EncoderConfig, MaskedLM, output_table
+from distil_jax.models import Encoder, EncoderConfig, MaskedLM, output_table
 from distil_jax.models.intermediates import Request
+from distil_jax.models.sentence_vectors import sentence_vectors
 from distil_jax.models.types import Batch, Params
+from distil_jax.models.vector_config import VectorConfig
 from distil_jax.objectives import MaskedLMOutput, Outputs
 
 
@@ -61,3 +63,42 @@ class LanguageModel:
                 bias,
             ),
         )
+
+
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """An encoder whose output is a vector for each segment of a row.
+
+    Attributes:
+      count: the most segments of a row.
+    """
+
+    module: Encoder
+    vectors: VectorConfig
+    count: int
+
+    @property
+    def config(self) -> EncoderConfig:
+        return self.module.config
+
+    @property
+    def scan(self) -> bool:
+        return self.module.scan
+
+    def __call__(
+        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
+    ) -> Outputs:
+        """Hidden states, and the vectors [rows, count, width]."""
+        rngs = None if rng is None else {"dropout": rng}
+        found = self.module.apply(
+            {"params": params["encoder"]},
+            batch,
+            train=rng is not None,
+            request=request,
+            rngs=rngs,
+            method="run",
+        )
+        vectors = sentence_vectors(
+            self.vectors, params, found.last, batch["segments"], count=self.count
+        )
+        return Outputs(found, vectors=vectors)

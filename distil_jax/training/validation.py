@@ -100,7 +100,8 @@ class _Plan:
         possible = [
             one
             for one in measured(spec.loss)
-            if not one.needs_teacher or one.comparable(spec.student.config, teacher)
+            if (not one.needs_teacher or one.comparable(spec.student.config, teacher))
+            and (spec.masking is not None or spec.loss.uses(one.name))
         ]
         of_logits = tuple(one for one in possible if one.vocabulary is not None)
         others = tuple(one for one in possible if one.compute is not None)
@@ -136,8 +137,9 @@ def _value(mean: WeightedSum) -> float:
 def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch) -> Scores:
     """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
     spec = plan.spec
-    assert spec.masking is not None
-    masked = mask_batch(spec.masking, VALIDATION_SEED, batch)
+    masked = batch
+    if spec.masking is not None:
+        masked = mask_batch(spec.masking, VALIDATION_SEED, batch)
     rows = masked["tokens"].shape[0]
     size = math.gcd(rows, plan.micro_rows)
     split = {k: v.reshape(rows // size, size, *v.shape[1:]) for k, v in masked.items()}
@@ -155,8 +157,8 @@ def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> 
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
-    assert spec.masking is not None
-    max_masked = spec.masking.max_masked(masked["labels"].shape[-1])
+    length = masked["tokens"].shape[-1]
+    max_masked = 0 if spec.masking is None else spec.masking.max_masked(length)
     inputs = Inputs(
         student,
         teacher,

@@ -10,12 +10,16 @@ def section(data: ReportData) -> PageSection | Missing | None:
     """Tiles of a single run, and a row for each model of every run."""
     if not data.runs:
         return None
+    models = [
+        (f"{run.name} {name}", each) for run in data.runs for name, each in run.models.items()
+    ]
+    shown = results_table.columns(dict(models))
     rows = [
         [data.of(run, name), *cells]
         for run in data.runs
-        for name, *cells in results_table.rows(run.models)
+        for name, *cells in results_table.rows(run.models, shown)
     ]
-    head = ("model", *(label for _, label, _ in results_table.COLUMNS))
+    head = ("model", *(label for _, label, _ in shown))
     blocks: list[Block] = [
         *([Tiles(tiles)] if (tiles := _tiles(data)) else []),
         Table("Held-out text, the same masks for every model", head, rows),

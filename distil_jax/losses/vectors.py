@@ -1,0 +1,102 @@
+"""Losses of sentence vectors: likenesses within a group, and pairs that belong together.
+
+A group is a set of vectors that are compared with each other, so that sums over groups are exact
+however many are computed at a time. In float32; `mask` says which places of a group hold a vector.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from distil_jax.losses.weighted_sum import WeightedSum
+
+LEAST_SQUARE = 1e-16
+FAR = -1e9
+"""In place of a similarity that does not count: exactly 0 after a softmax."""
+
+
+def vector_cosine(
+    student: Float[Array, "*vectors width"],
+    teacher: Float[Array, "*vectors width"],
+    mask: Bool[Array, "*vectors"],
+) -> WeightedSum:
+    """1 - cos of a student's vector and its teacher's.
+
+    For vectors of length 1 the squared distance is twice that.
+    """
+    product = jnp.sum(_unit(student) * _unit(teacher), axis=-1)
+    return WeightedSum.of(1.0 - product, mask)
+
+
+def similarity_mse(
+    student: Float[Array, "groups vectors width"],
+    teacher: Float[Array, "groups vectors teacher_width"],
+    mask: Bool[Array, "groups vectors"],
+) -> WeightedSum:
+    """Squared difference of the cosines of every two vectors of a group (Tung and Mori 2019).
+
+    The widths may differ. Ordered pairs of different vectors count.
+    """
+    distance = similarities(student) - similarities(teacher)
+    return WeightedSum.of(jnp.square(distance), _pairs(mask))
+
+
+def similarity_kl(
+    student: Float[Array, "groups vectors width"],
+    teacher: Float[Array, "groups vectors teacher_width"],
+    mask: Bool[Array, "groups vectors"],
+    *,
+    temperature: float,
+) -> WeightedSum:
+    """KL(teacher || student) of each vector's softmax over the others of its group, in nats.
+
+    The logits are cosines over the temperature. Vectors without another in their group do not
+    count (Fang et al. 2021, where the others are those of the batch).
+    """
+    pairs = _pairs(mask)
+    logits = [
+        jnp.where(pairs, similarities(vectors) / temperature, FAR) for vectors in (student, teacher)
+    ]
+    of_student, of_teacher = (jax.nn.log_softmax(each, axis=-1) for each in logits)
+    terms = jnp.where(pairs, jnp.exp(of_teacher) * (of_teacher - of_student), 0.0)
+    return WeightedSum.of(terms.sum(axis=-1), pairs.any(axis=-1))
+
+
+def contrastive(
+    first: Float[Array, "groups pairs width"],
+    second: Float[Array, "groups pairs width"],
+    mask: Bool[Array, "groups pairs"],
+    *,
+    temperature: float,
+) -> WeightedSum:
+    """Cross-entropy of finding each text's partner in its group, both ways, in nats (InfoNCE).
+
+    The others' partners are the negatives; logits are cosines over the temperature (van den Oord
+    et al. 2018; Reimers and Gurevych's MultipleNegativesRankingLoss, symmetric).
+    """
+    logits = jnp.einsum("gaw,gbw->gab", _unit(first), _unit(second), precision="highest")
+    both = mask[:, :, None] & mask[:, None, :]
+    logits = jnp.where(both, logits / temperature, FAR)
+    found = [
+        -jnp.diagonal(jax.nn.log_softmax(logits, axis=axis), axis1=1, axis2=2) for axis in (1, 2)
+    ]
+    return WeightedSum.of((found[0] + found[1]) / 2, mask)
+
+
+def similarities(
+    vectors: Float[Array, "groups vectors width"],
+) -> Float[Array, "groups vectors vectors"]:
+    """The cosine of every two vectors of a group."""
+    unit = _unit(vectors)
+    return jnp.einsum("gaw,gbw->gab", unit, unit, precision="highest")
+
+
+def _unit(vectors: Float[Array, "*vectors width"]) -> Float[Array, "*vectors width"]:
+    wide = vectors.astype(jnp.float32)
+    squares = jnp.sum(jnp.square(wide), axis=-1, keepdims=True)
+    return wide / jnp.sqrt(jnp.maximum(squares, LEAST_SQUARE))
+
+
+def _pairs(mask: Bool[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
+    different = ~jnp.eye(mask.shape[-1], dtype=bool)
+    return mask[:, :, None] & mask[:, None, :] & different

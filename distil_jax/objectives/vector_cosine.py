@@ -1,0 +1,28 @@
+"""Directions of the sentence vectors: those of the teacher (Reimers and Gurevych 2020)."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from distil_jax import losses
+from distil_jax.configuration.schema import Loss
+from distil_jax.losses import WeightedSum
+from distil_jax.models.types import Batch
+from distil_jax.objectives.objective import Inputs, Objective
+from distil_jax.objectives.vector_groups import segments_of_rows, used_segments
+
+
+def _count(batch: Batch, _: Loss) -> Int[Array, ""]:
+    return jnp.sum(segments_of_rows(batch))
+
+
+def _compute(inputs: Inputs) -> WeightedSum:
+    assert inputs.teacher is not None
+    student, teacher = inputs.student.vectors, inputs.teacher.vectors
+    assert student is not None
+    assert teacher is not None
+    return losses.vector_cosine(student, teacher, used_segments(inputs.batch, student.shape[1]))
+
+
+OBJECTIVE = Objective(
+    name="vector_cosine", count=_count, compute=_compute, floor=lambda teacher: 0.0
+)
