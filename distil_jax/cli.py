@@ -39,6 +39,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "make a student": {
         "train": Command("main", "distil a teacher into a student, or pretrain", True, True),
         "prepare": Command("prepare", "turn text into packed rows of tokens, once"),
+        "static": Command("static", "one vector a token from a teacher of sentence vectors"),
         "vocabulary": Command("vocabulary", "train a WordPiece tokenizer on a corpus"),
     },
     "see what it keeps": {
@@ -50,6 +51,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "use it": {
         "fill_mask": Command("fill_mask", "fill the masks of a text"),
         "predict": Command("predict", "label your own text with a fine-tuned model", True),
+        "embed": Command("embed", "vectors of your own text by a sentence-embedding model"),
         "export": Command("export", "a checkpoint as a folder; a model as ONNX or StableHLO"),
         "demo": Command("demo", "fill masks in a browser with an exported model"),
     },

@@ -33,6 +33,7 @@ class Recipe:
     rule: Rule
     validation_share: float
     layout: shards.Layout
+    pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,13 @@ Engine = Callable[[Job, Workspace, PrepareProgress], Sequence[str]]
 
 
 def make_recipe(
-    tokenizer: "PreTrainedTokenizerFast", rule: Rule, validation_share: float
+    tokenizer: "PreTrainedTokenizerFast",
+    rule: Rule,
+    validation_share: float,
+    *,
+    pairs: bool = False,
 ) -> Recipe:
-    """The recipe of a tokenizer and a rule."""
+    """The recipe of a tokenizer and a rule; `pairs`: a document is two texts."""
     return Recipe(
         backend=sequences.bare_backend(tokenizer),
         special=tokenizers.special_ids(tokenizer),
@@ -84,6 +89,7 @@ def make_recipe(
         rule=rule,
         validation_share=validation_share,
         layout=shards.layout(rule.length, len(tokenizer), rule.shortest_tokens),
+        pairs=pairs,
     )
 
 
@@ -157,7 +163,8 @@ def _tokenise(part: Part, documents: dict[str, list[str]], recipe: Recipe) -> To
 
 def _split_part(documents: list[str], recipe: Recipe) -> SplitPart:
     dropped = Dropped()
-    kept = sequences.make(documents, recipe.backend, recipe.special, recipe.rule, dropped)
+    make = sequences.make_pairs if recipe.pairs else sequences.make
+    kept = make(documents, recipe.backend, recipe.special, recipe.rule, dropped)
     return SplitPart(len(documents), kept, dropped)
 
 
@@ -187,7 +194,9 @@ def _write_shard(
     counts: np.ndarray,
 ) -> dict[str, Any]:
     """Write one split's rows; adds the training tokens to `counts`."""
-    tokens, segments = packing.pack(part.sequences, recipe.rule.length, recipe.special.pad)
+    tokens, segments = packing.pack(
+        part.sequences, recipe.rule.length, recipe.special.pad, together=1 + recipe.pairs
+    )
     real = tokens[segments > 0]
     if split == "train":
         counts += np.bincount(real, minlength=recipe.vocabulary)

@@ -39,12 +39,17 @@ def assign(lengths: Sequence[int], space: int) -> list[list[int]]:
     return rows
 
 
-def pack(sequences: Sequence[Array], length: int, pad: int) -> tuple[Array, Array]:
+def pack(
+    sequences: Sequence[Array], length: int, pad: int, *, together: int = 1
+) -> tuple[Array, Array]:
     """Rows of tokens and of segment numbers, both int32 [rows, length].
 
     Segments are 1, 2, ... in the order in which the sequences stand in the row, 0 is padding.
+    `together` sequences, one after the other, stand in one row in their order.
     """
-    assigned = assign([len(sequence) for sequence in sequences], length)
+    sizes = np.asarray([len(sequence) for sequence in sequences], np.int64)
+    units = assign(sizes.reshape(-1, together).sum(axis=1).tolist(), length)
+    assigned = [[unit * together + n for unit in row for n in range(together)] for row in units]
     order = list(chain.from_iterable(assigned))
     numbers = [number for row in assigned for number in range(1, len(row) + 1)]
     lengths = [len(sequences[number]) for number in order]

@@ -13,6 +13,7 @@ from distil_jax.data.assembly import assemble
 from distil_jax.data.make_parts import Engine, Job, make_parts, make_recipe
 from distil_jax.data.manifest import SPLITS, Manifest
 from distil_jax.data.prepare_progress import PrepareProgress
+from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.sequences import Rule
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage.folder import open_folder
@@ -30,7 +31,7 @@ class PrepareSettings:
 
     Attributes:
       document: what one is in text files: a `line`, or a `block` of lines up to a blank one.
-      column: the text of records.
+      column: the text of records; two with a comma are pairs, whose texts stay in one row.
       heldout: share of documents that are held out for validation; of 1 there is nothing to train
         on.
       length: tokens of a row.
@@ -128,7 +129,9 @@ def _job(
         "column": settings.column,
         "part_bytes": part_bytes,
     }
-    recipe = make_recipe(tokenizer, settings.rule, settings.heldout)
+    recipe = make_recipe(
+        tokenizer, settings.rule, settings.heldout, pairs=PAIR_COMMA in settings.column
+    )
     return Job(tuple(sources), part_bytes, recipe, identity)
 
 

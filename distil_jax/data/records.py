@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 256
+PAIR_COMMA = ","
+PAIR = "\x1e"
+"""What stands between the two texts of a document that is a pair (ASCII's record separator)."""
 LONGEST_LINE_BYTES = 1 << 24
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -140,6 +143,9 @@ def _parse(line: str, where: str) -> dict[str, Any]:
 def _document(
     record: dict[str, Any], column: str, where: object, stats: DecodeStats
 ) -> Iterator[str]:
+    if PAIR_COMMA in column and column not in record:
+        yield from _pair(record, column, where, stats)
+        return
     if column not in record:
         raise _no_column(where, column, list(record))
     value = record[column]
@@ -149,6 +155,16 @@ def _document(
         whole, lone = _LONE_SURROGATES.subn("\ufffd", value)
         stats.invalid += lone
         yield whole.strip()
+
+
+def _pair(record: dict[str, Any], columns: str, where: object, stats: DecodeStats) -> Iterator[str]:
+    """Two texts that belong together as one document; nothing where either is empty."""
+    names = columns.split(PAIR_COMMA)
+    if len(names) != 2:
+        raise UserError(f"--column={columns} names {len(names)} columns; a pair has two")
+    sides = [list(_document(record, name.strip(), where, stats)) for name in names]
+    if all(sides):
+        yield PAIR.join(text.replace(PAIR, " ") for side in sides for text in side)
 
 
 def _no_column(where: object, column: str, present: list[str]) -> UserError:

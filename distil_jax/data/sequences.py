@@ -9,6 +9,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from distil_jax.data.prefetch import pipelined_map
+from distil_jax.data.records import PAIR
 from distil_jax.tokenizer import SpecialIds
 
 if TYPE_CHECKING:
@@ -76,6 +77,31 @@ def make(
     dropped.unknown += int(unknown.sum())
     kept = ~(short | unknown)
     return _wrapped(tokens[np.repeat(kept, lengths)], lengths[kept], special)
+
+
+def make_pairs(
+    documents: Iterable[str],
+    backend: Tokenizer,
+    special: SpecialIds,
+    rule: Rule,
+    dropped: Dropped,
+) -> list[Array]:
+    """The sequences of documents that are pairs: both texts of the first, of the second, ...
+
+    A text is cut to half a row. A pair is left out with either of its texts.
+    """
+    kept: list[Array] = []
+    longest = rule.length // 2
+    for document in documents:
+        encodings = backend.encode_batch_fast(document.split(PAIR), add_special_tokens=False)
+        ids = [np.asarray(each.ids[: longest - 2], np.int32) for each in encodings]
+        if len(ids) != 2 or min(map(len, ids)) + 2 < rule.shortest_tokens:
+            dropped.short += 1
+        elif any((each == special.unk).sum() >= rule.unknown_share * len(each) for each in ids):
+            dropped.unknown += 1
+        else:
+            kept += [np.concatenate([[special.cls], each, [special.sep]]) for each in ids]
+    return [each.astype(np.int32) for each in kept]
 
 
 def _cut(lengths: Array, longest: int) -> Array:

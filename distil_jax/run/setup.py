@@ -15,6 +15,7 @@ import numpy as np
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
 from distil_jax.data.masking import Masking, frequency_weights
+from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
 from distil_jax.run import data_cursor, identity
@@ -127,6 +128,7 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
     if saved is not None:
         identity.check(workdir.address, saved, current)
     train, validation = prepare_rows(config, workdir, models.tokenizer, inputs.rows)
+    _check_pairs(config, train, validation)
     cursor = data_cursor.resume(saved, latest or 0, config, train)
     current = identity.with_data(current, train, validation, cursor)
     if saved is not None:
@@ -203,6 +205,16 @@ def _check(config: Config, models: Models, rows: Rows) -> None:
                 f"({len(models.tokenizer)} tokens); prepare it again with --tokenizer= that folder"
             )
         _check_length(models, split.length, f"config.data.{key}={folder} has rows of")
+
+
+def _check_pairs(config: Config, *splits: Split) -> None:
+    """Refuse rows of single texts where pairs are compared."""
+    single = [split for split in splits if PAIR_COMMA not in split.manifest.settings["column"]]
+    if single and config.loss.uses("contrastive"):
+        raise UserError(
+            f"config.loss.contrastive compares pairs of texts, and {single[0].folder} holds single "
+            "ones; set config.data.column to the pair's two columns, or prepare with --column=a,b"
+        )
 
 
 def _check_length(models: Models, length: int, what: str) -> None:

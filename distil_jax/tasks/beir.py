@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distil_jax.data.text import OPENERS
+from distil_jax.data.compression import SUFFIXES
 from distil_jax.errors import UserError
 from distil_jax.tasks import files
 from distil_jax.tasks.examples import clean, is_missing
@@ -58,7 +58,7 @@ def read_collection(folder: str | Path, split: str = "") -> Collection:
 def _judged_split(folder: Path, split: str) -> tuple[str, Path]:
     wanted = (split,) if split else SPLITS
     for name in wanted:
-        for end in ("", *OPENERS):
+        for end in ("", *SUFFIXES):
             if (file := folder / "qrels" / f"{name}.tsv{end}").is_file():
                 return name, file
     raise UserError(
@@ -67,7 +67,7 @@ def _judged_split(folder: Path, split: str) -> tuple[str, Path]:
 
 
 def _found(folder: Path, name: str) -> Path:
-    named = [folder / f"{name}{end}" for end in ("", *OPENERS)]
+    named = [folder / f"{name}{end}" for end in ("", *SUFFIXES)]
     file = next((file for file in named if file.is_file()), None)
     if file is None:
         raise UserError(f"{folder} has no {name}; give a folder in BEIR's layout")

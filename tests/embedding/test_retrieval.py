@@ -1,0 +1,66 @@
+"""Rankings and their scores are those of trec_eval."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distil_jax.embedding import retrieval
+from distil_jax.tasks.beir import Collection
+
+
+@pytest.fixture(scope="module")
+def collection():
+    draw = np.random.default_rng(0)
+    documents = {f"d{n}": "text" for n in range(300)}
+    queries = {f"q{n}": "text" for n in range(20)}
+    judgements = {
+        query: {f"d{n}": int(draw.integers(0, 4)) for n in draw.choice(300, 30, replace=False)}
+        for query in list(queries)[:15]
+    }
+    judgements["q0"] = dict.fromkeys(judgements["q0"], 0)
+    return Collection(documents, queries, judgements, "test")
+
+
+@pytest.fixture(scope="module")
+def ranking(collection):
+    draw = np.random.default_rng(1)
+    queries, documents = (
+        draw.normal(size=(size, 8)).astype(np.float32)
+        for size in (len(collection.queries), len(collection.documents))
+    )
+    documents[10:20] = documents[0]  # equally near
+    queries, documents = (
+        v / np.linalg.norm(v, axis=1, keepdims=True) for v in (queries, documents)
+    )
+    return retrieval.rank(collection, queries, documents)
+
+
+def test_scores_are_those_of_trec_eval(collection, ranking):
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    measures = {"ndcg_cut.10", "recall.100", "recip_rank"}
+    evaluator = pytrec_eval.RelevanceEvaluator(collection.judgements, measures)
+    run = {query: dict(ranked) for query, ranked in ranking.items()}
+    theirs = evaluator.evaluate(run).values()
+    ours = retrieval.scores(ranking, collection.judgements)
+    for name, measure in (("ndcg@10", "ndcg_cut_10"), ("recall@100", "recall_100")):
+        mean = 100 * np.mean([of_query[measure] for of_query in theirs])
+        np.testing.assert_allclose(ours[name], mean, rtol=1e-6)
+    top = {query: dict(ranked[:10]) for query, ranked in ranking.items()}
+    reciprocal = [of_query["recip_rank"] for of_query in evaluator.evaluate(top).values()]
+    np.testing.assert_allclose(ours["mrr@10"], 100 * np.mean(reciprocal), rtol=1e-6)
+
+
+def test_equally_near_documents_stand_as_in_trec_eval(ranking):
+    for ranked in ranking.values():
+        order = sorted(ranked, key=lambda each: (each[1], each[0]), reverse=True)
+        assert [name for name, _ in ranked] == [name for name, _ in order]
+
+
+def test_blocks_of_documents_give_the_same_ranking(monkeypatch):
+    draw = np.random.default_rng(2)
+    queries = jnp.asarray(draw.normal(size=(4, 8)), jnp.float32)
+    documents = draw.normal(size=(300, 8)).astype(np.float32)
+    whole = retrieval.nearest(queries, documents, 100)
+    monkeypatch.setattr(retrieval, "BLOCK", 64)
+    for one, other in zip(whole, retrieval.nearest(queries, documents, 100), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
