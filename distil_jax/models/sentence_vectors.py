@@ -47,9 +47,7 @@ def sentence_vectors(
     return vectors
 
 
-def segment_members(
-    segments: Segments, *, count: int, skip: int | Int[Array, ""] = 0
-) -> Members:
+def segment_members(segments: Segments, *, count: int, skip: int | Int[Array, ""] = 0) -> Members:
     """Which tokens of a row belong to each of its segments 1 to `count`."""
     numbers = jnp.arange(1, count + 1, dtype=segments.dtype)
     members = segments[:, None, :] == numbers[None, :, None]
