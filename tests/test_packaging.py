@@ -23,13 +23,13 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line and not line.startswith("#")]
 
 
-def test_every_room_is_packaged(setup: configparser.ConfigParser) -> None:
+def test_every_package_is_listed(setup: configparser.ConfigParser) -> None:
     sources = (ROOT / "distil_jax").rglob("*.py")
     packages = {".".join(path.parent.relative_to(ROOT).parts) for path in sources}
     assert set(_lines(setup["options"]["packages"])) == packages | {"distil_jax.configs"}
 
 
-def test_configs_and_rooms_are_importable_packages() -> None:
+def test_configs_and_packages_are_importable_packages() -> None:
     for folder in (ROOT / "configs", *(path for path in (ROOT / "distil_jax").rglob("*/"))):
         if any(folder.glob("*.py")):
             assert (folder / "__init__.py").exists(), folder

@@ -70,7 +70,7 @@ def test_a_copy_that_was_killed_is_not_used() -> None:
     assert copy(Download(CONTENT)).read_bytes() == CONTENT
 
 
-def test_no_room_says_how_much_and_where(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_says_how_much_and_where(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(UserError, match=rf"{URL} does not fit .*{cache}.*DISTIL_JAX_CACHE"):
