@@ -1,6 +1,7 @@
 """From `--config=FILE|NAME --config.KEY=VALUE` to a checked `Config`."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,20 +26,34 @@ def read(name: str, overrides: Sequence[str], *, notes: Any = None) -> Config:
     another type.
     """
     with noted() as lines:
-        values = _from_file(find(name))
-        add_missing(values, of_objectives())
-        values = _override(values, _under_current_names(values, overrides))
-        leaves = flat(values.to_dict())
-        for key in declared():
-            if key.was in leaves:
-                note(key)
-        config = run_config.from_mapping(values.to_dict())
+        config = _checked(load(name), overrides)
     for line in lines:
         print(line, file=notes, flush=True)
     return config
 
 
-def _from_file(path: Path) -> ConfigDict:
+def from_values(values: ConfigDict, overrides: Mapping[str, Any]) -> Config:
+    """The config of a `get_config()`, with other values by their keys, as {"batch.size": 8}.
+
+    Raises `UsageError` as `read` does.
+    """
+    values = copy.deepcopy(values)
+    return _checked(values, [f"--config.{key}={value}" for key, value in overrides.items()])
+
+
+def _checked(values: ConfigDict, overrides: Sequence[str]) -> Config:
+    add_missing(values, of_objectives())
+    values = _override(values, _under_current_names(values, overrides))
+    leaves = flat(values.to_dict())
+    for key in declared():
+        if key.was in leaves:
+            note(key)
+    return run_config.from_mapping(values.to_dict())
+
+
+def load(name: str) -> ConfigDict:
+    """What `get_config()` returns of a file, or of a name among the shipped ones."""
+    path = find(name)
     make_importable()
     module = ModuleType(f"distil_jax_config_{path.stem}")
     module.__file__ = str(path)

@@ -50,6 +50,7 @@ class RunContext:
     sigterm: Sigterm
     goodput: Goodput
     display: Display
+    on_log: Callable[[Mapping[str, Any]], None]
 
     @property
     def first_step(self) -> int:
@@ -62,6 +63,7 @@ def run(
     workdir: str | Path,
     command: str,
     at_step: Callable[[int], None] = lambda _: None,
+    on_log: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> None:
     """Distil by `config` into `workdir`, from the last checkpoint there if there is one.
 
@@ -69,14 +71,15 @@ def run(
 
     Raises `UserError` for whatever the user can fix, before anything is written wherever that is
     possible; `Diverged`, and `Stopped` after SIGTERM. Of several processes each calls this, and
-    the first one writes; `at_step` hears of every step that is done.
+    the first one writes; `at_step` hears of every step that is done, `on_log` gets every line of
+    metrics.jsonl.
     """
     on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
         inputs = load_inputs(config)
         with _lock(workdir) as locked, _checkpoints(locked, config.checkpoint) as checkpoints:
             setup = set_up(inputs, locked, command, checkpoints)
-            context = RunContext(setup, checkpoints, sigterm, goodput, Display(at_step))
+            context = RunContext(setup, checkpoints, sigterm, goodput, Display(at_step), on_log)
             _complete(context)
 
 
@@ -203,7 +206,7 @@ def _metrics_logger(context: RunContext, health: Health | None) -> MetricsLogger
     return MetricsLogger(
         setup.folder,
         display,
-        partial(_watch, setup.folder, health, display),
+        partial(_watch, context, health),
         context.goodput,
         devices=setup.devices.count,
         restart_step=context.first_step,
@@ -211,12 +214,13 @@ def _metrics_logger(context: RunContext, health: Health | None) -> MetricsLogger
     )
 
 
-def _watch(folder: Path, health: Health, display: Display, line: Mapping[str, Any]) -> None:
+def _watch(context: RunContext, health: Health, line: Mapping[str, Any]) -> None:
     """Warn of what a logged line shows; the file follows with every validation."""
     for concern in health.see(line):
-        display.warn(f"step {concern.step}: {concern.message}")
+        context.display.warn(f"step {concern.step}: {concern.message}")
     if "validation_loss" in line:
-        expectations.write(folder, health)
+        expectations.write(context.setup.folder, health)
+    context.on_log(line)
 
 
 def _trace(setup: Setup) -> Trace:

@@ -1,6 +1,7 @@
 """SIGTERM: leave at once where nothing is lost by it, after saving where something would be."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,18 +11,24 @@ from distil_jax.errors import Stopped
 
 
 class Sigterm:
-    """While this is entered, SIGTERM raises `Stopped`: at once, or later where it is deferred."""
+    """While this is entered, SIGTERM raises `Stopped`: at once, or later where it is deferred.
+
+    In a thread that is not the program's first, Python leaves signals to the program.
+    """
 
     def __init__(self) -> None:
         self._arrived = False
         self._deferred = False
 
     def __enter__(self) -> "Sigterm":
-        self._before = signal.signal(signal.SIGTERM, self._arrive)
+        self._before = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._arrive)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
         if kind is None:
             self.check()
 
