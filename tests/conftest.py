@@ -3,9 +3,6 @@
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -20,7 +17,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -35,6 +32,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 install_import_hook("distil_jax", "beartype.beartype")
+
+from tests import code_generation
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {code_generation.flags(8)}"
 
 # What the one who tests has set for programs of their own.
 for name in ("COLUMNS", "FORCE_COLOR", "PYTHONWARNINGS", "RAY_ADDRESS", "TTY_COMPATIBLE"):
@@ -65,6 +66,12 @@ def _compiled_programs() -> Path:
 # the next time. JAX writes them in place: one that is just being written is compiled instead.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_programs())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In each process that runs tests; the one that deals them out to workers needs no JAX."""
+    if config.getoption("dist", "no") == "no":
+        code_generation.usual_unless_quick()
 
 
 def pytest_sessionfinish() -> None:
@@ -177,7 +184,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
     from distil_jax.main import main
 
     workdir = tmp_path_factory.mktemp("finished") / "run"
-    with _quick_compilation():
+    with code_generation.quick():
         main(flags(workdir))
     return workdir
 
@@ -185,13 +192,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
 @pytest.fixture(scope="session")
 def quickly() -> Callable[[], AbstractContextManager[None]]:
     """`quick_compilation` for fixtures of a whole module: `with quickly(): main(...)`."""
-    return _quick_compilation
+    return code_generation.quick
 
 
 @pytest.fixture
 def quick_compilation() -> Iterator[None]:
-    """Whole runs spend their time on compiling; this halves it, in programs started here too."""
-    with _quick_compilation():
+    """Whole runs spend their time on compiling, which is next to nothing here."""
+    with code_generation.quick():
         yield
 
 
@@ -207,19 +214,6 @@ def quick_runs(quick_compilation: None, monkeypatch: pytest.MonkeyPatch) -> None
         file.write(blank[format])
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
-
-
-@contextmanager
-def _quick_compilation() -> Iterator[None]:
-    import jax
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        jax.config.update("jax_disable_most_optimizations", True)
-        try:
-            yield
-        finally:
-            jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from distil_jax.errors import Stopped, UserError
 from distil_jax.main import main
 from distil_jax.run.setup import Setup
+from tests import code_generation
 
 Flags = Callable[..., list[str]]
 STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.size": 16}
@@ -51,7 +52,7 @@ def test_eight_then_four_then_sixteen_devices_give_the_losses_of_one(
     sixteen = flags(run, **STILL | {"parallel.devices": 16})
     done = subprocess.run(
         [sys.executable, "-m", "distil_jax.main", *sixteen],
-        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=16"},
+        env=os.environ | {"XLA_FLAGS": code_generation.flags(16)},
         capture_output=True,
         text=True,
         check=False,

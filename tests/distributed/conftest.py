@@ -11,6 +11,8 @@ from pathlib import Path
 import portpicker
 import pytest
 
+from tests import code_generation
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,7 +24,7 @@ class Cluster:
             "DISTIL_JAX_PYTHON": sys.executable,
             "DEVICES": str(devices),
             "PYTHONUNBUFFERED": "1",
-            "XLA_FLAGS": "",
+            "XLA_FLAGS": code_generation.FLAGS,
         }
         self.process = subprocess.Popen(
             [ROOT / "launch" / "local_cluster.sh", str(processes), *arguments],

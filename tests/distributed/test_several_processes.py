@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from distil_jax.main import main
+from tests import code_generation
 
 ROOT = Path(__file__).parents[2]
 STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "parallel.devices": 0}
@@ -99,7 +100,7 @@ def start(index: int, count: int, port: int, arguments: list[str]) -> subprocess
         "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
         "JAX_NUM_PROCESSES": str(count),
         "JAX_PROCESS_ID": str(index),
-        "XLA_FLAGS": "",
+        "XLA_FLAGS": code_generation.FLAGS,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "distil_jax.main", *arguments],

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,8 @@ def sentiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def evaluate() -> Callable[..., dict]:
+def evaluate(quickly: Callable[[], AbstractContextManager[None]]) -> Callable[..., dict]:
     """Run the command with flags; the results."""
-    import jax
-
     from distil_jax.evaluate import main
 
     def call(model: Path, output: Path, **flags: object) -> dict:
@@ -50,12 +49,8 @@ def evaluate() -> Callable[..., dict]:
         arguments += [
             f"--{name.replace('_', '-')}={value}" for name, value in (usual | flags).items()
         ]
-        # Tiny evaluations spend their time on compiling; this halves it.
-        jax.config.update("jax_disable_most_optimizations", True)
-        try:
+        with quickly():
             main(arguments)
-        finally:
-            jax.config.update("jax_disable_most_optimizations", False)
         return json.loads((output / "results.json").read_text())
 
     return call

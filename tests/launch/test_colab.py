@@ -11,6 +11,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from tests import code_generation
+
 NOTEBOOK = Path(__file__).parents[2] / "launch" / "colab_tpu.ipynb"
 FLAGS = {
     "total_steps": 6,
@@ -42,7 +44,7 @@ def settings(teacher_folder: Path, text_file: Path) -> dict[str, Any]:
 @pytest.fixture
 def one_device(monkeypatch: pytest.MonkeyPatch, quick_compilation: None) -> None:
     """As on a machine of its own; the kernel and what it starts inherit it."""
-    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.setenv("XLA_FLAGS", code_generation.FLAGS)
 
 
 def with_settings(notebook: Any, settings: dict[str, Any]) -> Any:
