@@ -88,7 +88,7 @@ class Family:
     classes: Mapping[Head | None, str]
     shared_kernels: bool = False
     fixed_keys: Mapping[str, Any] = field(default_factory=dict)
-    unsupported: Keys = field(default_factory=lambda: UNSUPPORTED)
+    unsupported: Mapping[str, tuple[Any, str]] = field(default_factory=lambda: UNSUPPORTED)
     position_offset: Callable[[int], int] = no_offset
     zero_token_types: int = 0
     pooler: str = ""
