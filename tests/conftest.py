@@ -27,13 +27,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+from tests import code_generation
+
 # Byte code is written, by the programs started here too: each imports a thousand modules and more.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 install_import_hook("distil_jax", "beartype.beartype")
-
-from tests import code_generation
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {code_generation.flags(8)}"
 
