@@ -1,17 +1,26 @@
 """The nodes of the encoder: embeddings, attention, feed-forward blocks."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from distil_jax.exporting.graph import Graph
 from distil_jax.exporting.token_table import Table
 from distil_jax.models import EncoderConfig
 from distil_jax.models.relative_bias import buckets
+from distil_jax.models.rotary import rotation
 from distil_jax.models.segments import MASK_VALUE
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+
+
+class _View(NamedTuple):
+    """What a layer sees: the names of its bias, and of the cosine and sine of rotary positions."""
+
+    bias: str
+    rotation: tuple[str, str] | None
 
 
 def input_names(config: EncoderConfig) -> tuple[str, ...]:
@@ -22,14 +31,19 @@ def input_names(config: EncoderConfig) -> tuple[str, ...]:
 def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Table) -> str:
     """Final hidden states [batch, length, hidden_size]; `encoder` holds stacked layers."""
     hidden = _embedded(graph, config, encoder["embeddings"], table)
-    windows = config.block.windows or (0,) * config.layers
+    kinds = config.block.kinds(config.layers)
     relative = _relative_bias(graph, config, encoder)
     biases = {
-        window: _attention_bias(graph, config, window, relative) for window in sorted({*windows})
+        window: _attention_bias(graph, config, window, relative)
+        for window in sorted({kind.window for kind in kinds})
     }
-    for number in range(config.layers):
+    rotations = {
+        theta: _rotation(graph, config, theta) for theta in sorted({kind.theta for kind in kinds})
+    }
+    for number, kind in enumerate(kinds):
         params = _layer_of(encoder["layers"], number)
-        hidden = _layer(graph, config, params, hidden, biases[windows[number]], number)
+        view = _View(biases[kind.window], rotations[kind.theta])
+        hidden = _layer(graph, config, params, hidden, view, number)
     if config.block.norm == "post":
         return hidden
     return graph.norm(hidden, encoder["final_norm"], "final_norm", config.norm_epsilon)
@@ -37,23 +51,63 @@ def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Tabl
 
 def _embedded(graph: Graph, config: EncoderConfig, params: Any, table: Table) -> str:
     """Positions count from the row's beginning: padding belongs behind the text."""
-    positions = np.asarray(params["positions"])[config.position_offset :]
-    if config.token_types == 1:
-        positions = positions + np.asarray(params["token_types"])[0]
-    stored = graph.weight("positions", positions)
-    shape = graph.node("Shape", IDS, name="length", start=1, end=2)
-    added = graph.node("Slice", stored, graph.whole(0), shape, name="position_embeddings")
-    if config.token_types > 1:
-        types = graph.weight("token_types", params["token_types"])
-        types = graph.node("Gather", types, TYPES, name="token_type_embeddings", axis=0)
-        added = graph.node("Add", added, types, name="added")
-    tokens = table.look_up(graph, IDS, "token_embeddings")
-    embedded = graph.node("Add", tokens, added, name="embedded")
+    embedded = table.look_up(graph, IDS, "token_embeddings")
+    if config.block.position_table:
+        positions = np.asarray(params["positions"])[config.position_offset :]
+        if config.token_types == 1:
+            positions = positions + np.asarray(params["token_types"])[0]
+        stored = graph.weight("positions", positions)
+        added = _first_rows(graph, stored, "position_embeddings")
+        if config.token_types > 1:
+            types = graph.weight("token_types", params["token_types"])
+            types = graph.node("Gather", types, TYPES, name="token_type_embeddings", axis=0)
+            added = graph.node("Add", added, types, name="added")
+        embedded = graph.node("Add", embedded, added, name="embedded")
     if config.block.embedding_norm:
         embedded = graph.norm(embedded, params["norm"], "embeddings", config.norm_epsilon)
     if config.embedding_size:
         embedded = graph.dense(embedded, params["projection"], "projection")
     return embedded
+
+
+def _first_rows(graph: Graph, table: str, name: str) -> str:
+    """As many rows of a table by position as the inputs have tokens."""
+    shape = graph.node("Shape", IDS, name=f"{name}/length", start=1, end=2)
+    return graph.node("Slice", table, graph.whole(0), shape, name=name)
+
+
+def _rotation(graph: Graph, config: EncoderConfig, theta: float) -> tuple[str, str] | None:
+    """Cosine and sine of each position's angles [length, head_size / 2]; None without rotation."""
+    if not theta:
+        return None
+    places = jnp.arange(config.positions)[None]
+    tables = rotation(places, config.head_size, theta)
+    cosine, sine = (
+        _first_rows(
+            graph,
+            graph.constant(f"rotary/{theta!r}/{name}_of_all", np.asarray(table[0])),
+            f"rotary/{theta!r}/{name}",
+        )
+        for name, table in zip(("cosine", "sine"), tables, strict=True)
+    )
+    return cosine, sine
+
+
+def _rotated(graph: Graph, value: str, angles: tuple[str, str] | None) -> str:
+    """Queries or keys [batch, heads, length, head_size], turned as in `models.rotary`."""
+    if angles is None:
+        return value
+    cosine, sine = angles
+    first, second = graph.split(value, [f"{value}/first", f"{value}/second"], axis=-1)
+
+    def product(x: str, y: str) -> str:
+        return graph.node("Mul", x, y, name=f"{x}/times_{y.rpartition('/')[2]}")
+
+    halves = (
+        graph.node("Sub", product(first, cosine), product(second, sine), name=f"{value}/turned_1"),
+        graph.node("Add", product(second, cosine), product(first, sine), name=f"{value}/turned_2"),
+    )
+    return graph.node("Concat", *halves, name=f"{value}/rotated", axis=-1)
 
 
 def _relative_bias(graph: Graph, config: EncoderConfig, encoder: Any) -> str:
@@ -136,7 +190,7 @@ def _layer_of(layers: Mapping[str, Any], number: int) -> Any:
 
 
 def _layer(
-    graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, number: int
+    graph: Graph, config: EncoderConfig, params: Any, hidden: str, view: _View, number: int
 ) -> str:
     block, epsilon, name = config.block, config.norm_epsilon, f"layer_{number}"
 
@@ -151,7 +205,7 @@ def _layer(
         return norm(graph.node("Add", value, branch(value), name=total), which)
 
     def attend(value: str) -> str:
-        return _attention(graph, config, params["attention"], value, bias, f"{name}/attention")
+        return _attention(graph, config, params["attention"], value, view, f"{name}/attention")
 
     def feed_forward(value: str) -> str:
         return _feed_forward(graph, config, params, value, name)
@@ -170,18 +224,22 @@ def _feed_forward(graph: Graph, config: EncoderConfig, params: Any, hidden: str,
 
 
 def _attention(
-    graph: Graph, config: EncoderConfig, params: Any, hidden: str, bias: str, name: str
+    graph: Graph, config: EncoderConfig, params: Any, hidden: str, view: _View, name: str
 ) -> str:
     """Query, key and value are one matmul; the query's part holds 1 / sqrt(head size)."""
     together = graph.dense(hidden, _together(config, params), f"{name}/projected")
     query, key, value = graph.split(
         together, [f"{name}/{part}" for part in ("query", "key", "value")], axis=-1
     )
-    query = _heads(graph, config, query, [0, 2, 1, 3])
-    key = _heads(graph, config, key, [0, 2, 3, 1])
+    query = _rotated(graph, _heads(graph, config, query, [0, 2, 1, 3]), view.rotation)
+    if view.rotation is None:
+        key = _heads(graph, config, key, [0, 2, 3, 1])
+    else:
+        key = _rotated(graph, _heads(graph, config, key, [0, 2, 1, 3]), view.rotation)
+        key = graph.node("Transpose", key, name=f"{name}/key_columns", perm=[0, 1, 3, 2])
     value = _heads(graph, config, value, [0, 2, 1, 3])
     scores = graph.node("MatMul", query, key, name=f"{name}/scores")
-    biased = graph.node("Add", scores, bias, name=f"{name}/biased")
+    biased = graph.node("Add", scores, view.bias, name=f"{name}/biased")
     shares = graph.node("Softmax", biased, name=f"{name}/shares", axis=-1)
     mixed = graph.node("MatMul", shares, value, name=f"{name}/mixed")
     turned = graph.node("Transpose", mixed, name=f"{name}/turned", perm=[0, 2, 1, 3])

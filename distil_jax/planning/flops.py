@@ -5,6 +5,7 @@ from typing import Literal
 
 from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig
+from distil_jax.models.local_attention import span
 from distil_jax.objectives import active
 
 Recomputed = Literal["none", "attention", "layer"]
@@ -85,7 +86,7 @@ def training_flops(
     again = {
         "none": 0.0,
         # The scores, not the weighted sum: the attention output is kept.
-        "attention": student.layers * _scores(student, length) / 2,
+        "attention": _scores(student, length) / 2,
         "layer": forward,
     }[recomputed]
     decoder = 3 * decoder_flops(student)
@@ -104,12 +105,12 @@ def encoder_flops(config: EncoderConfig, *, length: int) -> float:
 
     2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
     of the feed-forward block, three where it is gated; scores and weighted sums over a whole row,
-    masked pairs computed too. Before the layers, factorised embeddings are mapped to the width.
+    masked pairs computed too, or over the blocks around a window. Before the layers, factorised
+    embeddings are mapped to the width.
     """
     maps = 3 if config.block.gated else 2
     matmuls = 2 * (4 * config.hidden_size**2 + maps * config.hidden_size * config.mlp_size)
-    layers = config.layers * (matmuls + _scores(config, length))
-    return float(_projection(config) + layers)
+    return _projection(config) + config.layers * matmuls + _scores(config, length)
 
 
 def decoder_flops(config: EncoderConfig) -> float:
@@ -132,7 +133,10 @@ def _frozen(config: EncoderConfig) -> float:
 
 
 def _scores(config: EncoderConfig, length: int) -> float:
-    return 4.0 * length * config.hidden_size
+    """Of all layers: each query with the keys that its layer multiplies it with."""
+    kinds = config.block.kinds(config.layers)
+    keys = sum(length if config.block.relative_bias else span(length, k.window) for k in kinds)
+    return 4.0 * keys * config.hidden_size
 
 
 def _teacher(

@@ -16,7 +16,7 @@ from distil_jax.models import EncoderConfig, SequenceClassification
 from distil_jax.models.heads import ClassificationHead
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained
-from distil_jax.tasks import examples, texts
+from distil_jax.tasks import examples, graph_parts, texts
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import (
@@ -158,11 +158,13 @@ def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> Classificati
 def _graph_head(
     graph: Any, config: EncoderConfig, head: Params, hidden: str, _: Callable[[str, str], str]
 ) -> None:
-    first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
-    flat = graph.node("Squeeze", first, graph.whole(1), name="head/flat")
-    dense = graph.dense(flat, head["dense"], "head/dense")
-    pooled = graph.activation(dense, config.head.classifier_activation, "head/pooled")
-    graph.dense(pooled, head["classifier"], "logits")
+    value = graph_parts.pooled(graph, config, hidden)
+    if config.head.transform_everywhere:
+        value = graph_parts.transform(graph, config, head, value)
+    elif config.head.classifier_dense:
+        dense = graph.dense(value, head["dense"], "head/dense")
+        value = graph.activation(dense, config.head.classifier_activation, "head/pooled")
+    graph.dense(value, head["classifier"], "logits")
 
 
 CLASSIFICATION = ExampleKind(

@@ -19,6 +19,7 @@ from distil_jax.data.sequences import Dropped, Rule, bare_backend, make
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
+from distil_jax.tasks import graph_parts
 from distil_jax.tasks.kind import TaskKind
 from distil_jax.tokenizer import special_ids
 
@@ -128,9 +129,7 @@ def _model(config: EncoderConfig, outputs: int) -> MaskedLM:
 def _graph_head(
     graph: Any, config: EncoderConfig, head: Params, hidden: str, decode: Callable[[str, str], str]
 ) -> None:
-    dense = graph.dense(hidden, head["dense"], "head/dense")
-    active = graph.activation(dense, config.head_activation, "head/active")
-    features = graph.norm(active, head["norm"], "head/norm", config.norm_epsilon)
+    features = graph_parts.transform(graph, config, head, hidden)
     product = decode(features, "head/product")
     graph.node("Add", product, graph.weight("head/bias", head["bias"]), name="logits")
 

@@ -190,6 +190,7 @@ def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> QuestionAnsw
 def _graph_head(
     graph: Any, config: EncoderConfig, head: Params, hidden: str, _: Callable[[str, str], str]
 ) -> None:
+    hidden = graph_parts.transformed(graph, config, head, hidden)
     both = graph.dense(hidden, head["outputs"], "head/outputs")
     split = graph.split(both, ["head/start", "head/end"], axis=-1)
     for end, name in zip(split, LOGITS, strict=True):

@@ -101,6 +101,7 @@ BLOCKS = {
     "pre-norm": {"block": Block(norm="pre", gated=True, biases=False)},
     "pre-norm without the first": {"block": Block(norm="pre", first_norm=False)},
     "factorised": {"embedding_size": 16},
+    "windows": {"block": Block(windows=(0, 4))},
 }
 
 
