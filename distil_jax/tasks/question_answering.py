@@ -16,7 +16,7 @@ from distil_jax.models import EncoderConfig, QuestionAnswering
 from distil_jax.models.heads import QuestionAnsweringHead
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained
-from distil_jax.tasks import files, squad, task_scores
+from distil_jax.tasks import files, graph_parts, squad, task_scores
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import (
     DataRequest,
