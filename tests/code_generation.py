@@ -12,7 +12,7 @@ import pytest
 
 FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Plain loops instead of fused ones, in one module of LLVM instead of 32."""
-USUAL = {"xla_cpu_use_fusion_emitters": "true", "xla_cpu_parallel_codegen_split_count": "32"}
+USUAL = {"xla_cpu_use_fusion_emitters": True, "xla_cpu_parallel_codegen_split_count": 32}
 
 
 def flags(devices: int) -> str:
@@ -40,7 +40,7 @@ def quick() -> Iterator[None]:
     """Next to no optimisation, in programs started here too."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         jax.config.update("jax_disable_most_optimizations", True)
