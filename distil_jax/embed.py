@@ -8,7 +8,7 @@ from distil_jax import commandline, huge_pages
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and embed."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     from distil_jax.run.compilation import keep_compiled
 
     keep_compiled()
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     print(f"{count:,} vectors of {width} numbers in {seconds:.1f} s: {flags.output}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.embed", description=__doc__)
     add = parser.add_argument
     models = "sentence-transformers or model2vec folder, folder of an encoder, or hub id"

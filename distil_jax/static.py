@@ -8,7 +8,7 @@ from distil_jax import commandline, huge_pages
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and make the student."""
-    flags = _parser().parse_args(arguments)
+    flags = parser().parse_args(arguments)
     from distil_jax.run.compilation import keep_compiled
 
     keep_compiled()
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     print(f"{tokens:,} tokens, vectors of {width} numbers: {flags.output}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.static", description=__doc__)
     add = parser.add_argument
     add("--teacher", required=True, help="sentence-transformers folder, encoder folder or hub id")
