@@ -41,6 +41,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "prepare": Command("prepare", "turn text into packed rows of tokens, once"),
         "static": Command("static", "one vector a token from a teacher of sentence vectors"),
         "vocabulary": Command("vocabulary", "train a WordPiece tokenizer on a corpus"),
+        "prune_vocabulary": Command("prune_vocabulary", "cut a model's vocabulary to a corpus"),
     },
     "see what it keeps": {
         "evaluate": Command("evaluate", "fine-tune and score a model on a task", True),
