@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-COMMANDS = "main prepare vocabulary ablate demo evaluate predict export plan benchmark fill_mask"
+COMMANDS = (
+    "main prepare vocabulary prune_vocabulary ablate demo evaluate predict export plan benchmark "
+    "fill_mask"
+)
 READING = """
 import distil_jax.{}
 from distil_jax.configuration.source import read
