@@ -119,8 +119,30 @@ def test_an_objective_that_is_not_registered_here_keeps_its_weight() -> None:
             r"config\.teacher is empty but config\.loss\.logit_mse need one",
         ),
         (
+            {"loss.vector_cosine": 1.0, "loss.soft_target": 0.0},
+            r"config\.loss\.masked_lm is of masked tokens, .* set config\.loss\.masked_lm=0",
+        ),
+        (
+            {
+                "loss.similarity_mse": 1.0,
+                "loss.soft_target": 0.0,
+                "loss.masked_lm": 0.0,
+                "batch.micro_size": 4,
+            },
+            r"config\.batch\.micro_size=4 is no multiple of .*\.similarity_mse\.rows=8",
+        ),
+        (
+            {
+                "loss.similarity_mse": 1.0,
+                "loss.soft_target": 0.0,
+                "loss.masked_lm": 0.0,
+                "loss.options.similarity_mse.widths": "8,x",
+            },
+            r"similarity_mse\.widths='8,x' is no list of WIDTH:WEIGHT",
+        ),
+        (
             {"loss.soft_target": 0.0, "loss.masked_lm": 0.0, "loss.cosine": 0.0},
-            r"config\.loss\.soft_target, masked_lm, cosine, logit_mse are 0",
+            r"config\.loss\.soft_target, masked_lm, cosine, logit_mse, .* are 0",
         ),
     ],
 )
