@@ -42,8 +42,29 @@ KEYS = (
         "student.initialize",
         "teacher",
         "teacher: weights from the teacher's layers; random: BERT's initialisation at the same "
-        "shape.",
-        choices=("teacher", "random"),
+        "shape. Of a narrower student, teacher is prune: dimensions, heads and neurons are chosen "
+        "and the maps fitted on the training rows; slice takes the first of each; svd the "
+        "strongest singular vectors.",
+        choices=("teacher", "random", "prune", "slice", "svd"),
+    ),
+    Key(
+        "student.hidden_size",
+        0,
+        "Narrower than the teacher; 0: as wide. Losses that compare last hidden states as they are "
+        "(cosine) must then be 0.",
+        at_least=0,
+    ),
+    Key(
+        "student.heads",
+        0,
+        "Attention heads; 0: heads of the teacher's size, or as many where that does not divide.",
+        at_least=0,
+    ),
+    Key(
+        "student.mlp_size",
+        0,
+        "Size of the feed-forward blocks; 0: in proportion to the hidden size.",
+        at_least=0,
     ),
     Key(
         "student.folder",

@@ -36,6 +36,9 @@ class Student:
     freeze: str
     dropout: float
     attention_dropout: float
+    hidden_size: int
+    heads: int
+    mlp_size: int
     architecture: Architecture
 
 

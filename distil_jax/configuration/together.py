@@ -35,11 +35,21 @@ def check_together(config: "Config") -> None:
             f"config.total_steps=0 and config.epochs={config.epochs}: set one of them above 0"
         )
     check_vectors(config)
+    _check_sizes(config)
     needing = [name for name in loss.active if OBJECTIVES[name].needs_teacher]
     if needing and not config.teacher:
         raise UsageError(
             f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
             "set them to 0 to pretrain without"
+        )
+
+
+def _check_sizes(config: "Config") -> None:
+    sizes = [name for name in ("hidden_size", "heads", "mlp_size") if getattr(config.student, name)]
+    if sizes and (config.student.folder or not config.teacher):
+        raise UsageError(
+            f"config.student.{sizes[0]} is of a student made from a teacher; without one set "
+            f"config.student.architecture.{sizes[0]}, and leave it 0 with config.student.folder"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, student_shape
+from distil_jax.models import EncoderConfig
 from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
 from distil_jax.pretrained.families import make_config
@@ -105,7 +105,7 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
         layers = student_rule.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
-    return student_shape(teacher, layers, keep_token_types=config.student.keep_token_types)
+    return student_rule.student_of(config, teacher, layers)
 
 
 def _from_nothing(config: Config) -> EncoderConfig:

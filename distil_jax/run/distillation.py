@@ -23,7 +23,8 @@ from distil_jax.distributed.coordination import (
 from distil_jax.models.stacking import stack
 from distil_jax.run import expectations, identity, model_figures
 from distil_jax.run.finish import earlier_results, finish, show
-from distil_jax.run.models import layout, put_on_devices
+from distil_jax.run.layer_lines import layer_lines
+from distil_jax.run.models import Models, layout, put_on_devices
 from distil_jax.run.setup import Setup, load_inputs, set_up
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
@@ -110,8 +111,10 @@ def _announce(setup: Setup, display: Display) -> None:
         origin = f", from teacher layers {list(models.layers)}" if models.layers else ""
         display.say(
             f"teacher: {setup.config.teacher}, {models.teacher.config.layers} layers; "
-            f"student: {models.student.layers} layers{origin}"
+            f"student: {models.student.layers} layers{origin}{_width(models)}"
         )
+        for line in layer_lines(setup.config.loss, models.student, models.teacher.config):
+            display.say(line)
     data = setup.train_data
     display.say(
         f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
@@ -128,6 +131,18 @@ def _announce(setup: Setup, display: Display) -> None:
             f"the batch is another from step {setup.latest} on: {shares.rows} rows a step, "
             f"{setup.total_steps} steps in all; schedules go on at step {setup.latest} of those"
         )
+
+
+def _width(models: Models) -> str:
+    """What a narrower student's sizes are."""
+    student, teacher = models.student, models.teacher
+    assert teacher is not None
+    sizes = [
+        (shape.hidden_size, shape.heads, shape.mlp_size) for shape in (student, teacher.config)
+    ]
+    if sizes[0] == sizes[1]:
+        return ""
+    return f", {student.hidden_size} wide, {student.heads} heads, mlp {student.mlp_size}"
 
 
 def _distil(context: RunContext) -> model_figures.Scores:

@@ -7,18 +7,25 @@ import jax
 
 from distil_jax.configuration.schema import Config, Precision
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, initialize, student_from_teacher, student_shape
+from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model
+from distil_jax.run import student_start
 from distil_jax.tokenizer import fingerprint, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.parallel import Devices
 from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec
-from distil_jax.training.student import architecture, check_pair, parse_layers, with_dropout
+from distil_jax.training.student import (
+    architecture,
+    check_pair,
+    parse_layers,
+    student_of,
+    with_dropout,
+)
 
 PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
 """Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
@@ -148,22 +155,9 @@ def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params,
         layers = parse_layers(config.student.layers, teacher.config.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
-    key = jax.random.key(config.seed)
-    if config.student.initialize == "random":
-        shape = student_shape(
-            teacher.config, layers, keep_token_types=config.student.keep_token_types
-        )
-        return shape, initialize(shape, key), ()
-    shape, params = student_from_teacher(
-        teacher.config,
-        teacher.params,
-        layers,
-        fold_token_types=config.student.fold_token_types,
-        keep_token_types=config.student.keep_token_types,
-        copy_head=config.student.copy_head,
-        key=key,
-    )
-    return shape, params, layers
+    shape = student_of(config, teacher.config, layers)
+    params = student_start.derive(config, teacher, layers)
+    return shape, params, () if config.student.initialize == "random" else layers
 
 
 def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
-from distil_jax.run import data_cursor, identity
+from distil_jax.run import data_cursor, identity, student_start
 from distil_jax.run.data import Rows, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, load_models
@@ -28,6 +28,7 @@ from distil_jax.training.assemble import SentenceShapes
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.parallel import Devices, Shares
 from distil_jax.training.step import StepSpec
+from distil_jax.training.student import narrowing_rule
 from distil_jax.training.workdir import Workdir
 
 
@@ -137,7 +138,7 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
         config=config,
         devices=inputs.devices,
         shares=inputs.shares,
-        models=models,
+        models=_fitted(config, models, train),
         train_data=train,
         validation_data=validation,
         workdir=workdir,
@@ -145,6 +146,19 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
         identity=current,
         cursor=cursor,
         latest=latest,
+    )
+
+
+def _fitted(config: Config, models: Models, train: Split) -> Models:
+    """The models, with a student that is pruned in width fitted on the rows."""
+    teacher = models.teacher
+    if teacher is None or config.student.folder:
+        return models
+    if narrowing_rule(config, teacher.config) != "prune":
+        return models
+    masking = _masking(config, models, train)
+    return replace(
+        models, params=student_start.fitted(config, teacher, models.layers, train, masking)
     )
 
 

@@ -4,7 +4,8 @@ import dataclasses
 
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, choose_layers
+from distil_jax.models import EncoderConfig, choose_layers, student_shape
+from distil_jax.models.narrowing import check_narrower, narrow_shape
 from distil_jax.objectives import active
 from distil_jax.pretrained.families import make_config
 
@@ -50,6 +51,41 @@ def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderC
         token_types=shape.token_types,
         pad_token=pad_token,
     )
+
+
+def student_of(config: Config, teacher: EncoderConfig, layers: tuple[int, ...]) -> EncoderConfig:
+    """The shape of a student with these layers of a teacher, and the config's sizes.
+
+    Raises `UserError` for sizes that its weights cannot be made of.
+    """
+    wide = student_shape(teacher, layers, keep_token_types=config.student.keep_token_types)
+    sizes = config.student
+    small = narrow_shape(
+        wide, hidden_size=sizes.hidden_size, heads=sizes.heads, mlp_size=sizes.mlp_size
+    )
+    rule = narrowing_rule(config, teacher)
+    if rule in ("slice", "svd", "prune"):
+        check_narrower(wide, small, rule)
+    if rule == "prune" and config.loss.of_vectors:
+        raise UserError(
+            "a narrower student of sentence vectors cannot be pruned: set "
+            "config.student.initialize to slice, svd or random"
+        )
+    # A pruned student's head is fitted to the token table.
+    return dataclasses.replace(small, tied=True) if rule == "prune" else small
+
+
+def narrowing_rule(config: Config, teacher: EncoderConfig) -> str:
+    """How the student's weights are made: copy (as wide), random, prune, slice or svd."""
+    sizes = config.student
+    if sizes.initialize == "random":
+        return "random"
+    small = narrow_shape(
+        teacher, hidden_size=sizes.hidden_size, heads=sizes.heads, mlp_size=sizes.mlp_size
+    )
+    if small == teacher:
+        return "copy"
+    return "prune" if sizes.initialize == "teacher" else sizes.initialize
 
 
 def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
