@@ -24,8 +24,9 @@ def layer_lines(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> l
     ]
     if matrices:
         numbers = sum(map(math.prod, matrices))
+        many = "matrix" if len(matrices) == 1 else "matrices"
         lines.append(
-            f"projections: {len(matrices)} matrices, {numbers:,} parameters that are trained and "
+            f"projections: {len(matrices)} {many}, {numbers:,} parameters that are trained and "
             "saved in checkpoints, and no part of the exported student"
         )
     return lines
