@@ -44,11 +44,8 @@ def main(arguments: list[str]) -> None:
     if flags.card:
         raise UsageError("--card goes with an ONNX export as --model (see --help)")
     if TASKS[flags.task].on_text:
-        settings = _text_settings(flags)
         keep_compiled()
-        from distil_jax.evaluation import masked_lm_scores
-
-        masked_lm_scores.evaluate(settings)
+        SCORE_TEXT[flags.task](flags)
         return
     from distil_jax.evaluation.evaluation import evaluate
 
@@ -98,6 +95,10 @@ def _evaluate_export(flags: argparse.Namespace) -> None:
 
     if flags.epochs:
         raise UsageError("an ONNX export cannot be fine-tuned; leave --epochs out (see --help)")
+    if flags.task == "causal_lm":
+        raise UsageError(
+            "--task=causal_lm scores model folders; give the one that the export was made from"
+        )
     if TASKS[flags.task].on_text:
         scoring.evaluate_masked(_text_settings(flags), card=flags.card)
     else:
@@ -147,22 +148,42 @@ def _settings(flags: argparse.Namespace) -> "Settings":
     )
 
 
+def _score_masked(flags: argparse.Namespace) -> None:
+    from distil_jax.evaluation import masked_lm_scores
+
+    masked_lm_scores.evaluate(_text_settings(flags))
+
+
+def _score_causal(flags: argparse.Namespace) -> None:
+    from distil_jax.evaluation.causal_lm_scores import CausalLMSettings, evaluate
+
+    settings = CausalLMSettings(**_of_text(flags), stride=flags.stride)
+    evaluate(settings)
+
+
+SCORE_TEXT = {"mlm": _score_masked, "causal_lm": _score_causal}
+"""How a model's predictions of plain text are scored."""
+
+
 def _text_settings(flags: argparse.Namespace) -> "MaskedLMSettings":
     from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
 
+    return MaskedLMSettings(**_of_text(flags), seed=flags.seed)
+
+
+def _of_text(flags: argparse.Namespace) -> dict[str, Any]:
     if not flags.data:
         raise UsageError(f"--task={flags.task} needs --data, the text to predict (see --help)")
-    return MaskedLMSettings(
-        model=flags.model,
-        teacher=flags.teacher,
-        data=flags.data,
-        output=flags.output,
-        column=flags.columns[0] if flags.columns else "text",
-        document=flags.document,
-        length=flags.length,
-        rows=flags.rows,
-        seed=flags.seed,
-    )
+    return {
+        "model": flags.model,
+        "teacher": flags.teacher,
+        "data": flags.data,
+        "output": flags.output,
+        "column": flags.columns[0] if flags.columns else "text",
+        "document": flags.document,
+        "length": flags.length,
+        "rows": flags.rows,
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -177,7 +198,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="TASK",
         help=f"a task by name, or the kind of your own: {', '.join(LISTED)}",
     )
-    add("--data", default="", help="folder of the splits, or hub id; text files for mlm")
+    add(
+        "--data",
+        default="",
+        help="folder of the splits, or hub id; text files for mlm and causal_lm",
+    )
     add("--output", type=commandline.folder, required=True, help="folder of the results")
     add("--teacher", default="", help="folder fine-tuned on the task: distil it")
     add("--card", action="store_true", help="write an ONNX export's scores into its model card too")
@@ -192,7 +217,7 @@ def parser() -> argparse.ArgumentParser:
     add("--devices", type=natural, default=0, help="how many; 0: all")
     add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
     _add_fine_tuning(parser.add_argument_group("fine-tuning"))
-    _add_masked_lm(parser.add_argument_group("for --task=mlm"))
+    _add_masked_lm(parser.add_argument_group("for --task=mlm and --task=causal_lm"))
     return parser
 
 

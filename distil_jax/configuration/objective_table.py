@@ -1,5 +1,6 @@
 """The table of objectives, as far as a config needs them: it imports no JAX."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from distil_jax.configuration import objective_options as options
@@ -52,6 +53,15 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         needs_teacher=False,
         title="masked LM",
         label="masked LM (nats)",
+    ),
+    "causal_lm": ObjectiveEntry(
+        "causal_lm",
+        "distil_jax.objectives.causal_lm",
+        0.0,
+        "cross-entropy of each next token, of a causal model such as GPT-2",
+        needs_teacher=False,
+        title="causal LM",
+        label="causal LM (nats)",
     ),
     "cosine": ObjectiveEntry(
         "cosine",
@@ -152,6 +162,9 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
 }
 """All that there are, by name, in the order of logs and reports."""
 
+LANGUAGE_LOSSES = ("masked_lm", "causal_lm")
+"""Cross-entropies of tokens; a model has the one or the other."""
+
 TAKEN = ("temperature", "schedules", "positions", "chunk", "options")
 """Keys of `config.loss` that are no weights."""
 
@@ -166,6 +179,12 @@ def register(entry: ObjectiveEntry) -> None:
 def unregister(name: str) -> None:
     """Remove an objective that was registered."""
     del OBJECTIVES[name]
+
+
+def language_loss(figures: Iterable[str]) -> str:
+    """Which of `LANGUAGE_LOSSES` is among the names of figures; empty where none is."""
+    names = set(figures)
+    return next((name for name in LANGUAGE_LOSSES if name in names), "")
 
 
 def titles() -> dict[str, str]:

@@ -40,6 +40,18 @@ class Masking:
         """The most tokens that can be chosen in a row of `length` tokens."""
         return (self.percent * length + 99) // 100
 
+    def labelled(
+        self,
+        seed: int,
+        tokens: Int[Array, "rows length"],
+        segments: Int[Array, "rows length"],
+        epoch: Int[Array, " rows"],
+        row: Int[Array, " rows"],
+    ) -> tuple[Int[Array, "rows length"], Int[Array, "rows length"]]:
+        """Masked tokens, and the labels of those that were masked."""
+        key = jax.random.key(seed, impl="threefry2x32")
+        return mask_rows(self, key, tokens, segments, epoch, row)
+
 
 def frequency_weights(counts: np.ndarray, power: float) -> tuple[float, ...]:
     """count ** -power, unseen tokens counting as seen once (the original's --mlm_smoothing)."""

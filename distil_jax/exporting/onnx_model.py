@@ -47,11 +47,11 @@ def onnx_model(
     table = place("tokens", params["encoder"]["embeddings"]["tokens"])
 
     def decode(features: str, name: str) -> str:
-        own = params["head"].get("table")
+        own = params.get("head", {}).get("table")
         return (table if own is None else place("decoder", own)).decode(graph, features, name)
 
     hidden = hidden_states(graph, model.config, params["encoder"], table)
-    kind.graph_head(graph, model.config, params["head"], hidden, decode)
+    kind.graph_head(graph, model.config, params.get("head", {}), hidden, decode)
     return _proto(graph, model)
 
 

@@ -115,6 +115,11 @@ class EncoderConfig:
         return self.embedding_size or self.hidden_size
 
     @property
+    def language_head(self) -> str:
+        """The head of this model that predicts tokens, a key of `heads.HEADS`."""
+        return "causal_lm" if self.block.causal else "masked_lm"
+
+    @property
     def head_activation(self) -> str:
         """Activation of the masked-language-model transform."""
         return self.head.transform_activation or self.activation

@@ -46,6 +46,7 @@ class HeadKind:
 
 HEADS: dict[str, HeadKind] = {
     "masked_lm": HeadKind("masked-language-model head", "fill-mask", "ForMaskedLM"),
+    "causal_lm": HeadKind("language-model head", "text-generation", "LMHeadModel"),
     "classification": HeadKind(
         "sequence-classification head",
         "text-classification",

@@ -48,7 +48,8 @@ def student_from_teacher(
     }
     if "head" in params and not copy_head:
         fresh = initialize(student_config, jax.random.key(0) if key is None else key)["head"]
-        student["head"] = {**params["head"], "dense": fresh["dense"], "norm": fresh["norm"]}
+        parts = {name: fresh[name] for name in ("dense", "norm") if name in fresh}
+        student["head"] = {**params["head"], **parts}
     return student_config, jax.tree.map(jnp.array, student)
 
 

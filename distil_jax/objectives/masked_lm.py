@@ -23,5 +23,6 @@ OBJECTIVE = Objective(
     needs_teacher=False,
     standard=True,
     # A student that is trained for long may go below its teacher.
-    floor=lambda teacher: teacher["masked_lm"],
+    floor=lambda teacher: teacher.get("masked_lm"),
+    causal=False,
 )

@@ -127,6 +127,7 @@ class Objective:
       needs_teacher: whether it compares with a teacher; as in the table's entry.
       requests: intermediates that it needs of student and teacher, from their shapes.
       same: what of their shapes must be equal ("vocabulary", "hidden_size").
+      causal: True: of causal models alone; False: of others alone; None: of any.
       softened: whether the temperature changes its value.
       standard: measured on validation text whatever its weight, wherever it can be.
       floor: the lowest value to hope for, from the teacher's validation figures; None: unknown.
@@ -147,6 +148,7 @@ class Objective:
     needs_teacher: bool = True
     requests: Requested = _nothing_requested
     same: tuple[str, ...] = ()
+    causal: bool | None = None
     softened: bool = False
     standard: bool = False
     floor: Callable[[Mapping[str, float]], float | None] = _no_floor
@@ -165,6 +167,10 @@ class Objective:
     def under(self, loss: Loss) -> "Objective":
         """This objective with the options of a config."""
         return self if self.configure is None else self.configure(loss.options[self.name])
+
+    def suits(self, student: EncoderConfig) -> bool:
+        """Whether a model of this shape can learn it."""
+        return self.causal in (None, student.block.causal)
 
     def comparable(self, student: EncoderConfig, teacher: EncoderConfig | None) -> bool:
         """Whether these two have the shapes that must be equal."""

@@ -61,7 +61,8 @@ def _vocabulary_losses(
     compared = any(objective.needs_teacher for objective in objectives)
     labels, mask = inputs.batch["labels"], inputs.batch["segments"] > 0
     positions = None
-    if inputs.loss.positions == "masked" or not compared:
+    some = inputs.max_masked < labels.shape[-1]
+    if some and (inputs.loss.positions == "masked" or not compared):
         # Only what is masked reaches the head: a static number of places of each row.
         positions = masked_positions(labels, inputs.max_masked)
         labels = gather_rows(labels, positions)

@@ -65,10 +65,8 @@ KNOWN = {
     "xlm-roberta-base": _roberta(XLM_R, 250002, 768, 12, 12),
     "xlm-r-large": _roberta(XLM_R, 250002, 1024, 24, 16),
     "xlm-roberta-large": _roberta(XLM_R, 250002, 1024, 24, 16),
-    # Its layers normalise before, not after, each block, which this package does not compute: the
-    # size and the matmuls are the same.
-    "xlm-r-xl": _roberta(XLM_R, 250880, 2560, 36, 32),
-    "xlm-roberta-xl": _roberta(XLM_R, 250880, 2560, 36, 32),
+    "xlm-r-xl": _roberta(f"{XLM_R}-xl", 250880, 2560, 36, 32),
+    "xlm-roberta-xl": _roberta(f"{XLM_R}-xl", 250880, 2560, 36, 32),
 }
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking, frequency_weights
+from distil_jax.data.next_tokens import NextTokens
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
@@ -66,7 +67,7 @@ def step_program(
         config,
         student=with_dropout(config, models.student),
         teacher=models.teacher,
-        masking=_masking(config, models.student.vocabulary),
+        masking=_labelling(config, models.student),
         total_steps=total_steps,
         shares=batch_shares,
         accelerator=devices.devices[0].platform != "cpu",
@@ -96,6 +97,11 @@ def params_of(shape: EncoderConfig, dtype: str, spec: StepSpec | None = None) ->
 
     params = jax.eval_shape(drawn, jax.random.key(0))
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), params)
+
+
+def _labelling(config: Config, student: EncoderConfig) -> Masking | NextTokens:
+    """What a run of this student has."""
+    return NextTokens() if student.block.causal else _masking(config, student.vocabulary)
 
 
 def _masking(config: Config, vocabulary: int) -> Masking:

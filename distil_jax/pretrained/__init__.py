@@ -4,7 +4,7 @@ from distil_jax.pretrained.card import CardHeader, model_card, scores_of, with_s
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.pooler import load_pooler
-from distil_jax.pretrained.reading import load, load_weights
+from distil_jax.pretrained.reading import load, load_language_model, load_weights
 from distil_jax.pretrained.sentence import SentenceModel
 from distil_jax.pretrained.sentence_reading import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
@@ -16,6 +16,7 @@ __all__ = [
     "Pretrained",
     "SentenceModel",
     "load",
+    "load_language_model",
     "load_pooler",
     "load_sentence_model",
     "load_weights",

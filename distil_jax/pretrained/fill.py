@@ -14,6 +14,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import MaskedLM, output_table
 from distil_jax.models.types import Batch, Params
 from distil_jax.pretrained.model import Pretrained, check_vocabulary
+from distil_jax.tokenizer import mask_token
 
 LENGTH_STEP = 32  # rows are padded to a multiple, so that few lengths are compiled
 TIMED_CALLS = 5
@@ -79,6 +80,7 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
 
 def masked_places(tokenizer: Any, positions: int, text: str) -> tuple[list[int], list[int]]:
     """A text's ids and the places of its masks; raises `UserError` without one, or if too long."""
+    mask_token(tokenizer)
     ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
     places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
     if not places:

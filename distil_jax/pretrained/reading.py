@@ -36,6 +36,12 @@ def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretr
     return Pretrained(config, params, head, labels, load_tokenizer(folder), problem_type)
 
 
+def load_language_model(folder_or_id: str | Path) -> Pretrained:
+    """`load`, with the head that predicts tokens: masked ones, or of a causal model the next."""
+    config, _ = read_config(locate(folder_or_id))
+    return load(folder_or_id, require_head=config.language_head)
+
+
 def load_weights(
     folder: Path, *, require_head: Head | None = None
 ) -> tuple[EncoderConfig, Params, Head | None, tuple[str, ...]]:
@@ -60,7 +66,7 @@ def load_weights(
             family_of(config.model_type).encoder_weights(config), config, tensors, dimensions
         )
     }
-    if head is not None:
+    if head is not None and _weights(config, head):
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
     config = _without_zero_token_types(config, params)
     return config, jax.tree.map(jnp.asarray, params), head, labels
@@ -98,6 +104,9 @@ def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) 
         weights = _weights(config, head) if family.has_head(head) else ()
         kernels = {_find(weight, config, tensors) for weight in weights if weight.transposed}
         present = kernels and all(kernel in tensors for kernel in kernels)
+        if family.tied_head == head and not weights:
+            # It has no tensors of its own: a folder lacks it if its class says another.
+            present = head in declared or not declared
         if family.shared_kernels and declared and head not in declared:
             continue
         alike = any(other in named for other in kind.alike)
@@ -108,10 +117,11 @@ def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) 
 
 def _is_tied(config: EncoderConfig, head: Head | None, tensors: Tensors) -> bool:
     """Whether the decoder is the token table: the same by declaration, and no other one stored."""
-    if head != "masked_lm":
-        return config.tied
     family = family_of(config.model_type)
-    table = next(weight for weight in family.heads[head] if weight.path == "table")
+    tables = [w for w in family.heads.get(head or "", ()) if w.path == "table"]
+    if not tables:
+        return config.tied
+    table = tables[0]
     if not config.tied or table.name not in tensors:
         return config.tied
     tokens = _find(family.encoder[0], config, tensors)

@@ -52,13 +52,17 @@ def dense(
 
 
 def fused_dense(
-    paths: tuple[str, ...], name: str, outputs: str = "hidden_size", transposed: bool = True
+    paths: tuple[str, ...],
+    name: str,
+    inputs: str = "hidden_size",
+    outputs: str = "hidden_size",
+    transposed: bool = True,
 ) -> tuple[Weight, ...]:
     """Linear maps of the same inputs, whose kernels and biases are stored as one of each.
 
     Kernels are stored as [in, out] where they are not `transposed`.
     """
-    kinds = (("kernel", "weight", ("hidden_size", outputs)), ("bias", "bias", (outputs,)))
+    kinds = (("kernel", "weight", (inputs, outputs)), ("bias", "bias", (outputs,)))
     return tuple(
         Weight(
             path=f"{path}/{ours}",

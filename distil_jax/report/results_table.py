@@ -7,6 +7,7 @@ from rich.table import Table
 COLUMNS = (
     ("parameters", "parameters", "{:,.0f}"),
     ("masked_lm", "held-out MLM loss", "{:.3f}"),
+    ("causal_lm", "held-out LM loss", "{:.3f}"),
     ("accuracy", "held-out MLM accuracy", "{:.1%}"),
     ("agreement", "agreement with teacher", "{:.1%}"),
     ("vector_cosine", "held-out 1 - cosine", "{:.4f}"),

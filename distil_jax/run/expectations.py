@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.configuration.objective_table import LANGUAGE_LOSSES, OBJECTIVES, language_loss
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
 from distil_jax.objectives import active, measured
@@ -18,6 +18,7 @@ from distil_jax.training.workdir import Workdir
 
 FILE = "health.json"
 SHARES = ("accuracy", "agreement")
+KNOWN_OF_TEACHER = (*LANGUAGE_LOSSES, "accuracy")
 
 
 def watch(setup: Setup, before: Scores, display: Display, *, first_step: int) -> Health:
@@ -61,7 +62,7 @@ def _expectation(setup: Setup, before: Scores) -> Expectation:
     return Expectation(
         floors=floors,
         initial={name: initial[name] for name in (*OBJECTIVES, *SHARES) if name in initial},
-        teacher={name: teacher[name] for name in ("masked_lm", "accuracy") if name in teacher},
+        teacher={name: teacher[name] for name in KNOWN_OF_TEACHER if name in teacher},
         token_frequency_loss=None
         if run.masking is None
         else token_frequency_loss(run.masking, token_counts(setup.train_data.folder)),
@@ -88,7 +89,8 @@ def _expectation_text(expected: Expectation) -> str:
     ]
     if expected.token_frequency_loss is None:
         return f"to expect, held out: {', '.join(terms) or 'nothing is known before'}"
-    known = f"token frequencies alone give masked_lm {expected.token_frequency_loss:.3f}"
+    loss = language_loss(initial)
+    known = f"token frequencies alone give {loss} {expected.token_frequency_loss:.3f}"
     accuracy = f"accuracy {initial['accuracy']:.1%}"
     if "accuracy" in expected.teacher:
         accuracy += f" -> {expected.teacher['accuracy']:.1%}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from distil_jax.configuration.objective_table import labels
+from distil_jax.configuration.objective_table import labels, language_loss
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained
 from distil_jax.report import page, results_table, runs, write
@@ -25,6 +25,7 @@ from distil_jax.training.progress import Display
 from distil_jax.training.workdir import Workdir
 
 RESULTS, STUDENT, CURVES = "results.json", "student", "curves.png"
+LOSS_TITLES = {"masked_lm": "MLM", "causal_lm": "LM"}
 LEAST_GAP_NATS = 0.02
 """A share of a smaller gap between initialisation and teacher would be a share of noise."""
 
@@ -116,11 +117,12 @@ def show(setup: Setup, scores: Scores, display: Display) -> None:
 
 
 def _gap(scores: Scores) -> str:
-    teacher, first, last = (scores[n]["masked_lm"] for n in (TEACHER, INITIALISED, DISTILLED))
+    name = language_loss(scores[TEACHER])
+    teacher, first, last = (scores[n][name] for n in (TEACHER, INITIALISED, DISTILLED))
     if first - teacher < LEAST_GAP_NATS:
         return (
-            f"held-out MLM loss: teacher {teacher:.3f}, student {first:.3f} at its start and "
-            f"{last:.3f} now; there was no gap to speak of"
+            f"held-out {LOSS_TITLES[name]} loss: teacher {teacher:.3f}, student {first:.3f} at its "
+            f"start and {last:.3f} now; there was no gap to speak of"
         )
     return (
         f"the student closed {(first - last) / (first - teacher):.0%} of the held-out-loss gap "

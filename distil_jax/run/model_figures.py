@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from distil_jax.configuration.objective_table import labels
+from distil_jax.configuration.objective_table import labels, language_loss
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
@@ -48,7 +48,8 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
             setup.validation_batches,
             micro_rows=setup.shares.micro_rows,
         )(teacher_params)
-        comparable = {name: score[name] for name in ("masked_lm", "perplexity", "accuracy")}
+        names = (language_loss(score), "perplexity", "accuracy")
+        comparable = {name: score[name] for name in names}
         scores = {TEACHER: comparable, **scores}
     if is_primary():
         # Labels first: a report made later need not know the objectives of this run.

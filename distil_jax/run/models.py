@@ -11,9 +11,14 @@ from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
-from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model
+from distil_jax.pretrained import (
+    Pretrained,
+    SentenceModel,
+    load_language_model,
+    load_sentence_model,
+)
 from distil_jax.run import student_start
-from distil_jax.tokenizer import fingerprint, special_ids
+from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.assemble import cast
 from distil_jax.training.parallel import Devices
@@ -21,6 +26,7 @@ from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec
 from distil_jax.training.student import (
     architecture,
+    check_objectives,
     check_pair,
     parse_layers,
     student_of,
@@ -55,19 +61,22 @@ def load_models(config: Config) -> Models:
     """Load the teacher, and derive or load the student."""
     if config.loss.of_vectors:
         return _sentence_models(config)
-    teacher = load(config.teacher, require_head="masked_lm") if config.teacher else None
+    teacher = load_language_model(config.teacher) if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
     layers: tuple[int, ...] = ()
     if config.student.folder:
-        student = load(config.student.folder, require_head="masked_lm")
+        student = load_language_model(config.student.folder)
         shape, params = student.config, student.params
     elif teacher is None:
         shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
         params = initialize(shape, jax.random.key(config.seed))
     else:
         shape, params, layers = _derive(config, teacher)
+    check_objectives(config, shape)
     if teacher is not None:
         check_pair(config, teacher.config, shape)
+    if not shape.block.causal:
+        mask_token(tokenizer)
     _check_vocabulary(config, tokenizer, shape)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
 

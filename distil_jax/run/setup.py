@@ -15,6 +15,7 @@ import numpy as np
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
 from distil_jax.data.masking import Masking, frequency_weights
+from distil_jax.data.next_tokens import NextTokens
 from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
@@ -22,7 +23,7 @@ from distil_jax.run import data_cursor, identity, student_start
 from distil_jax.run.data import Rows, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, load_models
-from distil_jax.tokenizer import fingerprint, special_ids
+from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import SentenceShapes
 from distil_jax.training.checkpoint import Checkpoints
@@ -185,7 +186,9 @@ def _sentences(models: Models, train: Split) -> SentenceShapes | None:
     return SentenceShapes(models.vectors, models.teacher_vectors, max(1, train.length // shortest))
 
 
-def _masking(config: Config, models: Models, train: Split) -> Masking:
+def _masking(config: Config, models: Models, train: Split) -> Masking | NextTokens:
+    if models.student.block.causal:
+        return NextTokens()
     special = special_ids(models.tokenizer)
     weights = None
     if config.masking.frequency_power:
@@ -196,7 +199,7 @@ def _masking(config: Config, models: Models, train: Split) -> Masking:
     return Masking(
         vocabulary=len(models.tokenizer),
         special=special.every,
-        mask_token=special.mask,
+        mask_token=mask_token(models.tokenizer),
         percent=config.masking.percent,
         mask_percent=config.masking.mask_percent,
         random_percent=config.masking.random_percent,

@@ -18,6 +18,6 @@ def save_student(
 ) -> None:
     """Save a student whose vectors are made so, or else its masked-LM head with it."""
     if vectors is None:
-        save(folder, replace(student, head="masked_lm"), card=card, dtype=dtype)
+        save(folder, replace(student, head=student.config.language_head), card=card, dtype=dtype)
     else:
         save_sentence_model(folder, SentenceModel(student, vectors), card=card, dtype=dtype)

@@ -21,7 +21,7 @@ from distil_jax.models import EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.tasks import graph_parts
 from distil_jax.tasks.kind import TaskKind
-from distil_jax.tokenizer import special_ids
+from distil_jax.tokenizer import mask_token, special_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -39,7 +39,7 @@ def masking(tokenizer: "PreTrainedTokenizerFast") -> Masking:
     return Masking(
         vocabulary=len(tokenizer),
         special=special.every,
-        mask_token=special.mask,
+        mask_token=mask_token(tokenizer),
         percent=PERCENT,
         mask_percent=MASK_PERCENT,
         random_percent=RANDOM_PERCENT,

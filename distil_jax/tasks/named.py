@@ -64,6 +64,7 @@ KINDS = {
     "regression": "regression.REGRESSION",
     "question_answering": "question_answering.QUESTION_ANSWERING",
     "masked_lm": "masked_lm.MASKED_LM",
+    "causal_lm": "causal_lm.CAUSAL_LM",
 }
 """Where each kind stands in this package: file and name. Loading them takes seconds, for which a
 command's help does not wait: `table` does it."""
@@ -123,6 +124,7 @@ TASKS: dict[str, NamedTask] = {
     "question_answering": NamedTask(kind="question_answering", score="f1", length=384),
     "span": NamedTask(kind="question_answering", score="f1", length=384),
     "mlm": NamedTask(kind="masked_lm", score="accuracy", on_text=True),
+    "causal_lm": NamedTask(kind="causal_lm", score="perplexity", on_text=True, length=1024),
 }
 
 VECTOR_TASKS = ("sts", "retrieval")

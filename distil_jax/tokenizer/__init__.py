@@ -1,7 +1,7 @@
 """Fast tokenizers: folders, WordPiece training, special ids, a fingerprint."""
 
 from distil_jax.tokenizer.fingerprint import fingerprint
-from distil_jax.tokenizer.special import SpecialIds, special_ids
+from distil_jax.tokenizer.special import SpecialIds, mask_token, special_ids
 from distil_jax.tokenizer.tokenizer_folder import BUILTIN_TEACHER, load, resolve, save
 from distil_jax.tokenizer.wordpiece import train_wordpiece
 
@@ -10,6 +10,7 @@ __all__ = [
     "SpecialIds",
     "fingerprint",
     "load",
+    "mask_token",
     "resolve",
     "save",
     "special_ids",

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking
+from distil_jax.data.next_tokens import NextTokens
 from distil_jax.models import Encoder, EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
@@ -34,7 +35,7 @@ def step_spec(
     *,
     student: EncoderConfig,
     teacher: EncoderConfig | None,
-    masking: Masking | None,
+    masking: NextTokens | Masking | None,
     total_steps: int,
     shares: Shares,
     sentences: SentenceShapes | None = None,

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from distil_jax.configuration.objective_table import language_loss
 from distil_jax.data.masking import Masking
+from distil_jax.data.next_tokens import NextTokens
 
 SHORTEST_WINDOW = 5
 """Logged lines whose mean is compared; long runs have 20 windows."""
@@ -63,9 +65,9 @@ class Expectation:
         }
 
 
-def token_frequency_loss(masking: Masking, counts: np.ndarray) -> float:
-    """Cross-entropy in nats of the tokens that are masked, predicted by their frequency alone."""
-    shares = np.array(counts[: masking.vocabulary], np.float64)
+def token_frequency_loss(masking: Masking | NextTokens, counts: np.ndarray) -> float:
+    """Cross-entropy in nats of the labelled tokens, predicted by their frequency alone."""
+    shares = np.array(counts[: getattr(masking, "vocabulary", None)], np.float64)
     shares[[token for token in masking.special if token < len(shares)]] = 0.0
     if masking.weights is not None:
         shares *= masking.weights[: len(shares)]
@@ -87,15 +89,17 @@ class Health:
 
     def begin(self) -> list[Concern]:
         """Warnings that need no step."""
-        loss, bound = self.expected.teacher.get("masked_lm"), self.expected.token_frequency_loss
+        teacher, bound = self.expected.teacher, self.expected.token_frequency_loss
+        loss = teacher.get(language_loss(teacher))
         if loss is None or bound is None or loss <= bound:
             return []
         return self._tell(
             "teacher",
             0,
-            f"the teacher's held-out masked-LM loss is {loss:.2f}, worse than knowing only how "
-            f"frequent each token is ({bound:.2f}): is config.tokenizer the one the teacher was "
-            "trained with, and the text in a language it knows?",
+            f"the teacher's held-out {language_loss(teacher).replace('_lm', '-LM')} loss is "
+            f"{loss:.2f}, worse than knowing only how frequent each token is ({bound:.2f}): is "
+            "config.tokenizer the one the teacher was trained with, and the text in a language it "
+            "knows?",
         )
 
     def see(self, line: Mapping[str, Any]) -> list[Concern]:

@@ -13,7 +13,8 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from distil_jax.configuration.schema import Loss
-from distil_jax.data.masking import Masking, mask_rows
+from distil_jax.data.masking import Masking
+from distil_jax.data.next_tokens import NextTokens
 from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Batch, Params
 from distil_jax.objectives import Inputs, Objective, Requests, losses_of, requests_of
@@ -66,7 +67,7 @@ class StepSpec:
 
     Attributes:
       objectives: the active ones; `loss` has their options, `weights` their weights by step.
-      masking: how tokens are masked; None: the batch is taken as it is.
+      masking: how tokens are masked and labelled; None: the batch is taken as it is.
       freeze: the parameters that stay as they are, a key of `freezing.FROZEN`.
       clip: the bound on the gradient's norm that `optimizer` applies; 0: none.
       micro_batches: into how many parts a device's rows are divided, computed one after another.
@@ -78,7 +79,7 @@ class StepSpec:
     objectives: tuple[Objective, ...]
     loss: Loss
     weights: WeightsByStep
-    masking: Masking | None
+    masking: Masking | NextTokens | None
     freeze: str
     clip: float
     optimizer: optax.GradientTransformation
@@ -146,12 +147,11 @@ def train_step(
     }
 
 
-def mask_batch(masking: Masking, seed: int, batch: Batch) -> dict[str, Array]:
+def mask_batch(masking: Masking | NextTokens, seed: int, batch: Batch) -> dict[str, Array]:
     """The batch with tokens masked and their `labels`; the same on any device, host or restart."""
-    key = jax.random.key(seed, impl="threefry2x32")
     others = dict(batch)
     epoch, row = others.pop("epoch"), others.pop("row")
-    tokens, labels = mask_rows(masking, key, batch["tokens"], batch["segments"], epoch, row)
+    tokens, labels = masking.labelled(seed, batch["tokens"], batch["segments"], epoch, row)
     return others | {"tokens": tokens, "labels": labels}
 
 

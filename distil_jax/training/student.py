@@ -88,6 +88,18 @@ def narrowing_rule(config: Config, teacher: EncoderConfig) -> str:
     return "prune" if sizes.initialize == "teacher" else sizes.initialize
 
 
+def check_objectives(config: Config, student: EncoderConfig) -> None:
+    """Refuse an objective that a student of this shape cannot learn; raises `UserError`."""
+    for one in active(config.loss):
+        if not one.suits(student):
+            other = {"masked_lm": "causal_lm", "causal_lm": "masked_lm"}.get(one.name, "another")
+            kind = "predicts each next token" if student.block.causal else "predicts masked tokens"
+            raise UserError(
+                f"config.loss.{one.name}={config.loss.weight(one.name):g}: a {student.model_type} "
+                f"{kind}; set config.loss.{one.name}=0 and config.loss.{other} instead"
+            )
+
+
 def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
     """Refuse a teacher and a student that an objective cannot hold against each other."""
     for objective in active(config.loss):

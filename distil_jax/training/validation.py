@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from distil_jax import losses, metrics
-from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.configuration.objective_table import OBJECTIVES, language_loss
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Params
@@ -100,7 +100,8 @@ class _Plan:
         possible = [
             one
             for one in measured(spec.loss)
-            if (not one.needs_teacher or one.comparable(spec.student.config, teacher))
+            if one.suits(spec.student.config)
+            and (not one.needs_teacher or one.comparable(spec.student.config, teacher))
             and (spec.masking is not None or spec.loss.uses(one.name))
         ]
         of_logits = tuple(one for one in possible if one.vocabulary is not None)
@@ -119,10 +120,11 @@ def figures(spec: StepSpec, scores: Mapping[str, WeightedSum]) -> dict[str, floa
     terms = {name: values[name] for name in OBJECTIVES if name in values}
     loss = sum(spec.loss.at_last(name) * value for name, value in terms.items())
     found: dict[str, float] = {"loss": loss}
-    if "masked_lm" in terms:
+    language = language_loss(terms)
+    if language:
         found |= {
-            "masked_lm": terms.pop("masked_lm"),
-            "perplexity": math.exp(min(values["masked_lm"], 700.0)),
+            language: terms.pop(language),
+            "perplexity": math.exp(min(values[language], 700.0)),
             "accuracy": values["accuracy"],
             "predictions": int(scores["accuracy"].count),
         }
@@ -182,7 +184,8 @@ def _of_logits(plan: _Plan, inputs: Inputs) -> Scores:
         assert inputs.teacher is not None
         hidden.append(inputs.teacher.intermediates.last)
         heads.append(_head(inputs.teacher))
-    if not plan.compared or plan.spec.loss.positions == "masked":
+    some = inputs.max_masked < labels.shape[-1]
+    if some and (not plan.compared or plan.spec.loss.positions == "masked"):
         positions = masked_positions(labels, inputs.max_masked)
         hidden = [gather_rows(states, positions) for states in hidden]
         labels, ordinary = (gather_rows(array, positions) for array in (labels, ordinary))

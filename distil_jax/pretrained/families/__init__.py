@@ -13,6 +13,7 @@ from distil_jax.pretrained.families import (
     bert,
     distilbert,
     electra,
+    gpt2,
     modernbert,
     mpnet,
     roberta,
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Family] = {
         electra.FAMILY,
         mpnet.FAMILY,
         modernbert.FAMILY,
+        gpt2.FAMILY,
     )
 }
 

@@ -62,6 +62,7 @@ class Family:
       classes: the name of transformers' class for each head, and for none.
       shared_kernels: whether several heads have kernels of the same names, so that only the class
         that config.json names tells which one a folder has.
+      tied_head: a head that has no tensors of its own while its table is that of the tokens.
       fixed_keys: keys that are written with one value and not read.
       unsupported: keys with the one value that they may have, and why.
       position_offset: rows of the position table before the first position, from the padding
@@ -87,6 +88,7 @@ class Family:
     heads: Mapping[Head, tuple[Weight, ...]]
     classes: Mapping[Head | None, str]
     shared_kernels: bool = False
+    tied_head: Head = ""
     fixed_keys: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Mapping[str, tuple[Any, str]] = field(default_factory=lambda: UNSUPPORTED)
     position_offset: Callable[[int], int] = no_offset
