@@ -1,4 +1,4 @@
-"""RoBERTa, XLM-R and multilingual BERT: from a trained tokenizer by every command to a student."""
+"""RoBERTa, XLM-R, ModernBERT and others: from a trained tokenizer by every command to a student."""
 
 # ruff: noqa: RUF001 (the Cyrillic is meant)
 
@@ -75,11 +75,41 @@ def cased_word_pieces(lines: list[str]) -> Any:
     return tokenizer.train_wordpiece(lambda: lines, 251, lowercase=False, minimum_count=1)
 
 
+def sentencepiece_bpe(lines: list[str]) -> Any:
+    """Llama's kind: SentencePiece's BPE over words that begin with a low line, NFKC, no prefix."""
+    from tokenizers import SentencePieceBPETokenizer, processors
+    from transformers import PreTrainedTokenizerFast
+
+    trained = SentencePieceBPETokenizer()
+    special = [*ROBERTA_SPECIAL, "<mask>"]
+    trained.train_from_iterator(lines, vocab_size=405, special_tokens=special)
+    backend = trained._tokenizer
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[(token, backend.token_to_id(token)) for token in ("<s>", "</s>")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", cls_token="<s>",
+        sep_token="</s>", unk_token="<unk>", pad_token="<pad>", mask_token="<mask>",
+    )  # fmt: skip
+
+
 ROBERTA = {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1}
 KINDS: dict[str, tuple[str, Callable[[list[str]], Any], dict[str, object], int]] = {
     "roberta": ("roberta", byte_level, ROBERTA, 0),
     "xlm-roberta, padded table": ("xlm-roberta", unigram, ROBERTA, 8),
     "multilingual bert": ("bert", cased_word_pieces, {"type_vocab_size": 2}, 0),
+    "xlm-roberta-xl": ("xlm-roberta-xl", unigram, ROBERTA, 0),
+    "electra": ("electra", cased_word_pieces, {"embedding_size": 8}, 0),
+    "modernbert": (
+        "modernbert",
+        sentencepiece_bpe,
+        {"pad_token_id": 1, "local_attention": 8}
+        | dict.fromkeys(("bos_token_id", "cls_token_id"), 0)
+        | dict.fromkeys(("eos_token_id", "sep_token_id"), 2),
+        0,
+    ),
 }
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from distil_jax.data.shards import Shard
 from distil_jax.errors import UserError
@@ -90,6 +91,10 @@ def _made(kind: type[Made], raw: Mapping[str, Any]) -> Made:
     hints = get_type_hints(kind)
     for name, value in raw.items():
         wanted = get_origin(hints[name]) or hints[name]
+        if wanted is UnionType:  # a number or None
+            if value is None:
+                continue
+            wanted = next(each for each in get_args(hints[name]) if each is not NoneType)
         if type(value) is not wanted or (wanted is int and not 0 <= value < LARGEST):
             raise ValueError(f"{name} is {str(value)[:60]!r}, not a valid {wanted.__name__}")
     return kind(**raw)

@@ -102,7 +102,11 @@ def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) 
     found: dict[Head, set[str]] = {}
     for head, kind in HEADS.items():
         weights = _weights(config, head) if family.has_head(head) else ()
-        kernels = {_find(weight, config, tensors) for weight in weights if weight.transposed}
+        kernels = {
+            _find(weight, config, tensors)
+            for weight in weights
+            if weight.transposed or family.tied_head == head
+        }
         present = kernels and all(kernel in tensors for kernel in kernels)
         if family.tied_head == head and not weights:
             # It has no tensors of its own: a folder lacks it if its class says another.

@@ -24,6 +24,17 @@ SETTINGS = {
     "modernbert": BERT
     | {"num_hidden_layers": 5, "local_attention": 4, "pad_token_id": 0}
     | dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1),
+    "gpt2": {
+        "vocab_size": 60,
+        "n_positions": 20,
+        "n_embd": 16,
+        "n_layer": 3,
+        "n_head": 2,
+        "initializer_range": 0.3,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 1,
+    },
 }
 
 

@@ -53,11 +53,15 @@ def close(ours, theirs, mask):
     np.testing.assert_allclose(np.asarray(ours)[mask], theirs.numpy()[mask], atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("model_type", TYPES)
-def test_masked_lm_logits_and_every_hidden_state(hugging_face, rows, tmp_path, model_type):
+@pytest.mark.parametrize("model_type", [*TYPES, "gpt2"])
+def test_language_model_logits_and_every_hidden_state(hugging_face, rows, tmp_path, model_type):
+    auto = "AutoModelForCausalLM" if model_type == "gpt2" else "AutoModelForMaskedLM"
+
     def apply(loaded, batch):
         config, params, head, _ = loaded
-        assert head == "masked_lm"
+        assert (
+            head == config.language_head == ("causal_lm" if model_type == "gpt2" else "masked_lm")
+        )
         encoder = models.Encoder(config, scan=True)
         states = jax.jit(partial(encoder.apply, method="hidden_states"))
         return (
@@ -65,14 +69,14 @@ def test_masked_lm_logits_and_every_hidden_state(hugging_face, rows, tmp_path, m
             jax.jit(models.MaskedLM(config, scan=True).apply)({"params": params}, batch),
         )
 
-    theirs, (states, logits) = both(hugging_face(model_type), rows, apply, tmp_path)
+    theirs, (states, logits) = both(hugging_face(model_type, auto), rows, apply, tmp_path)
     close(logits, theirs.logits, rows[1])
     assert len(states) == len(theirs.hidden_states)
     for ours, other in zip(states, theirs.hidden_states, strict=True):
         close(ours, other, rows[1])
 
 
-@pytest.mark.parametrize("model_type", TYPES)
+@pytest.mark.parametrize("model_type", [*TYPES, "gpt2"])
 def test_classification(hugging_face, rows, tmp_path, model_type):
     model = hugging_face(model_type, "AutoModelForSequenceClassification", num_labels=3)
 

@@ -23,9 +23,9 @@ POOLINGS = {"cls": "first", "mean": "mean"}
 
 def _read(content: Mapping[str, Any]) -> Mapping[str, Any]:
     kinds = _layer_kinds(content)
-    window = content.get("local_attention", 128) // 2
+    window = _whole(content, "local_attention", 128) // 2
     if LOCAL in kinds and window < 1:
-        raise UserError(f"local_attention is {2 * window}; it must be 2 or more")
+        raise UserError(f"local_attention is {content['local_attention']}; use 2 or more")
     thetas = {kind: _theta(content, kind) for kind in THETAS}
     biases = {name: bool(content.get(name, False)) for name in BIASES}
     if len(set(biases.values())) > 1:
@@ -57,7 +57,7 @@ def _read(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _layer_kinds(content: Mapping[str, Any]) -> list[str]:
     """As listed, or a global layer in every third, the first of them."""
     layers = content.get("num_hidden_layers", 22)
-    step = content.get("global_attn_every_n_layers", 3)
+    step = _whole(content, "global_attn_every_n_layers", 3)
     listed = content.get("layer_types")
     if listed is None:
         return [LOCAL if number % step else GLOBAL for number in range(layers)]
@@ -65,6 +65,13 @@ def _layer_kinds(content: Mapping[str, Any]) -> list[str]:
     if wrong:
         raise UserError(f"layer_types has {wrong[0]!r}; use {GLOBAL} and {LOCAL}")
     return listed
+
+
+def _whole(content: Mapping[str, Any], key: str, default: int) -> int:
+    value = content.get(key, default)
+    if type(value) is not int or value < 1:
+        raise UserError(f"{key} is {value!r}, not a whole number above 0; fix it")
+    return value
 
 
 def _theta(content: Mapping[str, Any], kind: str) -> float:
