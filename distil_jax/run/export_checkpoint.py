@@ -54,6 +54,7 @@ def export_checkpoint(
         data=config.data.train,
         scores=_scores(workdir, chosen),
         command=command,
+        head=shape.language_head,
     )
     tokenizer = load_tokenizer(join(workdir, "tokenizer"))
     student = Pretrained(shape, params, None, (), tokenizer)

@@ -142,6 +142,7 @@ def _card(setup: Setup, scores: Scores) -> str:
         data=f"{setup.config.data.train}: {data.sequences:,} sequences, {data.tokens:,} tokens",
         scores=results_table.by_model(scores),
         command=setup.command,
+        head=setup.models.student.language_head,
     )
 
 

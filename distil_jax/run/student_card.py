@@ -18,6 +18,7 @@ def card(
     data: str,
     scores: Mapping[str, float | int | str],
     command: str,
+    head: str = "masked_lm",
 ) -> str:
     """The card of a student that `config` made; `recipe` adds to what the config tells."""
     loss = config.loss
@@ -31,9 +32,10 @@ def card(
         "learning rate": config.optimizer.learning_rate,
         **recipe,
     }
-    header = sentence_header if loss.of_vectors else CardHeader
+    name = _name(config.teacher)
+    language_model = CardHeader(head=head, base_model=name)
     return model_card(
-        header(base_model=_name(config.teacher)),
+        sentence_header(base_model=name) if loss.of_vectors else language_model,
         recipe=lines,
         data=data,
         scores=scores,
