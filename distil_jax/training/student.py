@@ -66,6 +66,11 @@ def student_of(config: Config, teacher: EncoderConfig, layers: tuple[int, ...]) 
     rule = narrowing_rule(config, teacher)
     if rule in ("slice", "svd", "prune"):
         check_narrower(wide, small, rule)
+    if rule == "prune" and not teacher.head.transform:
+        raise UserError(
+            f"a narrower student of a {teacher.model_type} cannot be pruned, as it has no head to "
+            "fit: set config.student.initialize to slice, svd or random"
+        )
     if rule == "prune" and config.loss.of_vectors:
         raise UserError(
             "a narrower student of sentence vectors cannot be pruned: set "
