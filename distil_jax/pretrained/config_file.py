@@ -11,7 +11,10 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.activation import ACTIVATIONS
 from distil_jax.pretrained.families import FAMILIES, family_of
 from distil_jax.pretrained.families.family import Family
+from distil_jax.pretrained.labels import read_labels
 from distil_jax.pretrained.model import Head
+
+__all__ = ["read_config", "read_labels", "write_config"]
 
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
@@ -59,24 +62,9 @@ def write_config(
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
-def read_labels(content: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Class names in order of their numbers; Hugging Face's LABEL_0, ... where there are none.
-
-    A name that several classes have gets the class's number behind it.
-    """
-    named = content.get("id2label")
-    if isinstance(named, dict) and sorted(named) == sorted(map(str, range(count))):
-        names = [str(named[str(number)]) for number in range(count)]
-        return tuple(
-            f"{name} ({number})" if names.count(name) > 1 else name
-            for number, name in enumerate(names)
-        )
-    return tuple(f"LABEL_{number}" for number in range(count))
-
-
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{file} does not exist; give a model folder with a config.json") from None
     except (OSError, ValueError, RecursionError) as error:

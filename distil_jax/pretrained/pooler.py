@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.pretrained.families import family_of
-from distil_jax.pretrained.tensors import open_tensors
+from distil_jax.pretrained.tensor_names import open_model
 
 
 def load_pooler(folder: Path, config: EncoderConfig) -> Params | None:
@@ -15,7 +15,7 @@ def load_pooler(folder: Path, config: EncoderConfig) -> Params | None:
     family = family_of(config.model_type)
     if not family.pooler:
         return None
-    tensors = open_tensors(folder)
+    tensors = open_model(folder, config)
     for prefix in (f"{family.prefix}.", ""):
         names = [f"{prefix}{family.pooler}.{kind}" for kind in ("weight", "bias")]
         if all(name in tensors for name in names):

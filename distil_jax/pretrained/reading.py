@@ -17,7 +17,8 @@ from distil_jax.pretrained.config_file import read_config, read_labels
 from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
-from distil_jax.pretrained.tensors import Tensors, open_tensors
+from distil_jax.pretrained.tensor_names import found_name, open_model
+from distil_jax.pretrained.tensors import Tensors
 from distil_jax.pretrained.weights import Weight, sizes
 from distil_jax.tokenizer import load as load_tokenizer
 
@@ -47,7 +48,7 @@ def load_weights(
 ) -> tuple[EncoderConfig, Params, Head | None, tuple[str, ...]]:
     """What `load` does, without the tokenizer: configuration, parameters, head and labels."""
     config, content = read_config(folder)
-    tensors = open_tensors(folder)
+    tensors = open_model(folder, config)
     if config.layers > len(tensors.files):
         raise UserError(
             f"{folder} holds {len(tensors.files)} tensors, too few for the {config.layers} layers "
@@ -85,9 +86,21 @@ def _head(
         kind = " or ".join(HEADS[head].title for head in present) or "no head"
         raise UserError(
             f"{tensors.folder} has no {HEADS[required].title} (it has {kind}); "
-            f"use a folder saved with one"
+            f"{_head_evidence(config, required, tensors)}use a folder saved with one"
         )
     return required or (present[0] if present else None)
+
+
+def _head_evidence(config: EncoderConfig, head: Head, tensors: Tensors) -> str:
+    """One tensor that a head would have, and one that is there."""
+    weights = _weights(config, head) if family_of(config.model_type).has_head(head) else ()
+    expected = (_find(weight, config, tensors) for weight in weights)
+    missing = next((name for name in expected if name not in tensors), None)
+    return (
+        ""
+        if missing is None
+        else f"{missing} would be one of its tensors, {found_name(tensors, missing)} is here; "
+    )
 
 
 def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) -> list[Head]:
@@ -155,14 +168,22 @@ def _read(
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
-            f"{tensors.folder} lacks tensor {missing[0]}{more}; "
-            "the weights do not belong to its config.json, or are incomplete"
+            f"{tensors.folder} lacks tensor {missing[0]}{more}; it has "
+            f"{found_name(tensors, missing[0])}: the weights do not belong to its config.json, or "
+            f"are incomplete{_untied(weights, missing[0])}"
         )
     params: dict[str, Any] = {}
     for weight in weights:
         shape = tuple(dimensions[dimension] for dimension in weight.shape)
         _put(params, weight.path.split("/"), _stacked(weight, names[weight], shape, tensors))
     return params
+
+
+def _untied(weights: Iterable[Weight], missing: str) -> str:
+    """What else may be the matter where the decoder's own table is missing."""
+    if all(weight.path != "table" or weight.name != missing for weight in weights):
+        return ""
+    return "; where the decoder shares the token table, tie_word_embeddings is true"
 
 
 def _names(weight: Weight, config: EncoderConfig, tensors: Tensors) -> list[str]:

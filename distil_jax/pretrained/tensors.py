@@ -1,8 +1,9 @@
 """The tensors of a folder's safetensors files, read one by one from a memory map."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,35 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from distil_jax.errors import UserError
+from distil_jax.notes import note
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+ADAPTER = "adapter_model.safetensors"
 EXPORTED = "model.onnx"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """Open safetensors files: which names there are, and in which file."""
+    """Open safetensors files: which names there are, and in which file.
+
+    `stored` has the names in the files that differ from those here.
+    """
 
     folder: Path
     files: Mapping[str, Path]
     handles: Mapping[Path, Any]
+    stored: Mapping[str, str] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.files
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor, read from the file's header."""
-        return tuple(self.handles[self.files[name]].get_slice(name).get_shape())
+        stored = self.stored.get(name, name)
+        return tuple(self.handles[self.files[name]].get_slice(stored).get_shape())
 
     def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """A tensor as float32; raises `UserError` for another shape, a non-float or NaN."""
@@ -42,7 +51,7 @@ class Tensors:
                 f"asks for {list(shape)}; the two files belong to different models"
             )
         try:
-            tensor = self.handles[file].get_tensor(name)
+            tensor = self.handles[file].get_tensor(self.stored.get(name, name))
         except (SafetensorError, OSError, TypeError, ValueError) as error:
             raise UserError(f"{file}: tensor {name} cannot be read ({error})") from error
         if not np.issubdtype(tensor.dtype, np.floating) and tensor.dtype.name != "bfloat16":
@@ -55,19 +64,68 @@ class Tensors:
 
 
 def open_tensors(folder: Path) -> Tensors:
-    """Open model.safetensors, or the files its index names; raises `UserError` naming the file."""
+    """Open model.safetensors, or the files its index names; raises `UserError` naming the file.
+
+    The index decides which file a tensor is read from. Files numbered as an index's are read
+    without one, if they are complete and name no tensor twice.
+    """
     if (folder / SINGLE).is_file():
-        paths, listed = [folder / SINGLE], None
-    elif (folder / INDEX).is_file():
-        listed = _read_index(folder / INDEX)
-        paths = [folder / name for name in sorted(set(listed.values()))]
-    else:
+        return _single(folder)
+    if (folder / INDEX).is_file():
+        return _indexed(folder)
+    paths = sorted(
+        path for path in folder.glob("model-*.safetensors") if SHARD.fullmatch(path.name)
+    )
+    if not paths:
         raise UserError(_missing(folder))
+    return _numbered(folder, paths)
+
+
+def _single(folder: Path) -> Tensors:
+    if (folder / INDEX).is_file():
+        note(f"{folder}: {SINGLE} is read, not the files that {INDEX} names")
+    path = folder / SINGLE
+    handle = _open(path)
+    return Tensors(folder, dict.fromkeys(handle.keys(), path), {path: handle})
+
+
+def _indexed(folder: Path) -> Tensors:
+    """The tensors that the index names, each from the file that it says."""
+    listed = {name: folder / file for name, file in _read_index(folder / INDEX).items()}
+    handles = {path: _open(path) for path in sorted(set(listed.values()))}
+    held = {path: set(handle.keys()) for path, handle in handles.items()}
+    for name, path in listed.items():
+        if name not in held[path]:
+            raise UserError(f"{path} lacks tensor {name}, which {INDEX} places there")
+    others = sorted((name, path.name) for path in held for name in held[path] - {*listed})
+    copies = sorted(
+        (name, path.name) for path in held for name in held[path] if listed.get(name, path) != path
+    )
+    for found, what in ((others, f"not named by {INDEX}"), (copies, f"elsewhere by {INDEX}")):
+        if found:
+            count = f"{len(found):,} tensor{'s' if len(found) > 1 else ''}"
+            note(f"{folder}: {count} {what}, as {found[0][0]} in {found[0][1]}: not read")
+    return Tensors(folder, listed, handles)
+
+
+def _numbered(folder: Path, paths: list[Path]) -> Tensors:
+    """The tensors of numbered files without an index."""
+    counts = {int(path.stem.rpartition("-of-")[2]) for path in paths}
+    if counts != {len(paths)}:
+        raise UserError(
+            f"{folder} has {len(paths)} of the {max(counts)} files of its weights, as "
+            f"{paths[0].name}, and no {INDEX}; copy the model folder again, with all its files"
+        )
     handles = {path: _open(path) for path in paths}
-    files = {name: path for path, handle in handles.items() for name in list(handle.keys())}
-    for name, file in (listed or {}).items():
-        if name not in files:
-            raise UserError(f"{folder / file} lacks tensor {name}, which {INDEX} places there")
+    files: dict[str, Path] = {}
+    for path, handle in handles.items():
+        for name in handle.keys():  # noqa: SIM118  (a handle is no mapping)
+            if name in files:
+                raise UserError(
+                    f"tensor {name} is in {files[name]} and in {path.name}, and there is no "
+                    f"{INDEX} to say which counts; copy the model folder again"
+                )
+            files[name] = path
     return Tensors(folder, files, handles)
 
 
@@ -84,7 +142,7 @@ def _open(path: Path) -> Any:
 
 def _read_index(path: Path) -> dict[str, str]:
     try:
-        names = json.loads(path.read_text("utf-8"))["weight_map"]
+        names = json.loads(path.read_text("utf-8-sig"))["weight_map"]
         plain = all(Path(file).name == file for file in names.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as an index ({error}); copy it again") from error
@@ -97,8 +155,12 @@ def _missing(folder: Path) -> str:
     pickled = [name for name in PICKLES if (folder / name).is_file()]
     if not pickled and (folder / EXPORTED).is_file():
         return f"{folder} is an ONNX export; give the model folder that it was made from"
+    if (folder / ADAPTER).is_file():
+        return f"{folder} has only {ADAPTER}, an adapter; merge it into its model and save that"
     if not pickled:
-        return f"{folder} has no {SINGLE}; give a folder with the model's weights"
+        others = sorted(path.name for path in folder.glob("*.safetensors"))
+        found = f" but {others[0]}" if others else ""
+        return f"{folder} has no {SINGLE}{found}; give a folder with the model's weights"
     return (
         f"{folder} has only {pickled[0]}, which is not read for safety; convert it once with "
         "transformers: AutoModelForMaskedLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
