@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from distil_jax import commandline
 from distil_jax.errors import UsageError, UserError
+from distil_jax.notes import note
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,12 +29,24 @@ def main(arguments: list[str]) -> None:
     from distil_jax.exporting.onnx_fill import mask_filler
 
     folders = {"teacher": flags.teacher, "model": flags.model}
+    if flags.teacher:
+        _note_tokenizers(flags.teacher, flags.model)
     fillers = {
         role: mask_filler(folder, count=flags.top) for role, folder in folders.items() if folder
     }
     show = _print_json if flags.json else _print_tables
     for text in texts:
         show(text, _filled(fillers, text))
+
+
+def _note_tokenizers(teacher: str, model: str) -> None:
+    """Say so where the two have other tokens, which are compared as they are written."""
+    from distil_jax import tokenizer
+    from distil_jax.pretrained.location import locate
+
+    first, second = (tokenizer.load(locate(folder)) for folder in (teacher, model))
+    if differs := tokenizer.difference(first, second):
+        note(f"{teacher} and {model} have other tokenizers: {differs}")
 
 
 def _filled(fillers: Mapping[str, Callable[[str], "Filled"]], text: str) -> dict[str, "Filled"]:

@@ -17,7 +17,7 @@ from distil_jax.errors import UserError
 from distil_jax.evaluation.batch_plan import BatchPlan, choose_shape
 from distil_jax.evaluation.pieces import PieceShape
 from distil_jax.evaluation.settings import Settings
-from distil_jax.evaluation.teacher import FineTunedTeacher, open_teacher
+from distil_jax.evaluation.teacher import FineTunedTeacher, mention_order, open_teacher
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained, load, load_pooler, locate
 from distil_jax.pretrained.model import check_vocabulary
@@ -86,7 +86,9 @@ def make(settings: Settings) -> FineTuningPlan:
     head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
     teacher = None
     if settings.teacher:
-        teacher = open_teacher(settings.teacher, kind, data, model, devices)
+        teacher = open_teacher(
+            settings.teacher, kind, data, model, devices, named=bool(task.labels)
+        )
     _check_objectives(settings, data, model, teacher)
     return FineTuningPlan(
         settings=settings,
@@ -169,6 +171,8 @@ def _own_head(
             f"{folder} has the labels {', '.join(model.labels)}, the task "
             f"{', '.join(data.labels)}; fine-tune it with --epochs=1 or more"
         )
+    if head is not None and as_it_is:
+        mention_order(folder, model.labels, data.labels, proven=True)
     return head
 
 

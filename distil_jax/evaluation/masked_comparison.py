@@ -92,11 +92,15 @@ def compare(
     masked = {"tokens": tokens, "segments": segments}
     positions = masked_positions(labels, pair.masking.max_masked(labels.shape[-1]))
     labels = gather_rows(labels, positions)
+    # Rows that only pad the table stand for no token: none is predicted.
+    known = pair.masking.vocabulary
     states, logits = _run(pair.student, params, masked, positions)
+    logits = logits[..., :known]
     teacher_states: tuple[Array, ...] = ()
     teacher_logits = None
     if pair.teacher is not None and teacher_params is not None:
         teacher_states, teacher_logits = _run(pair.teacher, teacher_params, masked, positions)
+        teacher_logits = teacher_logits[..., :known]
     cosines, moments = [], []
     for layer, teacher_layer in pair.layers:
         two = states[layer], teacher_states[teacher_layer]

@@ -7,11 +7,13 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.evaluation.batched_forward import BatchedForward
+from distil_jax.notes import note
 from distil_jax.pretrained import Pretrained, load
+from distil_jax.pretrained.labels import unnamed
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage import atomic
 from distil_jax.tasks.encoding import Encoded
-from distil_jax.tasks.kind import ExampleKind, Outputs, TaskData
+from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, TaskData
 from distil_jax.tasks.network import Network
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
@@ -55,8 +57,29 @@ class FineTunedTeacher:
         return [(np.take(row, self.order, axis=-1) - mean) / deviation for row in outputs]
 
 
+def mention_order(folder: str, model: Labels, wanted: Labels, *, proven: bool) -> None:
+    """Say which class LABEL_0, LABEL_1, ... are taken for, or refuse to guess.
+
+    Numbers prove an order, and `proven` is that of a task whose classes are numbered for all.
+    """
+    if len(model) < 2 or not unnamed(model) or unnamed(wanted) or all(map(str.isdecimal, wanted)):
+        return
+    if not proven:
+        raise UserError(
+            f"{folder} names its classes {', '.join(model)}, the data {', '.join(wanted)}: nothing "
+            "says which is which; name them in id2label of its config.json"
+        )
+    note(f"{folder}: {', '.join(model)} are taken for {', '.join(wanted)}, in this order")
+
+
 def open_teacher(
-    folder: str, kind: ExampleKind, data: TaskData, student: Pretrained, devices: Devices
+    folder: str,
+    kind: ExampleKind,
+    data: TaskData,
+    student: Pretrained,
+    devices: Devices,
+    *,
+    named: bool = True,
 ) -> FineTunedTeacher:
     """Load a fine-tuned folder; raises `UserError` for other labels, or other tokens of spans."""
     model = load(folder, require_head=kind.head)
@@ -83,6 +106,7 @@ def open_teacher(
             f"teacher {folder} has the labels {', '.join(model.labels)}, the data "
             f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
         )
+    mention_order(folder, model.labels, data.labels, proven=named)
     return FineTunedTeacher(kind, model, encoded, order, data.scale, devices, data.length)
 
 

@@ -120,8 +120,9 @@ def _band_sums(
         for row, number in enumerate(numbers):
             labels[row, : len(targets[number])] = targets[number]
         chosen = labels != IGNORE
-        logits = model.run(inputs)[0][chosen]
-        teacher_logits = None if teacher is None else teacher.run(inputs)[0][chosen]
+        known = len(model.tokenizer)  # rows that only pad the table stand for no token
+        logits = model.run(inputs)[0][chosen][:, :known]
+        teacher_logits = None if teacher is None else teacher.run(inputs)[0][chosen][:, :known]
         yield token_metrics.band_sums(
             logits,
             labels[chosen],

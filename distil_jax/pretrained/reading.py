@@ -93,14 +93,13 @@ def _head(
 
 def _head_evidence(config: EncoderConfig, head: Head, tensors: Tensors) -> str:
     """One tensor that a head would have, and one that is there."""
-    weights = _weights(config, head) if family_of(config.model_type).has_head(head) else ()
-    expected = (_find(weight, config, tensors) for weight in weights)
-    missing = next((name for name in expected if name not in tensors), None)
-    return (
-        ""
-        if missing is None
-        else f"{missing} would be one of its tensors, {found_name(tensors, missing)} is here; "
-    )
+    family = family_of(config.model_type)
+    weights = _weights(config, head) if family.has_head(head) else ()
+    missing = next((n for w in weights if (n := _find(w, config, tensors)) not in tensors), None)
+    if missing is None:
+        return ""
+    found = found_name(tensors, missing, without=f"{family.prefix}.")
+    return f"{missing} would be one of its tensors, {found} is here; "
 
 
 def _heads(config: EncoderConfig, content: Mapping[str, Any], tensors: Tensors) -> list[Head]:

@@ -1,7 +1,7 @@
 """Tensors' names as other programs write them: behind a prefix, or one half of a tied pair."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +21,11 @@ def open_model(folder: Path, config: EncoderConfig) -> Tensors:
     return _with_tied_half(_without_wrapper(open_tensors(folder), config), config)
 
 
-def found_name(tensors: Tensors, missing: str) -> str:
-    """The stored name that is most like a missing one."""
+def found_name(tensors: Tensors, missing: str, *, without: str = "") -> str:
+    """The stored name that is most like a missing one; `without` a prefix if there is one."""
     names = sorted({tensors.stored.get(name, name) for name in tensors.files})
-    like = difflib.get_close_matches(missing, names, n=1, cutoff=0.0)
+    others = [name for name in names if without and not name.startswith(without)]
+    like = difflib.get_close_matches(missing, others or names, n=1, cutoff=0.0)
     return like[0] if like else "no tensor"
 
 
@@ -48,13 +49,19 @@ def _without_wrapper(tensors: Tensors, config: EncoderConfig) -> Tensors:
     shortest = min(wrappers, key=len, default="")
     if len(wrappers) > 1 and not all(wrapper.startswith(shortest) for wrapper in wrappers):
         raise UserError(
-            f"{tensors.folder} holds several models, under {' and '.join(sorted(wrappers))}; save "
+            f"{tensors.folder} holds several models, under {' and '.join(_outer(wrappers))}; save "
             "one of them alone"
         )
     if not shortest:
         return tensors
     note(f"{tensors.folder}: the tensors' names are read without {shortest!r} before them")
     return _renamed(tensors, {n: n.removeprefix(shortest) for n in tensors.files})
+
+
+def _outer(wrappers: Iterable[str]) -> list[str]:
+    """Those that none of the others begins."""
+    every = sorted(wrappers)
+    return [one for one in every if not any(one != o and one.startswith(o) for o in every)]
 
 
 def _with_tied_half(tensors: Tensors, config: EncoderConfig) -> Tensors:

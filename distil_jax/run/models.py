@@ -18,6 +18,7 @@ from distil_jax.pretrained import (
     load_sentence_model,
 )
 from distil_jax.run import student_start
+from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.assemble import cast
@@ -32,9 +33,6 @@ from distil_jax.training.student import (
     student_of,
     with_dropout,
 )
-
-PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
-"""Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,13 @@ def load_models(config: Config) -> Models:
         return _sentence_models(config)
     teacher = load_language_model(config.teacher) if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
+    if teacher is not None:
+        check_tokenizer(config, "teacher", teacher, tokenizer)
     layers: tuple[int, ...] = ()
+    student = None
     if config.student.folder:
         student = load_language_model(config.student.folder)
+        check_tokenizer(config, "student.folder", student, tokenizer)
         shape, params = student.config, student.params
     elif teacher is None:
         shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
@@ -77,7 +79,7 @@ def load_models(config: Config) -> Models:
         check_pair(config, teacher.config, shape)
     if not shape.block.causal:
         mask_token(tokenizer)
-    _check_vocabulary(config, tokenizer, shape)
+    check_vocabulary(config, tokenizer, shape, teacher or student)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
 
 
@@ -99,7 +101,7 @@ def _sentence_models(config: Config) -> Models:
     tokenizer = _tokenizer(config, student.model)
     if teacher is not None:
         _check_vectors(config, teacher, student, shape)
-    _check_vocabulary(config, tokenizer, shape)
+    check_vocabulary(config, tokenizer, shape, student.model)
     return Models(
         None if teacher is None else teacher.model,
         with_dropout(config, shape),
@@ -182,13 +184,3 @@ def _tokenizer(config: Config, teacher: Pretrained | None) -> Any:
     if config.student.folder:
         return load_tokenizer(config.student.folder)
     raise UserError("without config.teacher, set config.tokenizer to a tokenizer's folder")
-
-
-def _check_vocabulary(config: Config, tokenizer: Any, shape: EncoderConfig) -> None:
-    size, vocabulary = len(tokenizer), shape.vocabulary
-    if vocabulary != size and vocabulary not in [-(-size // unit) * unit for unit in PADDED_TO]:
-        raise UserError(
-            f"the tokenizer of {config.tokenizer or config.teacher or config.student.folder} has "
-            f"{size} tokens, but {config.teacher or config.student.folder} has a vocabulary of "
-            f"{vocabulary}; set config.tokenizer to the tokenizer this model was trained with"
-        )

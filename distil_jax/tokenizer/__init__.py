@@ -1,5 +1,6 @@
 """Fast tokenizers: folders, WordPiece training, special ids, a fingerprint."""
 
+from distil_jax.tokenizer.comparison import difference
 from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import SpecialIds, mask_token, special_ids
 from distil_jax.tokenizer.tokenizer_folder import BUILTIN_TEACHER, load, resolve, save
@@ -8,6 +9,7 @@ from distil_jax.tokenizer.wordpiece import train_wordpiece
 __all__ = [
     "BUILTIN_TEACHER",
     "SpecialIds",
+    "difference",
     "fingerprint",
     "load",
     "mask_token",

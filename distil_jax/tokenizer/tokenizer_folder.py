@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from distil_jax.errors import UserError
 from distil_jax.storage.address import is_url
 from distil_jax.storage.bucket import Bucket
-from distil_jax.tokenizer import hub
+from distil_jax.tokenizer import hub, tokenizer_config, vocabulary_file
 from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import special_ids
 
@@ -62,6 +62,7 @@ def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     """Write the files that AutoTokenizer opens, and vocab.txt for a WordPiece vocabulary."""
     folder = Path(folder)
     tokenizer.save_pretrained(folder)
+    tokenizer_config.make_portable(folder, tokenizer)
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     if model.get("type") == "WordPiece":
         pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
@@ -90,25 +91,44 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
     tokenizer: Any
     configured = any((path / name).is_file() for name in ("tokenizer_config.json", "config.json"))
     try:
-        if configured and present[0] == "vocab.txt" and not _names_its_class(path):
-            return _from_vocabulary(path)
+        if present[0] == vocabulary_file.FILE:
+            return _from_vocabulary(path, configured=configured)
         if configured:
-            tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+            tokenizer = tokenizer_config.declare(
+                AutoTokenizer.from_pretrained(str(path), local_files_only=True),
+                tokenizer_config.read(path).get("tokenizer_class"),
+            )
         elif present[0] == "tokenizer.json":
             tokenizer = PreTrainedTokenizerFast(
                 tokenizer_file=str(path / present[0]), **_named_by_content(path / present[0])
             )
-        elif present[0] == "vocab.txt":
-            return _from_vocabulary(path)
         else:
             raise UserError(f"{path} has no tokenizer_config.json and no tokenizer.json")
     except UserError:
         raise
     except Exception as error:  # the libraries raise bare Exception for a damaged file
         raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
-    if present[0] == "vocab.txt" and tokenizer.vocab_size < _lines(path / "vocab.txt"):
-        return _from_vocabulary(path)
     return _as_written(path, tokenizer) if present[0] == "tokenizer.json" else tokenizer
+
+
+def _from_vocabulary(path: Path, *, configured: bool) -> Any:
+    """As the folder's class has it, or as BERT's: transformers 5 may make five tokens out of it."""
+    from transformers import AutoTokenizer
+
+    settings = tokenizer_config.read(path)
+    vocabulary_file.check_words(path, settings)
+    tokenizer: Any = None
+    if configured and _names_its_class(path):
+        tokenizer = tokenizer_config.declare(
+            AutoTokenizer.from_pretrained(str(path), local_files_only=True),
+            settings.get("tokenizer_class"),
+        )
+    if tokenizer is None or tokenizer.vocab_size < _lines(path / vocabulary_file.FILE):
+        tokenizer = vocabulary_file.build(path)
+    if getattr(tokenizer, "is_fast", False):
+        vocabulary_file.check_added(path, tokenizer)
+        vocabulary_file.mention_case(path, tokenizer)
+    return tokenizer
 
 
 def _as_written(path: Path, opened: Any) -> Any:
@@ -150,26 +170,6 @@ def _as_written(path: Path, opened: Any) -> Any:
         tokenizer_file=str(file),
         model_max_length=opened.model_max_length,
         **{**named, **_named_by_content(file)},
-    )
-
-
-def _from_vocabulary(path: Path) -> "PreTrainedTokenizerFast":
-    """Build a BERT tokenizer from vocab.txt (transformers 5 may make five tokens out of it)."""
-    from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
-
-    # Lines as BERT counts them: U+2028 and others are pieces.
-    pieces = (path / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
-    missing = [token for token in SPECIAL_TOKENS if token not in pieces]
-    if missing:
-        raise UserError(f"{path / 'vocab.txt'} lacks {' '.join(missing)}; is it a BERT vocabulary?")
-    settings = path / "tokenizer_config.json"
-    configured = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    return bert_tokenizer(
-        vocabulary,
-        lowercase=bool(configured.get("do_lower_case", True)),
-        strip_accents=configured.get("strip_accents"),
-        chinese_characters=bool(configured.get("tokenize_chinese_chars", True)),
     )
 
 

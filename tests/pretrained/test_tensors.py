@@ -97,3 +97,42 @@ def test_any_damage_to_the_header_loads_or_is_a_clear_error(folder, place, byte,
     file.write_bytes(damaged[: len(damaged) - cut])
     with contextlib.suppress(UserError):
         load_weights(folder)
+
+
+def test_the_index_decides_between_copies_and_the_rest_is_mentioned(folder, capsys):
+    before = load_file(folder / "model.safetensors")
+    places = shard(folder)
+    name = min(places)
+    other = next(file for file in set(places.values()) if file != places[name])
+    stale = load_file(folder / other) | {name: before[name] + 1, "old": np.zeros(1, np.float32)}
+    save_file(stale, folder / other)
+    tensors = open_tensors(folder)
+    assert set(tensors.files) == set(before)
+    np.testing.assert_array_equal(tensors.read(name, before[name].shape), before[name])
+    said = capsys.readouterr().err
+    assert f"as {name} in {other}: not read" in said
+    assert f"as old in {other}: not read" in said
+
+
+def test_numbered_files_without_an_index_are_read_unless_one_name_is_in_two(folder):
+    before = load_file(folder / "model.safetensors")
+    places = shard(folder)
+    (folder / "model.safetensors.index.json").unlink()
+    assert set(open_tensors(folder).files) == set(before)
+    first, second = sorted(set(places.values()))
+    name = next(name for name, file in places.items() if file == first)
+    save_file(load_file(folder / second) | {name: before[name]}, folder / second)
+    with pytest.raises(UserError, match=f"tensor {name} is in .*{first} and in {second}"):
+        open_tensors(folder)
+    (folder / second).unlink()
+    with pytest.raises(UserError, match="has 1 of the 2 files"):
+        open_tensors(folder)
+
+
+def test_weights_by_another_name_are_named(folder):
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="an adapter; merge it"):
+        open_tensors(folder)
+    (folder / "adapter_model.safetensors").rename(folder / "best.safetensors")
+    with pytest.raises(UserError, match=r"no model.safetensors but best.safetensors"):
+        open_tensors(folder)

@@ -1,0 +1,42 @@
+"""tokenizer_config.json as transformers 4 and 5 both open it, with the class that was read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = "tokenizer_config.json"
+GENERIC = "PreTrainedTokenizerFast"
+"""What transformers 4 calls a tokenizer that is its tokenizer.json; 5 knows the name, too."""
+_OF_5_ALONE = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend")
+_OF_A_CALL = ("is_local", "local_files_only")
+_DECLARED = "_distil_jax_declared_class"
+
+
+def declare(tokenizer: Any, name: str | None) -> Any:
+    """The tokenizer, which remembers the class that its folder names."""
+    setattr(tokenizer, _DECLARED, name)
+    return tokenizer
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The file's content; empty where there is none, or no object."""
+    file = folder / FILE
+    content = json.loads(file.read_text("utf-8-sig")) if file.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def make_portable(folder: Path, tokenizer: Any) -> None:
+    """Rewrite what transformers 5 saved: its class names, and what it says of this call alone.
+
+    A list of `extra_special_tokens` bears its earlier name, which both know.
+    """
+    content = {name: value for name, value in read(folder).items() if name not in _OF_A_CALL}
+    name = getattr(tokenizer, _DECLARED, None) or content.get("tokenizer_class")
+    content["tokenizer_class"] = GENERIC if name is None or name in _OF_5_ALONE else name
+    extra = content.get("extra_special_tokens")
+    if isinstance(extra, list):
+        del content["extra_special_tokens"]
+        if extra:
+            content["additional_special_tokens"] = extra
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / FILE).write_text(text, "utf-8")
