@@ -1,9 +1,7 @@
 """The documentation's site: `python -m sphinx -W docs build/docs` (extra docs), offline."""
 
-import inspect
+import re
 from typing import Any
-
-import jax
 
 project = "distil_jax"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
@@ -22,9 +20,12 @@ suppress_warnings = ["myst.xref_missing", "myst.header"]
 
 def setup(app: Any) -> None:
     """Print `Array` where jaxlib's own name for it would stand."""
-    app.connect("autodoc-before-process-signature", _plain_arrays)
+    app.connect("autodoc-process-signature", _with_plain_arrays)
 
 
-def _plain_arrays(_: Any, function: Any, __: bool) -> None:
-    annotations = getattr(inspect.unwrap(function), "__annotations__", {})
-    annotations.update({k: "Array" for k, v in annotations.items() if v is jax.Array})
+def _with_plain_arrays(*event: Any) -> tuple[str | None, str | None]:
+    return tuple(_plain(text) if text else text for text in event[-2:])  # type: ignore[return-value]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"~?(jaxtyping|jaxlib\._jax|jax)\.(?=[A-Z])", "", text)

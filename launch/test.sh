@@ -16,7 +16,7 @@ if [[ ${1:-} == --all ]]; then
     shift
 fi
 
-prepare_environment test,edge
+prepare_environment test,edge,docs
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 PATH="$venv/bin:$PATH"
 
 SECONDS=0

@@ -26,7 +26,7 @@ def normalized_mse(
     teacher: Float[Array, "*tokens width"],
     mask: Shaped[Array, "*tokens"],
 ) -> WeightedSum:
-    """|s / |s| - t / |t||^2 where `mask` is not 0 (Sun et al. 2019, patient distillation, eq. 7).
+    """`|s / |s| - t / |t||^2` where `mask` is not 0 (Sun et al. 2019, patient distillation, eq. 7).
 
     Twice 1 - cosine. Computed in float32; a zero vector is left as it is, with a finite gradient.
     """

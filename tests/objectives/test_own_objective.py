@@ -10,51 +10,7 @@ import pytest
 from distil_jax import objectives
 from distil_jax.main import main
 
-CONFIG = '''
-"""Distils with the squared distance of the middle hidden states."""
-
-import jax.numpy as jnp
-
-from distil_jax import objectives
-from distil_jax.configs import base
-from distil_jax.losses import WeightedSum
-from distil_jax.models.intermediates import Request
-
-
-def middle(student, teacher):
-    return (
-        Request(hidden_states=frozenset({student.layers // 2})),
-        Request(hidden_states=frozenset({teacher.layers // 2})),
-    )
-
-
-def distance(inputs):
-    (ours,) = inputs.student.intermediates.hidden_states.values()
-    (theirs,) = inputs.teacher.intermediates.hidden_states.values()
-    return WeightedSum.of(jnp.square(ours - theirs).mean(-1), inputs.batch["segments"])
-
-
-objectives.register(
-    objectives.Objective(
-        name="middle_distance",
-        count=objectives.all_tokens,
-        compute=distance,
-        requests=middle,
-        same=("hidden_size",),
-        floor=lambda teacher: 0.0,
-    ),
-    summary="mean squared distance of the middle hidden states",
-    label="distance of middle states",
-)
-
-
-def get_config():
-    config = base.get_config()
-    config.student.initialize = "random"
-    config.loss.middle_distance = 3.0
-    config.loss.schedules.middle_distance = "0:4, 1:2"
-    return config
-'''
+EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_objective.py"
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +20,7 @@ def workdir(
     quickly: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own")
-    (folder / "own.py").write_text(CONFIG)
-    arguments = [f"--config={folder / 'own.py'}", *flags(folder / "run")[1:]]
+    arguments = [f"--config={EXAMPLE}", *flags(folder / "run")[1:]]
     try:
         with quickly():
             main(arguments)

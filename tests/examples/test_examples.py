@@ -1,0 +1,67 @@
+"""The examples run from top to bottom, with tiny models where they take one."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    tested = (
+        Path(__file__).read_text()
+        + (EXAMPLES.parent / "tests/objectives").joinpath("test_own_objective.py").read_text()
+    )
+    files = [path for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sh", ".ipynb")]
+    assert [path.name for path in files if path.stem not in tested] == []
+
+
+@pytest.mark.parametrize("library", ["linen", "nnx", "equinox"])
+def test_losses_in_your_loop(library: str) -> None:
+    if library == "equinox":
+        pytest.importorskip("equinox")
+    first, last = getattr(load("losses_in_your_loop"), library)()
+    assert last < 0.9 * first
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_distil_in_python(
+    flags: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [flag.removeprefix("--config.") for flag in flags(tmp_path)[2:]]
+    load("distil_in_python").main(str(tmp_path / "run"), *keys)
+    out = capsys.readouterr().out
+    assert "step 12: loss " in out
+    assert f"{tmp_path}/run/student: held-out loss " in out
+
+
+@pytest.mark.slow
+def test_fine_tune_and_export(teacher_folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.jsonl"
+    rows = [{"text": f"the number {i} is small", "label": i % 2} for i in range(32)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    script = EXAMPLES / "fine_tune_and_export.sh"
+    flags = ["--epochs=1", "--length=16", "--batch=8"]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    subprocess.run(
+        [script, teacher_folder, table, table, tmp_path / "out", *flags],
+        check=True,
+        env={"PATH": path, "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+    )
+    assert len((tmp_path / "out/predictions.jsonl").read_text().splitlines()) == 32
+    assert list((tmp_path / "out/onnx").glob("*.onnx"))
