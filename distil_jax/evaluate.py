@@ -218,6 +218,10 @@ def parser() -> argparse.ArgumentParser:
     add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")
     _add_fine_tuning(parser.add_argument_group("fine-tuning"))
     _add_masked_lm(parser.add_argument_group("for --task=mlm and --task=causal_lm"))
+    vectors = parser.add_argument_group(f"for --task={' and '.join(VECTOR_TASKS)}")
+    vectors.add_argument(
+        "--dimensions", type=natural, default=0, help="of vectors, their first ones; 0: all"
+    )
     return parser
 
 
@@ -261,7 +265,7 @@ def _add_masked_lm(group: argparse._ArgumentGroup) -> None:
 
 
 def _task(value: str) -> str:
-    if value not in TASKS:
+    if value not in (*TASKS, *VECTOR_TASKS):
         nearest = difflib.get_close_matches(value, LISTED, n=1)
         meant = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(LISTED)}"
         raise argparse.ArgumentTypeError(f"{value!r} is not a task{meant}")
