@@ -29,7 +29,7 @@ def describe(draft: Path, model: Pretrained, source: str) -> None:
     check_head(model, source)
     assert model.tokenizer is not None
     config, _ = expressible(model.config, model.params, model.head)
-    text = write_config(config, model.head, model.labels, "float32")
+    text = write_config(config, model.head, model.labels, "float32", model.tokenizer)
     (draft / "config.json").write_text(text, "utf-8")
     save_tokenizer(draft, model.tokenizer)
 

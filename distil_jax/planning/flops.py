@@ -43,7 +43,7 @@ def config_flops(
     compared = [one for one in objectives if one.needs_teacher]
     of_logits = [one for one in objectives if one.vocabulary is not None]
     teacher_logits = any(one in compared for one in of_logits)
-    everywhere = config.loss.positions == "all" and teacher_logits
+    everywhere = student.block.causal or (config.loss.positions == "all" and teacher_logits)
     decoded_share = 1.0 if everywhere else config.masking.percent / 100
     counted = training_flops(
         teacher,
@@ -115,7 +115,8 @@ def encoder_flops(config: EncoderConfig, *, length: int) -> float:
 
 def decoder_flops(config: EncoderConfig) -> float:
     """Forward FLOPs per decoded token: the transform and the matmul with the vocabulary."""
-    return float(2 * config.table_size * (config.hidden_size + config.vocabulary))
+    transform = config.hidden_size if config.head.transform else 0
+    return float(2 * config.table_size * (transform + config.vocabulary))
 
 
 def _projection(config: EncoderConfig) -> float:

@@ -41,8 +41,21 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     return _encoder_config(file, family, fields, content), content
 
 
+TOKENS = {
+    "bos_token_id": ("bos_token_id", "cls_token_id"),
+    "eos_token_id": ("eos_token_id", "sep_token_id"),
+    "cls_token_id": ("cls_token_id", "bos_token_id"),
+    "sep_token_id": ("sep_token_id", "eos_token_id"),
+}
+"""Keys of special tokens' numbers, and the names under which a tokenizer may have them."""
+
+
 def write_config(
-    config: EncoderConfig, head: Head | None, labels: tuple[str, ...], dtype: str
+    config: EncoderConfig,
+    head: Head | None,
+    labels: tuple[str, ...],
+    dtype: str,
+    tokenizer: Any = None,
 ) -> str:
     """The text of config.json for a configuration that its model type can express."""
     positions = config.positions + config.position_offset
@@ -55,11 +68,18 @@ def write_config(
         **family.fixed_keys,
         **{key: fields[field] for field, (key, _) in family.keys.items()},
         **family.written_keys(config),
+        **(_token_numbers(family, tokenizer) if tokenizer is not None else {}),
     }
     if labels:
         content["id2label"] = {str(number): label for number, label in enumerate(labels)}
         content["label2id"] = {label: number for number, label in enumerate(labels)}
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def _token_numbers(family: Family, tokenizer: Any) -> dict[str, int]:
+    found = {key: [getattr(tokenizer, name) for name in TOKENS[key]] for key in family.token_keys}
+    known = {key: [n for n in numbers if n is not None] for key, numbers in found.items()}
+    return {key: int(numbers[0]) for key, numbers in known.items() if numbers}
 
 
 def _read_object(file: Path) -> dict[str, Any]:

@@ -71,7 +71,9 @@ def save(
     tensors = dict(named_tensors(config, params, pretrained.head, dtype))
     contents = {
         **further,
-        CONFIG: write_config(config, pretrained.head, pretrained.labels, dtype).encode(),
+        CONFIG: write_config(
+            config, pretrained.head, pretrained.labels, dtype, pretrained.tokenizer
+        ).encode(),
         **({"README.md": card.encode()} if card is not None else {}),
     }
     if is_url(folder):

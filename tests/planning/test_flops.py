@@ -120,3 +120,29 @@ def test_recomputed_layers_cost_one_forward_pass_more() -> None:
 
     assert student("layer") == pytest.approx(student("none") * 4 / 3)
     assert student("none") < student("attention") < student("layer")
+
+
+def test_a_causal_model_decodes_every_token_and_has_no_transform() -> None:
+    sizes = {"vocabulary": 50257, "hidden_size": 768, "heads": 12, "mlp_size": 3072}
+    teacher, student = (
+        make_config("gpt2", layers=layers, positions=1024, **sizes) for layers in (12, 6)
+    )
+    flags = ["--config.loss.masked_lm=0", "--config.loss.causal_lm=1"]
+    alone = [*flags, "--config.loss.soft_target=0", "--config.loss.cosine=0"]
+    both = [
+        config_flops(config_source.read("base", f), teacher, student, length=0)
+        for f in (flags, alone)
+    ]
+    vocabulary = 2 * 768 * 50257
+    assert [flops.student for flops in both] == [3 * (6 * 24 * 768**2 + vocabulary)] * 2
+    assert [flops.teacher for flops in both] == [12 * 24 * 768**2 + vocabulary, 0]
+
+
+@pytest.mark.parametrize("length", [512, 8192])
+def test_a_layer_with_a_window_costs_the_same_at_any_length(length: int) -> None:
+    sizes = {"vocabulary": 50368, "hidden_size": 768, "heads": 12, "mlp_size": 1152}
+    config = make_config("modernbert", layers=22, positions=8192, **sizes)
+    matmuls = 22 * 2 * (4 * 768**2 + 3 * 768 * 1152)
+    # Eight global layers, and fourteen whose queries meet the keys of three blocks of 64.
+    scores = 4 * 768 * (8 * length + 14 * 192)
+    assert encoder_flops(config, length=length) == matmuls + scores

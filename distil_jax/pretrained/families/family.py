@@ -63,6 +63,7 @@ class Family:
       shared_kernels: whether several heads have kernels of the same names, so that only the class
         that config.json names tells which one a folder has.
       tied_head: a head that has no tensors of its own while its table is that of the tokens.
+      token_keys: keys of special tokens' numbers, which are written as the tokenizer has them.
       fixed_keys: keys that are written with one value and not read.
       unsupported: keys with the one value that they may have, and why.
       position_offset: rows of the position table before the first position, from the padding
@@ -89,6 +90,7 @@ class Family:
     classes: Mapping[Head | None, str]
     shared_kernels: bool = False
     tied_head: Head = ""
+    token_keys: tuple[str, ...] = ()
     fixed_keys: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Mapping[str, tuple[Any, str]] = field(default_factory=lambda: UNSUPPORTED)
     position_offset: Callable[[int], int] = no_offset

@@ -36,8 +36,9 @@ def _written(config: EncoderConfig) -> Mapping[str, Any]:
     return {
         "n_inner": config.mlp_size,
         "embd_pdrop": config.dropout,
-        "bos_token_id": config.vocabulary - 1,
-        "eos_token_id": config.vocabulary - 1,
+        # What they are without a tokenizer beside: see `_read`.
+        "bos_token_id": config.pad_token,
+        "eos_token_id": config.pad_token,
     }
 
 
@@ -88,6 +89,7 @@ FAMILY = Family(
     classes=classes("GPT2"),
     shared_kernels=True,
     tied_head="causal_lm",
+    token_keys=("bos_token_id", "eos_token_id"),
     block=Block(norm="pre", embedding_norm=False, causal=True),
     head=HeadOptions(
         transform=False, pooling="last", classifier_dense=False, classifier_bias=False

@@ -184,6 +184,7 @@ FAMILY = Family(
     },
     classes=classes("ModernBert"),
     shared_kernels=True,
+    token_keys=("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"),
     read_fields=_read,
     written_keys=_written,
 )
