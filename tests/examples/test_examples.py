@@ -33,8 +33,6 @@ def test_every_example_is_run_by_a_test() -> None:
 
 @pytest.mark.parametrize("library", ["linen", "nnx", "equinox"])
 def test_losses_in_your_loop(library: str) -> None:
-    if library == "equinox":
-        pytest.importorskip("equinox")
     first, last = getattr(load("losses_in_your_loop"), library)()
     assert last < 0.9 * first
 
