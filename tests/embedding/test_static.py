@@ -1,0 +1,79 @@
+"""Static models: made of a teacher, opened by sentence-transformers and by model2vec."""
+
+import json
+
+import numpy as np
+import pytest
+
+from distil_jax.embedding.embedder import EncoderEmbedder
+from distil_jax.embedding.opening import open_embedder
+from distil_jax.embedding.static import StaticEmbedder, make_static, principal
+from distil_jax.errors import UserError
+from distil_jax.pretrained.static_model import is_static, load_static, save_static
+from distil_jax.static import main as static
+
+
+@pytest.fixture(scope="module")
+def teacher(sentence_model):
+    return EncoderEmbedder(sentence_model("mean"))
+
+
+@pytest.fixture(scope="module")
+def folder(sentence_folder, tmp_path_factory):
+    """A static student of the tiny teacher, by the command."""
+    output = tmp_path_factory.mktemp("static") / "model"
+    static([f"--teacher={sentence_folder}", f"--output={output}", "--dimensions=16"])
+    return output
+
+
+def test_sentence_transformers_and_model2vec_open_it(folder, their_vectors, texts):
+    ours = open_embedder(str(folder))(texts)
+    np.testing.assert_allclose(ours, their_vectors(folder, texts), atol=1e-6)
+    model2vec = pytest.importorskip("model2vec")
+    theirs = model2vec.StaticModel.from_pretrained(str(folder)).encode(texts)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert "sentence-transformers" in (folder / "README.md").read_text()
+
+
+def test_a_model_that_model2vec_saved_is_read(folder, texts, tmp_path):
+    model2vec = pytest.importorskip("model2vec")
+    model2vec.StaticModel.from_pretrained(str(folder)).save_pretrained(str(tmp_path / "saved"))
+    assert is_static(tmp_path / "saved")
+    again = StaticEmbedder(load_static(tmp_path / "saved"))
+    np.testing.assert_allclose(again(texts), open_embedder(str(folder))(texts), atol=1e-6)
+
+
+def test_a_tokens_vector_is_the_teachers_of_that_token_along_the_main_directions(teacher):
+    model = make_static(teacher, dimensions=0, sif=0.0)
+    alone = teacher.of_tokens(range(teacher.backend().get_vocab_size()))
+    centred = alone - alone.mean(axis=0)
+    # Rotated only: distances between tokens are the teacher's.
+    np.testing.assert_allclose(model.table @ model.table.T, centred @ centred.T, atol=1e-4)
+    variances = model.table.var(axis=0)
+    assert (np.diff(variances) <= 1e-6).all()
+    np.testing.assert_allclose(principal(alone, 4), model.table[:, :4], atol=1e-5)
+
+
+def test_frequent_tokens_weigh_less(teacher):
+    plain = make_static(teacher, dimensions=8, sif=0.0)
+    weighted = make_static(teacher, dimensions=8, sif=1e-2, texts=["the river the city the"] * 50)
+    shares = np.linalg.norm(weighted.table, axis=1) / np.linalg.norm(plain.table, axis=1)
+    the, river, old = (plain.tokenizer.token_to_id(word) for word in ("the", "river", "old"))
+    assert shares[the] < shares[river] < shares[old] <= 1
+
+
+def test_what_cannot_be_used_is_refused(folder, teacher, tmp_path):
+    with pytest.raises(UserError, match=r"--dimensions=99 is more than the teacher's 32"):
+        make_static(teacher, dimensions=99)
+    modules = json.loads((folder / "modules.json").read_text())
+    copy = tmp_path / "model"
+    save_static(copy, load_static(folder), card="")
+    modules[1]["type"] = "package.Dense"
+    (copy / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UserError, match=r"Dense behind StaticEmbedding is not supported"):
+        load_static(copy)
+    (copy / "tokenizer.json").unlink()
+    modules[1]["type"] = "package.Normalize"
+    (copy / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UserError, match=r"has no tokenizer.json"):
+        load_static(copy)
