@@ -6,7 +6,7 @@ Texts of like lengths share rows; each row length has a compiled program of its 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +38,7 @@ ROW_TOKENS = 4096
 """Tokens of one device's piece."""
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Whatever makes vectors of texts."""
 

@@ -18,6 +18,7 @@ from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.data.next_tokens import NextTokens
 from distil_jax.models import EncoderConfig, initialize
+from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
@@ -63,13 +64,15 @@ def step_program(
 ) -> StepProgram:
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
     batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
+    sentences = _sentences(config, length)
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),
         teacher=models.teacher,
-        masking=_labelling(config, models.student),
+        masking=None if sentences else _labelling(config, models.student),
         total_steps=total_steps,
         shares=batch_shares,
+        sentences=sentences,
         accelerator=devices.devices[0].platform != "cpu",
     )
     params = params_of(models.student, config.precision.parameters, spec)
@@ -102,6 +105,15 @@ def params_of(shape: EncoderConfig, dtype: str, spec: StepSpec | None = None) ->
 def _labelling(config: Config, student: EncoderConfig) -> Masking | NextTokens:
     """What a run of this student has."""
     return NextTokens() if student.block.causal else _masking(config, student.vocabulary)
+
+
+def _sentences(config: Config, length: int) -> assemble.SentenceShapes | None:
+    """The usual mean of the tokens, whatever the models' folders say: it changes no cost."""
+    if not config.loss.of_vectors:
+        return None
+    vectors = VectorConfig(("mean",), (NORMALIZE,), length)
+    count = max(1, length // config.data.shortest_tokens)
+    return assemble.SentenceShapes(vectors, vectors if config.teacher else None, count)
 
 
 def _masking(config: Config, vocabulary: int) -> Masking:
