@@ -10,7 +10,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
-from distil_jax.models.vector_config import VectorConfig
+from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.pretrained import (
     Pretrained,
     SentenceModel,
@@ -97,7 +97,9 @@ def _sentence_models(config: Config) -> Models:
         )
     else:
         student = teacher
-        shape, params, layers = _derive(config, teacher.model)
+        shape, derived, layers = _derive(config, teacher.model)
+        params = {**teacher.model.params, "encoder": derived["encoder"]}
+        _check_dense(config, teacher, shape)
     tokenizer = _tokenizer(config, student.model)
     if teacher is not None:
         _check_vectors(config, teacher, student, shape)
@@ -111,6 +113,17 @@ def _sentence_models(config: Config) -> Models:
         vectors=student.vectors,
         teacher_vectors=None if teacher is None else teacher.vectors,
     )
+
+
+def _check_dense(config: Config, teacher: SentenceModel, shape: EncoderConfig) -> None:
+    """The teacher's dense maps, which the student takes over, are for its width alone."""
+    wide = shape.hidden_size != teacher.model.config.hidden_size
+    if wide and any(stage != NORMALIZE for stage in teacher.vectors.stages):
+        raise UserError(
+            f"teacher {config.teacher} has a dense map behind its pooling, made for hidden states "
+            f"{teacher.model.config.hidden_size} wide, and the student's are {shape.hidden_size}; "
+            "use a student of the same width"
+        )
 
 
 def _check_vectors(
