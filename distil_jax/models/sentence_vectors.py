@@ -60,7 +60,7 @@ def normalized(vectors: Float[Array, "*rows width"]) -> Float[Array, "*rows widt
     return vectors / jnp.sqrt(jnp.maximum(squares, LEAST_NORM**2))
 
 
-def _dense(params: Params, vectors: Pooled) -> Pooled:
+def _dense(params: Params, vectors: Pooled) -> Float[Array, "batch segments outputs"]:
     product = jnp.matmul(vectors, params["kernel"], precision="highest")
     return product + params["bias"] if "bias" in params else product
 

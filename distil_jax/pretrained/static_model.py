@@ -97,7 +97,6 @@ def save_static(folder: Path, model: StaticModel, *, card: str) -> None:
         "default_prompt_name": model.default_prompt or None,
         "similarity_fn_name": "cosine",
         # model2vec reads these of this very file.
-        "model_type": "model2vec",
         "normalize": model.normalize,
         "hidden_dim": model.table.shape[1],
     }
