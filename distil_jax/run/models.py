@@ -18,7 +18,7 @@ from distil_jax.pretrained import (
     load_sentence_model,
 )
 from distil_jax.run import student_start
-from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary
+from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.assemble import cast
@@ -61,13 +61,11 @@ def load_models(config: Config) -> Models:
         return _sentence_models(config)
     teacher = load_language_model(config.teacher) if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
-    if teacher is not None:
-        check_tokenizer(config, "teacher", teacher, tokenizer)
     layers: tuple[int, ...] = ()
     student = None
     if config.student.folder:
         student = load_language_model(config.student.folder)
-        check_tokenizer(config, "student.folder", student, tokenizer)
+        check_tokenizer(config, student, tokenizer)
         shape, params = student.config, student.params
     elif teacher is None:
         shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
@@ -80,6 +78,7 @@ def load_models(config: Config) -> Models:
     if not shape.block.causal:
         mask_token(tokenizer)
     check_vocabulary(config, tokenizer, shape, teacher or student)
+    mention_tokenizers(config, {"teacher": teacher, "student.folder": student}, tokenizer)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
 
 

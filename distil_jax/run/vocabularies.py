@@ -1,5 +1,6 @@
 """Whether the models of a run and its tokenizer belong together."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from distil_jax.configuration.schema import Config
@@ -13,26 +14,35 @@ PADDED_TO = (8, 16, 32, 64, 128, 256, 512)
 """Vocabularies are often padded to a multiple of one of these; their last ids are never used."""
 
 
-def check_tokenizer(config: Config, key: str, model: Pretrained, tokenizer: Any) -> None:
-    """Refuse a model that was trained with another tokenizer than the run's.
+def check_tokenizer(config: Config, student: Pretrained, tokenizer: Any) -> None:
+    """Refuse a student that was trained with another tokenizer than the run's; raises `UserError`.
 
-    Where the user named the run's tokenizer, this is said and goes on. Raises `UserError`.
+    Where the user named the run's tokenizer it is for `mention_tokenizers` to say.
     """
-    differs = "" if model.tokenizer is None else difference(tokenizer, model.tokenizer)
-    if not differs:
-        return
-    folder = config.student.folder if key == "student.folder" else config.teacher
-    if config.tokenizer:
-        note(
-            f"config.tokenizer={config.tokenizer} is not the tokenizer of config.{key}={folder}: "
-            f"{differs}"
+    differs = "" if config.tokenizer else _difference(student, tokenizer)
+    if differs:
+        raise UserError(
+            f"config.student.folder={config.student.folder} has another tokenizer than "
+            f"config.teacher={config.teacher}: {differs}; use a student with the teacher's "
+            "tokenizer, or name in config.tokenizer the one that both were trained with"
         )
-        return
-    raise UserError(
-        f"config.{key}={folder} has another tokenizer than config.teacher={config.teacher}: "
-        f"{differs}; use a student with the teacher's tokenizer, or name in config.tokenizer the "
-        "one that both were trained with"
-    )
+
+
+def mention_tokenizers(
+    config: Config, models: Mapping[str, Pretrained | None], tokenizer: Any
+) -> None:
+    """Say which of the models, by their keys, have another tokenizer than the one named."""
+    folders = {"teacher": config.teacher, "student.folder": config.student.folder}
+    for key, model in models.items() if config.tokenizer else ():
+        if model is not None and (differs := _difference(model, tokenizer)):
+            note(
+                f"config.tokenizer={config.tokenizer} is not the tokenizer of "
+                f"config.{key}={folders[key]}: {differs}"
+            )
+
+
+def _difference(model: Pretrained, tokenizer: Any) -> str:
+    return "" if model.tokenizer is None else difference(tokenizer, model.tokenizer)
 
 
 def check_vocabulary(
