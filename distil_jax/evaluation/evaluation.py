@@ -18,6 +18,7 @@ from distil_jax.evaluation.seed import (
     TENSORBOARD,
     SeedProgress,
     Trained,
+    calibrate,
     describe,
     score_main,
     train,
@@ -97,6 +98,7 @@ def _run(
             say("computing the teacher's outputs for the training split, once for all seeds")
             with writing(folder):
                 soft_targets = plan.teacher.outputs(folder)
+            plan.kind.concern(soft_targets, plan.settings.teacher)
         tuner = fine_tuner(plan, soft_targets, display, stopping)
         rate = _learning_rate(tuner, folder)
         for seed in unfinished:
@@ -164,11 +166,11 @@ def _seed(tuner: FineTuner, output: _Output, seed: int, rate: float) -> None:
         else:
             trained = Trained(initial_params(plan, seed), SeedProgress(), 0)
         predict = tuner.predictor(trained.params)
-        metrics, records = score_main(plan.data, predict)
+        data, metrics, records = calibrate(plan.data, predict)
         tuner.display.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
         with new_folder(folder / f"seed-{seed}") as draft:
-            _write_split(draft, plan.data.validation[0], records, "predictions.jsonl")
-            for split in (*plan.data.validation[1:], *plan.data.tests):
+            _write_split(draft, data.validation[0], records, "predictions.jsonl")
+            for split in (*data.validation[1:], *data.tests):
                 of_split = split.predictions(predict(split.encoded))
                 _write_split(draft, split, of_split, f"predictions-{split.name}.jsonl")
                 if split.metrics is not None:
@@ -176,7 +178,7 @@ def _seed(tuner: FineTuner, output: _Output, seed: int, rate: float) -> None:
             if plan.epochs:
                 save(
                     draft / "model",
-                    _model(plan, trained.params),
+                    _model(plan, trained.params, data.threshold),
                     card=_card(plan, metrics, output.command),
                 )
                 _keep_records(tuner, working, draft, output.draw)
@@ -213,7 +215,7 @@ def _write_split(folder: Path, split: EvalSplit, records: list[Prediction], name
         write_text(folder / file, text)
 
 
-def _model(plan: FineTuningPlan, params: Params) -> Pretrained:
+def _model(plan: FineTuningPlan, params: Params, threshold: float | None) -> Pretrained:
     """The fine-tuned model with its labels; a regression's on the labels' own scale."""
     head = rescaled(params["head"], plan.data)
     return replace(
@@ -221,6 +223,8 @@ def _model(plan: FineTuningPlan, params: Params) -> Pretrained:
         params={"encoder": params["encoder"], "head": head},
         head=plan.kind.head,
         labels=plan.data.labels,
+        problem_type=plan.kind.problem_type,
+        threshold=threshold,
     )
 
 

@@ -181,6 +181,8 @@ def batches(
     """
     plan = tuner.plan
     assert plan.shape is not None
+    assert plan.data.training is not None
+    sequences = plan.data.training.sequences
     batch_plan = plan.batch_plan(seed)
     epoch, first = divmod(first_step, batch_plan.batches)
     while True:
@@ -188,7 +190,10 @@ def batches(
             rows = max(plan.shape.rows, *(len(shard) for shard in batch))
             shape = PieceShape(rows, plan.shape.length, plan.shape.slots)
             padding[1] += len(batch) * rows * shape.length
-            pieces = [piece_arrays(plan, tuner.soft_targets, shard, shape) for shard in batch]
+            pieces = [
+                piece_arrays(plan, tuner.soft_targets, [sequences(row) for row in shard], shape)
+                for shard in batch
+            ]
             padding[0] += sum(int(piece["lengths"].sum()) for piece in pieces)
             yield stacked(pieces)
         epoch, first = epoch + 1, 0
@@ -202,7 +207,7 @@ def piece_arrays(
     training = plan.data.training
     arrays, numbers = pack_batch(training.encoded, shard, shape, pad=plan.model.config.pad_token)
     for name, values in training.targets.items():
-        of_slots = np.zeros(shape.slots, values.dtype)
+        of_slots = np.zeros((shape.slots, *values.shape[1:]), values.dtype)
         of_slots[: len(numbers)] = values[numbers]
         arrays[name] = of_slots
     if soft_targets is not None:

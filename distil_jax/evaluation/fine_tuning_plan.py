@@ -81,7 +81,9 @@ def make(settings: Settings) -> FineTuningPlan:
     check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, task.length, model.config)
     known = model.labels if model.head == kind.head else ()
-    request = data_request(settings, task, known, length, training=epochs > 0)
+    request = data_request(
+        settings, task, known, length, training=epochs > 0, threshold=model.threshold
+    )
     data = kind.data(task, request, model.tokenizer)
     head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
     teacher = None
@@ -134,7 +136,13 @@ def _check_objectives(
 
 
 def data_request(
-    settings: Settings, task: NamedTask, known: Labels, length: int, *, training: bool
+    settings: Settings,
+    task: NamedTask,
+    known: Labels,
+    length: int,
+    *,
+    training: bool,
+    threshold: float | None = None,
 ) -> DataRequest:
     """What the settings say of the data; raises `UserError` if nothing says where it is."""
     return DataRequest(
@@ -145,6 +153,7 @@ def data_request(
         length=length,
         stride=settings.stride,
         training=training,
+        threshold=threshold,
     )
 
 
@@ -216,11 +225,13 @@ def _micro_batches(settings: Settings, devices: Devices) -> int:
 def _batch_plan(settings: Settings, data: TaskData, devices: Devices, seed: int) -> BatchPlan:
     assert data.training is not None
     shards = devices.count * _micro_batches(settings, devices)
-    return BatchPlan(data.training.encoded.lengths, settings.batch, shards, seed)
+    return BatchPlan(data.training.unit_lengths, settings.batch, shards, seed)
 
 
 def _shape(settings: Settings, data: TaskData, model: Pretrained, devices: Devices) -> PieceShape:
-    return choose_shape(_batch_plan(settings, data, devices, 0), width=model.config.hidden_size)
+    assert data.training is not None
+    shape = choose_shape(_batch_plan(settings, data, devices, 0), width=model.config.hidden_size)
+    return replace(shape, slots=shape.slots * data.training.largest_unit)
 
 
 def _identity(settings: Settings, data: TaskData, length: int, epochs: int) -> dict[str, Any]:

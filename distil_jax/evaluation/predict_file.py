@@ -18,7 +18,7 @@ from distil_jax.evaluation.batched_forward import BatchedForward
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage.atomic import open_text
-from distil_jax.tasks import files, squad
+from distil_jax.tasks import conll, files, squad
 from distil_jax.tasks.encoding import check_length
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import ExampleKind, Predictor, UserText
@@ -70,7 +70,7 @@ def predict_file(
 
 def _load(model: str) -> tuple[Pretrained, ExampleKind]:
     pretrained = load(model)
-    kind = kind_of_model(pretrained.head, pretrained.labels)
+    kind = kind_of_model(pretrained.head, pretrained.labels, pretrained.problem_type)
     if kind is None:
         raise UserError(
             f"{model} has no head to label text with; fine-tune it first: "
@@ -96,6 +96,8 @@ def _records(source: str) -> Iterator[Record]:
     path = Path(source)
     if path.is_dir():
         raise UserError(f"--input={source} is a folder; name a file")
+    if file_kind.suffix(path) in conll.SUFFIXES and path.is_file():
+        return conll.records(path)
     if path.is_file() and files.kind(path) == file_kind.JSON:
         content = files.read_json(path)
         if isinstance(content, dict) and "data" in content:
@@ -127,9 +129,16 @@ def _csv(file: Any) -> Callable[[Record], Any]:
         if not header:
             header.extend(flat)
             writer.writerow(header)
-        writer.writerow(["" if flat[name] is None else flat[name] for name in header])
+        writer.writerow([_cell(flat[name]) for name in header])
 
     return write
+
+
+def _cell(value: Any) -> Any:
+    """Lists and records as JSON, which a table's cell can hold."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else value
 
 
 WRITERS: dict[str, Callable[[Any], Callable[[Record], Any]]] = {

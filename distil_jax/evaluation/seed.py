@@ -263,10 +263,17 @@ def _chosen(run: _Run, state: State) -> Params:
 
 def score_main(data: TaskData, predict: Predictor) -> tuple[Metrics, list[dict[str, Any]]]:
     """Metrics and predictions of the main validation split."""
+    return calibrate(data, predict)[1:]
+
+
+def calibrate(data: TaskData, predict: Predictor) -> tuple[TaskData, Metrics, list[dict[str, Any]]]:
+    """`score_main`, and the data with what the outputs for the main split decided."""
+    outputs = predict(data.validation[0].encoded)
+    data = data if data.calibrated is None else data.calibrated(outputs)
     main = data.validation[0]
-    records = main.predictions(predict(main.encoded))
+    records = main.predictions(outputs)
     assert main.metrics is not None, "the main split has labels: it was checked when it was read"
-    return main.metrics(records), records
+    return data, main.metrics(records), records
 
 
 def describe(trained: Trained, learning_rate: float, seed: int, examples: int) -> Mapping[str, Any]:

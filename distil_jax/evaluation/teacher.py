@@ -1,5 +1,6 @@
 """A fine-tuned teacher's outputs for the training set: computed once, read by every seed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class FineTunedTeacher:
     Attributes:
       order: for each of the student's outputs, the number of the teacher's.
       scale: as in `TaskData`.
+      align: moves its outputs to the student's tokens, where its tokenizer is another.
     """
 
     kind: ExampleKind
@@ -37,9 +39,14 @@ class FineTunedTeacher:
     scale: tuple[float, float]
     devices: Devices
     window: int
+    align: Callable[[Outputs], Outputs] | None = None
 
     def outputs(self, folder: Path) -> Outputs:
-        """An array for each training sequence, [labels] or [tokens, 2]; kept in `folder`."""
+        """An array for each training sequence, [labels] or [tokens, labels]; kept in `folder`."""
+        outputs = self._own_outputs(folder)
+        return outputs if self.align is None else self.align(outputs)
+
+    def _own_outputs(self, folder: Path) -> Outputs:
         file = folder / FILE
         if file.is_file():
             outputs = _read(file, len(self.encoded))
@@ -91,15 +98,19 @@ def open_teacher(
     check_vocabulary(model.tokenizer, model.config, folder)
     kind.check_model(model, folder)
     same = fingerprint(model.tokenizer) == fingerprint(student.tokenizer)
-    if same and model.config.positions >= data.length:
+    align = None
+    length = min(data.length, model.config.positions)
+    if same and length == data.length:
         encoded = training.encoded
+    elif training.aligned_for is not None:
+        encoded, align = training.aligned_for(model.tokenizer, length)
     elif training.encode_for is None:
         raise UserError(
             f"teacher {folder} and the student read other tokens, and spans are distilled token by "
             "token; use a teacher with the student's tokenizer and at least its length"
         )
     else:
-        encoded = training.encode_for(model.tokenizer, min(data.length, model.config.positions))
+        encoded = training.encode_for(model.tokenizer, length)
     order = kind.class_order(model.labels, data.labels)
     if order is None:
         raise UserError(
@@ -107,7 +118,7 @@ def open_teacher(
             f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
         )
     mention_order(folder, model.labels, data.labels, proven=named)
-    return FineTunedTeacher(kind, model, encoded, order, data.scale, devices, data.length)
+    return FineTunedTeacher(kind, model, encoded, order, data.scale, devices, data.length, align)
 
 
 def _write(file: Path, outputs: Outputs) -> None:

@@ -29,7 +29,15 @@ def describe(draft: Path, model: Pretrained, source: str) -> None:
     check_head(model, source)
     assert model.tokenizer is not None
     config, _ = expressible(model.config, model.params, model.head)
-    text = write_config(config, model.head, model.labels, "float32", model.tokenizer)
+    text = write_config(
+        config,
+        model.head,
+        model.labels,
+        "float32",
+        model.tokenizer,
+        problem_type=model.problem_type,
+        threshold=model.threshold,
+    )
     (draft / "config.json").write_text(text, "utf-8")
     save_tokenizer(draft, model.tokenizer)
 

@@ -12,7 +12,8 @@ from distil_jax.errors import UserError
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.onnx_encoder import IDS, MASK, TYPES
 from distil_jax.models import EncoderConfig
-from distil_jax.pretrained.config_file import read_config, read_labels
+from distil_jax.models.heads import HEADS
+from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.model import Head
 from distil_jax.tasks.table import kind_of_head
 from distil_jax.tokenizer import load as load_tokenizer
@@ -45,6 +46,8 @@ class OnnxModel:
     session: Any
     quantisation: str
     bytes: int
+    problem_type: str = ""
+    threshold: float | None = None
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The graph's outputs; inputs that it does not have are left out."""
@@ -80,7 +83,8 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     kind = kind_of_head(EARLIER_HEADS.get(str(head), head))
     if kind is None:
         raise UserError(f"{file} does not name its head; export it with distil_jax.export")
-    count = 0 if kind.per_token else session.get_outputs()[0].shape[-1]
+    labelled = HEADS[kind.head].labelled
+    count = session.get_outputs()[0].shape[-1] if labelled else 0
     return OnnxModel(
         folder=folder,
         config=config,
@@ -90,6 +94,8 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
         session=session,
         quantisation=about.get("quantisation", "unknown"),
         bytes=sum(part.stat().st_size for part in folder.glob(f"{file.name}*")),
+        problem_type=str(content.get("problem_type") or ""),
+        threshold=read_threshold(content, folder),
     )
 
 

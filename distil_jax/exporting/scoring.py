@@ -52,7 +52,9 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     kind = EXAMPLE_KINDS[task.kind]
     model, teacher = _open_pair(settings.model, settings.teacher, kind)
     length = _length(settings.length, task, model, teacher)
-    request = data_request(settings, task, model.labels, length, training=False)
+    request = data_request(
+        settings, task, model.labels, length, training=False, threshold=model.threshold
+    )
     data = kind.data(task, request, model.tokenizer)
     _check_labels(model, settings.model, kind, data.labels)
     if teacher is not None:

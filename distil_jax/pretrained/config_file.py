@@ -16,6 +16,9 @@ from distil_jax.pretrained.model import Head
 
 __all__ = ["read_config", "read_labels", "write_config"]
 
+THRESHOLD = "threshold"
+"""A key of our own, which transformers keeps."""
+
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     """The encoder's shape, and the file's whole content; raises `UserError` naming file and key."""
@@ -56,6 +59,9 @@ def write_config(
     labels: tuple[str, ...],
     dtype: str,
     tokenizer: Any = None,
+    *,
+    problem_type: str = "",
+    threshold: float | None = None,
 ) -> str:
     """The text of config.json for a configuration that its model type can express."""
     positions = config.positions + config.position_offset
@@ -73,6 +79,10 @@ def write_config(
     if labels:
         content["id2label"] = {str(number): label for number, label in enumerate(labels)}
         content["label2id"] = {label: number for number, label in enumerate(labels)}
+        if problem_type:
+            content["problem_type"] = problem_type
+        if threshold is not None:
+            content[THRESHOLD] = threshold
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -80,6 +90,18 @@ def _token_numbers(family: Family, tokenizer: Any) -> dict[str, int]:
     found = {key: [getattr(tokenizer, name) for name in TOKENS[key]] for key in family.token_keys}
     known = {key: [n for n in numbers if n is not None] for key, numbers in found.items()}
     return {key: int(numbers[0]) for key, numbers in known.items() if numbers}
+
+
+def read_threshold(content: Mapping[str, Any], folder: Path) -> float | None:
+    """The share from which one of several labels counts; raises `UserError` for what is none."""
+    value = content.get(THRESHOLD)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UserError(
+            f"{folder / 'config.json'}: {THRESHOLD} is {value!r}, not a number from 0 to 1; fix it"
+        )
+    return float(value)
 
 
 def _read_object(file: Path) -> dict[str, Any]:

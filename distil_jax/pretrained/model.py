@@ -21,6 +21,7 @@ class Pretrained:
     `params` has "encoder" and, unless `head` is None, "head"; `labels` is empty without a
     classification head. `tokenizer` may be None when saving a model without one. `problem_type` is
     what config.json says of a classifier: several labels of one text, or values; mostly nothing.
+    `threshold` is the share from which one of several labels counts; None: none is stored.
     """
 
     config: EncoderConfig
@@ -29,6 +30,7 @@ class Pretrained:
     labels: tuple[str, ...]
     tokenizer: "PreTrainedTokenizerFast | None"
     problem_type: str = ""
+    threshold: float | None = None
 
 
 def check_vocabulary(

@@ -13,7 +13,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.heads import HEADS
 from distil_jax.models.types import Params
-from distil_jax.pretrained.config_file import read_config, read_labels
+from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
@@ -34,7 +34,8 @@ def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretr
     config, params, head, labels = load_weights(folder, require_head=require_head)
     _, content = read_config(folder)
     problem_type = str(content.get("problem_type") or "")
-    return Pretrained(config, params, head, labels, load_tokenizer(folder), problem_type)
+    threshold = read_threshold(content, folder)
+    return Pretrained(config, params, head, labels, load_tokenizer(folder), problem_type, threshold)
 
 
 def load_language_model(folder_or_id: str | Path) -> Pretrained:

@@ -69,11 +69,18 @@ def save(
     check_destination(folder)
     config, params = expressible(pretrained.config, pretrained.params, pretrained.head)
     tensors = dict(named_tensors(config, params, pretrained.head, dtype))
+    text = write_config(
+        config,
+        pretrained.head,
+        pretrained.labels,
+        dtype,
+        pretrained.tokenizer,
+        problem_type=pretrained.problem_type,
+        threshold=pretrained.threshold,
+    )
     contents = {
         **further,
-        CONFIG: write_config(
-            config, pretrained.head, pretrained.labels, dtype, pretrained.tokenizer
-        ).encode(),
+        CONFIG: text.encode(),
         **({"README.md": card.encode()} if card is not None else {}),
     }
     if is_url(folder):

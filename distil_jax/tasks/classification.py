@@ -111,7 +111,8 @@ def check_one_label(model: Pretrained, folder: str) -> None:
     if model.head == HEAD and several:
         raise UserError(
             f"{folder} gives each text several labels or values (problem_type is "
-            f"{model.problem_type} in its config.json); here a text has one of them"
+            f"{model.problem_type} in its config.json); here a text has one of them, and several "
+            "with --task=multilabel"
         )
 
 
@@ -181,7 +182,8 @@ CLASSIFICATION = ExampleKind(
     outputs=len,
     data=data,
     objective=objective,
-    serves=lambda head, labels: head == HEAD and len(labels) != 1,
+    serves=lambda head, labels, problem_type: head == HEAD and len(labels) != 1,
+    problem_type="single_label_classification",
     check_model=check_one_label,
     own_head=_own_head,
     class_order=label_order,

@@ -131,8 +131,8 @@ def missing_labels(labels: Sequence[Any], classes: Sequence[str] = ()) -> list[i
     -1 is none among names, or where the classes are known; among numbers a mark is none.
     """
     rest = [value for value in labels if not no_label(value, classes) and not _marks_none(value)]
-    numbers = bool(rest) and all(_is_number(_name(value)) for value in rest)
-    names = any(not _is_number(_name(value)) for value in rest)
+    numbers = bool(rest) and all(_is_number(label_name(value)) for value in rest)
+    names = any(not _is_number(label_name(value)) for value in rest)
     return [
         number
         for number, value in enumerate(labels)
@@ -185,21 +185,26 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def sorted_names(names: Iterable[str], origin: str) -> tuple[str, ...]:
+    """The different ones, numbers in order of size, then names; raises `UserError` for too many."""
+    different = set(names)
+    if damaged := sorted(name for name in different if "\ufffd" in name):
+        raise UserError(
+            f"{origin} has the label {damaged[0]!r}, of which a character was not UTF-8; "
+            "save the file in UTF-8"
+        )
+    if len(different) > MOST_CLASSES:
+        raise UserError(
+            f"{origin} has {len(different)} different labels; a classification has at most "
+            f"{MOST_CLASSES}, or is it --task=regression?"
+        )
+    return tuple(sorted(different, key=lambda name: (not _is_number(name), _number(name), name)))
+
+
 def class_names(examples: Examples) -> tuple[str, ...]:
     """The different labels of a training table, numbers in order of size, then names."""
     assert examples.labels is not None
-    names = {_name(value) for value in examples.labels}
-    if damaged := sorted(name for name in names if "\ufffd" in name):
-        raise UserError(
-            f"{examples.origin} has the label {damaged[0]!r}, of which a character was not UTF-8; "
-            "save the file in UTF-8"
-        )
-    if len(names) > MOST_CLASSES:
-        raise UserError(
-            f"{examples.origin} has {len(names)} different labels; a classification has at most "
-            f"{MOST_CLASSES}, or is it --task=regression?"
-        )
-    return tuple(sorted(names, key=lambda name: (not _is_number(name), _number(name), name)))
+    return sorted_names(map(label_name, examples.labels), examples.origin)
 
 
 def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
@@ -210,8 +215,8 @@ def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
         known |= {str(number): number for number in range(len(names))}
     numbers = np.empty(len(examples), np.int32)
     for row, value in enumerate(examples.labels):
-        number = known.get(_name(value))
-        if number is None and _name(value) == str(UNLABELLED):
+        number = known.get(label_name(value))
+        if number is None and label_name(value) == str(UNLABELLED):
             raise UserError(f"{examples.origin} row {row} has no label ({value!r}); leave it out")
         if number is None:
             raise UserError(
@@ -256,7 +261,7 @@ def no_label(value: Any, classes: Sequence[str] = ()) -> bool:
     )
 
 
-def _name(value: Any) -> str:
+def label_name(value: Any) -> str:
     """The label as text: 1, 1.0 and True are '1'."""
     if isinstance(value, bool | np.bool_ | np.integer):
         value = int(value)

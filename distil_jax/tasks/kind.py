@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from flax import linen as nn
-from jaxtyping import DTypeLike
+from jaxtyping import Array, DTypeLike, Int
 
 from distil_jax.losses import WeightedSum
 from distil_jax.models import EncoderConfig
-from distil_jax.models.types import Params
+from distil_jax.models.types import Batch, Params
 from distil_jax.pretrained import Head, Pretrained
 from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.label_losses import used_slots
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.sources import Source
 from distil_jax.tasks.task_scores import Metrics
@@ -31,6 +32,13 @@ Objective = Callable[..., dict[str, WeightedSum]]
 `soft_target`, as sums over the used slots. See `tasks.network` for outputs and piece."""
 
 
+def _no_concern(_: Outputs, __: str) -> None:
+    return None
+
+
+Aligned = tuple[Encoded, Callable[[Outputs], Outputs]]
+
+
 @dataclass(frozen=True)
 class TrainingSet:
     """Sequences with what they are to yield.
@@ -39,11 +47,36 @@ class TrainingSet:
       targets: by name, one entry a sequence: `labels`, or `start` and `end`.
       encode_for: the same examples for another tokenizer and length; None where outputs stand for
         tokens, which another tokenizer cuts otherwise.
+      aligned_for: the same for outputs that stand for words: the examples in another tokenizer's
+        tokens, and what moves a teacher's outputs to the tokens of this one.
+      units: the numbers of sequences that are compared with each other, and so stay in one row;
+        None: each is a unit of its own.
     """
 
     encoded: Encoded
     targets: Mapping[str, np.ndarray]
     encode_for: "Callable[[PreTrainedTokenizerFast, int], Encoded] | None"
+    aligned_for: "Callable[[PreTrainedTokenizerFast, int], Aligned] | None" = None
+    units: tuple[np.ndarray, ...] | None = None
+
+    @property
+    def unit_lengths(self) -> np.ndarray:
+        """Tokens of each unit."""
+        lengths = self.encoded.lengths
+        if self.units is None:
+            return lengths
+        return np.asarray([lengths[members].sum() for members in self.units])
+
+    @property
+    def largest_unit(self) -> int:
+        """Sequences of the largest unit."""
+        return 1 if self.units is None else max(map(len, self.units))
+
+    def sequences(self, units: Sequence[int]) -> list[int]:
+        """The sequences of these units, in order."""
+        if self.units is None:
+            return list(units)
+        return [int(number) for unit in units for number in self.units[unit]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +112,9 @@ class TaskData:
       validation: splits that are scored, the main one first.
       tests: further splits that are predicted at the end.
       counts: examples, questions, windows, and what was cut.
+      threshold: share from which a label counts, which a folder stores; None: there is none.
+      calibrated: the same with what the outputs for the main validation split decide, which is how
+        a trained model is scored; None: they decide nothing.
     """
 
     labels: Labels
@@ -89,6 +125,8 @@ class TaskData:
     validation: tuple[EvalSplit, ...]
     tests: tuple[EvalSplit, ...]
     counts: Mapping[str, int]
+    threshold: float | None = None
+    calibrated: "Callable[[Outputs], TaskData] | None" = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +139,7 @@ class DataRequest:
       length: most tokens of a sequence or window.
       stride: tokens that neighbouring windows share.
       training: whether there must be a training split.
+      threshold: of the model; None where it stores none.
     """
 
     source: Source
@@ -110,6 +149,7 @@ class DataRequest:
     length: int
     stride: int
     training: bool
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +205,7 @@ class ExampleKind(TaskKind):
       outputs: of the head, from the labels.
       data: reads and encodes a task; raises `UserError`.
       objective: what fine-tuning minimises.
-      serves: whether a folder's head with these labels belongs to this kind.
+      serves: whether a folder's head with these labels and problem type belongs to this kind.
       check_model: raises `UserError` for a folder with other labels than this kind has.
       own_head: a folder's head in the order of the labels, None where it was made for others;
         classes without names count only where the model is scored as it is.
@@ -173,6 +213,9 @@ class ExampleKind(TaskKind):
       mismatch: why an export with these labels cannot be scored, or nothing.
       columns: those of a user's table that are read, from its first record; raises `UserError`.
       label: what `predict` writes for some records, the first of which has the given number.
+      concern: points out what is wrong with the outputs of the teacher of this name.
+      problem_type: as transformers' config.json names it; empty: it names none.
+      counted: how many terms an objective of this name averages over, from the batch alone.
     """
 
     head_module: Callable[[EncoderConfig, int, DTypeLike], nn.Module]
@@ -181,10 +224,13 @@ class ExampleKind(TaskKind):
     outputs: Callable[[Labels], int]
     data: "Callable[[NamedTask, DataRequest, PreTrainedTokenizerFast], TaskData]"
     objective: Objective
-    serves: Callable[[Head | None, Labels], bool]
+    serves: Callable[[Head | None, Labels, str], bool]
     check_model: Callable[[Pretrained, str], None]
     own_head: Callable[[Pretrained, Labels, bool], Params | None]
     class_order: Callable[[Labels, Labels], tuple[int, ...] | None]
     mismatch: Callable[[Labels, Labels], str]
     columns: Callable[[Record, str, Sequence[str]], Sequence[str]]
     label: Callable[[Sequence[Record], UserText, int], list[Record]]
+    counted: Callable[[Batch, str], Int[Array, ""]] = used_slots
+    problem_type: str = ""
+    concern: Callable[[Outputs, str], None] = _no_concern

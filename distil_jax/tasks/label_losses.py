@@ -2,14 +2,20 @@
 
 import jax.numpy as jnp
 import optax.losses
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from distil_jax.models.segments import MASK_VALUE
+from distil_jax.models.types import Batch
 
 
 def entropy(logits: Float[Array, "slots classes"], labels: Array) -> Float[Array, " slots"]:
     """-log p(label) of each slot, in nats."""
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def used_slots(batch: Batch, _: str) -> Int[Array, ""]:
+    """The sequences of a batch: slots that hold one."""
+    return jnp.sum(batch["lengths"] > 0, dtype=jnp.int32)
 
 
 def mask_window(

@@ -60,13 +60,19 @@ def _glue(
 
 
 KINDS = {
+    "multilabel": "multilabel.MULTILABEL",
     "classification": "classification.CLASSIFICATION",
     "regression": "regression.REGRESSION",
     "question_answering": "question_answering.QUESTION_ANSWERING",
+    "tokens": "tokens.TOKENS",
+    "rerank": "rerank.POINTWISE",
+    "rerank_margin": "rerank.MARGINS",
+    "rerank_listwise": "rerank.LISTWISE",
     "masked_lm": "masked_lm.MASKED_LM",
     "causal_lm": "causal_lm.CAUSAL_LM",
 }
-"""Where each kind stands in this package: file and name. Loading them takes seconds, for which a
+"""Where each kind stands in this package, file and name; a folder is of the first that serves its
+head. Loading them takes seconds, for which a
 command's help does not wait: `table` does it."""
 
 PAIR = ("sentence1", "sentence2")
@@ -123,6 +129,13 @@ TASKS: dict[str, NamedTask] = {
     "regression": NamedTask(kind="regression", score="pearson_spearman", length=512),
     "question_answering": NamedTask(kind="question_answering", score="f1", length=384),
     "span": NamedTask(kind="question_answering", score="f1", length=384),
+    "multilabel": NamedTask(kind="multilabel", score="micro_f1", label="", length=512),
+    "tokens": NamedTask(kind="tokens", score="entity_f1", label="", length=256),
+    "ner": NamedTask(kind="tokens", score="entity_f1", label="", length=256),
+    **{
+        name: NamedTask(kind=name, score="ndcg_10", label="", length=256)
+        for name in ("rerank", "rerank_margin", "rerank_listwise")
+    },
     "mlm": NamedTask(kind="masked_lm", score="accuracy", on_text=True),
     "causal_lm": NamedTask(kind="causal_lm", score="perplexity", on_text=True, length=1024),
 }

@@ -39,8 +39,12 @@ class Network:
     rematerialise: Rematerialise = "none"
 
     def forward(self, params: Params, piece: Mapping[str, Array]) -> Array:
-        """Float32 [slots, outputs]; per token [slots, window, outputs], masked behind each end."""
-        return self(params, piece, Request(), None).task
+        """Float32 [slots, outputs]; per token [slots, window, outputs], masked behind each end.
+
+        Here a window is no longer than the piece's rows.
+        """
+        within = replace(self, window=min(self.window, piece["tokens"].shape[1]))
+        return within(params, piece, Request(), None).task
 
     def __call__(
         self,
@@ -81,10 +85,8 @@ class Network:
     def _windows(self, logits: Array, piece: Mapping[str, Array]) -> Array:
         places = piece["starts"][:, None] + jnp.arange(self.window)[None]
         window = jnp.take(logits, places, axis=0, mode="clip")
-        columns = [
-            mask_window(window[:, :, column], piece["lengths"]) for column in range(self.outputs)
-        ]
-        return jnp.stack(columns, axis=-1)
+        masked = jax.vmap(mask_window, in_axes=(2, None), out_axes=2)
+        return masked(window, piece["lengths"])
 
 
 def fresh_head(

@@ -211,7 +211,7 @@ QUESTION_ANSWERING = ExampleKind(
     outputs=lambda labels: len(ENDS),
     data=data,
     objective=objective,
-    serves=lambda head, labels: head == HEAD,
+    serves=lambda head, labels, problem_type: head == HEAD,
     check_model=lambda model, folder: None,
     own_head=_own_head,
     class_order=lambda model_labels, labels: tuple(range(len(ENDS))),

@@ -1,6 +1,6 @@
 """Where a split's records come from: a file, a file of a folder, or a data set of the hub."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,19 @@ class Source:
     name: str | None = None
     given: Mapping[str, Path] = field(default_factory=dict)
 
-    def find(self, split: str) -> Path | None:
-        """The file of a split; None where there is none, or where it is not a file."""
+    def find(self, split: str, further: Sequence[str] = ()) -> Path | None:
+        """The file of a split; None where there is none, or where it is not a file.
+
+        `further` are suffixes that a task reads besides those of tables.
+        """
         if split in self.given:
             return self.given[split]
         folder = Path(self.location)
         if not self.location or not folder.is_dir():
             return None
         stems = ALIASES.get(split, (split,))
-        names = [stem + kind + end for stem in stems for kind in TABLES for end in ENDS]
+        kinds = (*TABLES, *further)
+        names = [stem + kind + end for stem in stems for kind in kinds for end in ENDS]
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
     def records(self, split: str, *, scored: bool = True) -> Iterator[Record] | None:

@@ -18,9 +18,10 @@ EXAMPLE_KINDS: dict[str, ExampleKind] = {
 }
 
 
-def kind_of_model(head: Head | None, labels: Labels) -> ExampleKind | None:
+def kind_of_model(head: Head | None, labels: Labels, problem_type: str = "") -> ExampleKind | None:
     """The kind that a model folder was fine-tuned for; None if it has no head of one."""
-    return next((kind for kind in EXAMPLE_KINDS.values() if kind.serves(head, labels)), None)
+    every = EXAMPLE_KINDS.values()
+    return next((kind for kind in every if kind.serves(head, labels, problem_type)), None)
 
 
 def kind_of_head(head: str | None) -> TaskKind | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from distil_jax.configuration.schema import Loss
@@ -19,14 +18,13 @@ def task_objectives(kind: ExampleKind, *, soft_targets: bool) -> tuple[Objective
     """What this kind minimises; `soft_targets`: the batch has a teacher's outputs, too."""
     names = (LABELS, SOFT_TARGET) if soft_targets else (LABELS,)
     return tuple(
-        Objective(name, count=used_slots, compute=_compute(kind, name), needs_teacher=False)
+        Objective(name, count=_count(kind, name), compute=_compute(kind, name), needs_teacher=False)
         for name in names
     )
 
 
-def used_slots(batch: Batch, _: Loss) -> Int[Array, ""]:
-    """The sequences of a batch: slots that hold one."""
-    return jnp.sum(batch["lengths"] > 0, dtype=jnp.int32)
+def _count(kind: ExampleKind, name: str) -> Callable[[Batch, Loss], Int[Array, ""]]:
+    return lambda batch, _: kind.counted(batch, name)
 
 
 def _compute(kind: ExampleKind, name: str) -> Callable[[Inputs], WeightedSum]:

@@ -80,6 +80,25 @@ def spans(predicted: Sequence[str], answers: Sequence[Sequence[str]]) -> Metrics
     }
 
 
+def label_sets_scores(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
+    """F1 over all labels (micro), its mean over them (macro), and the share of right sets.
+
+    Both arrays are bool [examples, labels].
+    """
+    from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+
+    def percent(score: Callable[..., float], average: str) -> float:
+        return 100 * float(score(labels, predicted, average=average, zero_division=0))
+
+    return {
+        "micro_f1": percent(f1_score, "micro"),
+        "macro_f1": percent(f1_score, "macro"),
+        "micro_precision": percent(precision_score, "micro"),
+        "micro_recall": percent(recall_score, "micro"),
+        "exact_sets": 100 * float(accuracy_score(labels, predicted)),
+    }
+
+
 SCORES: dict[str, Score] = {
     "accuracy": Score("share of right predictions, in percent", accuracy),
     "accuracy_f1": Score("mean of accuracy and F1 of class 1, in percent", accuracy_f1),
@@ -89,7 +108,10 @@ SCORES: dict[str, Score] = {
     ),
 }
 DEFINITIONS = {name: score.definition for name, score in SCORES.items()} | {
-    "f1": "F1 of the answer's words with the official SQuAD 1.1 normalisation, mean, in percent"
+    "micro_f1": "F1 over all labels of all texts (micro average), in percent",
+    "ndcg_10": "nDCG of the first ten documents, mean over the queries, times 100",
+    "entity_f1": "F1 of entities whose words and type are all right, over all types, in percent",
+    "f1": "F1 of the answer's words with the official SQuAD 1.1 normalisation, mean, in percent",
 }
 
 

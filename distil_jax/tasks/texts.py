@@ -1,6 +1,6 @@
 """Tables of labelled texts, or pairs of texts, for the kinds that give each a label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,8 +57,19 @@ class Meaning:
     submitted: Callable[[Any], str]
 
 
-def read_tables(task: NamedTask, request: DataRequest) -> Tables:
-    """Every split of a task that is there; raises `UserError` for one that must be and is not."""
+def _as_they_are(rows: Iterable[Record], origin: str, labelled: bool) -> Iterable[Record]:
+    return rows
+
+
+def read_tables(
+    task: NamedTask,
+    request: DataRequest,
+    prepared: Callable[[Iterable[Record], str, bool], Iterable[Record]] = _as_they_are,
+) -> Tables:
+    """Every split of a task that is there; raises `UserError` for one that must be and is not.
+
+    `prepared(records, origin, labelled)` are the records that are read.
+    """
     source = request.source
     read = partial(
         examples.read,
@@ -69,7 +80,10 @@ def read_tables(task: NamedTask, request: DataRequest) -> Tables:
 
     def split(name: str, labelled: bool) -> Examples | None:
         rows = source.records(name, scored=labelled)
-        return None if rows is None else read(rows, source.describe(name), labelled=labelled)
+        if rows is None:
+            return None
+        origin = source.describe(name)
+        return read(prepared(rows, origin, labelled), origin, labelled=labelled)
 
     train = split("train", True) if request.training else None
     if request.training and train is None:
@@ -158,11 +172,16 @@ def submission(
 
 
 def label_rows(
-    rows: Sequence[Record], text: UserText, first: int, predictions: Predictions
+    rows: Sequence[Record],
+    text: UserText,
+    first: int,
+    predictions: Predictions,
+    *,
+    empty: Any = None,
 ) -> list[Record]:
-    """A record for each text or pair: the texts, label, its score, all scores.
+    """A record for each text or pair: the texts, label, its score if it is one, all scores.
 
-    An empty text has no label.
+    An empty text has the label `empty`.
     """
     given = [_texts(row, text, first + number) for number, row in enumerate(rows)]
     full = [texts for texts in given if texts is not None]
@@ -174,12 +193,11 @@ def label_rows(
     labelled = iter(predictions(names, text.predict(encoded)))
     records = []
     for texts in given:
-        record: Record = {"label": None, "scores": {}} if texts is None else next(labelled)
+        record: Record = {"label": empty, "scores": {}} if texts is None else next(labelled)
         shown = dict(zip(text.columns, texts or [""] * len(text.columns), strict=True))
         label, scores = record["label"], record["scores"]
-        records.append(
-            {**shown, "label": label, "score": scores.get(label, label), "scores": scores}
-        )
+        score = {} if isinstance(label, list) else {"score": scores.get(label, label)}
+        records.append({**shown, "label": label, **score, "scores": scores})
     return records
 
 

@@ -1,0 +1,112 @@
+"""CoNLL's columns: a word a line, its tag in the last column, a blank line behind a sentence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from distil_jax.data import compression, file_kind
+from distil_jax.data.file_kind import SAMPLE_BYTES, TEXT, TSV
+from distil_jax.errors import UserError
+from distil_jax.tasks import files
+from distil_jax.tasks.files import Record
+from distil_jax.tasks.tag_schemes import parse
+
+SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes")
+"""Names of such files; a text of any name may be one where entities are read."""
+DOCUMENT = "-DOCSTART-"
+HEADER = ("tokens", "words", "text", "sentence", "tags", "ner_tags", "labels", "entities")
+
+
+def is_columns(path: Path) -> bool:
+    """Whether a file holds columns: plain text, or a .tsv whose first line names no column."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        found = file_kind.kind_of(path, compression.first_bytes(path, file, SAMPLE_BYTES))
+    if found != TSV:
+        return found == TEXT
+    first = next(_lines(path), "")
+    return not any(name.strip().casefold() in HEADER for name in first.split("\t"))
+
+
+def records(path: Path, *, column: str = "", tag: str = "") -> Iterator[Record]:
+    """A record of `tokens` and, where there are several columns, `tags` for each sentence.
+
+    `column` and `tag` are the numbers of these columns, from 1; without, the first (the second
+    where the first counts the words) and the last. Comments, -DOCSTART- lines and empty sentences
+    are left out. Raises `UserError` with the line's number.
+    """
+    width, rows, start = 0, [], 1
+    for number, line in enumerate(_lines(path), 1):
+        cells = _cells(line)
+        if not cells or cells[0] == DOCUMENT:
+            if rows:
+                yield _record(rows, path, start, column, tag)
+            rows = []
+            continue
+        if not rows and _is_comment(line, cells, width):
+            continue
+        if width and len(cells) != width:
+            raise UserError(
+                f"{path} line {number} has {len(cells)} columns, the lines before it {width}: "
+                f"{line.strip()[:60]!r}; fix it, or put a blank line between sentences"
+            )
+        width = len(cells)
+        start = number if not rows else start
+        rows.append(cells)
+    if rows:
+        yield _record(rows, path, start, column, tag)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; give a file")
+    try:
+        for record in files.READERS[TEXT](path):
+            yield record["text"]
+    except compression.ERRORS as error:
+        raise UserError(
+            f"{path} cannot be read to its end ({error}); check that it is complete"
+        ) from error
+
+
+def _cells(line: str) -> list[str]:
+    """The columns of a line: tabs separate them, or else any white space."""
+    if "\t" in line:
+        cells = [cell.strip() for cell in line.rstrip("\t \r").split("\t")]
+        return cells if any(cells) else []
+    return line.split()
+
+
+def _is_comment(line: str, cells: list[str], width: int) -> bool:
+    """Whether a line with # in front is none of a word: it has other columns, or no tag behind."""
+    return line.startswith("#") and (
+        (width > 0 and len(cells) != width) or len(cells) < 2 or not _is_tag(cells[-1])
+    )
+
+
+def _is_tag(cell: str) -> bool:
+    try:
+        parse(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _record(rows: list[list[str]], path: Path, line: int, column: str, tag: str) -> Record:
+    width = len(rows[0])
+    counted = width > 1 and all(row[0] == str(number) for number, row in enumerate(rows, 1))
+    place = _place(column, width, path) if column else int(counted)
+    record: Record = {"tokens": [row[place] for row in rows], "line": line}
+    if width > 1 + place:
+        label = _place(tag, width, path) if tag else width - 1
+        record["tags"] = [row[label] for row in rows]
+    return record
+
+
+def _place(column: str, width: int, path: Path) -> int:
+    if not column.isdecimal() or not 1 <= int(column) <= width:
+        raise UserError(
+            f"{path} has columns without names, 1 to {width}; {column!r} is none of them "
+            "(--columns, --label)"
+        )
+    return int(column) - 1

@@ -1,0 +1,369 @@
+"""Reranking: a score of a query and a document read together, learnt from labels or a teacher.
+
+Three kinds that differ in their loss: pointwise; margins of pairs (MarginMSE, Hofstätter et al.
+2020); listwise (ListNet, Cao et al. 2007). Scores are the head's output as it is.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax.losses
+from jaxtyping import Array, Bool, Float, Int
+
+from distil_jax.errors import UserError
+from distil_jax.losses import WeightedSum
+from distil_jax.models.segments import MASK_VALUE
+from distil_jax.models.types import Batch
+from distil_jax.pretrained import Pretrained
+from distil_jax.tasks import candidates, ranking_scores
+from distil_jax.tasks.beir import read_collection
+from distil_jax.tasks.candidates import Pairs
+from distil_jax.tasks.classification import HEAD
+from distil_jax.tasks.encoding import Encoded, encode
+from distil_jax.tasks.files import Record
+from distil_jax.tasks.kind import (
+    DataRequest,
+    EvalSplit,
+    ExampleKind,
+    Objective,
+    Outputs,
+    Prediction,
+    TaskData,
+    TrainingSet,
+)
+from distil_jax.tasks.named import NamedTask
+from distil_jax.tasks.ranking_scores import Ranked
+from distil_jax.tasks.regression import REGRESSION
+from distil_jax.training.progress import Display
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SCORE = "score"
+LARGEST_GROUP = 8
+"""Documents of a query that are compared in a step: more are parts of their own."""
+
+
+@dataclass(frozen=True)
+class _Split:
+    """What is ranked, and what is relevant; `judged` counts documents that are no candidates."""
+
+    pairs: Pairs
+    judged: Ranked
+
+
+def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
+    """Pairs of queries and documents, encoded; raises `UserError`."""
+    train = _train(request) if request.training else None
+    splits = {"validation": _validation(request)}
+    test = request.source.records("test", scored=False) if _flat(request, "test") else None
+    if test is not None:
+        splits["test"] = _flat_split(request, test, "test")
+    encode_pairs = partial(_encoded, tokenizer=tokenizer, length=request.length)
+    parts = [
+        EvalSplit(
+            name,
+            encode_pairs(split.pairs),
+            len(split.pairs),
+            partial(predictions, split.pairs),
+            split.pairs.labels,
+            partial(_metrics, split.judged),
+        )
+        for name, split in splits.items()
+    ]
+    training = None if train is None else _training(train, encode_pairs)
+    counts = {
+        "train": 0 if train is None else len(train),
+        **{name: len(split.pairs) for name, split in splits.items()},
+        **{f"{name}_queries": len(set(split.pairs.query_ids)) for name, split in splits.items()},
+        "truncated": sum(part.encoded.truncated for part in parts),
+        "strided": 0,
+    }
+    return TaskData(
+        (SCORE,),
+        1,
+        (0.0, 1.0),
+        request.length,
+        training,
+        tuple(parts[:1]),
+        tuple(parts[1:]),
+        counts,
+    )
+
+
+def _train(request: DataRequest) -> Pairs:
+    rows = request.source.records("train")
+    if rows is None:
+        raise UserError(
+            f"{request.source.location or '--data'} has no training split (train.jsonl, .json, "
+            ".csv, .tsv or .parquet); name one with --train, or score the model with --epochs=0"
+        )
+    origin = request.source.describe("train")
+    pairs = candidates.read(rows, origin, request.columns, request.label)
+    values = pairs.scores or pairs.labels
+    if len(set(values)) == 1:
+        raise UserError(f"{origin} has one label only, {values[0]:g}; there is nothing to learn")
+    if pairs.scores:
+        warn_of_shares(origin, np.asarray(pairs.scores))
+    return pairs
+
+
+def warn_of_shares(origin: str, scores: np.ndarray) -> None:
+    """Point out scores that look like a sigmoid's output."""
+    if len(scores) and scores.min() >= 0 and scores.max() <= 1:
+        Display().warn(
+            f"the scores of {origin} all lie in 0..1, as behind a sigmoid: margins and lists are "
+            "learnt from raw scores (logits); take it off if there is one"
+        )
+
+
+def _flat(request: DataRequest, split: str) -> bool:
+    """Whether a split is a table, and no folder in BEIR's layout stands behind it."""
+    return not _is_collection(request.source.location) and request.source.find(split) is not None
+
+
+def _is_collection(location: str) -> bool:
+    return bool(location) and any(Path(location).glob("corpus.jsonl*"))
+
+
+def _validation(request: DataRequest) -> _Split:
+    source = request.source
+    if _is_collection(source.location):
+        return _of_collection(Path(source.location), source.given.get("validation"))
+    rows = source.records("validation")
+    if rows is None:
+        raise UserError(
+            f"{source.location or '--data'} has neither a validation table of queries and "
+            "documents nor a corpus.jsonl; name one with --validation, or a folder in BEIR's layout"
+        )
+    return _flat_split(request, rows, "validation")
+
+
+def _flat_split(request: DataRequest, rows: Iterable[Record], split: str) -> _Split:
+    origin = request.source.describe(split)
+    pairs = candidates.read(rows, origin, request.columns, request.label)
+    judged: dict[str, dict[str, float | int]] = {}
+    for query, document, label in zip(
+        pairs.query_ids, pairs.document_ids, pairs.labels, strict=True
+    ):
+        judged.setdefault(query, {})[document] = label
+    return _Split(pairs, judged)
+
+
+def _of_collection(folder: Path, given: Path | None) -> _Split:
+    collection = read_collection(folder)
+    file = given or candidates.candidates_file(folder)
+    if file is None:
+        raise UserError(
+            f"{folder} does not say which documents are ranked: put a {candidates.CANDIDATES[0]} "
+            "there (query-id, corpus-id), or name a file, or a run of TREC, with --validation"
+        )
+    if not file.is_file():
+        raise UserError(f"{file} does not exist; give a file of candidates")
+    pairs = candidates.of_collection(
+        file, collection.queries, collection.documents, collection.judgements
+    )
+    return _Split(pairs, collection.judgements)
+
+
+def _encoded(pairs: Pairs, tokenizer: "PreTrainedTokenizerFast", length: int) -> Encoded:
+    return encode(pairs.queries, pairs.documents, tokenizer, length=length)
+
+
+def _training(pairs: Pairs, encode_pairs: Callable[[Pairs], Encoded]) -> TrainingSet:
+    units = _units(np.asarray(pairs.groups))
+    groups = np.empty(len(pairs), np.int32)
+    for number, members in enumerate(units):
+        groups[members] = number
+    targets = {"labels": np.asarray(pairs.labels, np.float32), "groups": groups}
+    if pairs.scores:
+        targets["scores"] = np.asarray(pairs.scores, np.float32)
+    encode_for = partial(_encode_for, pairs)
+    return TrainingSet(encode_pairs(pairs), targets, encode_for, units=units)
+
+
+def _encode_for(pairs: Pairs, tokenizer: "PreTrainedTokenizerFast", length: int) -> Encoded:
+    return _encoded(pairs, tokenizer, length)
+
+
+def _units(groups: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The pairs of each query, in parts of at most `LARGEST_GROUP`."""
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    return tuple(
+        members[start : start + LARGEST_GROUP]
+        for members in np.split(order, ends)
+        for start in range(0, len(members), LARGEST_GROUP)
+    )
+
+
+def predictions(pairs: Pairs, outputs: Outputs) -> list[Prediction]:
+    """A record for each pair: its ids and its score."""
+    return [
+        {
+            "id": query,
+            "document": document,
+            "label": float(row[0]),
+            "scores": {SCORE: float(row[0])},
+        }
+        for query, document, row in zip(pairs.query_ids, pairs.document_ids, outputs, strict=True)
+    ]
+
+
+def _metrics(judged: Ranked, records: Sequence[Prediction]) -> dict[str, float]:
+    found: dict[str, dict[str, float]] = {}
+    for record in records:
+        found.setdefault(record["id"], {})[record["document"]] = record["label"]
+    return ranking_scores.scores(found, judged)
+
+
+def pointwise(
+    outputs: Float[Array, "slots 1"],
+    piece: Mapping[str, Array],
+    used: Bool[Array, " slots"],
+    *,
+    temperature: float,
+) -> dict[str, WeightedSum]:
+    """Squared error to a teacher's score; binary cross-entropy of a label."""
+    scores = outputs[:, 0]
+    if "scores" in piece:
+        labels = jnp.square(scores - piece["scores"])
+    else:
+        relevant = (piece["labels"] > 0).astype(jnp.float32)
+        labels = optax.losses.sigmoid_binary_cross_entropy(scores, relevant)
+    terms = {"labels": WeightedSum.of(labels, used)}
+    if "soft" in piece:
+        terms["soft_target"] = WeightedSum.of(jnp.square(scores - piece["soft"][:, 0]), used)
+    return terms
+
+
+def margins(
+    outputs: Float[Array, "slots 1"],
+    piece: Mapping[str, Array],
+    used: Bool[Array, " slots"],
+    *,
+    temperature: float,
+) -> dict[str, WeightedSum]:
+    """MarginMSE to a teacher's scores; softplus of the negative margin where there are labels.
+
+    Over all pairs of documents of one query of which one is more relevant.
+    """
+    pairs, scores = _contrasts(piece), outputs[:, 0]
+    margin = _differences(scores)
+    if "scores" in piece:
+        labels = jnp.square(margin - _differences(piece["scores"]))
+    else:
+        labels = jax.nn.softplus(-margin)
+    terms = {"labels": WeightedSum.of(labels, pairs)}
+    if "soft" in piece:
+        error = jnp.square(margin - _differences(piece["soft"][:, 0]))
+        terms["soft_target"] = WeightedSum.of(error, pairs)
+    return terms
+
+
+def listwise(
+    outputs: Float[Array, "slots 1"],
+    piece: Mapping[str, Array],
+    used: Bool[Array, " slots"],
+    *,
+    temperature: float,
+) -> dict[str, WeightedSum]:
+    """KL of the softmax over a query's documents, times T^2; cross-entropy of its labels."""
+    scores, count = outputs[:, 0], _first_of_group(piece)
+    if "scores" in piece:
+        labels = _divergence(scores, piece["scores"], piece, temperature)
+    else:
+        relevance = jnp.maximum(piece["labels"], 0.0) * used
+        total = jnp.sum(_same(piece) * relevance[None], axis=1)
+        shares = relevance / jnp.maximum(total, 1e-9)
+        labels = -shares * _log_shares(scores, piece)
+    terms = {"labels": _per_group(labels, used, count)}
+    if "soft" in piece:
+        soft = _divergence(scores, piece["soft"][:, 0], piece, temperature)
+        terms["soft_target"] = _per_group(soft, used, count)
+    return terms
+
+
+def _per_group(
+    values: Float[Array, " slots"], used: Bool[Array, " slots"], groups: Bool[Array, " slots"]
+) -> WeightedSum:
+    return WeightedSum(WeightedSum.of(values, used).total, jnp.sum(groups, dtype=jnp.int32))
+
+
+def _same(piece: Batch) -> Bool[Array, "slots slots"]:
+    """Whether two slots hold documents of one query."""
+    used, groups = piece["lengths"] > 0, piece["groups"]
+    return used[:, None] & used[None] & (groups[:, None] == groups[None])
+
+
+def _contrasts(piece: Batch) -> Bool[Array, "slots slots"]:
+    """Pairs of slots of one query of which the first is the more relevant."""
+    values = piece["labels"]
+    return _same(piece) & (values[:, None] > values[None])
+
+
+def _first_of_group(piece: Batch) -> Bool[Array, " slots"]:
+    earlier = jnp.tril(_same(piece), -1)
+    return (piece["lengths"] > 0) & ~earlier.any(axis=1)
+
+
+def _differences(scores: Float[Array, " slots"]) -> Float[Array, "slots slots"]:
+    return scores[:, None] - scores[None]
+
+
+def _log_shares(scores: Float[Array, " slots"], piece: Batch) -> Float[Array, " slots"]:
+    """Log of the softmax over the documents of each slot's query."""
+    others = jnp.where(_same(piece), scores[None], MASK_VALUE)
+    return scores - jax.nn.logsumexp(others, axis=1)
+
+
+def _divergence(
+    student: Float[Array, " slots"],
+    teacher: Float[Array, " slots"],
+    piece: Batch,
+    temperature: float | Array,
+) -> Float[Array, " slots"]:
+    ours, theirs = (_log_shares(scores / temperature, piece) for scores in (student, teacher))
+    return jnp.exp(theirs) * (theirs - ours) * temperature**2
+
+
+def _count(counted: Callable[[Batch], Array]) -> Callable[[Batch, str], Int[Array, ""]]:
+    return lambda batch, _: jnp.sum(counted(batch), dtype=jnp.int32)
+
+
+def concern(outputs: Outputs, teacher: str) -> None:
+    """Point out a teacher whose scores look like shares."""
+    warn_of_shares(f"teacher {teacher}", np.concatenate([row.ravel() for row in outputs]))
+
+
+def check_one_score(model: Pretrained, folder: str) -> None:
+    """Refuse a folder whose head has several outputs."""
+    if model.head == HEAD and len(model.labels) != 1:
+        raise UserError(
+            f"{folder} has {len(model.labels)} outputs ({', '.join(model.labels)}); a reranker has "
+            "one score"
+        )
+
+
+def _kind(name: str, objective: Objective, counted: Callable[[Batch], Array] | None) -> ExampleKind:
+    kind = replace(
+        REGRESSION,
+        name=name,
+        data=data,
+        objective=objective,
+        serves=lambda head, labels, problem_type: False,
+        check_model=check_one_score,
+        concern=concern,
+    )
+    return kind if counted is None else replace(kind, counted=_count(counted))
+
+
+POINTWISE = _kind("rerank", pointwise, None)
+MARGINS = _kind("rerank_margin", margins, _contrasts)
+LISTWISE = _kind("rerank_listwise", listwise, _first_of_group)

@@ -1,0 +1,86 @@
+"""Tags of entities, a word each: BIO (IOB2), IOB1 and BIOES are read, BIO is written.
+
+Entities end as conlleval and seqeval end them: with a tag of another type, with O, or with the
+beginning of the next one; so one reader serves BIO and IOB1.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+OUTSIDE = "O"
+TAG = re.compile(r"([BIESLUM])[-_](.+)", re.IGNORECASE | re.DOTALL)
+PREFIXES = {"L": "E", "U": "S", "M": "I"}
+"""BILOU's and BMES's names of BIOES's prefixes."""
+
+
+@dataclass(frozen=True, order=True)
+class Entity:
+    """Words `first` to `last`, exclusive, of a sentence."""
+
+    first: int
+    last: int
+    type: str
+
+
+def parse(tag: str) -> tuple[str, str]:
+    """Prefix (B, I, E, S or O) and type; raises `ValueError` for what is no tag."""
+    tag = tag.strip()
+    if tag.upper() == OUTSIDE:
+        return OUTSIDE, ""
+    match = TAG.fullmatch(tag)
+    if match is None:
+        raise ValueError(tag)
+    prefix = match[1].upper()
+    return PREFIXES.get(prefix, prefix), match[2]
+
+
+def entities(tags: Iterable[str]) -> list[Entity]:
+    """The entities of a sentence's tags, whichever scheme they are of."""
+    found: list[Entity] = []
+    first, kind, place = -1, "", -1
+    for place, tag in enumerate(tags):
+        prefix, named = parse(tag)
+        if first >= 0 and not (prefix in ("I", "E") and named == kind):
+            found.append(Entity(first, place, kind))
+            first = -1
+        if prefix != OUTSIDE and first < 0:
+            first, kind = place, named
+        if prefix in ("E", "S"):
+            found.append(Entity(first, place + 1, kind))
+            first = -1
+    if first >= 0:
+        found.append(Entity(first, place + 1, kind))
+    return found
+
+
+def bio(found: Iterable[Entity], words: int) -> list[str]:
+    """BIO tags of a sentence of so many words."""
+    tags = [OUTSIDE] * words
+    for entity in found:
+        tags[entity.first] = f"B-{entity.type}"
+        for place in range(entity.first + 1, entity.last):
+            tags[place] = f"I-{entity.type}"
+    return tags
+
+
+def labels(types: Iterable[str]) -> tuple[str, ...]:
+    """O, then the BIO tags of each type, in order."""
+    return (OUTSIDE, *(f"{prefix}-{kind}" for kind in sorted(set(types)) for prefix in "BI"))
+
+
+def has_ends(tags: Iterable[str]) -> bool:
+    """Whether tags that end an entity occur: then the scheme is BIOES."""
+    return any(parse(tag)[0] in ("E", "S") for tag in tags)
+
+
+def first_broken(tags: Sequence[str]) -> int | None:
+    """The first tag of a BIOES sentence that cannot follow the one before it; None without one."""
+    opened = ""
+    for place, tag in enumerate([*tags, OUTSIDE]):
+        prefix, kind = parse(tag)
+        continues = prefix in ("I", "E")
+        if continues != bool(opened) or (continues and kind != opened):
+            return min(place, len(tags) - 1)
+        opened = kind if prefix in ("B", "I") else ""
+    return None

@@ -1,0 +1,100 @@
+"""candidates: pairs, triples and lists, and what is refused by row."""
+
+import pytest
+
+from distil_jax.errors import UserError
+from distil_jax.tasks import candidates
+
+
+def read(*rows, columns=(), label=""):
+    return candidates.read(iter(rows), "f.jsonl", columns, label)
+
+
+def test_pairs_are_grouped_by_their_query():
+    pairs = read(
+        {"query_id": 1, "query": "a", "sentence": "x", "label": 1, "title": "t"},
+        {"query_id": 2, "query": "b", "sentence": "y", "label": 0},
+        {"query_id": 1, "query": "a", "sentence": "z", "label": 0},
+    )
+    assert pairs.documents == ["x", "y", "z"]
+    assert (pairs.groups, pairs.labels, pairs.scores) == ([0, 1, 0], [1.0, 0.0, 0.0], [])
+    scored = read({"query": "a", "passage": "x", "score": -2.5})
+    assert scored.scores == scored.labels == [-2.5]
+    assert read({"q": "a", "d": "x", "r": "1"}, columns=("q", "d"), label="r").labels == [1.0]
+
+
+def test_triples_and_lists():
+    triple = {"query": "a", "positive": "x", "negative": "y"}
+    assert read(triple).labels == [1.0, 0.0]
+    assert read({**triple, "score": 3.5}).scores == [3.5, 0.0]
+    assert read({**triple, "pos_score": 9, "neg_score": 7}).scores == [9.0, 7.0]
+    many = read({"query": "a", "pos": ["x"], "neg": ["y", "z"], "scores": [3, 2, 1]}, triple)
+    assert many.groups == [0, 0, 0, 1, 1] if not many.scores else True
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"query": "", "passage": "x", "label": 1}, r"row 1: query holds '', not a text"),
+        ({"query": "a", "passage": None, "label": 1}, r"row 1: passage holds None, not a text"),
+        (
+            {"query": "a", "passage": "x", "label": "yes"},
+            r"row 1: label is 'yes', no finite number",
+        ),
+    ],
+)
+def test_bad_rows_are_named(row, message):
+    with pytest.raises(UserError, match=r"f\.jsonl " + message):
+        read({"query": "a", "passage": "x", "label": 1}, row)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"a": "x"}, r"columns a: none that is known to hold a query and a document"),
+        ({"query": "a", "passage": "x"}, r"no column label, nor score"),
+        ({"query": "a", "positive": "x"}, r"row 0 has one document"),
+        ({"query": "a", "positive": "x", "negative": ["y", 3]}, r"row 0: negative holds 3"),
+        (
+            {"query": "a", "positive": "x", "negative": "y", "scores": [1]},
+            r"2 documents and 1 scores",
+        ),
+    ],
+)
+def test_bad_tables_are_named(row, message):
+    with pytest.raises(UserError, match=message):
+        read(row)
+
+
+QUERIES, DOCUMENTS = {"1": "a"}, {"x": "t", "y": "u"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.tsv", "query-id\tcorpus-id\n1\tx\n1\ty\n"),
+        ("c.trec", "1 Q0 x 1 0.5 run\n1 Q0 y 2 0.4 run"),
+        ("c.jsonl", '{"query-id": "1", "corpus-id": "x"}\n{"query-id": "1", "corpus-id": "y"}'),
+    ],
+)
+def test_candidates_of_a_collection(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    judged = {"1": {"x": 2}}
+    pairs = candidates.of_collection(tmp_path / name, QUERIES, DOCUMENTS, judged)
+    assert pairs.document_ids == ["x", "y"]
+    assert pairs.labels == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\tz\n", r"c\.tsv line 1 names z, which is not in corpus"),
+        ("9\tx\n", r"line 1 names 9, which is not in queries"),
+        ("1\tx\n1\tx\n", r"line 2 names 1 and x once more"),
+        ("1\n", r"line 1 has no document"),
+    ],
+)
+def test_bad_candidates_are_named(tmp_path, text, message):
+    (tmp_path / "c.tsv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        candidates.of_collection(tmp_path / "c.tsv", QUERIES, DOCUMENTS, {"1": {"x": 1}})

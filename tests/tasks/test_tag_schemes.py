@@ -1,0 +1,58 @@
+"""tag_schemes: what is read of each scheme, beside seqeval."""
+
+import random
+
+import pytest
+
+from distil_jax.tasks import tag_schemes
+from distil_jax.tasks.tag_schemes import Entity
+
+HELD = [Entity(0, 2, "PER"), Entity(2, 3, "PER"), Entity(4, 5, "LOC")]
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["B-PER", "I-PER", "B-PER", "O", "B-LOC"],
+        ["I-PER", "I-PER", "B-PER", "O", "I-LOC"],
+        ["B-PER", "E-PER", "S-PER", "O", "S-LOC"],
+        ["B-PER", "L-PER", "U-PER", "O", "U-LOC"],
+        ["b-PER", "i-PER", "B_PER", "o", "B-LOC"],
+    ],
+)
+def test_the_same_entities_in_every_scheme(tags):
+    assert tag_schemes.entities(tags) == HELD
+    assert tag_schemes.bio(HELD, 5) == ["B-PER", "I-PER", "B-PER", "O", "B-LOC"]
+
+
+def test_any_sequence_is_read_as_seqeval_reads_it():
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    drawn = random.Random(0)
+    tags = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("A", "B"))]
+    for _ in range(300):
+        row = drawn.choices(tags, k=drawn.randint(1, 9))
+        theirs = [(kind, first, last + 1) for kind, first, last in get_entities(row)]
+        ours = [(entity.type, entity.first, entity.last) for entity in tag_schemes.entities(row)]
+        assert ours == theirs, row
+
+
+@pytest.mark.parametrize("tag", ["PER", "X-PER", "B-", "", "3", "BPER"])
+def test_what_is_no_tag(tag):
+    with pytest.raises(ValueError, match=f"^{tag}$"):
+        tag_schemes.parse(tag)
+
+
+@pytest.mark.parametrize(
+    ("tags", "place"),
+    [
+        (["B-A", "E-A", "S-A", "O"], None),
+        (["B-A", "I-A", "E-A"], None),
+        (["B-A", "O"], 1),
+        (["O", "I-A", "E-A"], 1),
+        (["B-A", "E-B"], 1),
+        (["B-A"], 0),
+    ],
+)
+def test_a_broken_entity_of_bioes_is_found(tags, place):
+    assert tag_schemes.first_broken(tags) == place
