@@ -1,27 +1,22 @@
 """Reranking: a score of a query and a document read together, learnt from labels or a teacher.
 
-Three kinds that differ in their loss: pointwise; margins of pairs (MarginMSE, Hofstätter et al.
-2020); listwise (ListNet, Cao et al. 2007). Scores are the head's output as it is.
+Three kinds that differ in their loss, of `ranking_losses`. Scores are the head's output as it is.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optax.losses
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Int
 
 from distil_jax.errors import UserError
-from distil_jax.losses import WeightedSum
-from distil_jax.models.segments import MASK_VALUE
 from distil_jax.models.types import Batch
 from distil_jax.pretrained import Pretrained
-from distil_jax.tasks import candidates, ranking_scores
+from distil_jax.tasks import candidates, ranking_losses, ranking_scores
 from distil_jax.tasks.beir import read_collection
 from distil_jax.tasks.candidates import Pairs
 from distil_jax.tasks.classification import HEAD
@@ -223,116 +218,6 @@ def _metrics(judged: Ranked, records: Sequence[Prediction]) -> dict[str, float]:
     return ranking_scores.scores(found, judged)
 
 
-def pointwise(
-    outputs: Float[Array, "slots 1"],
-    piece: Mapping[str, Array],
-    used: Bool[Array, " slots"],
-    *,
-    temperature: float,
-) -> dict[str, WeightedSum]:
-    """Squared error to a teacher's score; binary cross-entropy of a label."""
-    scores = outputs[:, 0]
-    if "scores" in piece:
-        labels = jnp.square(scores - piece["scores"])
-    else:
-        relevant = (piece["labels"] > 0).astype(jnp.float32)
-        labels = optax.losses.sigmoid_binary_cross_entropy(scores, relevant)
-    terms = {"labels": WeightedSum.of(labels, used)}
-    if "soft" in piece:
-        terms["soft_target"] = WeightedSum.of(jnp.square(scores - piece["soft"][:, 0]), used)
-    return terms
-
-
-def margins(
-    outputs: Float[Array, "slots 1"],
-    piece: Mapping[str, Array],
-    used: Bool[Array, " slots"],
-    *,
-    temperature: float,
-) -> dict[str, WeightedSum]:
-    """MarginMSE to a teacher's scores; softplus of the negative margin where there are labels.
-
-    Over all pairs of documents of one query of which one is more relevant.
-    """
-    pairs, scores = _contrasts(piece), outputs[:, 0]
-    margin = _differences(scores)
-    if "scores" in piece:
-        labels = jnp.square(margin - _differences(piece["scores"]))
-    else:
-        labels = jax.nn.softplus(-margin)
-    terms = {"labels": WeightedSum.of(labels, pairs)}
-    if "soft" in piece:
-        error = jnp.square(margin - _differences(piece["soft"][:, 0]))
-        terms["soft_target"] = WeightedSum.of(error, pairs)
-    return terms
-
-
-def listwise(
-    outputs: Float[Array, "slots 1"],
-    piece: Mapping[str, Array],
-    used: Bool[Array, " slots"],
-    *,
-    temperature: float,
-) -> dict[str, WeightedSum]:
-    """KL of the softmax over a query's documents, times T^2; cross-entropy of its labels."""
-    scores, count = outputs[:, 0], _first_of_group(piece)
-    if "scores" in piece:
-        labels = _divergence(scores, piece["scores"], piece, temperature)
-    else:
-        relevance = jnp.maximum(piece["labels"], 0.0) * used
-        total = jnp.sum(_same(piece) * relevance[None], axis=1)
-        shares = relevance / jnp.maximum(total, 1e-9)
-        labels = -shares * _log_shares(scores, piece)
-    terms = {"labels": _per_group(labels, used, count)}
-    if "soft" in piece:
-        soft = _divergence(scores, piece["soft"][:, 0], piece, temperature)
-        terms["soft_target"] = _per_group(soft, used, count)
-    return terms
-
-
-def _per_group(
-    values: Float[Array, " slots"], used: Bool[Array, " slots"], groups: Bool[Array, " slots"]
-) -> WeightedSum:
-    return WeightedSum(WeightedSum.of(values, used).total, jnp.sum(groups, dtype=jnp.int32))
-
-
-def _same(piece: Batch) -> Bool[Array, "slots slots"]:
-    """Whether two slots hold documents of one query."""
-    used, groups = piece["lengths"] > 0, piece["groups"]
-    return used[:, None] & used[None] & (groups[:, None] == groups[None])
-
-
-def _contrasts(piece: Batch) -> Bool[Array, "slots slots"]:
-    """Pairs of slots of one query of which the first is the more relevant."""
-    values = piece["labels"]
-    return _same(piece) & (values[:, None] > values[None])
-
-
-def _first_of_group(piece: Batch) -> Bool[Array, " slots"]:
-    earlier = jnp.tril(_same(piece), -1)
-    return (piece["lengths"] > 0) & ~earlier.any(axis=1)
-
-
-def _differences(scores: Float[Array, " slots"]) -> Float[Array, "slots slots"]:
-    return scores[:, None] - scores[None]
-
-
-def _log_shares(scores: Float[Array, " slots"], piece: Batch) -> Float[Array, " slots"]:
-    """Log of the softmax over the documents of each slot's query."""
-    others = jnp.where(_same(piece), scores[None], MASK_VALUE)
-    return scores - jax.nn.logsumexp(others, axis=1)
-
-
-def _divergence(
-    student: Float[Array, " slots"],
-    teacher: Float[Array, " slots"],
-    piece: Batch,
-    temperature: float | Array,
-) -> Float[Array, " slots"]:
-    ours, theirs = (_log_shares(scores / temperature, piece) for scores in (student, teacher))
-    return jnp.exp(theirs) * (theirs - ours) * temperature**2
-
-
 def _count(counted: Callable[[Batch], Array]) -> Callable[[Batch, str], Int[Array, ""]]:
     return lambda batch, _: jnp.sum(counted(batch), dtype=jnp.int32)
 
@@ -364,6 +249,6 @@ def _kind(name: str, objective: Objective, counted: Callable[[Batch], Array] | N
     return kind if counted is None else replace(kind, counted=_count(counted))
 
 
-POINTWISE = _kind("rerank", pointwise, None)
-MARGINS = _kind("rerank_margin", margins, _contrasts)
-LISTWISE = _kind("rerank_listwise", listwise, _first_of_group)
+POINTWISE = _kind("rerank", ranking_losses.pointwise, None)
+MARGINS = _kind("rerank_margin", ranking_losses.margins, ranking_losses.contrasts)
+LISTWISE = _kind("rerank_listwise", ranking_losses.listwise, ranking_losses.first_of_group)

@@ -4,21 +4,27 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpy as np
-import scipy.special
-from jaxtyping import Array, Bool, DTypeLike, Float, Int
+from jaxtyping import DTypeLike
 
-from distil_jax import losses
 from distil_jax.errors import UserError
-from distil_jax.losses import IGNORE, WeightedSum
+from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, TokenClassification
 from distil_jax.models.heads import TokenClassificationHead
-from distil_jax.models.types import Batch, Params
+from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained
-from distil_jax.tasks import conll, entity_scores, examples, tag_schemes, tagged, words
+from distil_jax.tasks import (
+    conll,
+    entity_scores,
+    examples,
+    graph_parts,
+    tag_schemes,
+    tagged,
+    words,
+)
 from distil_jax.tasks.classification import label_order
 from distil_jax.tasks.encoding import Encoded
+from distil_jax.tasks.entity_predictions import predictions
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import (
     DataRequest,
@@ -31,9 +37,9 @@ from distil_jax.tasks.kind import (
     TrainingSet,
     UserText,
 )
-from distil_jax.tasks.label_losses import entropy
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.tagged import Sentence, Sentences
+from distil_jax.tasks.token_losses import counted, objective
 from distil_jax.tasks.words import WordTokens
 
 if TYPE_CHECKING:
@@ -182,83 +188,6 @@ def _metrics(gold: Sequence[Sequence[str]], records: Sequence[Prediction]) -> Ma
     return entity_scores.scores(gold, [record["label"] for record in records])
 
 
-def objective(
-    logits: Float[Array, "slots window labels"],
-    piece: Mapping[str, Array],
-    used: Bool[Array, " slots"],
-    *,
-    temperature: float,
-) -> dict[str, WeightedSum]:
-    """A classification's at the first sub-word of each word."""
-    first = _labelled(piece)
-    entropies = entropy(logits, jnp.where(first, piece["labels"], 0).astype(jnp.int32))
-    terms = {"labels": WeightedSum.of(entropies, first)}
-    if "soft" in piece:
-        judged = _judged(piece)
-        soft = jnp.where(judged[:, :, None], piece["soft"], 0.0)
-        terms["soft_target"] = losses.soft_target(logits, soft, judged, temperature=temperature)
-    return terms
-
-
-def _labelled(piece: Mapping[str, Array]) -> Bool[Array, "slots window"]:
-    """First sub-words, of the sequences that there are."""
-    return (piece["lengths"] > 0)[:, None] & (piece["labels"] != IGNORE)
-
-
-def _judged(piece: Mapping[str, Array]) -> Bool[Array, "slots window"]:
-    """Those that a teacher has outputs for."""
-    return _labelled(piece) & jnp.isfinite(piece["soft"]).all(-1)
-
-
-def counted(batch: Batch, name: str) -> Int[Array, ""]:
-    """How many words each objective averages over."""
-    tokens = _judged(batch) if name == "soft_target" else _labelled(batch)
-    return jnp.sum(tokens, dtype=jnp.int32)
-
-
-def predictions(
-    labels: Labels,
-    ids: Sequence[str],
-    rows: Sequence[Sentence],
-    tokens: WordTokens,
-    outputs: Outputs,
-) -> list[Prediction]:
-    """A record for each sentence: BIO tags of its words, and its entities.
-
-    Each word has its likeliest tag; I without a beginning begins an entity, as conlleval reads it.
-    """
-    return [
-        {"id": name, **_prediction(labels, row, tokens.of_words(outputs, number))}
-        for number, (name, row) in enumerate(zip(ids, rows, strict=True))
-    ]
-
-
-def _prediction(labels: Labels, row: Sentence, logits: np.ndarray) -> Prediction:
-    """Tags and entities out of the logits [words, labels] of a sentence."""
-    there = np.isfinite(logits).all(-1) if len(logits) else np.empty(0, bool)
-    shares = scipy.special.softmax(np.where(there[:, None], logits, 0.0).astype(np.float64), -1)
-    best = shares.argmax(-1)
-    tags = [
-        labels[number] if known else tag_schemes.OUTSIDE
-        for number, known in zip(best.tolist(), there.tolist(), strict=True)
-    ]
-    found = tag_schemes.entities(tags)
-    entities = []
-    for entity in found:
-        first, last = int(row.words[entity.first, 0]), int(row.words[entity.last - 1, 1])
-        inside = slice(entity.first, entity.last)
-        entities.append(
-            {
-                "start": first,
-                "end": last,
-                "label": entity.type,
-                "text": row.text[first:last],
-                "score": float(shares[inside].max(-1).mean()),
-            }
-        )
-    return {"label": tag_schemes.bio(found, len(tags)), "scores": {}, "entities": entities}
-
-
 def check_tags(model: Pretrained, folder: str) -> None:
     """Refuse a folder whose labels are no tags."""
     for label in model.labels if model.head == HEAD else ():
@@ -314,6 +243,7 @@ def _user_sentence(row: Record, shape: tagged.Layout, where: str) -> Sentence:
 def _graph_head(
     graph: Any, config: EncoderConfig, head: Params, hidden: str, _: Callable[[str, str], str]
 ) -> None:
+    hidden = graph_parts.transformed(graph, config, head, hidden)
     graph.dense(hidden, head["classifier"], "logits")
 
 

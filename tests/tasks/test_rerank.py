@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from distil_jax.tasks import rerank
+from distil_jax.tasks import ranking_losses, rerank
 
 GROUPS = [[0, 3, 5], [1, 2], [4]]
 
@@ -36,18 +36,18 @@ def softmax(scores):
 
 
 def test_pointwise(piece):
-    found = terms(piece, rerank.pointwise)
+    found = terms(piece, ranking_losses.pointwise)
     scores, soft = piece["outputs"][:6, 0], piece["soft"][:6, 0]
     assert float(found["soft_target"].total) == pytest.approx(((scores - soft) ** 2).sum())
     relevant = piece["labels"][:6] > 0
     entropy = np.log1p(np.exp(-np.where(relevant, scores, -scores))).sum()
     assert float(found["labels"].total) == pytest.approx(entropy, rel=1e-5)
-    of_file = terms(piece, rerank.pointwise, scores=piece["soft"][:, 0])
+    of_file = terms(piece, ranking_losses.pointwise, scores=piece["soft"][:, 0])
     assert float(of_file["labels"].total) == pytest.approx(((scores - soft) ** 2).sum())
 
 
 def test_margins(piece):
-    found = terms(piece, rerank.margins)
+    found = terms(piece, ranking_losses.margins)
     scores, soft, labels = piece["outputs"][:, 0], piece["soft"][:, 0], piece["labels"]
     pairs = [(i, j) for group in GROUPS for i in group for j in group if labels[i] > labels[j]]
     errors = [(scores[i] - scores[j] - soft[i] + soft[j]) ** 2 for i, j in pairs]
@@ -58,7 +58,7 @@ def test_margins(piece):
 
 
 def test_listwise(piece):
-    found = terms(piece, rerank.listwise)
+    found = terms(piece, ranking_losses.listwise)
     scores, soft, labels = piece["outputs"][:, 0], piece["soft"][:, 0], piece["labels"]
     divergence = entropy = 0.0
     for group in GROUPS:
