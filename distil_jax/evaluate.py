@@ -209,7 +209,7 @@ def parser() -> argparse.ArgumentParser:
     for split in ("train", "validation", "test"):
         add(f"--{split}", type=Path, help=f"file of the {split} split, in place of the folder's")
     add("--columns", type=columns, default=(), help="column of the text, or the pair's: a,b")
-    add("--label", default="", help="column of the label")
+    add("--label", default="", help="column of the label; multilabel: of the list, or A,B,C")
     add("--length", type=length, help="most tokens of a sequence; the task's if left out")
     add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the products")

@@ -1,0 +1,137 @@
+"""Reranking from end to end: tables, triples, BEIR folders with candidates, a teacher."""
+
+import json
+import random
+
+import pytest
+
+from distil_jax import predict, pretrained
+from distil_jax.errors import UserError
+
+from .conftest import write
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+TOPICS = ("river", "city", "old")
+
+
+def queries(count: int, seed: int) -> list[dict]:
+    """Of a query's three documents the one with its own word is relevant."""
+    chosen = random.Random(seed)
+    rows = []
+    for number in range(count):
+        topic = chosen.choice(TOPICS)
+        for word in TOPICS:
+            text = " ".join([*chosen.choices(["the", "of", "was"], k=3), word])
+            row = {"query_id": f"q{number}", "query": f"in {topic}", "passage": text}
+            rows.append({**row, "label": int(word == topic)})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def passages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rerank")
+    write(folder / "train.jsonl", queries(60, 0))
+    write(folder / "validation.jsonl", queries(20, 1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned_ranks(tmp_path_factory, teacher_folder, passages, evaluate, quickly):
+    output = tmp_path_factory.mktemp("ranks") / "output"
+    with quickly():
+        evaluate(teacher_folder, output, task="rerank_listwise", data=passages, epochs=8, micro=4)
+    return output
+
+
+def test_scores_are_trec_evals(tuned_ranks):
+    import pytrec_eval
+
+    found = json.loads((tuned_ranks / "results.json").read_text())
+    assert found["metric"] == "ndcg_10"
+    assert found["score"] > 75  # chance is 68
+    judged, ranked = {}, {}
+    lines = (tuned_ranks / "seed-0" / "predictions.jsonl").read_text().splitlines()
+    for line, row in zip(lines, queries(20, 1), strict=True):
+        record = json.loads(line)
+        assert record["id"] == row["query_id"]
+        judged.setdefault(record["id"], {})[record["document"]] = row["label"]
+        ranked.setdefault(record["id"], {})[record["document"]] = record["label"]
+    theirs = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut_10", "map"}).evaluate(ranked)
+    for ours, measure in (("ndcg_10", "ndcg_cut_10"), ("map", "map")):
+        mean = 100 * sum(row[measure] for row in theirs.values()) / len(theirs)
+        assert found["metrics"][ours] == pytest.approx(mean)
+
+
+def test_a_beir_folder_is_ranked_over_its_candidates(tuned_ranks, evaluate, tmp_path):
+    rows = queries(4, 5)
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    write(
+        folder / "corpus.jsonl",
+        [{"_id": f"d{n}", "text": r["passage"]} for n, r in enumerate(rows)],
+    )
+    asked = {row["query_id"]: row["query"] for row in rows}
+    write(folder / "queries.jsonl", [{"_id": name, "text": text} for name, text in asked.items()])
+    judged = [f"{r['query_id']}\td{n}\t{r['label']}" for n, r in enumerate(rows) if r["label"]]
+    header = "query-id\tcorpus-id\tscore\n"
+    (folder / "qrels" / "test.tsv").write_text(header + "\n".join(judged) + "\n")
+    model = tuned_ranks / "seed-0" / "model"
+    arguments = {"task": "rerank", "data": folder, "epochs": 0}
+    with pytest.raises(
+        UserError, match=r"does not say which documents are ranked: put a candidates"
+    ):
+        evaluate(model, tmp_path / "o", **arguments)
+    given = [f"{row['query_id']}\td{number}" for number, row in enumerate(rows)]
+    (folder / "candidates.tsv").write_text("\n".join(given))
+    results = evaluate(model, tmp_path / "o", **arguments)
+    assert results["counts"]["validation_queries"] == 4
+    assert results["metrics"]["map"] > 50
+    # The folder's head is opened by predict, too: the same raw score.
+    lines = (tmp_path / "o" / "seed-0" / "predictions.jsonl").read_text().splitlines()
+    write(tmp_path / "in.jsonl", rows[:2])
+    predict.main(
+        [
+            f"--model={model}",
+            f"--input={tmp_path / 'in.jsonl'}",
+            "--columns=query,passage",
+            f"--output={tmp_path / 'p.jsonl'}",
+        ]
+    )
+    scores = [json.loads(line)["label"] for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert scores == pytest.approx([json.loads(line)["label"] for line in lines[:2]], abs=1e-5)
+
+
+def test_other_heads_are_refused(tuned, passages, evaluate, tmp_path):
+    with pytest.raises(UserError, match=r"has 2 outputs .*a reranker has one score"):
+        evaluate(tuned / "seed-0" / "model", tmp_path / "o", task="rerank", data=passages, epochs=0)
+
+
+@pytest.mark.slow
+def test_triples_are_learnt_from_a_teachers_margins(
+    tuned_ranks, teacher_folder, passages, evaluate, tmp_path
+):
+    triples = []
+    rows = queries(60, 7)
+    for start in range(0, len(rows), 3):
+        of_query = rows[start : start + 3]
+        positive = next(row["passage"] for row in of_query if row["label"])
+        triples += [
+            {"query": row["query"], "positive": positive, "negative": row["passage"]}
+            for row in of_query
+            if not row["label"]
+        ]
+    write(tmp_path / "train.jsonl", triples)
+    teacher = tuned_ranks / "seed-0" / "model"
+    results = evaluate(
+        teacher_folder,
+        tmp_path / "o",
+        task="rerank_margin",
+        train=tmp_path / "train.jsonl",
+        validation=passages / "validation.jsonl",
+        teacher=teacher,
+        alpha=1.0,
+        epochs=4,
+    )
+    before = json.loads((tuned_ranks / "results.json").read_text())["score"]
+    assert results["score"] > before - 15
+    assert pretrained.load(tmp_path / "o" / "seed-0" / "model").labels == ("score",)
