@@ -18,6 +18,9 @@ __all__ = ["read_config", "read_labels", "write_config"]
 
 THRESHOLD = "threshold"
 """A key of our own, which transformers keeps."""
+RAW_SCORE = "score"
+"""The only label of a reranker: sentence-transformers' CrossEncoder, which puts a sigmoid behind
+one output, is told in config.json to leave it as it is."""
 
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
@@ -83,6 +86,8 @@ def write_config(
             content["problem_type"] = problem_type
         if threshold is not None:
             content[THRESHOLD] = threshold
+    if labels == (RAW_SCORE,):
+        content["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 

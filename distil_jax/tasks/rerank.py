@@ -16,6 +16,7 @@ from jaxtyping import Array, Int
 from distil_jax.errors import UserError
 from distil_jax.models.types import Batch
 from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.config_file import RAW_SCORE
 from distil_jax.tasks import candidates, ranking_losses, ranking_scores
 from distil_jax.tasks.beir import read_collection
 from distil_jax.tasks.candidates import Pairs
@@ -40,7 +41,7 @@ from distil_jax.training.progress import Display
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-SCORE = "score"
+SCORE = RAW_SCORE
 LARGEST_GROUP = 8
 """Documents of a query that are compared in a step: more are parts of their own."""
 
@@ -147,7 +148,10 @@ def _flat_split(request: DataRequest, rows: Iterable[Record], split: str) -> _Sp
     for query, document, label in zip(
         pairs.query_ids, pairs.document_ids, pairs.labels, strict=True
     ):
-        judged.setdefault(query, {})[document] = label
+        of_query = judged.setdefault(query, {})
+        if document in of_query:
+            raise UserError(f"{origin} names the document {document} of query {query} twice")
+        of_query[document] = label
     return _Split(pairs, judged)
 
 

@@ -101,6 +101,17 @@ def test_a_beir_folder_is_ranked_over_its_candidates(tuned_ranks, evaluate, tmp_
     assert scores == pytest.approx([json.loads(line)["label"] for line in lines[:2]], abs=1e-5)
 
 
+def test_a_cross_encoder_gives_the_same_raw_scores(tuned_ranks):
+    from sentence_transformers import CrossEncoder
+
+    folder = tuned_ranks / "seed-0" / "model"
+    rows = queries(20, 1)[:6]
+    lines = (tuned_ranks / "seed-0" / "predictions.jsonl").read_text().splitlines()[:6]
+    opened = CrossEncoder(str(folder), device="cpu")
+    theirs = opened.predict([(row["query"], row["passage"]) for row in rows])
+    assert theirs.tolist() == pytest.approx([json.loads(line)["label"] for line in lines], abs=1e-4)
+
+
 def test_other_heads_are_refused(tuned, passages, evaluate, tmp_path):
     with pytest.raises(UserError, match=r"has 2 outputs .*a reranker has one score"):
         evaluate(tuned / "seed-0" / "model", tmp_path / "o", task="rerank", data=passages, epochs=0)
