@@ -116,7 +116,7 @@ def _labels(train: Sentences) -> Labels:
 
 def _check_types(split: Sentences, labels: Labels) -> None:
     """Refuse a split whose entities are all of types that the labels do not have."""
-    known = {tag_schemes.parse(label)[1] for label in labels}
+    known = {kind for kind, _ in map(_tag, labels)}
     types = {entity.type for row in split.rows for entity in row.entities or ()}
     if types and not types & known:
         raise UserError(
@@ -188,16 +188,22 @@ def _metrics(gold: Sequence[Sequence[str]], records: Sequence[Prediction]) -> Ma
     return entity_scores.scores(gold, [record["label"] for record in records])
 
 
+def _tag(label: str) -> tuple[str, str]:
+    """Type and prefix of a model's label; raises `UserError` for what is no tag."""
+    try:
+        prefix, kind = tag_schemes.parse(label)
+    except ValueError:
+        raise UserError(
+            f"the model has the label {label}, which is no tag of BIO, IOB1 or BIOES "
+            "(id2label of its config.json); name its labels, or fine-tune it"
+        ) from None
+    return kind, prefix
+
+
 def check_tags(model: Pretrained, folder: str) -> None:
     """Refuse a folder whose labels are no tags."""
     for label in model.labels if model.head == HEAD else ():
-        try:
-            tag_schemes.parse(label)
-        except ValueError:
-            raise UserError(
-                f"{folder} has the label {label}, which is no tag of BIO, IOB1 or BIOES "
-                "(id2label of its config.json); name its labels, or fine-tune it"
-            ) from None
+        _tag(label)
 
 
 def _own_head(model: Pretrained, labels: Labels, as_it_is: bool) -> Params | None:
