@@ -81,6 +81,8 @@ def make(settings: Settings) -> FineTuningPlan:
     check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, task.length, model.config)
     known = model.labels if model.head == kind.head else ()
+    if not epochs:
+        kind.check_model(model, settings.model)
     request = data_request(
         settings, task, known, length, training=epochs > 0, threshold=model.threshold
     )
@@ -172,8 +174,6 @@ def _own_head(
     folder: str, kind: ExampleKind, model: Pretrained, data: TaskData, *, as_it_is: bool
 ) -> Params | None:
     """The folder's head if it was made for these labels; a model scored `as_it_is` must have it."""
-    if as_it_is:
-        kind.check_model(model, folder)
     head = kind.own_head(model, data.labels, as_it_is)
     if as_it_is and head is None:
         raise UserError(

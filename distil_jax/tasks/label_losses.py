@@ -8,8 +8,8 @@ from distil_jax.models.segments import MASK_VALUE
 from distil_jax.models.types import Batch
 
 
-def entropy(logits: Float[Array, "slots classes"], labels: Array) -> Float[Array, " slots"]:
-    """-log p(label) of each slot, in nats."""
+def entropy(logits: Float[Array, "*slots classes"], labels: Array) -> Float[Array, "*slots"]:
+    """-log p(label) of each slot, or of each token of each slot, in nats."""
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 

@@ -15,15 +15,15 @@ TOPICS = ("river", "city", "old")
 
 
 def queries(count: int, seed: int) -> list[dict]:
-    """Of a query's three documents the one with its own word is relevant."""
+    """Of a query's three documents the one about the river is relevant."""
     chosen = random.Random(seed)
     rows = []
     for number in range(count):
-        topic = chosen.choice(TOPICS)
-        for word in TOPICS:
+        query = f"in the {chosen.choice(TOPICS)}"
+        for word in chosen.sample(TOPICS, k=3):
             text = " ".join([*chosen.choices(["the", "of", "was"], k=3), word])
-            row = {"query_id": f"q{number}", "query": f"in {topic}", "passage": text}
-            rows.append({**row, "label": int(word == topic)})
+            row = {"query_id": f"q{number}", "query": query, "passage": text}
+            rows.append({**row, "label": int(word == "river")})
     return rows
 
 
@@ -48,7 +48,7 @@ def test_scores_are_trec_evals(tuned_ranks):
 
     found = json.loads((tuned_ranks / "results.json").read_text())
     assert found["metric"] == "ndcg_10"
-    assert found["score"] > 75  # chance is 68
+    assert found["score"] > 85  # chance is 71
     judged, ranked = {}, {}
     lines = (tuned_ranks / "seed-0" / "predictions.jsonl").read_text().splitlines()
     for line, row in zip(lines, queries(20, 1), strict=True):
