@@ -140,6 +140,13 @@ KEYS = (
         "Weight of the squared distance of the logits, an option of the original.",
         at_least=0,
     ),
+    # Intermediate layers; their options (layer maps, relation heads, projections) are keys
+    # loss.options.NAME.KEY, declared in configuration/objective_options.py: docs/objectives.md.
+    Key("loss.relations", 0.0, "Weight of one layer's self-attention relations.", at_least=0),
+    Key("loss.hidden_mse", 0.0, "Weight of mapped layers' hidden states.", at_least=0),
+    Key("loss.hidden_cosine", 0.0, "Weight of mapped layers' cosine distance.", at_least=0),
+    Key("loss.patient", 0.0, "Weight of the first tokens' normalised states.", at_least=0),
+    Key("loss.attention_mse", 0.0, "Weight of mapped layers' attention scores.", at_least=0),
     Key("loss.temperature", 2.0, "What the logits of the soft targets are divided by.", above=0),
     # By share of the run, linear between, in place of the constants above: "0:4, 0.5:2, 1:1" goes
     # from 4 over 2 to 1. Validation losses keep the constants, so that they compare between steps.

@@ -25,7 +25,7 @@ class Run:
       models: held-out figures, sizes and rates by model; without `finished` those at the start.
       lines: metrics.jsonl.
       health: expected and seen values, and warnings; empty if the run wrote none.
-      environment, cost: facts and amounts; empty in old runs.
+      environment, cost, layers: facts and amounts; empty in old runs.
       objectives: the label of each by name; those of this version in old runs.
     """
 
@@ -41,6 +41,7 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     objectives: Mapping[str, str] = field(default_factory=labels)
+    layers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def read_run(workdir: Path) -> Run:
         results = json_files.read_object(path)
         json_files.part(results, "total_steps", int, path)
         check_models(json_files.part(results, "models", dict, path), path)
-        for name in ("environment", "cost"):
+        for name in ("environment", "cost", "layers"):
             json_files.part({name: {}, **results}, name, dict, path)
     return Run(
         name=workdir.resolve().name or str(workdir),
@@ -86,6 +87,7 @@ def read_run(workdir: Path) -> Run:
         objectives=objectives(workdir),
         environment=results.get("environment", {}),
         cost=results.get("cost", {}),
+        layers=results.get("layers", {}),
     )
 
 

@@ -13,6 +13,7 @@ from distil_jax.report.measurements import SPEED, read_speed, scores_in_run
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.sections import loss_curves
 from distil_jax.run import expectations, resource_usage
+from distil_jax.run.layer_lines import layer_facts
 from distil_jax.run.model_figures import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
 from distil_jax.run.student_card import card
@@ -59,6 +60,7 @@ def finish(
         "models": scores,
         "environment": resource_usage.environment(),
         "cost": resource_usage.cost(setup, lines),
+        "layers": _layers(setup),
     }
     with writing(setup.folder):
         loss_curves.draw_file(
@@ -89,6 +91,7 @@ def _write_report(
         objectives=runs.objectives(workdir),
         environment=results["environment"],
         cost=results["cost"],
+        layers=results["layers"],
     )
     measured = workdir / "speed"
     data = ReportData(
@@ -104,10 +107,18 @@ def _write_report(
             atomic.write_bytes(workdir / name, content)
 
 
+def _layers(setup: Setup) -> dict[str, str]:
+    """Which teacher layer feeds which student layer; empty without a teacher."""
+    models = setup.models
+    if models.teacher is None:
+        return {}
+    return layer_facts(setup.config.loss, models.student, models.teacher.config, models.layers)
+
+
 def show(setup: Setup, scores: Scores, display: Display) -> None:
     """Print the table, what it means, and where the results are."""
     display.console.print(results_table.terminal(scores))
-    if TEACHER in scores and setup.models.vectors is None:
+    if setup.teacher_predicts:
         display.say(_gap(scores))
     display.say(f"peak memory of this process: {resource_usage.peak_bytes() / 1e9:.1f} GB")
     display.say(expectations.summary(setup.workdir))

@@ -1,6 +1,7 @@
 """Which teacher layer feeds which student layer, in words."""
 
 import math
+from collections.abc import Sequence
 
 from distil_jax.configuration.schema import Loss
 from distil_jax.models import EncoderConfig
@@ -11,6 +12,15 @@ def layer_maps(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> di
     """What each active objective that names layers compares, as in "12 -> 6"; 0: embeddings."""
     found = {one.name: one.layers(student, teacher) for one in active(loss)}
     return {name: text for name, text in found.items() if text}
+
+
+def layer_facts(
+    loss: Loss, student: EncoderConfig, teacher: EncoderConfig, initial: Sequence[int]
+) -> dict[str, str]:
+    """Those maps, after the teacher layers (from 0) that the student's first weights are of."""
+    weights = ", ".join(f"{layer + 1} -> {number}" for number, layer in enumerate(initial, 1))
+    first = {"first weights": weights} if weights else {}
+    return first | layer_maps(loss, student, teacher)
 
 
 def layer_lines(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> list[str]:

@@ -39,7 +39,7 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         return measured
     scores = {INITIALISED: validate(params)}
     run = setup.spec
-    if isinstance(run.targets, LiveTeacher) and run.masking is not None:
+    if isinstance(run.targets, LiveTeacher) and setup.teacher_predicts:
         alone = dataclasses.replace(run, student=run.targets.model, targets=NoTargets())
         score = validator(
             alone,
@@ -63,11 +63,11 @@ def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params
     last = PRETRAINED if setup.models.teacher is None else DISTILLED
     scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}
     if setup.models.teacher is not None and TEACHER not in scores:
-        scores = {TEACHER: {}, **scores}  # of sentences' vectors, which nothing measures alone
+        scores = {TEACHER: {}, **scores}  # without a masked-LM head nothing measures it alone
     models: dict[str, tuple[EncoderConfig, Params]] = {last: (setup.models.student, params)}
     if setup.models.teacher is not None:
         models[TEACHER] = (setup.models.teacher.config, setup.models.teacher.params)
-        if setup.spec.masking is not None:
+        if setup.teacher_predicts:
             scores[TEACHER]["agreement"] = 1.0
     for name, figures in _costs(setup, models).items():
         scores[name] |= figures

@@ -1,6 +1,6 @@
 """Teacher, student and tokenizer of a run: loaded, derived, and put on its devices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -11,9 +11,11 @@ from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
+from distil_jax.objectives import active
 from distil_jax.pretrained import (
     Pretrained,
     SentenceModel,
+    load,
     load_language_model,
     load_sentence_model,
 )
@@ -59,7 +61,7 @@ def load_models(config: Config) -> Models:
     """Load the teacher, and derive or load the student."""
     if config.loss.of_vectors:
         return _sentence_models(config)
-    teacher = load_language_model(config.teacher) if config.teacher else None
+    teacher = _teacher(config) if config.teacher else None
     tokenizer = _tokenizer(config, teacher)
     layers: tuple[int, ...] = ()
     student = None
@@ -80,6 +82,35 @@ def load_models(config: Config) -> Models:
     check_vocabulary(config, tokenizer, shape, teacher or student)
     mention_tokenizers(config, {"teacher": teacher, "student.folder": student}, tokenizer)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
+
+
+def _teacher(config: Config) -> Pretrained:
+    """The teacher, with a masked-LM head or, where no objective compares logits, without any."""
+    of_logits = [
+        one.name for one in active(config.loss) if one.needs_teacher and one.vocabulary is not None
+    ]
+    teacher = load(config.teacher)
+    if teacher.head == teacher.config.language_head:
+        return teacher
+    if of_logits or teacher.config.block.causal:
+        return _with_its_head(config, of_logits)
+    shape = replace(teacher.config, tied=True)
+    return replace(
+        teacher, config=shape, params={"encoder": teacher.params["encoder"]}, head=None, labels=()
+    )
+
+
+def _with_its_head(config: Config, of_logits: list[str]) -> Pretrained:
+    """The teacher loaded by the head that its logits need."""
+    try:
+        return load_language_model(config.teacher)
+    except UserError as error:
+        if not of_logits:
+            raise
+        keys = " and ".join(f"config.loss.{name}=0" for name in of_logits)
+        raise UserError(
+            f"{error}, or set {keys}: {' and '.join(of_logits)} compare its logits"
+        ) from error
 
 
 def _sentence_models(config: Config) -> Models:

@@ -72,6 +72,12 @@ class Setup:
         """Where this process writes files."""
         return self.workdir.folder
 
+    @property
+    def teacher_predicts(self) -> bool:
+        """Whether there is a teacher that predicts masked tokens itself."""
+        teacher = self.models.teacher
+        return teacher is not None and teacher.head is not None and self.spec.masking is not None
+
     @cached_property
     def total_steps(self) -> int:
         return data_cursor.total_steps(self.cursor, self.config, self.train_data)
@@ -151,16 +157,23 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
 
 
 def _fitted(config: Config, models: Models, train: Split) -> Models:
-    """The models, with a student that is pruned in width fitted on the rows."""
+    """The models, with what of the student's first weights is fitted on the rows.
+
+    That is all of a student that is pruned in width, and the head of one whose teacher has none.
+    """
     teacher = models.teacher
-    if teacher is None or config.student.folder:
-        return models
-    if narrowing_rule(config, teacher.config) != "prune":
+    if teacher is None or config.student.folder or config.loss.of_vectors:
         return models
     masking = _masking(config, models, train)
-    return replace(
-        models, params=student_start.fitted(config, teacher, models.layers, train, masking)
-    )
+    if not isinstance(masking, Masking):
+        return models
+    if narrowing_rule(config, teacher.config) == "prune":
+        params = student_start.fitted(config, teacher, models.layers, train, masking)
+    elif "head" not in models.params:
+        params = student_start.with_head(config, models.student, models.params, train, masking)
+    else:
+        return models
+    return replace(models, params=params)
 
 
 def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> StepSpec:

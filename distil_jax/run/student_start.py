@@ -54,8 +54,16 @@ def fitted(
     batch = _masked_rows(rows, masking, config.seed, FIT_TOKENS)
     unlabelled = {name: batch[name] for name in ("tokens", "segments")}
     _, encoder = prune_width(wide, params["encoder"], unlabelled, **sizes)
-    more = _masked_rows(rows, masking, config.seed, HEAD_TOKENS)
-    head = _fitted_head(shape, encoder, more, _counts(rows, shape.vocabulary))
+    return with_head(config, shape, {"encoder": encoder}, rows, masking)
+
+
+def with_head(
+    config: Config, shape: EncoderConfig, params: Params, rows: Split, masking: Masking
+) -> Params:
+    """An encoder's parameters with a masked-LM head that is fitted on these rows."""
+    encoder = params["encoder"]
+    batch = _masked_rows(rows, masking, config.seed, HEAD_TOKENS)
+    head = _fitted_head(shape, encoder, batch, _counts(rows, shape.vocabulary))
     fitted = {"encoder": encoder, "head": head}
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), fitted)
 

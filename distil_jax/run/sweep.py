@@ -18,7 +18,7 @@ from distil_jax.report.runs import read_run
 from distil_jax.report.sections import ablations as section
 from distil_jax.run import distillation, identity
 from distil_jax.run.data import Rows, prepare_rows
-from distil_jax.run.model_figures import DISTILLED
+from distil_jax.run.model_figures import DISTILLED, INITIALISED
 from distil_jax.run.setup import load_inputs
 from distil_jax.storage import atomic
 from distil_jax.storage.atomic import write_text, writing
@@ -32,7 +32,9 @@ RUNS = "runs"
 ALL = "all losses"
 RANDOM = "random initialisation"
 LAYERS = "layers"
-MEASURES = ("masked_lm", "accuracy", "agreement")
+STARTS = ("masked_lm", "agreement")
+MEASURES = ("masked_lm", "accuracy", "agreement", *(f"initial_{name}" for name in STARTS))
+MAPS = ("evenly_spaced", "every_last")
 
 ScoreStudent = Callable[[Path], Mapping[str, float]]
 """From a student's folder to further figures of it, such as the scores of tasks."""
@@ -151,9 +153,15 @@ def _member(shared: Sweep, variant: Variant, seed: int, display: Display) -> dic
             return {**figures, "diverged": str(error)}
         # The student and its figures stay; a sweep's checkpoints would fill the disk.
         shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
-    results = read_run(workdir).models[DISTILLED]
+    models = read_run(workdir).models
+    results = models[DISTILLED] | _at_start(models[INITIALISED])
     extra = shared.score(workdir / "student") if shared.score else {}
     return {**figures, **{name: results[name] for name in MEASURES if name in results}, **extra}
+
+
+def _at_start(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures right after initialisation, under names of their own."""
+    return {f"initial_{name}": figures[name] for name in STARTS if name in figures}
 
 
 def _is_finished(shared: Sweep, config: Config, workdir: Path) -> bool:
@@ -226,7 +234,18 @@ def variants(
             name = f"{LAYERS} {', '.join(map(str, chosen))}"
             compared.append(Variant(name, {"student.layers": listed}))
             seen.add(chosen)
-    return tuple(compared)
+    return (*compared, *_other_maps(config))
+
+
+def _other_maps(config: Config) -> list[Variant]:
+    """Every objective of mapped layers under the other rules."""
+    mapped = {name: config.loss.options.get(name, {}).get("layers") for name in config.loss.active}
+    return [
+        Variant(f"{titles()[name]}, {rule}", {f"loss.options.{name}.layers": rule})
+        for name, own in mapped.items()
+        for rule in MAPS
+        if own is not None and own != rule
+    ]
 
 
 def _without_each(config: Config) -> list[Variant]:

@@ -48,12 +48,14 @@ class LanguageModel:
     def __call__(
         self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
     ) -> Outputs:
-        """Hidden states, and the head over the vocabulary."""
+        """Hidden states, and the head over the vocabulary if the parameters have one."""
         variables, train = {"params": params}, rng is not None
         rngs = None if rng is None else {"dropout": rng}
         found = self.module.apply(
             variables, batch, train=train, request=request, rngs=rngs, method="run"
         )
+        if "head" not in params and not self.config.block.causal:
+            return Outputs(found)
         table, bias = output_table(params)
         return Outputs(
             found,

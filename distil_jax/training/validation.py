@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -109,6 +109,11 @@ class _Plan:
         compared = any(one.needs_teacher for one in of_logits)
         return cls(spec, micro_rows, of_logits, others, compared)
 
+    def without_teachers_logits(self) -> "_Plan":
+        """What is left to compare with a teacher that has no head over the vocabulary."""
+        of_logits = tuple(one for one in self.of_logits if not one.needs_teacher)
+        return replace(self, of_logits=of_logits, compared=False)
+
     @property
     def objectives(self) -> tuple[Objective, ...]:
         return (*self.of_logits, *self.others)
@@ -159,6 +164,8 @@ def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> 
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
+    if teacher is not None and teacher.masked_lm is None:
+        plan = plan.without_teachers_logits()
     length = masked["tokens"].shape[-1]
     max_masked = 0 if spec.masking is None else spec.masking.max_masked(length)
     inputs = Inputs(

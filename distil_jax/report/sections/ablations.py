@@ -15,6 +15,8 @@ MEASURES = {
     "masked_lm": ("held-out MLM loss", 3, 1.0),
     "accuracy": ("accuracy, %", 1, 100.0),
     "agreement": ("agreement, %", 1, 100.0),
+    "initial_masked_lm": ("MLM loss at the start", 3, 1.0),
+    "initial_agreement": ("agreement at the start, %", 1, 100.0),
 }
 """Name, decimals and factor of the figures every run has; others are shown as they are."""
 TITLE = "Change of the held-out MLM loss: median, and lowest to highest seed"

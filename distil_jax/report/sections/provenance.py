@@ -47,6 +47,11 @@ def config(data: ReportData) -> PageSection | Missing | None:
     blocks.append(_table("Every key of the config", settings, keys, folded=True))
     if differ:
         blocks.insert(0, Text(f"The runs differ in {', '.join(differ)}."))  # type: ignore[arg-type]
+    layers = {data.called(run): run.layers for run in data.runs if run.layers}
+    if layers:
+        rows = list(dict.fromkeys(name for facts in layers.values() for name in facts))
+        caption = "Teacher layer -> student layer, counted from 1; 0 is the embeddings"
+        blocks.insert(-1, _table(caption, layers, rows))
     return PageSection("config", "Config", blocks)
 
 
