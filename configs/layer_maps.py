@@ -2,6 +2,7 @@
 
     python -m distil_jax.ablate --config=layer_maps --output=DIR --seeds=1 --layers=first \\
         --layers=last --layers=3 --layers=0,4,5
+    python -m distil_jax.main --config=layer_maps --workdir=DIR
 
 Hardware: two CPU cores and 2 GB of memory; a minute for each map. The columns "at the start" are
 what the maps are compared by; one step of training follows, because a run has one at least. In a

@@ -6,7 +6,9 @@ The recipe is that of Wang et al. 2021 (arXiv:2012.15828, section 4.1): 48 relat
 queries, keys and values, the teacher's last layer (the 21st of 24), batches of 256 rows of 512
 tokens, 400,000 steps at 6e-4 with 4,000 of warm-up, weight decay 0.01. The student is drawn at
 random there. Any teacher of whatever width serves, with a masked-LM head or without (all-MiniLM,
-all-mpnet-base). Without a masked-LM loss the student's head is not trained. Never run whole.
+all-mpnet-base). Without a masked-LM loss the student's head is not trained.
+
+Hardware: accelerators with 16 GB or more, as many as divide 256 rows; never run whole.
 """
 
 from ml_collections import ConfigDict

@@ -6,8 +6,9 @@ The recipe is that of Jiao et al. 2020 (arXiv:1909.10351, sections 3 and 4.2): s
 learns from teacher layer 3 m, and the embeddings from the embeddings, with equal weights and no
 soft targets; batches of 256 rows of 128 tokens for three epochs at 1e-4 with a tenth of warm-up,
 weight decay 0.01, as its scripts have it. The student is drawn at random there. The stage of a task
-is `evaluate --teacher=...`. Without a masked-LM loss the student's head is not trained. Never run
-whole.
+is `evaluate --teacher=...`. Without a masked-LM loss the student's head is not trained.
+
+Hardware: accelerators with 16 GB or more, as many as divide 256 rows; never run whole.
 """
 
 from ml_collections import ConfigDict
