@@ -96,6 +96,16 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     For reading only: it is the same folder for all tests of a process.
     """
+    return _random_bert(tmp_path_factory.mktemp("teacher") / "model", layers=4)
+
+
+@pytest.fixture(scope="session")
+def shallow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`teacher_folder` with two layers, for what is to be trained and compiled itself."""
+    return _random_bert(tmp_path_factory.mktemp("shallow") / "model", layers=2)
+
+
+def _random_bert(folder: Path, *, layers: int) -> Path:
     import jax
 
     from distil_jax import models, pretrained
@@ -110,14 +120,13 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model_type="bert",
         vocabulary=len(pieces),
         hidden_size=32,
-        layers=4,
+        layers=layers,
         heads=4,
         mlp_size=64,
         positions=64,
         token_types=2,
     )
     params = models.initialize(config, jax.random.key(0))
-    folder = tmp_path_factory.mktemp("teacher") / "model"
     pretrained.save(folder, pretrained.Pretrained(config, params, "masked_lm", (), tokenizer))
     return folder
 

@@ -15,6 +15,7 @@ import pytest
 from distil_jax import export, fill_mask, prepare, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
+from tests.forward import forward
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -166,7 +167,7 @@ def ours(folder: Path, encoded: Any) -> np.ndarray:
         "tokens": jnp.asarray(encoded["input_ids"]),
         "segments": jnp.asarray(encoded["attention_mask"]),
     }
-    return np.asarray(MaskedLM(loaded.config).apply({"params": loaded.params}, batch))
+    return np.asarray(forward(MaskedLM(loaded.config), loaded.params, batch))
 
 
 def assert_same_logits(folder: Path) -> None:

@@ -29,6 +29,12 @@ def sentences(count: int, seed: int) -> list[dict]:
 
 
 @pytest.fixture(scope="session")
+def teacher_folder(shallow_folder: Path) -> Path:
+    """Two layers are enough for these tasks, and half of the work to compile."""
+    return shallow_folder
+
+
+@pytest.fixture(scope="session")
 def sentiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of train, validation and unlabelled test. For reading only."""
     folder = tmp_path_factory.mktemp("sst2")

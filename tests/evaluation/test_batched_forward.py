@@ -1,7 +1,6 @@
 """Packed predictions equal each sequence run alone, whatever its length and wherever it stands."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.network import Network, fresh_head
 from distil_jax.tasks.table import EXAMPLE_KINDS
 from distil_jax.training.parallel import Devices
+from tests.forward import forward
 
 CONFIG = models.EncoderConfig(
     model_type="bert",
@@ -46,5 +46,5 @@ def test_order_length_and_company_do_not_matter(name, labels, devices):
     model = kind.model(CONFIG, labels)
     for own, kinds, outputs in zip(tokens, types, found, strict=True):
         batch = {"tokens": own[None], "token_types": kinds[None], "segments": own[None] * 0 + 1}
-        alone = model.apply({"params": params}, jax.tree.map(jnp.asarray, batch))[0]
+        alone = forward(model, params, batch)[0]
         np.testing.assert_allclose(outputs, alone, atol=1e-5)

@@ -23,7 +23,7 @@ def test_a_model_agrees_with_itself(found):
     assert metrics["kl"] == pytest.approx(0.0, abs=1e-6)
     assert metrics["accuracy"] == metrics["teacher_accuracy"]
     assert metrics["perplexity"] == pytest.approx(math.exp(metrics["masked_lm"]))
-    assert len(found["layers"]) == 5
+    assert len(found["layers"]) == 3
     for layer in found["layers"]:
         assert layer["student_layer"] == layer["teacher_layer"]
         assert layer["cosine"] == pytest.approx(1.0, abs=1e-5)

@@ -11,6 +11,7 @@ from distil_jax import models
 from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_model import OPSET, onnx_model
 from distil_jax.models.block import Block
+from tests.forward import forward
 
 TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet")
 TOLERANCE = 1e-4
@@ -27,7 +28,7 @@ def in_jax(model, tokens, mask, types=None):
     if types is not None:
         batch["token_types"] = jnp.asarray(types, jnp.int32)
     params = jax.tree.map(jnp.asarray, dict(model.params))
-    outputs = np.asarray(module.apply({"params": params}, batch))
+    outputs = np.asarray(forward(module, params, batch))
     return (outputs[..., 0], outputs[..., 1]) if model.head == "question_answering" else (outputs,)
 
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from distil_jax import models
@@ -26,11 +27,10 @@ def config() -> models.EncoderConfig:
 @pytest.fixture(scope="session")
 def params(config: models.EncoderConfig):
     """Every leaf random, biases and LayerNorms too: a forgotten one shows."""
-    leaves, tree = jax.tree.flatten(models.initialize(config, jax.random.key(0)))
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    return tree.unflatten(
-        leaf + 0.1 * jax.random.normal(key, leaf.shape)
-        for leaf, key in zip(leaves, keys, strict=True)
+    draw = np.random.default_rng(1)
+    return jax.tree.map(
+        lambda leaf: jax.device_put(leaf + draw.normal(0, 0.1, leaf.shape).astype(np.float32)),
+        jax.device_get(models.initialize(config, jax.random.key(0))),
     )
 
 

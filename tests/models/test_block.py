@@ -11,6 +11,7 @@ import pytest
 from distil_jax import models
 from distil_jax.errors import UserError
 from distil_jax.models.block import Block
+from tests.forward import forward
 
 BLOCKS = {
     "post": Block(),
@@ -158,7 +159,7 @@ def test_each_block_is_what_plain_numpy_computes(config, batch, name, scan):
     config = replace(config, layers=len(block.windows) or 3, block=block)
     params = random_params(config)["encoder"]
     encoder = models.Encoder(config, scan=scan)
-    hidden = jax.jit(encoder.apply)({"params": params}, batch)
+    hidden = forward(encoder, params, batch)
     np.testing.assert_allclose(hidden, plain(config, params, batch), rtol=0, atol=5e-5)
 
 
@@ -167,13 +168,13 @@ def test_factorised_embeddings_and_their_masked_lm_head(config, batch):
     params = random_params(config)
     assert params["encoder"]["embeddings"]["tokens"].shape == (50, 6)
     model = models.MaskedLM(config)
-    hidden, features = model.apply({"params": params}, batch, method="features")
+    hidden, features = forward(model, params, batch, "features")
     expected = plain(config, params["encoder"], batch)
     np.testing.assert_allclose(hidden, expected, rtol=0, atol=5e-5)
     head = params["head"]
     expected = norm(gelu(dense(expected, head["dense"])), head["norm"], config.norm_epsilon)
     np.testing.assert_allclose(features, expected, rtol=0, atol=2e-4)
-    logits = model.apply({"params": params}, batch)
+    logits = forward(model, params, batch)
     table = params["encoder"]["embeddings"]["tokens"]
     np.testing.assert_allclose(logits, features @ table.T + head["bias"], atol=1e-4)
 
@@ -189,8 +190,8 @@ def test_intermediates_of_a_pre_norm_encoder_end_behind_the_last_norm(config, ba
     config = replace(config, block=Block(norm="pre"))
     params = random_params(config)["encoder"]
     encoder = models.Encoder(config)
-    states = encoder.apply({"params": params}, batch, method="hidden_states")
-    last = encoder.apply({"params": params}, batch)
+    states = forward(encoder, params, batch, "hidden_states")
+    last = forward(encoder, params, batch)
     np.testing.assert_allclose(states[-1], last, atol=1e-5)
 
 
@@ -198,8 +199,8 @@ def test_a_student_keeps_the_last_norm(config, batch):
     config = replace(config, block=Block(norm="pre"), student_rule=None)
     params = random_params(config)
     student, student_params = models.student_from_teacher(config, params, range(config.layers))
-    before = models.MaskedLM(config).apply({"params": params}, batch)
-    after = models.MaskedLM(student).apply({"params": student_params}, batch)
+    before = forward(models.MaskedLM(config), params, batch)
+    after = forward(models.MaskedLM(student), student_params, batch)
     np.testing.assert_array_equal(before, after)
 
 
@@ -220,5 +221,5 @@ def test_attention_scores_of_a_window_are_those_of_whole_rows(config, batch):
         assert {n: s.shape for n, s in values.attention_scores.items()} == dict.fromkeys(
             (1, 3), (3, 2, 12, 12)
         )
-        last = encoder.apply({"params": params}, batch)
+        last = forward(encoder, params, batch)
         np.testing.assert_allclose(values.last, last, rtol=0, atol=5e-5)

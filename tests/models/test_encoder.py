@@ -1,5 +1,3 @@
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +5,11 @@ import pytest
 
 from distil_jax import models
 from distil_jax.models.types import Batch, Params
+from tests.forward import forward
 
 
 def run(config: models.EncoderConfig, params: Params, batch: Batch, **options):
-    encoder = models.Encoder(config, **options)
-    return jax.jit(encoder.apply)({"params": params["encoder"]}, batch)
+    return forward(models.Encoder(config, **options), params["encoder"], batch)
 
 
 def separate(batch: Batch) -> Batch:
@@ -43,8 +41,8 @@ def test_packed_gradients_equal_separate_ones(config, params, batch):
         hidden = run(config, params, batch, scan=True)
         return jnp.where(batch["segments"][..., None] > 0, jnp.sin(hidden), 0).sum()
 
-    packed = jax.grad(loss)(params, batch)
-    single = jax.grad(loss)(params, separate(batch))
+    gradient = jax.jit(jax.grad(loss))
+    packed, single = gradient(params, batch), gradient(params, separate(batch))
     scale = max(float(jnp.linalg.norm(leaf)) for leaf in jax.tree.leaves(packed))
     for one, other in zip(jax.tree.leaves(packed), jax.tree.leaves(single), strict=True):
         assert float(jnp.linalg.norm(one - other)) <= 1e-5 * scale
@@ -100,10 +98,9 @@ def test_scanned_equals_looped(config, params, batch):
 @pytest.mark.parametrize("scan", [False, True])
 def test_hidden_states_are_all_layers(config, params, batch, scan):
     encoder = models.Encoder(config, scan=scan)
-    variables = {"params": params["encoder"]}
-    states = jax.jit(partial(encoder.apply, method="hidden_states"))(variables, batch)
+    states = forward(encoder, params["encoder"], batch, "hidden_states")
     assert len(states) == config.layers + 1
-    embedded = encoder.apply(variables, batch, method="embed")
+    embedded = forward(encoder, params["encoder"], batch, "embed")
     np.testing.assert_allclose(states[0], embedded, atol=1e-6)
     np.testing.assert_allclose(states[-1], run(config, params, batch), atol=1e-5)
 

@@ -6,6 +6,7 @@ import pytest
 
 from distil_jax import models
 from distil_jax.pretrained.families import FAMILIES
+from tests.forward import forward
 
 TYPES = ("bert", "distilbert", "roberta")
 
@@ -15,11 +16,11 @@ def test_classes_are_judged_by_the_first_token_alone(config, batch, model_type):
     config = replace(config, head=FAMILIES[model_type].head)
     model = models.SequenceClassification(config, labels=3)
     params = models.initialize_module(model, jax.random.key(0))
-    logits = jax.jit(model.apply)({"params": params}, batch)
+    logits = forward(model, params, batch)
     assert logits.shape == (3, 3)
-    hidden = jax.jit(models.Encoder(config).apply)({"params": params["encoder"]}, batch)
+    hidden = forward(models.Encoder(config), params["encoder"], batch)
     head = models.heads.ClassificationHead(config, 3)
-    cut = head.apply({"params": params["head"]}, hidden[:, :1])
+    cut = forward(head, params["head"], hidden[:, :1])
     np.testing.assert_allclose(logits, cut, atol=1e-6)
 
 
@@ -40,7 +41,7 @@ def test_heads_drop_out_in_training_where_their_originals_do(config, model_type)
 def test_span_logits_are_one_dense_map(config, batch):
     model = models.QuestionAnswering(config)
     params = models.initialize_module(model, jax.random.key(0))
-    hidden = jax.jit(models.Encoder(config).apply)({"params": params["encoder"]}, batch)
+    hidden = forward(models.Encoder(config), params["encoder"], batch)
     outputs = params["head"]["outputs"]
     expected = hidden @ outputs["kernel"] + outputs["bias"]
-    np.testing.assert_allclose(model.apply({"params": params}, batch), expected, atol=1e-5)
+    np.testing.assert_allclose(forward(model, params, batch), expected, atol=1e-5)

@@ -6,15 +6,14 @@ import optax
 
 from distil_jax.models import Encoder
 from distil_jax.models.stacking import stack, unstack
+from tests.forward import forward
 
 
 def test_layers_apart_give_the_encoders_hidden_states(config, params, batch) -> None:
-    expected = Encoder(config).apply({"params": params["encoder"]}, batch)
+    expected = forward(Encoder(config), params["encoder"], batch)
     apart = unstack(params)["encoder"]
     assert len(apart["layers"]) == config.layers
-    np.testing.assert_allclose(
-        Encoder(config).apply({"params": apart}, batch), expected, rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(forward(Encoder(config), apart, batch), expected, rtol=0, atol=1e-6)
 
 
 def test_an_optimizers_state_goes_back_and_forth_bit_for_bit(params) -> None:

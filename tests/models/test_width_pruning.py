@@ -10,6 +10,7 @@ from distil_jax.models import Encoder, EncoderConfig, MaskedLM, initialize
 from distil_jax.models.block import Block
 from distil_jax.models.mlm_head_fit import fit_mlm_head
 from distil_jax.models.width_pruning import prune_width
+from tests.forward import forward
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def batch():
 
 
 def hidden(config, params, batch):
-    return np.asarray(Encoder(config).apply({"params": params}, batch))
+    return np.asarray(forward(Encoder(config), params, batch))
 
 
 def test_the_same_shape_is_the_same_function(wide, batch):
@@ -72,7 +73,7 @@ def test_a_first_head_knows_more_than_the_frequencies(wide, batch):
     counts = np.bincount(labels, minlength=50)
     head = fit_mlm_head(states, labels, table, counts, function="gelu", epsilon=1e-12)
     params = jax.tree.map(jnp.asarray, {"encoder": params, "head": head})
-    logits = MaskedLM(config).apply({"params": params}, batch)
+    logits = forward(MaskedLM(config), params, batch)
     loss = float(masked_lm(logits, batch["tokens"]).value())
     shares = counts / counts.sum()
     assert loss < 0.5 * -np.sum(shares * np.log(shares))

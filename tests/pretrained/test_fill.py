@@ -7,6 +7,7 @@ import pytest
 from distil_jax import models, pretrained
 from distil_jax.errors import UserError
 from distil_jax.pretrained.fill import Candidate, Filled, agreement, mask_filler
+from tests.forward import forward
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def test_candidates_are_the_likeliest_tokens(teacher):
     answer = mask_filler(teacher, count=3)(text)
     ids = teacher.tokenizer(text)["input_ids"]
     batch = {"tokens": jnp.asarray([ids]), "segments": jnp.ones((1, len(ids)), jnp.int32)}
-    logits = np.asarray(models.MaskedLM(teacher.config).apply({"params": teacher.params}, batch))
+    logits = np.asarray(forward(models.MaskedLM(teacher.config), teacher.params, batch))
     places = [place for place, token in enumerate(ids) if token == teacher.tokenizer.mask_token_id]
     assert len(answer.masks) == len(places) == 2
     for candidates, row in zip(answer.masks, logits[0, places], strict=True):

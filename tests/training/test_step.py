@@ -27,6 +27,7 @@ from distil_jax.training.step import (
     normalize_by_global_count,
     train_step,
 )
+from tests.forward import forward
 
 from .specs import model, step_spec
 
@@ -154,10 +155,10 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
     run = distillation(loss=dataclasses.replace(LOSS, positions=positions))
     masked = mask_batch(run.masking, 0, {k: jnp.asarray(v) for k, v in batch().items()})
     student, teacher = run.student.module, run.targets.model.module
-    logits = student.apply({"params": STUDENT}, masked)
-    teacher_logits = teacher.apply({"params": TEACHER}, masked)
-    hidden = student.apply({"params": STUDENT}, masked, method="encode")
-    teacher_hidden = teacher.apply({"params": TEACHER}, masked, method="encode")
+    logits = forward(student, STUDENT, masked)
+    teacher_logits = forward(teacher, TEACHER, masked)
+    hidden = forward(student, STUDENT, masked, "encode")
+    teacher_hidden = forward(teacher, TEACHER, masked, "encode")
     ordinary = masked["segments"] > 0
     selected = ordinary if positions == "all" else masked["labels"] != losses.IGNORE
     expected = losses.distilbert_loss(

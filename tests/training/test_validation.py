@@ -17,6 +17,7 @@ from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Constants, StepSpec, mask_batch
 from distil_jax.training.targets import NoTargets
 from distil_jax.training.validation import VALIDATION_SEED, validator
+from tests.forward import forward
 
 from .specs import step_spec
 
@@ -73,8 +74,8 @@ def test_figures_are_those_of_the_plain_formulas() -> None:
     masked = mask_batch(
         RUN.masking, VALIDATION_SEED, {k: jnp.asarray(v) for k, v in rows().items()}
     )
-    logits = RUN.student.module.apply({"params": STUDENT}, masked)
-    teacher_logits = RUN.targets.model.module.apply({"params": TEACHER}, masked)
+    logits = forward(RUN.student.module, STUDENT, masked)
+    teacher_logits = forward(RUN.targets.model.module, TEACHER, masked)
     labels = np.asarray(masked["labels"])
     chosen = labels != losses.IGNORE
     best = np.asarray(logits).argmax(-1)[chosen]
@@ -133,8 +134,8 @@ def test_soft_targets_at_masked_tokens_are_those_of_the_plain_formula() -> None:
     found = figures(4, run=step_spec(STUDENT_SHAPE, SHAPE, loss))
     batch = {k: jnp.asarray(v) for k, v in rows().items()}
     masked = mask_batch(RUN.masking, VALIDATION_SEED, batch)
-    logits = RUN.student.module.apply({"params": STUDENT}, masked)
-    teacher_logits = RUN.targets.model.module.apply({"params": TEACHER}, masked)
+    logits = forward(RUN.student.module, STUDENT, masked)
+    teacher_logits = forward(RUN.targets.model.module, TEACHER, masked)
     labelled = masked["labels"] != losses.IGNORE
     soft = losses.soft_target(logits, teacher_logits, labelled, temperature=2.0)
     assert found["soft_target"] == pytest.approx(float(soft.value()), rel=1e-5)
