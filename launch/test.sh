@@ -19,19 +19,25 @@ fi
 prepare_environment test,edge,docs
 export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 PATH="$venv/bin:$PATH"
 
+# Types take a core for minutes: beside the rest, the tests too; what is wrong is printed at the end.
 SECONDS=0
-mypy &
+told=$(mktemp)
+mypy >"$told" 2>&1 &
 types=$!
-trap 'kill "$types" 2>/dev/null || true' EXIT
+trap 'kill "$types" 2>/dev/null || true; rm -f "$told"' EXIT
 ruff format --check .
 ruff check .
 lint-imports
 find launch .ci/run -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x {} +
-wait "$types"
-trap - EXIT
-printf 'test: format, lint, types, imports and shell took %d seconds\n' "$SECONDS"
+printf 'test: format, lint, imports and shell took %d seconds\n' "$SECONDS"
 
 # A process that has nothing left takes half of the other's tests, from the end: files stay together
 # as far as they can, because their tests share what they prepare.
-pytest -n 2 --dist worksteal ${chosen[@]+"${chosen[@]}"} "$@"
+status=0
+pytest -n 2 --dist worksteal ${chosen[@]+"${chosen[@]}"} "$@" || status=$?
+wait "$types" || status=1
+trap 'rm -f "$told"' EXIT
+cat "$told"
 [[ ${#chosen[@]} == 0 ]] || printf 'test: those marked slow were left out; with them: %s\n' "$(pasted "$0" --all "$@")"
+printf 'test: all of it took %d seconds\n' "$SECONDS"
+exit "$status"

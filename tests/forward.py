@@ -7,7 +7,13 @@ import jax
 from flax import linen as nn
 
 
-@partial(jax.jit, static_argnames=("module", "method"))
-def forward(module: nn.Module, params: Any, inputs: Any, method: str | None = None) -> Any:
-    """`module.apply` with these parameters; one program for all calls with equal shapes."""
-    return module.apply({"params": params}, inputs, method=method)
+@partial(jax.jit, static_argnames=("module", "method", "request"))
+def forward(
+    module: nn.Module, params: Any, inputs: Any, method: str | None = None, request: Any = None
+) -> Any:
+    """`module.apply` with these parameters; one program for all calls with equal shapes.
+
+    `request` is of an encoder's intermediates, with the method `run`.
+    """
+    asked = {} if request is None else {"request": request}
+    return module.apply({"params": params}, inputs, method=method, **asked)

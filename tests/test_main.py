@@ -258,24 +258,21 @@ def test_sigterm_while_loading_exits_143_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        "save",
-        pytest.param("loss_curves.draw_file", marks=pytest.mark.slow),
-        pytest.param("final", marks=pytest.mark.slow),
-    ],
-)
-def test_killed_in_its_final_export_or_report_and_started_again_finishes(
-    broken: str, tmp_path: Path, flags: Flags, finished: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+def test_killed_in_its_final_figures_export_and_report_and_started_again_finishes(
+    tmp_path: Path, flags: Flags, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One after the other: a start that is killed in the second has gone through the first."""
+
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(f"distil_jax.run.finish.{broken}", killed)
-        assert exit_status(flags(tmp_path / "run"), patched) == 130
-    assert not (tmp_path / "run" / "results.json").exists()
+    for broken in ("final", "save_student", "loss_curves.draw_file"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"distil_jax.run.finish.{broken}", killed)
+            assert exit_status(flags(tmp_path / "run"), patched) == 130
+        assert not (tmp_path / "run" / "results.json").exists()
+        assert (tmp_path / "run" / "student").exists() == (broken == "loss_curves.draw_file")
     main(flags(tmp_path / "run"))
     assert weights(tmp_path / "run") == weights(finished)
     assert (tmp_path / "run" / "curves.png").is_file()

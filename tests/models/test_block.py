@@ -199,8 +199,8 @@ def test_a_student_keeps_the_last_norm(config, batch):
     config = replace(config, block=Block(norm="pre"), student_rule=None)
     params = random_params(config)
     student, student_params = models.student_from_teacher(config, params, range(config.layers))
-    before = forward(models.MaskedLM(config), params, batch)
-    after = forward(models.MaskedLM(student), student_params, batch)
+    before = models.MaskedLM(config).apply({"params": params}, batch)
+    after = models.MaskedLM(student).apply({"params": student_params}, batch)
     np.testing.assert_array_equal(before, after)
 
 

@@ -6,12 +6,11 @@ import pytest
 
 from distil_jax import models
 from distil_jax.errors import UserError
-from tests.forward import forward
 
 
 def embedded(config, params, batch):
     encoder = models.Encoder(config)
-    return forward(encoder, params["encoder"], batch, "embed")
+    return encoder.apply({"params": params["encoder"]}, batch, method="embed")
 
 
 def test_folded_token_types_keep_every_bit_of_the_embeddings(config, params, batch):
@@ -30,9 +29,9 @@ def test_token_types_can_be_kept(config, params, batch):
     )
     assert student == config
     pairs = {**batch, "token_types": batch["tokens"] % config.token_types}
-    found = forward(models.MaskedLM(student), student_params, pairs)
-    np.testing.assert_array_equal(found, forward(models.MaskedLM(config), params, pairs))
-    first = forward(models.MaskedLM(student), student_params, batch)
+    found = models.MaskedLM(student).apply({"params": student_params}, pairs)
+    np.testing.assert_array_equal(found, models.MaskedLM(config).apply({"params": params}, pairs))
+    first = models.MaskedLM(student).apply({"params": student_params}, batch)
     assert (found != first).any()
 
 
@@ -44,8 +43,8 @@ def test_positions_alone_can_be_copied(config, params):
 
 def test_all_layers_give_the_teacher_back(config, params, batch):
     student, student_params = models.student_from_teacher(config, params, range(config.layers))
-    before = forward(models.MaskedLM(config), params, batch)
-    after = forward(models.MaskedLM(student), student_params, batch)
+    before = models.MaskedLM(config).apply({"params": params}, batch)
+    after = models.MaskedLM(student).apply({"params": student_params}, batch)
     np.testing.assert_array_equal(before, after)
 
 

@@ -73,17 +73,15 @@ def accumulated(
     spec: StepSpec, batch: dict, constants: Constants = TARGETS, *, counts: dict | None = None
 ) -> tuple[dict, dict[str, WeightedSum]]:
     """The gradient and the sums of a masked batch, without dropout."""
-    counts = loss_counts(spec, batch) if counts is None else counts
-    key = jax.random.key(0)
-    return accumulate(
-        spec,
-        STUDENT,
-        constants,
-        batch,
-        scales(spec, counts),
-        jnp.float32(spec.loss.temperature),
-        key,
-    )
+
+    @jax.jit
+    def compiled(student, constants, batch, counts):
+        counts = loss_counts(spec, batch) if counts is None else counts
+        of_all = scales(spec, counts)
+        temperature, key = jnp.float32(spec.loss.temperature), jax.random.key(0)
+        return accumulate(spec, student, constants, batch, of_all, temperature, key)
+
+    return compiled(STUDENT, constants, batch, counts)
 
 
 def gradient_on(devices: int, mode: str, spec: StepSpec):
