@@ -21,6 +21,7 @@ from distil_jax import commandline, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from distil_jax.run.setup import Setup
+from tests.forward import forward
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -130,7 +131,7 @@ def test_the_student_opens_in_transformers_with_the_same_logits(finished: Path) 
         "tokens": jnp.asarray(encoded["input_ids"].numpy(), jnp.int32),
         "segments": jnp.asarray(encoded["attention_mask"].numpy(), jnp.int32),
     }
-    logits = MaskedLM(student.config).apply({"params": student.params}, batch)
+    logits = forward(MaskedLM(student.config), student.params, batch)
     kept = np.asarray(batch["segments"]) > 0
     np.testing.assert_allclose(np.asarray(logits)[kept], expected[kept], atol=1e-4, rtol=0)
 

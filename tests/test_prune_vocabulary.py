@@ -9,6 +9,7 @@ import transformers
 
 from distil_jax import commandline, models, pretrained, prune_vocabulary
 from distil_jax.tokenizer import special_ids
+from tests.forward import forward
 
 SIZE = 900
 
@@ -47,7 +48,7 @@ def test_text_with_kept_tokens_reads_and_computes_as_before(smaller):
 
     def logits(model, ids):
         batch = {"tokens": jnp.asarray([ids]), "segments": jnp.ones((1, len(ids)), jnp.int32)}
-        return np.asarray(models.MaskedLM(model.config).apply({"params": model.params}, batch))[0]
+        return np.asarray(forward(models.MaskedLM(model.config), model.params, batch))[0]
 
     kept = before.tokenizer.convert_tokens_to_ids(
         after.tokenizer.convert_ids_to_tokens(list(range(SIZE)))

@@ -217,7 +217,7 @@ def test_attention_scores_of_a_window_are_those_of_whole_rows(config, batch):
     request = models.intermediates.Request(attention_scores=frozenset({1, 3}))
     for scan in (False, True):
         encoder = models.Encoder(config, scan=scan)
-        values = encoder.apply({"params": params}, batch, request=request, method="run")
+        values = forward(encoder, params, batch, "run", request)
         assert {n: s.shape for n, s in values.attention_scores.items()} == dict.fromkeys(
             (1, 3), (3, 2, 12, 12)
         )

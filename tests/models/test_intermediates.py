@@ -10,6 +10,7 @@ import pytest
 from distil_jax import models
 from distil_jax.errors import UserError
 from distil_jax.models import Request
+from tests.forward import forward
 
 ALL = Request(*[frozenset({1, 2, 3})] * 4) | Request(hidden_states=frozenset({0}))
 SOME = Request(frozenset({1}), frozenset({2}), frozenset({3}), frozenset({1, 2}))
@@ -144,7 +145,7 @@ def test_a_layer_that_is_not_there_is_refused(shape, weights, batch, request_, m
 def test_a_masked_lm_hands_out_its_encoders(shape, batch):
     params = models.initialize(shape, jax.random.key(3))
     model = models.MaskedLM(shape)
-    values = model.apply({"params": params}, batch, method="run", request=SOME)
+    values = forward(model, params, batch, "run", SOME)
     direct = run(shape, params["encoder"], batch, SOME)
     np.testing.assert_allclose(values.queries[3], direct.queries[3], atol=1e-5)
     np.testing.assert_allclose(values.last, direct.last, atol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, MaskedLM, initialize
 from distil_jax.models.narrowing import check_narrower, narrow_shape, narrowed
+from tests.forward import forward
 
 WIDE = EncoderConfig(
     "bert", 31, hidden_size=24, layers=2, heads=4, mlp_size=40, positions=16, initializer_range=0.3,
@@ -39,7 +40,7 @@ def test_the_result_has_the_shape_and_runs(rule: str, sizes: dict[str, int]) -> 
     params = narrowed(WIDE, shape, PARAMS, rule)
     expected = jax.eval_shape(lambda: initialize(shape, jax.random.key(0)))
     assert jax.tree.map(np.shape, params) == jax.tree.map(lambda leaf: leaf.shape, expected)
-    logits = MaskedLM(shape).apply({"params": params}, BATCH)
+    logits = forward(MaskedLM(shape), params, BATCH)
     assert np.isfinite(np.asarray(logits)).all()
 
 

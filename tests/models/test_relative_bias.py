@@ -12,6 +12,7 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 from distil_jax import models
 from distil_jax.models.block import Block
 from distil_jax.models.relative_bias import BUCKETS, buckets, relative_bias
+from tests.forward import forward
 
 
 def test_buckets_are_those_of_pytorch_at_every_distance():
@@ -41,7 +42,7 @@ def test_packed_sequences_are_what_each_is_alone(config, scan):
 
     def run(tokens, segments):
         batch = {"tokens": jnp.asarray(tokens), "segments": jnp.asarray(segments)}
-        return np.asarray(encoder.apply({"params": params}, batch))
+        return np.asarray(forward(encoder, params, batch))
 
     packed = run(tokens, segments)
     for start, stop in ((0, 4), (4, 10)):

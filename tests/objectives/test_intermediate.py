@@ -23,6 +23,7 @@ from distil_jax.training.projections import KEY, with_projections
 from distil_jax.training.step import Constants, StepSpec, accumulate, loss_counts
 from distil_jax.training.student import check_pair
 from distil_jax.training.targets import LiveTeacher
+from tests.forward import forward
 
 WIDE = EncoderConfig(
     "bert", 31, hidden_size=24, layers=3, heads=2, mlp_size=16, positions=16, initializer_range=0.3,
@@ -111,7 +112,7 @@ def test_sums_are_those_of_the_formulas() -> None:
     every = Request(frozenset({0, 1, 2, 3}), queries_keys_values=frozenset({1, 2}))
 
     def run(shape: EncoderConfig, params: Any, request: Request) -> Any:
-        return MaskedLM(shape).apply({"params": params}, rows, request=request, method="run")
+        return forward(MaskedLM(shape), params, rows, "run", request)
 
     model = {name: part for name, part in student.items() if name != KEY}
     ours = run(NARROW, model, dataclasses.replace(every, hidden_states=frozenset({0, 1, 2})))
