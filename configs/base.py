@@ -84,6 +84,14 @@ KEYS = (
         "Copy the teacher's table of token types instead, and fold nothing: the student is then a "
         "smaller BERT rather than a DistilBERT, and distinguishes the two texts of a pair.",
     ),
+    Key(
+        "student.vocabulary",
+        "",
+        "Tokens of the student: a number (special tokens, single characters and the most frequent "
+        "of config.data.train, which must be text), a file that lists them, or the folder of a "
+        "tokenizer that prune_vocabulary wrote; empty: the teacher's. Soft targets compare the "
+        "kept tokens, and all others as one with the unknown token.",
+    ),
     Key("student.copy_head", True, "Copy the teacher's MLM transform as well as its decoder."),
     Key(
         "student.freeze",

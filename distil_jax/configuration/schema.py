@@ -32,6 +32,7 @@ class Student:
     folder: str
     fold_token_types: bool
     keep_token_types: bool
+    vocabulary: str
     copy_head: bool
     freeze: str
     dropout: float

@@ -26,6 +26,7 @@ def check_together(config: "Config") -> None:
             f"config.optimizer.warmup={optimizer.warmup} and decay={optimizer.decay} are more than "
             "the whole run together"
         )
+    _check_vocabulary(config)
     _check_schedules(loss.schedules)
     _check_profile(config.profile)
     if not loss.active:
@@ -50,6 +51,20 @@ def _check_sizes(config: "Config") -> None:
         raise UsageError(
             f"config.student.{sizes[0]} is of a student made from a teacher; without one set "
             f"config.student.architecture.{sizes[0]}, and leave it 0 with config.student.folder"
+        )
+
+
+def _check_vocabulary(config: "Config") -> None:
+    if not config.student.vocabulary:
+        return
+    others = {"config.student.folder": config.student.folder, "config.tokenizer": config.tokenizer}
+    set_too = [f"{key}={value}" for key, value in others.items() if value]
+    if set_too or not config.teacher or config.loss.of_vectors:
+        found = set_too or ["no config.teacher" if not config.teacher else "losses of vectors"]
+        raise UsageError(
+            f"config.student.vocabulary={config.student.vocabulary} is a part of the teacher's and "
+            f"its masked-LM head's, which does not go with {found[0]}; leave one of them out, or "
+            "run python -m distil_jax.prune_vocabulary"
         )
 
 

@@ -17,11 +17,17 @@ from distil_jax.models.types import Batch, Hidden
 
 @dataclass(frozen=True)
 class MaskedLMOutput:
-    """A model's masked-LM head: logits are `transform(hidden) @ table.T + bias`."""
+    """A model's masked-LM head: logits are `transform(hidden) @ table.T + bias`.
+
+    Attributes:
+      rest: of a teacher whose vocabulary goes on behind the student's: the token that stands for
+        the others (`losses.vocabulary_bucket`); None: there are no others.
+    """
 
     transform: Callable[[Hidden], Hidden]
     table: Float[Array, "vocabulary hidden_size"]
     bias: Float[Array, " vocabulary"]
+    rest: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 from distil_jax import losses
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
-from distil_jax.losses.fused_vocabulary import Decoder, Targets, fused_vocabulary_losses
+from distil_jax.losses.fused_vocabulary import Decoder, Targets, Term, fused_vocabulary_losses
+from distil_jax.losses.vocabulary_bucket import Bucketed
 from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Request
 from distil_jax.objectives.objective import Inputs, Objective, Outputs
@@ -77,12 +78,21 @@ def _vocabulary_losses(
         head = side.masked_lm
         return Decoder(head.transform(hidden), head.table, head.bias)
 
+    teacher_head = None if inputs.teacher is None else inputs.teacher.masked_lm
+    rest = None if teacher_head is None else teacher_head.rest
+
+    def fused(one: Objective) -> Term:
+        assert one.vocabulary is not None
+        if rest is None or not one.needs_teacher:
+            return one.vocabulary.fused
+        return Bucketed(one.vocabulary.fused, rest)
+
     # That of the labels first, as in version 0.1: sums of floats depend on their order.
     ordered = sorted(objectives, key=lambda one: one.needs_teacher)
     return fused_vocabulary_losses(
         decoder(inputs.student),
         Targets(decoder(inputs.teacher) if compared else None, labels, mask),
-        {one.name: one.vocabulary.fused for one in ordered if one.vocabulary is not None},
+        {one.name: fused(one) for one in ordered},
         scales,
         temperature=inputs.temperature,
         chunk=inputs.loss.chunk,

@@ -20,6 +20,7 @@ from distil_jax.pretrained import (
     load_sentence_model,
 )
 from distil_jax.run import student_start
+from distil_jax.run.student_vocabulary import with_student_vocabulary
 from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
@@ -62,25 +63,26 @@ def load_models(config: Config) -> Models:
     if config.loss.of_vectors:
         return _sentence_models(config)
     teacher = _teacher(config) if config.teacher else None
-    tokenizer = _tokenizer(config, teacher)
+    teacher, source = with_student_vocabulary(config, teacher)
+    tokenizer = _tokenizer(config, source)
     layers: tuple[int, ...] = ()
     student = None
     if config.student.folder:
         student = load_language_model(config.student.folder)
         check_tokenizer(config, student, tokenizer)
         shape, params = student.config, student.params
-    elif teacher is None:
+    elif source is None:
         shape = architecture(config, len(tokenizer), pad_token=special_ids(tokenizer).pad)
         params = initialize(shape, jax.random.key(config.seed))
     else:
-        shape, params, layers = _derive(config, teacher)
+        shape, params, layers = _derive(config, source)
     check_objectives(config, shape)
     if teacher is not None:
         check_pair(config, teacher.config, shape)
     if not shape.block.causal:
         mask_token(tokenizer)
-    check_vocabulary(config, tokenizer, shape, teacher or student)
-    mention_tokenizers(config, {"teacher": teacher, "student.folder": student}, tokenizer)
+    check_vocabulary(config, tokenizer, shape, source or student)
+    mention_tokenizers(config, {"teacher": source, "student.folder": student}, tokenizer)
     return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
 
 

@@ -180,7 +180,7 @@ def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> Step
     """The constants of the step that trains on these rows."""
     teacher = inputs.models.teacher
     sentences = _sentences(inputs.models, train)
-    return assemble.step_spec(
+    spec = assemble.step_spec(
         inputs.config,
         student=inputs.models.student,
         teacher=None if teacher is None else teacher.config,
@@ -189,6 +189,9 @@ def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> Step
         total_steps=total_steps,
         shares=inputs.shares,
     )
+    if not inputs.config.student.vocabulary:
+        return spec
+    return assemble.with_smaller_vocabulary(spec, special_ids(inputs.models.tokenizer).unk)
 
 
 def _sentences(models: Models, train: Split) -> SentenceShapes | None:

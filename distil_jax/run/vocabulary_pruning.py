@@ -17,6 +17,7 @@ from distil_jax.errors import UserError
 from distil_jax.pretrained import Pretrained, load, model_card, save
 from distil_jax.pretrained.card import CardHeader
 from distil_jax.pretrained.vocabulary import with_vocabulary
+from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer.vocabulary_choice import Kept, frequent_tokens, listed_tokens
 
 SUMMARY = (
@@ -75,9 +76,8 @@ def prune_vocabulary(
     Raises `UserError` for bad inputs, with nothing written.
     """
     model = load(folder)
-    if model.tokenizer is None:
-        raise UserError(f"{folder} has no tokenizer files; a vocabulary is cut with its tokenizer")
     smaller = with_vocabulary(model, kept_tokens(model, corpus, vocabulary))
+    assert model.tokenizer is not None
     assert smaller.tokenizer is not None
     held_out = corpus.lines(held_out=True)
     pruned = Pruned(
@@ -94,7 +94,8 @@ def kept_tokens(model: Pretrained, corpus: Corpus, vocabulary: int | Path) -> Ke
 
     Frequencies are those of the training side of the corpus.
     """
-    assert model.tokenizer is not None
+    if model.tokenizer is None:
+        raise UserError("the model has no tokenizer files; a vocabulary is cut with its tokenizer")
     if isinstance(vocabulary, Path):
         return listed_tokens(model.tokenizer, _listed(vocabulary), str(vocabulary))
     counts = count_tokens(model.tokenizer, corpus.lines(held_out=False))
@@ -102,6 +103,10 @@ def kept_tokens(model: Pretrained, corpus: Corpus, vocabulary: int | Path) -> Ke
 
 
 def _listed(file: Path) -> list[str]:
+    """Its lines, or the tokens of a tokenizer's folder."""
+    if file.is_dir():
+        numbers = load_tokenizer(file).get_vocab()
+        return sorted(numbers, key=numbers.__getitem__)
     try:
         return file.read_text("utf-8").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:

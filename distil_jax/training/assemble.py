@@ -1,7 +1,7 @@
 """The compiled step's constants, put together from a config and shapes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -70,6 +70,16 @@ def step_spec(
         micro_batches=shares.micro_batches,
         matmul_dtype=config.precision.compute,
     )
+
+
+def with_smaller_vocabulary(spec: StepSpec, rest: int) -> StepSpec:
+    """The same step where the student's tokens are the first of the teacher's.
+
+    Token `rest` stands for the teacher's others.
+    """
+    assert isinstance(spec.targets, LiveTeacher)
+    size = spec.student.config.vocabulary
+    return replace(spec, targets=replace(spec.targets, vocabulary=size, rest=rest))
 
 
 def _language_model(

@@ -114,7 +114,8 @@ def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -
         field: [one.name for one in active(config.loss) if field in one.same]
         for field in ("vocabulary", "hidden_size")
     }
-    if teacher.vocabulary != student.vocabulary and (names := needing["vocabulary"]):
+    other = teacher.vocabulary != student.vocabulary and not config.student.vocabulary
+    if other and (names := needing["vocabulary"]):
         raise UserError(
             f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
             f"one of {student.vocabulary}; {' and '.join(names)} need the same"

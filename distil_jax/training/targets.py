@@ -4,7 +4,7 @@ A source is asked within the compiled step. Its arrays are replicated (a teacher
 come with the batch, as those of a cache on disk would.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from distil_jax.models import EncoderConfig
@@ -43,14 +43,25 @@ class NoTargets:
 
 @dataclass(frozen=True)
 class LiveTeacher:
-    """A teacher that reads the student's own masked batch, without dropout."""
+    """A teacher that reads the student's own masked batch, without dropout.
+
+    Attributes:
+      vocabulary: the student's tokens, where they are the first of the teacher's; 0: all.
+      rest: the token that stands for the teacher's others, then.
+    """
 
     model: Model
+    vocabulary: int = 0
+    rest: int | None = None
 
     @property
     def config(self) -> EncoderConfig:
-        return self.model.config
+        shape = self.model.config
+        return replace(shape, vocabulary=self.vocabulary) if self.vocabulary else shape
 
     def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
         """The teacher's outputs."""
-        return self.model(params, batch, request, None)
+        outputs = self.model(params, batch, request, None)
+        if self.rest is None or outputs.masked_lm is None:
+            return outputs
+        return replace(outputs, masked_lm=replace(outputs.masked_lm, rest=self.rest))

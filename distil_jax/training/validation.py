@@ -14,6 +14,7 @@ from distil_jax import losses, metrics
 from distil_jax.configuration.objective_table import OBJECTIVES, language_loss
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
+from distil_jax.losses.vocabulary_bucket import bucketed
 from distil_jax.models.types import Params
 from distil_jax.objectives import (
     Inputs,
@@ -198,9 +199,14 @@ def _of_logits(plan: _Plan, inputs: Inputs) -> Scores:
         labels, ordinary = (gather_rows(array, positions) for array in (labels, ordinary))
     features = [head.transform(states) for head, states in zip(heads, hidden, strict=True)]
 
+    rest = heads[-1].rest if plan.compared else None
+
     def score(part: tuple[Array, ...]) -> Scores:
         labels, ordinary, *features = part
         logits = [_logits(head, own) for head, own in zip(heads, features, strict=True)]
+        if rest is not None:
+            size, temperature = logits[0].shape[-1], plan.spec.loss.temperature
+            logits[1] = bucketed(logits[1], size, rest, temperature=temperature)
         return _of_chunk(plan, logits, labels, ordinary)
 
     return _chunked(plan.spec.loss.chunk, score, (labels, ordinary, *features))
