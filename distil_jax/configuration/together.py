@@ -66,6 +66,13 @@ def _check_vocabulary(config: "Config") -> None:
             f"its masked-LM head's, which does not go with {found[0]}; leave one of them out, or "
             "run python -m distil_jax.prune_vocabulary"
         )
+    sizes = [name for name in ("hidden_size", "heads", "mlp_size") if getattr(config.student, name)]
+    if sizes and config.student.initialize in ("teacher", "prune"):
+        raise UsageError(
+            f"config.student.vocabulary={config.student.vocabulary} does not go with a student "
+            f"that is pruned to config.student.{sizes[0]}; set config.student.initialize to slice, "
+            "svd or random, or start from a teacher whose vocabulary prune_vocabulary has cut"
+        )
 
 
 def _check_profile(profile: "Profile") -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Array, DTypeLike, Float, Key
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
+from distil_jax.models.disentangled import position_scores
 from distil_jax.models.dropout import dropout
 from distil_jax.models.intermediates import offer
 from distil_jax.models.layer_view import LayerView
@@ -29,7 +30,7 @@ def attend(
     rng: Key[Array, ""] | None,
     *,
     dropout_rate: float,
-    relative: Relative | None = None,
+    relative: Float[Array, "*batch heads queries keys"] | None = None,
 ) -> tuple[Float[Array, "batch queries heads head_size"], Float[Array, "batch heads queries keys"]]:
     """softmax(query key^T / sqrt(head_size) + bias) value (Vaswani et al. 2017, equation 1).
 
@@ -86,13 +87,29 @@ class Attention(nn.Module):
             size, spread = config.hidden_size, config.initializer_range
             return Dense(size, spread, self.dtype, biases, name=name)
 
-        def project(name: str) -> Array:
-            return dense(name)(hidden).reshape(*hidden.shape[:2], config.heads, config.head_size)
+        maps = {name: dense(name) for name in ("query", "key", "value")}
 
-        query, key, value = project("query"), project("key"), project("value")
+        def project(name: str, inputs: Array) -> Array:
+            return maps[name](inputs).reshape(*inputs.shape[:-1], config.heads, config.head_size)
+
+        query, key, value = (project(name, hidden) for name in maps)
         offer(self, "queries", query)
         offer(self, "keys", key)
         offer(self, "values", value)
+        if config.block.relative_span and relative is not None:
+            table_rng = None if rng is None else jax.random.fold_in(rng, 1)
+            table = dropout(relative, table_rng, rate=config.dropout)
+            positions = project("query", table), project("key", table)
+            # Of three kinds of scores the sum is divided by the root of 3 head_size.
+            scale = (3 * config.head_size) ** -0.5
+            relative = position_scores(
+                query * scale,
+                key * scale,
+                *positions,
+                reach=config.block.relative_reach,
+                positions=config.positions,
+            )
+            query = query * 3**-0.5
         if view.rotation is not None:
             query, key = rotate(query, view.rotation), rotate(key, view.rotation)
         attention = partial(attend, dropout_rate=config.attention_dropout)

@@ -33,6 +33,10 @@ class Block:
         every layer.
       relative_bias: whether all layers add one learned bias to their scores, by the distance of
         query and key (`relative_bias.py`).
+      relative_span: rows to each side of the table of relative embeddings that disentangled
+        attention projects (`disentangled.py`); 0: none.
+      relative_reach: the distance from which on all are alike there, larger ones sharing rows by
+        their logarithm; 0: each distance has a row of its own.
       position_table: whether positions are learned embeddings, added to those of the tokens.
       thetas: the base of each layer's rotary angles (Su et al. 2021); empty: no rotary positions.
     """
@@ -45,6 +49,8 @@ class Block:
     causal: bool = False
     windows: tuple[int, ...] = ()
     relative_bias: bool = False
+    relative_span: int = 0
+    relative_reach: int = 0
     position_table: bool = True
     thetas: tuple[float, ...] = ()
 

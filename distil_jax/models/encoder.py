@@ -93,6 +93,11 @@ class Encoder(nn.Module):
             initial = nn.initializers.normal(self.config.initializer_range)
             shape = (BUCKETS, self.config.heads)
             self.relative_bias = self.param("relative_bias", initial, shape)
+        if self.config.block.relative_span:
+            initial = nn.initializers.normal(self.config.initializer_range)
+            shape = (2 * self.config.block.relative_span, self.config.hidden_size)
+            self.relative_embeddings = self.param("relative_embeddings", initial, shape)
+            self.relative_norm = Norm(self.config.norm_epsilon, self.dtype)
         if self.config.block.norm == "pre":
             block, epsilon = self.config.block, self.config.norm_epsilon
             self.final_norm = Norm(epsilon, self.dtype, block.biases)
@@ -150,9 +155,17 @@ class Encoder(nn.Module):
 
         return jax.vmap(initial)(rngs)
 
+    def _relative(self, length: int) -> Relative | None:
+        """What all layers take of relative positions, for rows of `length` tokens."""
+        if self.config.block.relative_span:
+            return self.relative_norm(self.relative_embeddings)
+        if self.config.block.relative_bias:
+            return relative_bias(self.relative_bias, length)
+        return None
+
     def _layer_function(self, batch: Batch) -> ApplyLayer:
         config = self.config
-        relative = relative_positions(config, self.variables["params"], batch["segments"].shape[1])
+        relative = self._relative(batch["segments"].shape[1])
         views = {
             kind: layer_view(config, batch, kind) for kind in {*config.block.kinds(config.layers)}
         }
@@ -182,10 +195,3 @@ class Encoder(nn.Module):
             prevent_cse=not self.scan,
             static_argnums=(3, 4),
         )
-
-
-def relative_positions(config: EncoderConfig, params: Params, length: int) -> Relative | None:
-    """What all layers take of an encoder's relative positions, for rows of `length` tokens."""
-    if config.block.relative_bias:
-        return relative_bias(params["relative_bias"], length)
-    return None

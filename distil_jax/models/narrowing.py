@@ -68,6 +68,12 @@ def check_narrower(config: EncoderConfig, small: EncoderConfig, rule: str) -> No
             f"config.student.hidden_size to {config.head_size} times config.student.heads, or "
             "config.student.initialize to slice, svd or random"
         )
+    if config.block.relative_span or (config.block.relative_bias and rule == "prune"):
+        use = "random" if config.block.relative_span else "slice, svd or random"
+        raise UserError(
+            f"config.student.initialize={rule} cannot make a narrower {config.model_type}, whose "
+            f"layers share what is learned of relative positions; use {use}"
+        )
     if config.block.thetas and (rule == "svd" or not same_size):
         raise UserError(
             f"config.student.initialize={rule} would turn the pairs of dimensions of rotary "

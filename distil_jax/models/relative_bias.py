@@ -8,15 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+ArrayLike = Array | np.ndarray
+
 BUCKETS = 32
 FIRST_OF_BUCKET = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91)
 """The smallest distance of each bucket but the first: 8 times 2^(n/2), rounded up, from 8 on."""
 
 
-def buckets(distances: Int[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:
+def buckets(distances: Int[ArrayLike, "*shape"]) -> Int[ArrayLike, "*shape"]:
     """The bucket, 0 to 31, of each distance: the key's position minus the query's."""
-    near = np.searchsorted(FIRST_OF_BUCKET, np.abs(distances), side="right")
-    return np.where(distances > 0, BUCKETS // 2, 0) + near
+    near = sum(abs(distances) >= first for first in FIRST_OF_BUCKET)
+    return (distances > 0) * (BUCKETS // 2) + near
 
 
 def relative_bias(
@@ -26,6 +28,6 @@ def relative_bias(
 
     A distance is one of places in the row, which inside a segment is one of positions.
     """
-    index = np.arange(length)
+    index = jnp.arange(length)
     table = table.astype(jnp.float32)
     return jnp.take(table, buckets(index[None, :] - index[:, None]), axis=0).transpose(2, 0, 1)

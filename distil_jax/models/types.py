@@ -15,6 +15,7 @@ Params = Mapping[str, Any]
 Tokens = Int[Array, "batch length"]
 Hidden = Float[Array, "batch length hidden_size"]
 Bias = Float[Array, "batch 1 length length"]
-Relative = Float[Array, "heads length length"]
+Relative = Float[Array, "heads length length"] | Float[Array, "rows hidden_size"]
+"""A bias of the scores that all layers share, or the table of relative embeddings."""
 
 Rematerialise = Literal["none", "attention", "layer"]

@@ -105,12 +105,24 @@ def encoder_flops(config: EncoderConfig, *, length: int) -> float:
 
     2 (4 width^2 + 2 width inner) + 4 length width: queries, keys, values and output; the two maps
     of the feed-forward block, three where it is gated; scores and weighted sums over a whole row,
-    masked pairs computed too, or over the blocks around a window. Before the layers, factorised
+    masked pairs computed too, or over the blocks around a window; disentangled attention's other
+    scores. Before the layers, factorised
     embeddings are mapped to the width.
     """
     maps = 3 if config.block.gated else 2
     matmuls = 2 * (4 * config.hidden_size**2 + maps * config.hidden_size * config.mlp_size)
-    return _projection(config) + config.layers * matmuls + _scores(config, length)
+    attention = _scores(config, length) + _relative_scores(config, length)
+    return _projection(config) + config.layers * matmuls + attention
+
+
+def _relative_scores(config: EncoderConfig, length: int) -> float:
+    """Of disentangled attention: the table's queries and keys, and two products by distance."""
+    span = config.block.relative_span
+    if not span:
+        return 0.0
+    table = 2 * 2 * (2 * span) * config.hidden_size**2 / length
+    products = 2 * 2 * (2 * length - 1) * config.hidden_size
+    return config.layers * (table + products)
 
 
 def decoder_flops(config: EncoderConfig) -> float:

@@ -1,7 +1,7 @@
 """The shapes of a config's teacher and student, from a folder here or by a known name."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distil_jax.configuration.schema import Config
@@ -103,7 +103,33 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
         layers = student_rule.parse_layers(config.student.layers, teacher.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
-    return student_rule.student_of(config, teacher, layers)
+    shape = student_rule.student_of(config, teacher, layers)
+    return _with_vocabulary(config.student.vocabulary, shape)
+
+
+def _with_vocabulary(named: str, shape: EncoderConfig) -> EncoderConfig:
+    """With as many tokens as config.student.vocabulary gives; raises `UserError` for more."""
+    if not named:
+        return shape
+    if not named.isdecimal():
+        size = len(load(named)) if Path(named).is_dir() else _lines(named)
+    else:
+        size = int(named)
+    if not 0 < size < shape.vocabulary:
+        raise UserError(
+            f"config.student.vocabulary={named} makes {size} tokens, but the teacher has "
+            f"{shape.vocabulary}; give fewer"
+        )
+    return replace(shape, vocabulary=size)
+
+
+def _lines(file: str) -> int:
+    try:
+        return Path(file).read_text("utf-8").removesuffix("\n").count("\n") + 1
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"config.student.vocabulary={file} is no number, file or folder here ({error})"
+        ) from error
 
 
 def _from_nothing(config: Config) -> EncoderConfig:

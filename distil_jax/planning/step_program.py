@@ -75,6 +75,8 @@ def step_program(
         sentences=sentences,
         accelerator=devices.devices[0].platform != "cpu",
     )
+    if config.student.vocabulary:
+        spec = assemble.with_smaller_vocabulary(spec, SPECIAL - 2)
     params = params_of(models.student, config.precision.parameters, spec)
     teacher = {} if models.teacher is None else params_of(models.teacher, config.precision.teacher)
     return StepProgram(

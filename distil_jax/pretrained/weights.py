@@ -119,6 +119,7 @@ def sizes(config: EncoderConfig, labels: int) -> dict[str, int]:
         "two": 2,
         "relative_buckets": BUCKETS,
         "heads": config.heads,
+        "relative_rows": 2 * config.block.relative_span,
     }
 
 

@@ -142,7 +142,7 @@ def named_tensors(
         yield from _named(parts, params["head"], prefix, dtype)
         if parts[0].path == "bias" and not config.tied:
             # An untied decoder has a bias of its own, and transformers asks for both.
-            for alias in parts[0].aliases:
+            for alias in parts[0].aliases[:1]:
                 other = replace(parts[0], name=alias)
                 yield from _named([other], params["head"], prefix, dtype)
 

@@ -19,6 +19,16 @@ SETTINGS = {
     "roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "xlm-roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "mpnet": BERT | {"layer_norm_eps": 1e-5},
+    "deberta-v2": BERT
+    | {
+        "relative_attention": True,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "pos_att_type": ["p2c", "c2p"],
+        "position_buckets": 6,
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
     "xlm-roberta-xl": BERT,
     "electra": BERT | {"embedding_size": 8},
     "modernbert": BERT

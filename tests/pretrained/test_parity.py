@@ -19,6 +19,7 @@ TYPES = (
     "electra",
     "modernbert",
     "mpnet",
+    "deberta-v2",
 )
 TOLERANCE = 1e-4
 

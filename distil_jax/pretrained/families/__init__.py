@@ -11,6 +11,7 @@ from distil_jax.models.config import HeadOptions, StudentRule
 from distil_jax.models.earlier_names import current_fields
 from distil_jax.pretrained.families import (
     bert,
+    deberta_v2,
     distilbert,
     electra,
     gpt2,
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Family] = {
         xlm_roberta_xl.FAMILY,
         electra.FAMILY,
         mpnet.FAMILY,
+        deberta_v2.FAMILY,
         modernbert.FAMILY,
         gpt2.FAMILY,
     )

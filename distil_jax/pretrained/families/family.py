@@ -111,7 +111,8 @@ class Family:
 
     def fields_of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The same for a configuration with these fields, and what it leaves out at its default."""
-        return self.fields({self.keys[name][0]: fields[name] for name in self.keys.keys() & fields})
+        named = {self.keys[name][0]: fields[name] for name in self.keys.keys() & fields}
+        return self.fields({**self.fixed_keys, **named})
 
     def encoder_weights(self, config: EncoderConfig) -> tuple[Weight, ...]:
         """The encoder's tensors in a folder of this configuration."""
