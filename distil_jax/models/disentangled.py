@@ -76,6 +76,10 @@ def _by_place(
     begins one place later than the one before (Dai et al. 2019, appendix B).
     """
     batch, heads, length, distances = scores.shape
+    if not isinstance(length, int):  # an export's, known at run time alone
+        index = jnp.arange(length)
+        places = index[None, :] - index[:, None] + (length - 1)
+        return jnp.take_along_axis(scores, places[None, None], axis=-1)
     flat = jnp.pad(scores, ((0, 0), (0, 0), (0, 0), (0, 1))).reshape(
         batch, heads, 2 * length * length
     )
