@@ -90,7 +90,7 @@ KEYS = (
         "Tokens of the student: a number (special tokens, single characters and the most frequent "
         "of config.data.train, which must be text), a file that lists them, or the folder of a "
         "tokenizer that prune_vocabulary wrote; empty: the teacher's. Soft targets compare the "
-        "kept tokens, and all others as one with the unknown token.",
+        "kept tokens, and all others as one with the unknown token (padding where there is none).",
     ),
     Key("student.copy_head", True, "Copy the teacher's MLM transform as well as its decoder."),
     Key(

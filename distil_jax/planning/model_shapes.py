@@ -7,15 +7,12 @@ from pathlib import Path
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
+from distil_jax.planning.known_shapes import BERT_VOCABULARY, KNOWN
 from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
-from distil_jax.pretrained.families import make_config
 from distil_jax.storage.address import is_url
 from distil_jax.tokenizer import BUILTIN_TEACHER, load, resolve, special_ids
 from distil_jax.training import student as student_rule
-
-BERT_POSITIONS = 512
-BERT_VOCABULARY = 30522
 
 
 @dataclass(frozen=True)
@@ -24,50 +21,6 @@ class ModelShapes:
 
     teacher: EncoderConfig | None
     student: EncoderConfig
-
-
-def _bert(vocabulary: int, width: int, layers: int, heads: int) -> EncoderConfig:
-    return make_config(
-        "bert", vocabulary, width, layers, heads, 4 * width, BERT_POSITIONS, token_types=2
-    )
-
-
-def _roberta(kind: str, vocabulary: int, width: int, layers: int, heads: int) -> EncoderConfig:
-    return make_config(
-        kind,
-        vocabulary,
-        width,
-        layers,
-        heads,
-        4 * width,
-        BERT_POSITIONS,
-        position_offset=2,
-        token_types=1,
-        pad_token=1,
-        norm_epsilon=1e-5,
-    )
-
-
-BERT_BASE = _bert(BERT_VOCABULARY, 768, 12, 12)
-BERT_LARGE = _bert(BERT_VOCABULARY, 1024, 24, 16)
-XLM_R = "xlm-roberta"
-KNOWN = {
-    "bert-base-uncased": BERT_BASE,
-    "bert-base": BERT_BASE,
-    "bert-base-cased": _bert(28996, 768, 12, 12),
-    "bert-base-multilingual-cased": _bert(119547, 768, 12, 12),
-    "bert-large-uncased": BERT_LARGE,
-    "bert-large": BERT_LARGE,
-    "bert-large-cased": _bert(28996, 1024, 24, 16),
-    "roberta-base": _roberta("roberta", 50265, 768, 12, 12),
-    "roberta-large": _roberta("roberta", 50265, 1024, 24, 16),
-    "xlm-r-base": _roberta(XLM_R, 250002, 768, 12, 12),
-    "xlm-roberta-base": _roberta(XLM_R, 250002, 768, 12, 12),
-    "xlm-r-large": _roberta(XLM_R, 250002, 1024, 24, 16),
-    "xlm-roberta-large": _roberta(XLM_R, 250002, 1024, 24, 16),
-    "xlm-r-xl": _roberta(f"{XLM_R}-xl", 250880, 2560, 36, 32),
-    "xlm-roberta-xl": _roberta(f"{XLM_R}-xl", 250880, 2560, 36, 32),
-}
 
 
 def model_shapes(config: Config) -> ModelShapes:

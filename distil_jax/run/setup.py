@@ -191,7 +191,9 @@ def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> Step
     )
     if not inputs.config.student.vocabulary:
         return spec
-    return assemble.with_smaller_vocabulary(spec, special_ids(inputs.models.tokenizer).unk)
+    special = special_ids(inputs.models.tokenizer)
+    rest = special.pad if special.unk is None else special.unk
+    return assemble.with_smaller_vocabulary(spec, rest)
 
 
 def _sentences(models: Models, train: Split) -> SentenceShapes | None:
