@@ -53,8 +53,8 @@ def check_vocabulary(
     Surplus rows are no fault where `own`, the model that they come from, has this tokenizer.
     """
     size, vocabulary = len(tokenizer), shape.vocabulary
-    belongs = own is not None and own.tokenizer is not None
-    if belongs and vocabulary >= size and not difference(tokenizer, own.tokenizer):
+    known = None if own is None else own.tokenizer
+    if known is not None and vocabulary >= size and not difference(tokenizer, known):
         return
     if vocabulary != size and vocabulary not in [-(-size // unit) * unit for unit in PADDED_TO]:
         raise UserError(

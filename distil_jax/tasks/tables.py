@@ -52,7 +52,8 @@ def _rows(path: Path, *, delimiter: str | None, **dialect: Any) -> Iterator[dict
     first = next(lines, None)
     if first is None:
         return
-    if said := delimiter is None and _SEPARATOR_LINE.fullmatch(first):
+    said = _SEPARATOR_LINE.fullmatch(first) if delimiter is None else None
+    if said is not None:
         delimiter, first = said[1], next(lines, "")
     reader = csv.reader(_from(first, lines), delimiter=delimiter or _delimiter(first), **dialect)
     names = _read(reader, lines, path, 1) or []
