@@ -145,8 +145,8 @@ def _add(folder: Path, tokenizer: Any, settings: Mapping[str, Any]) -> None:
 
 def _added(folder: Path) -> dict[str, int]:
     decoded = tokenizer_config.read(folder).get("added_tokens_decoder") or {}
-    named = {_text(token): int(number) for number, token in decoded.items()}
-    found = {**_object(folder / ADDED), **named}
+    found: dict[Any, Any] = _object(folder / ADDED)
+    found |= {_text(token): int(number) for number, token in decoded.items()}
     return {str(token): int(number) for token, number in found.items() if token}
 
 
