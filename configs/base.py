@@ -29,6 +29,26 @@ KEYS = (
         "pretrained with the masked-LM loss alone (losses that need a teacher must then be 0).",
         free=True,
     ),
+    Key(
+        "teachers",
+        "",
+        "Several teachers in place of one, as FOLDER=WEIGHT,FOLDER=WEIGHT: their probabilities are "
+        "averaged. The student starts from the first.",
+        free=True,
+    ),
+    Key(
+        "teacher_of",
+        "",
+        "Which of several teachers an objective of hidden states compares with, as "
+        "OBJECTIVE=NUMBER,...; from 0, which is what the others compare with.",
+    ),
+    Key(
+        "targets",
+        "",
+        "A folder that `distil_jax.cache` made of the teacher's outputs: the run holds no teacher. "
+        "Empty: the teacher runs along.",
+        free=True,
+    ),
     Key("tokenizer", "", "The tokenizer's folder; empty: the teacher's own.", free=True),
     # The student, from its teacher, from a folder, or from nothing.
     Key(
@@ -229,6 +249,12 @@ KEYS = (
         "masking.frequency_power",
         0.0,
         "Draw a token with weight count ** -power (the original: 0.7); 0 draws uniformly.",
+        at_least=0,
+    ),
+    Key(
+        "masking.epochs",
+        0,
+        "Masks are drawn in so many epochs, and then come again; 0: anew in every epoch.",
         at_least=0,
     ),
     # The batch of one optimizer step.

@@ -39,6 +39,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "make a student": {
         "train": Command("main", "distil a teacher into a student, or pretrain", True, True),
         "prepare": Command("prepare", "turn text into packed rows of tokens, once"),
+        "cache": Command("cache", "store a teacher's outputs once, for many runs", True, True),
         "static": Command("static", "one vector a token from a teacher of sentence vectors"),
         "vocabulary": Command("vocabulary", "train a WordPiece tokenizer on a corpus"),
         "prune_vocabulary": Command("prune_vocabulary", "cut a model's vocabulary to a corpus"),

@@ -15,6 +15,8 @@ from distil_jax.commandline import (
     share,
     size,
 )
+from distil_jax.configuration.key import checked
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
 from distil_jax.tasks.named import EARLIER_TASKS, TASKS, VECTOR_TASKS
@@ -145,6 +147,9 @@ def _settings(flags: argparse.Namespace) -> "Settings":
         devices=flags.devices,
         models=flags.models,
         objectives=flags.objectives,
+        options=flags.option,
+        unlabelled=flags.unlabelled,
+        task_weight=flags.task_weight,
     )
 
 
@@ -254,6 +259,22 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=WEIGHT,...",
         help="further objectives that compare hidden states with the teacher's, as cosine=1",
     )
+    add(
+        "--option",
+        type=_option,
+        action=_Options,
+        default={},
+        metavar="NAME.KEY=VALUE",
+        help="an option of an objective, as config.loss.options has them; repeatable",
+    )
+    add(
+        "--task-weight",
+        type=size,
+        default=1.0,
+        help="of labels and teacher's outputs together; 0: the objectives alone, as in TinyBERT's "
+        "first stage",
+    )
+    add("--unlabelled", default="", help="file of texts that only the teacher judges")
     add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")
 
 
@@ -274,6 +295,31 @@ def _task(value: str) -> str:
 
 def _rates(value: str) -> tuple[float, ...]:
     return tuple(positive_number(rate) for rate in value.split(","))
+
+
+def _option(value: str) -> tuple[str, str, Any]:
+    name, _, rest = value.partition(".")
+    key, equals, text = rest.partition("=")
+    options = {each.name: each for each in OBJECTIVES[name].options} if name in OBJECTIVES else {}
+    if not equals or key not in options:
+        known = ", ".join(f"{name}.{each}" for each in options) or ", ".join(OBJECTIVES)
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME.KEY=VALUE; there are {known}")
+    kind = options[key].type
+    try:
+        parsed = text.lower() in ("true", "1") if kind is bool else kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} must be of type {kind.__name__}") from error
+    return name, key, checked(options[key], parsed)
+
+
+class _Options(argparse.Action):
+    """Collects options by objective and key."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        name, key, value = values
+        found = {each: dict(of) for each, of in getattr(namespace, self.dest).items()}
+        found.setdefault(name, {})[key] = value
+        setattr(namespace, self.dest, found)
 
 
 def _weights(value: str) -> dict[str, float]:

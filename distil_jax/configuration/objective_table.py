@@ -42,6 +42,22 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         "distil_jax.objectives.soft_target",
         5.0,
         "KL divergence of the tempered distributions of teacher and student",
+        options=(
+            Key(
+                "divergence",
+                "forward",
+                "forward: KL(teacher || student), the published one; reverse: KL(student || "
+                "teacher); jensen_shannon: the mean of both against half of each.",
+                choices=("forward", "reverse", "jensen_shannon"),
+            ),
+            Key(
+                "top_k",
+                0,
+                "Compare so many of the teacher's likeliest tokens, and all others as one; 0: each "
+                "token, or as many as config.targets holds.",
+                at_least=0,
+            ),
+        ),
         title="soft targets",
         label="soft target (nats x T^2)",
     ),

@@ -10,6 +10,7 @@ from distil_jax.configuration.declared import declared, nearest, with_current_na
 from distil_jax.configuration.earlier import of_today
 from distil_jax.configuration.key import checked
 from distil_jax.configuration.loss import Loss, loss
+from distil_jax.configuration.teachers import weighted_teachers
 from distil_jax.configuration.together import check_together
 from distil_jax.configuration.tree import flat, nested
 from distil_jax.errors import UsageError
@@ -59,6 +60,7 @@ class MaskingConfig:
     mask_percent: int
     random_percent: int
     frequency_power: float
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ class Config:
     total_steps: int
     epochs: float
     teacher: str
+    teachers: str
+    teacher_of: str
+    targets: str
     tokenizer: str
     student: Student
     loss: Loss
@@ -153,6 +158,13 @@ class Config:
     eval: Eval
     log: Log
 
+    @property
+    def every_teacher(self) -> tuple[tuple[str, float], ...]:
+        """Folders and weights, which add to 1; empty without a teacher."""
+        if self.teachers:
+            return weighted_teachers(self.teachers)
+        return ((self.teacher, 1.0),) if self.teacher else ()
+
 
 def from_mapping(values: Mapping[str, Any]) -> Config:
     """A checked `Config`; raises `UsageError` with the key, the value and what is allowed."""
@@ -162,6 +174,8 @@ def from_mapping(values: Mapping[str, Any]) -> Config:
     values = nested({name: checked(key, leaves[name]) for name, key in keys.items()})
     config: Config = _section(Config, values)
     check_together(config)
+    if config.teachers:
+        config = dataclasses.replace(config, teacher=weighted_teachers(config.teachers)[0][0])
     return config
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schedule_text import parse
+from distil_jax.configuration.teachers import teacher_numbers
 from distil_jax.configuration.vector_options import check_vectors
 from distil_jax.errors import UsageError
 
@@ -37,8 +38,15 @@ def check_together(config: "Config") -> None:
         )
     check_vectors(config)
     _check_sizes(config)
+    teachers = config.every_teacher
+    teacher_numbers(config.teacher_of, len(teachers))
+    if len(teachers) > 1 and loss.uses("logit_mse"):
+        raise UsageError(
+            "config.loss.logit_mse compares logits, and of several teachers probabilities are "
+            "averaged; set it to 0, or name one teacher"
+        )
     needing = [name for name in loss.active if OBJECTIVES[name].needs_teacher]
-    if needing and not config.teacher:
+    if needing and not (config.teacher or config.targets):
         raise UsageError(
             f"config.teacher is empty but config.loss.{' and '.join(needing)} need one; "
             "set them to 0 to pretrain without"

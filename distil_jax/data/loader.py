@@ -1,6 +1,6 @@
 """Batches for training and validation; the position in the data is the step number alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
@@ -10,6 +10,8 @@ from distil_jax.errors import UserError
 from distil_jax.storage.address import join
 
 Batch = dict[str, np.ndarray]
+Beside = Callable[[np.ndarray, np.ndarray], Batch]
+"""Further arrays of some rows, by their epochs and numbers, such as stored targets."""
 READ_THREADS = 2
 BATCHES_AHEAD = 4
 # "For ever": Grain's own endless length overflows in batches of one row.
@@ -25,6 +27,8 @@ def training_batches(
     first_row: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    mask_epochs: int = 0,
+    beside: Beside | None = None,
 ) -> grain.DatasetIterator[Batch]:
     """Endless batches of shuffled rows, read ahead by threads until the iterator is dropped.
 
@@ -32,7 +36,8 @@ def training_batches(
     of them, in order: together the processes see what one would. Rows come once per epoch in a
     new order each epoch, and batches straddle epochs. `tokens`, `segments` are int32 [rows,
     length]; `epoch`, `row` int32 [rows]. Step `start_step` comes first, whatever was read before;
-    step 0 begins at row `first_row` of the endless order.
+    step 0 begins at row `first_row` of the endless order. `epoch`, by which masks are drawn, counts
+    from 0 again after `mask_epochs`, if those are not 0. What `beside` gives comes with the rows.
 
     Raises UserError for an empty split or a batch that the processes cannot share.
     """
@@ -44,10 +49,13 @@ def training_batches(
     def read(step: int, rows: np.ndarray) -> Batch:
         first = first_row + (step * process_count + process_index) * share
         epochs = np.arange(first, first + share) // split.rows
+        if mask_epochs:
+            epochs = epochs % mask_epochs
         return {
             **split.gather(rows),
             "epoch": epochs.astype(np.int32),
             "row": rows.astype(np.int32),
+            **({} if beside is None else beside(epochs, rows)),
         }
 
     epochs = MOST_ROWS // split.rows
@@ -70,7 +78,12 @@ def validation_steps(split: Split, *, batch: int) -> int:
 
 
 def validation_batches(
-    split: Split, *, batch: int, process_index: int = 0, process_count: int = 1
+    split: Split,
+    *,
+    batch: int,
+    process_index: int = 0,
+    process_count: int = 1,
+    beside: Beside | None = None,
 ) -> Iterator[Batch]:
     """All rows once, in order; what the last batch lacks is rows of padding (segments 0, row 0).
 
@@ -84,12 +97,18 @@ def validation_batches(
         rows = np.arange(first, min(first + share, split.rows))
         missing = share - len(rows)
         gathered = split.gather(rows)
+        more = {} if beside is None else beside(np.zeros(len(rows), np.int64), rows)
         yield {
             "tokens": np.pad(gathered["tokens"], ((0, missing), (0, 0)), constant_values=pad),
             "segments": np.pad(gathered["segments"], ((0, missing), (0, 0))),
             "epoch": np.zeros(share, np.int32),
             "row": np.pad(rows, (0, missing)).astype(np.int32),
+            **{name: _with_zeros(array, missing) for name, array in more.items()},
         }
+
+
+def _with_zeros(array: np.ndarray, rows: int) -> np.ndarray:
+    return np.concatenate([array, np.zeros((rows, *array.shape[1:]), array.dtype)])
 
 
 def _share(batch: int, process_count: int) -> int:

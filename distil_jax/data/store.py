@@ -48,6 +48,11 @@ class Split:
     def length(self) -> int:
         return self.manifest.length
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the manifest: of all rows, and what they were made of."""
+        return hashlib.sha256(self.manifest.to_bytes()).hexdigest()
+
     def gather(self, row_numbers: Sequence[int] | Array) -> dict[str, Array]:
         """`tokens` and `segments` of the rows, int32 [n, length] each, in the order asked.
 

@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distil_jax import objectives
 from distil_jax.configuration.schema import Loss, Optimizer
 from distil_jax.evaluation.batch_plan import packed_rows
 from distil_jax.evaluation.batched_forward import BatchedForward, stacked
-from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
+from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan, objective_of
 from distil_jax.evaluation.pieces import PieceShape, pack_batch
 from distil_jax.models.types import Params
 from distil_jax.tasks.kind import Outputs, Predictor
@@ -22,6 +21,7 @@ from distil_jax.tasks.task_objectives import LABELS, SOFT_TARGET, task_objective
 from distil_jax.training import optimizer
 from distil_jax.training.loss_weights import LossWeights, WeightsByStep
 from distil_jax.training.progress import Display
+from distil_jax.training.projections import with_projections, without_projections
 from distil_jax.training.step import Constants, State, StepSpec, initial_state, train_step
 from distil_jax.training.targets import LiveTeacher, NoTargets
 
@@ -47,9 +47,13 @@ class FineTuner:
     display: Display
     stopping: Callable[[], bool]
 
-    def start(self, params: Params) -> State:
-        """The state before the first step."""
-        return initial_state(self.spec.optimizer, params)
+    def start(self, params: Params, seed: int = 0) -> State:
+        """The state before the first step, with the projections of objectives that have some."""
+        spec = self.spec
+        own = with_projections(
+            params, spec.objectives, spec.student.config, spec.targets.config, jax.random.key(seed)
+        )
+        return initial_state(spec.optimizer, own)
 
     def constants(self, seed: int, learning_rate: float) -> Constants:
         """What the step reads besides its batch, on all devices."""
@@ -61,7 +65,7 @@ class FineTuner:
 
     def predictor(self, params: Params) -> Predictor:
         """The model with these parameters, its values on the labels' own scale."""
-        predict = self.forward(params)
+        predict = self.forward(without_projections(params))
         mean, deviation = self.plan.data.scale
         if (mean, deviation) == (0.0, 1.0):
             return predict
@@ -90,9 +94,9 @@ def fine_tuner(
 def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
     settings = plan.settings
     alpha = settings.alpha if with_soft_targets else 0.0
-    weights = {LABELS: 1 - alpha}
+    weights = {LABELS: (1 - alpha) * settings.task_weight}
     if with_soft_targets:
-        weights[SOFT_TARGET] = alpha
+        weights[SOFT_TARGET] = alpha * settings.task_weight
     weights |= settings.objectives
     total_steps = max(plan.epochs * (plan.batch_plan(0).batches if plan.shape else 0), 1)
     config = _optimizer_config(plan)
@@ -101,7 +105,7 @@ def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
         targets=_targets(plan),
         objectives=(
             *task_objectives(plan.kind, soft_targets=with_soft_targets),
-            *map(objectives.get, settings.objectives),
+            *(objective_of(settings, name) for name in settings.objectives),
         ),
         loss=_loss(weights, settings.temperature),
         weights=_constant(weights, settings.temperature),

@@ -18,7 +18,9 @@ from distil_jax.evaluation.batch_plan import BatchPlan, choose_shape
 from distil_jax.evaluation.pieces import PieceShape
 from distil_jax.evaluation.settings import Settings
 from distil_jax.evaluation.teacher import FineTunedTeacher, mention_order, open_teacher
+from distil_jax.evaluation.unlabelled import with_unlabelled
 from distil_jax.models.types import Params
+from distil_jax.objectives import Objective
 from distil_jax.pretrained import Pretrained, load, load_pooler, locate
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.tasks.encoding import check_length
@@ -87,6 +89,8 @@ def make(settings: Settings) -> FineTuningPlan:
         settings, task, known, length, training=epochs > 0, threshold=model.threshold
     )
     data = kind.data(task, request, model.tokenizer)
+    if settings.unlabelled:
+        data = with_unlabelled(data, settings, task, model.tokenizer)
     head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
     teacher = None
     if settings.teacher:
@@ -115,7 +119,18 @@ def _check_objectives(
     settings: Settings, data: TaskData, model: Pretrained, teacher: FineTunedTeacher | None
 ) -> None:
     """Refuse objectives that cannot compare this model with its teacher, token by token."""
-    usable = [name for name in OBJECTIVES if objectives.get(name).compute is not None]
+    usable = [
+        name
+        for name, entry in OBJECTIVES.items()
+        if entry.needs_teacher and not entry.of_vectors and objectives.get(name).compute is not None
+    ]
+    if not (settings.objectives or settings.task_weight):
+        raise UserError("--task-weight=0 leaves nothing to learn; give --objectives")
+    for name in settings.options:
+        if name not in settings.objectives:
+            raise UserError(
+                f"--option={name}. is of no objective of --objectives; give it a weight"
+            )
     for name in settings.objectives:
         if name not in usable:
             raise UserError(
@@ -129,12 +144,23 @@ def _check_objectives(
                 f"--objectives={name} compares hidden states token by token; teacher "
                 f"{settings.teacher} must have the tokenizer of {settings.model}"
             )
-        if not objectives.get(name).comparable(model.config, teacher.model.config):
+        one = objective_of(settings, name)
+        one.check(model.config, teacher.model.config)
+        if not one.comparable(model.config, teacher.model.config):
             raise UserError(
                 f"--objectives={name} needs the same "
-                f"{' and '.join(objectives.get(name).same).replace('_', ' ')} of "
+                f"{' and '.join(one.same).replace('_', ' ')} of "
                 f"{settings.model} and its teacher {settings.teacher}"
             )
+
+
+def objective_of(settings: Settings, name: str) -> Objective:
+    """An objective of `--objectives` with its options: given, or the table's."""
+    entry = OBJECTIVES[name]
+    given = settings.options.get(name, {})
+    options = {key.name: given.get(key.name, key.default) for key in entry.options}
+    one = objectives.get(name)
+    return one if one.configure is None else one.configure(options)
 
 
 def data_request(

@@ -26,6 +26,7 @@ from distil_jax.training.health import Expectation, Health
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.progress import Display
+from distil_jax.training.projections import without_projections
 from distil_jax.training.step import State
 from distil_jax.training.trace import Trace
 
@@ -171,7 +172,7 @@ def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Tr
         Goodput() as goodput,
         Checkpoints(folder, keep=1, keep_best=1, lower_is_better=False) as checkpoints,
     ):
-        state = tuner.start(jax.tree.map(jnp.array, initial_params(plan, seed)))
+        state = tuner.start(jax.tree.map(jnp.array, initial_params(plan, seed)), seed)
         progress = SeedProgress()
         restored = checkpoints.restore(state)
         if restored is not None:
@@ -258,7 +259,9 @@ def _chosen(run: _Run, state: State) -> Params:
         step = run.checkpoints.best()
         assert step is not None, "every epoch's score was saved"
         best = run.checkpoints.restore_part(step, "params")
-    return jax.tree.map(np.asarray, jax.device_get(state.params)) if best is None else best
+    if best is None:
+        best = jax.tree.map(np.asarray, jax.device_get(state.params))
+    return without_projections(best)
 
 
 def score_main(data: TaskData, predict: Predictor) -> tuple[Metrics, list[dict[str, Any]]]:

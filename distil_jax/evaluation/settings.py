@@ -6,7 +6,14 @@ from typing import Any
 
 # Neither the numbers of a finished seed nor what they mean depend on these.
 FREE = ("seeds", "output", "models")
-NEWER: dict[str, Any] = {"optimizer": "adamw", "decay": 0.2, "objectives": {}}
+NEWER: dict[str, Any] = {
+    "optimizer": "adamw",
+    "decay": 0.2,
+    "objectives": {},
+    "options": {},
+    "unlabelled": "",
+    "task_weight": 1.0,
+}
 """What evaluations of earlier versions did without saying so: still not said."""
 
 
@@ -30,6 +37,9 @@ class Settings:
       alpha: weight of the teacher's outputs, the labels having the rest.
       devices: 0: all.
       objectives: weights of further objectives, which compare hidden states with the teacher's.
+      options: of those objectives, by their names.
+      unlabelled: a file of texts that only the teacher judges.
+      task_weight: of labels and teacher's outputs together; 0: the objectives alone.
       models: whether every seed's model folder stays, or the best seed's alone.
     """
 
@@ -62,6 +72,9 @@ class Settings:
     devices: int = 0
     models: str = "all"
     objectives: dict[str, float] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unlabelled: str = ""
+    task_weight: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON's types, without those that a later call may change."""

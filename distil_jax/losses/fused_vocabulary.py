@@ -9,29 +9,25 @@ losses share the logits.
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float, Int, Shaped
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
 from distil_jax.losses.masked_lm import IGNORE
+from distil_jax.losses.top_tokens import TopTokens
+from distil_jax.losses.vocabulary_teacher import UNKNOWN, Decoder, Project, VocabularyTeacher
 from distil_jax.losses.weighted_sum import WeightedSum
-
-
-class Decoder(NamedTuple):
-    """What makes logits: hidden states (the output of the MLM transform), table and bias."""
-
-    hidden: Float[Array, "*tokens hidden_size"]
-    table: Float[Array, "vocabulary hidden_size"]
-    bias: Float[Array, " vocabulary"]
 
 
 class LogitChunk(NamedTuple):
     """Some tokens with their logits [chunk, vocabulary], float32.
 
-    `teacher()` forms the teacher's when a term first asks for them. `labels` are token ids, -100
-    where nothing is to be predicted; `mask` is not 0 where what compares with the teacher counts.
+    `teacher()` forms the teacher's when a term first asks for them, `top(count)` the shares of its
+    likeliest tokens at the temperature. `labels` are token ids, -100 where nothing is to be
+    predicted; `mask` is not 0 where what compares with the teacher counts. `compared` are the
+    student's logits with `UNKNOWN` where the teacher has no such token.
     """
 
     student: Float[Array, "chunk vocabulary"]
@@ -39,6 +35,12 @@ class LogitChunk(NamedTuple):
     labels: Int[Array, " chunk"]
     mask: Shaped[Array, " chunk"]
     temperature: Float[Array, ""]
+    top: Callable[[int], TopTokens] | None = None
+    known: Bool[Array, " vocabulary"] | None = None
+
+    @property
+    def compared(self) -> Float[Array, "chunk vocabulary"]:
+        return self.student if self.known is None else jnp.where(self.known, self.student, UNKNOWN)
 
 
 Term = Callable[[LogitChunk], tuple[WeightedSum, Float[Array, "chunk vocabulary"]]]
@@ -53,7 +55,7 @@ class Targets(NamedTuple):
     `labels` and `mask` as in `LogitChunk`, for all tokens.
     """
 
-    teacher: Decoder | None
+    teacher: VocabularyTeacher | None
     labels: Int[Array, "*tokens"]
     mask: Shaped[Array, "*tokens"]
 
@@ -96,7 +98,7 @@ def fused_vocabulary_losses(
         return jnp.pad(flat, ((0, padding),) + ((0, 0),) * (flat.ndim - 1), constant_values=fill)
 
     padded = Targets(
-        None if teacher is None else teacher._replace(hidden=rows(teacher.hidden)),
+        None if teacher is None else teacher.with_tokens(jax.tree.map(rows, teacher.by_token())),
         rows(labels, IGNORE),
         rows(mask),
     )
@@ -127,22 +129,36 @@ def _logits(side: Decoder, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"]
     return _matmul(side.hidden, side.table, (1, 1), dtype) + side.bias.astype(jnp.float32)
 
 
+def logit_chunk(
+    student: Float[Array, "chunk vocabulary"],
+    targets: Targets,
+    temperature: Any,
+    project: Project,
+) -> LogitChunk:
+    """What the terms see of some tokens; the teacher's logits are formed once, if at all."""
+
+    def teacher() -> VocabularyTeacher:
+        assert targets.teacher is not None, "a term compares with a teacher that is not there"
+        return targets.teacher
+
+    return LogitChunk(
+        student,
+        cache(lambda: teacher().logits(project, temperature)),
+        targets.labels,
+        targets.mask,
+        temperature,
+        cache(lambda count: teacher().top(count, project, temperature)),
+        None if targets.teacher is None else targets.teacher.known,
+    )
+
+
 def _measure(
     terms: Terms, student: Decoder, targets: Targets, scales: _Scales, dtype: DTypeLike
 ) -> tuple[dict[str, WeightedSum], Array]:
     """One chunk's sums and the gradient of its share of the loss with respect to its logits."""
 
-    @cache
-    def teacher_logits() -> Array:
-        assert targets.teacher is not None, "a term compares with a teacher that is not there"
-        return _logits(targets.teacher, dtype)
-
-    seen = LogitChunk(
-        _logits(student, dtype),
-        teacher_logits,
-        targets.labels,
-        targets.mask,
-        scales.temperature,
+    seen = logit_chunk(
+        _logits(student, dtype), targets, scales.temperature, partial(_logits, dtype=dtype)
     )
     sums, gradient = {}, None
     for name, term in terms:
@@ -153,13 +169,13 @@ def _measure(
     return sums, gradient
 
 
-def _chunks(
-    chunk: int, student: Decoder, targets: Targets
-) -> tuple[Array, Array | None, Array, Array]:
+def _chunks(chunk: int, student: Decoder, targets: Targets) -> tuple[Array, Any, Array, Array]:
     def split(array: Array) -> Array:
         return array.reshape(-1, chunk, *array.shape[1:])
 
-    teacher = None if targets.teacher is None else split(targets.teacher.hidden)
+    teacher = None
+    if targets.teacher is not None:
+        teacher = jax.tree.map(split, targets.teacher.by_token())
     return split(student.hidden), teacher, split(targets.labels), split(targets.mask)
 
 
@@ -180,10 +196,8 @@ def _scan(
 
     def one(carry: tuple, xs: tuple) -> tuple[tuple, Array | None]:
         sums, table, bias = carry
-        hidden, teacher_hidden, labels, mask = xs
-        teacher = (
-            None if targets.teacher is None else targets.teacher._replace(hidden=teacher_hidden)
-        )
+        hidden, of_teacher, labels, mask = xs
+        teacher = None if targets.teacher is None else targets.teacher.with_tokens(of_teacher)
         more, gradient = _measure(
             terms, student._replace(hidden=hidden), Targets(teacher, labels, mask), scales, dtype
         )

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float, Shaped
 
+from distil_jax.losses.divergence import DIVERGENCES
+from distil_jax.losses.top_tokens import in_buckets, top_tokens
 from distil_jax.losses.weighted_sum import WeightedSum
 
 
@@ -14,13 +16,25 @@ def soft_target(
     mask: Shaped[Array, "*tokens"],
     *,
     temperature: float | Float[Array, ""],
+    divergence: str = "forward",
+    top_k: int = 0,
 ) -> WeightedSum:
     """KL(teacher || student) of the distributions at `temperature`, times its square, in nats.
 
     Computed in float32 over the tokens where `mask` is not 0. Hinton et al. 2015, section 2; the
     square keeps the gradient's size independent of the temperature.
+
+    Args:
+      divergence: another key of `divergence.DIVERGENCES`.
+      top_k: compare so many of the teacher's likeliest tokens, and all others as one; 0: each.
     """
     student = jax.nn.log_softmax(student_logits.astype(jnp.float32) / temperature)
     teacher = jax.nn.log_softmax(teacher_logits.astype(jnp.float32) / temperature)
-    divergence = optax.losses.kl_divergence_with_log_targets(student, teacher)
-    return WeightedSum.of(divergence * temperature**2, mask)
+    if top_k and top_k < teacher.shape[-1]:
+        top = top_tokens(teacher, top_k)
+        student, teacher = in_buckets(student, top.ids), top.logs()
+    if divergence == "forward":
+        found = optax.losses.kl_divergence_with_log_targets(student, teacher)
+    else:
+        found = DIVERGENCES[divergence](student, teacher)
+    return WeightedSum.of(found * temperature**2, mask)

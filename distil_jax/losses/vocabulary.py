@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, Shaped
 
+from distil_jax.losses.divergence import DIVERGENCES
 from distil_jax.losses.fused_vocabulary import (
     Decoder,
     LogitChunk,
@@ -19,6 +20,7 @@ from distil_jax.losses.fused_vocabulary import (
 )
 from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE
+from distil_jax.losses.top_tokens import in_buckets
 from distil_jax.losses.weighted_sum import WeightedSum
 
 
@@ -35,13 +37,37 @@ class VocabularyMeans:
 def soft_target_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`soft_target` of a chunk, and its gradient T (student - teacher) by the student's logits."""
     teacher, temperature = seen.teacher(), seen.temperature
-    student_log = jax.nn.log_softmax(seen.student / temperature)
+    student_log = jax.nn.log_softmax(seen.compared / temperature)
     teacher_log = jax.nn.log_softmax(teacher / temperature)
     teacher_share = jnp.exp(teacher_log)
     divergence = jnp.sum(teacher_share * (teacher_log - student_log), axis=-1)
     gradient = temperature * (jnp.exp(student_log) - teacher_share)
     total = WeightedSum.of(divergence * temperature**2, seen.mask)
     return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
+
+
+def divergence_term(divergence: str, top_k: int) -> Term:
+    """`soft_target` with these options, and its gradient, which JAX derives."""
+
+    def term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
+        temperature = seen.temperature
+        vocabulary = seen.student.shape[-1]
+        top = None
+        if 0 < top_k < vocabulary:
+            assert seen.top is not None
+            top = jax.lax.stop_gradient(seen.top(top_k))
+        logs = jax.nn.log_softmax(seen.teacher() / temperature) if top is None else top.logs()
+
+        def total(student: Array) -> tuple[Array, WeightedSum]:
+            own = jax.nn.log_softmax(student / temperature)
+            own = own if top is None else in_buckets(own, top.ids)
+            found = WeightedSum.of(DIVERGENCES[divergence](own, logs) * temperature**2, seen.mask)
+            return found.total, found
+
+        gradient, found = jax.grad(total, has_aux=True)(seen.compared)
+        return found, gradient if seen.known is None else jnp.where(seen.known, gradient, 0.0)
+
+    return term
 
 
 def masked_lm_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
@@ -57,9 +83,9 @@ def masked_lm_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
 
 def logit_mse_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`logit_mse` of a chunk, and its gradient by the student's logits."""
-    teacher = seen.teacher()
-    gradient = 2.0 * (seen.student - teacher)
-    total = logit_mse(seen.student, teacher, seen.mask)
+    student, teacher = seen.compared, seen.teacher()
+    gradient = 2.0 * (student - teacher)
+    total = logit_mse(student, teacher, seen.mask)
     return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
 
 

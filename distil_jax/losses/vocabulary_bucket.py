@@ -1,12 +1,15 @@
 """A teacher's logits for a student with a part of its vocabulary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from distil_jax.losses.fused_vocabulary import LogitChunk, Term
+from distil_jax.losses.top_tokens import TopTokens, top_tokens
+from distil_jax.losses.vocabulary_teacher import Decoder, Project
 from distil_jax.losses.weighted_sum import WeightedSum
 
 
@@ -42,3 +45,35 @@ class Bucketed:
             return bucketed(seen.teacher(), size, self.rest, temperature=seen.temperature)
 
         return self.term(seen._replace(teacher=teacher))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class BucketedDecoder:
+    """A teacher's decoder whose distribution is `bucketed`: a `VocabularyTeacher`."""
+
+    decoder: Decoder
+    size: int = field(metadata={"static": True})
+    rest: int = field(metadata={"static": True})
+
+    @property
+    def known(self) -> None:
+        """The teacher has all of the student's tokens."""
+        return None
+
+    def by_token(self) -> Any:
+        return self.decoder.hidden
+
+    def with_tokens(self, arrays: Any) -> "BucketedDecoder":
+        return replace(self, decoder=self.decoder.with_tokens(arrays))
+
+    def logits(self, project: Project, temperature: Any) -> Array:
+        return bucketed(project(self.decoder), self.size, self.rest, temperature=temperature)
+
+    def top(self, count: int, project: Project, temperature: Any) -> TopTokens:
+        return top_tokens(
+            jax.nn.log_softmax(self.logits(project, temperature) / temperature), count
+        )
+
+    def best(self, project: Project, temperature: Any) -> Array:
+        return jnp.argmax(self.logits(project, temperature), axis=-1)

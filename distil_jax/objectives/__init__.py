@@ -10,12 +10,14 @@ from distil_jax.objectives.objective import (
     MaskedLMOutput,
     Objective,
     Outputs,
+    SeveralOutputs,
+    StoredDistributions,
     VocabularyTerm,
     all_tokens,
     labelled_tokens,
     selected_tokens,
 )
-from distil_jax.objectives.sums import Requests, losses_of, requests_of
+from distil_jax.objectives.sums import Requests, losses_of, requests_of, vocabulary_teacher
 from distil_jax.objectives.table import active, get, measured, register, unregister
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "Objective",
     "Outputs",
     "Requests",
+    "SeveralOutputs",
+    "StoredDistributions",
     "VocabularyTerm",
     "active",
     "all_tokens",
@@ -35,4 +39,5 @@ __all__ = [
     "requests_of",
     "selected_tokens",
     "unregister",
+    "vocabulary_teacher",
 ]

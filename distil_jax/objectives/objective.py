@@ -1,15 +1,16 @@
 """What one term of the loss is: its needs, its count, and its sum."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from distil_jax.configuration.schema import Loss
 from distil_jax.losses import IGNORE, WeightedSum
-from distil_jax.losses.fused_vocabulary import Term
+from distil_jax.losses.fused_vocabulary import LogitChunk, Term
+from distil_jax.losses.vocabulary_teacher import StoredTokens
 from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Intermediates, Request
 from distil_jax.models.types import Batch, Hidden
@@ -20,14 +21,31 @@ class MaskedLMOutput:
     """A model's masked-LM head: logits are `transform(hidden) @ table.T + bias`.
 
     Attributes:
+      known: of a teacher, which of the student's tokens it has; None: all.
       rest: of a teacher whose vocabulary goes on behind the student's: the token that stands for
         the others (`losses.vocabulary_bucket`); None: there are no others.
+      kept: how many tokens the student has of it, then.
     """
 
     transform: Callable[[Hidden], Hidden]
     table: Float[Array, "vocabulary hidden_size"]
     bias: Float[Array, " vocabulary"]
     rest: int | None = None
+    kept: int = 0
+    known: Bool[Array, " vocabulary"] | None = None
+
+
+@dataclass(frozen=True)
+class StoredDistributions:
+    """A teacher's likeliest tokens, at each row's masked positions or at all.
+
+    Attributes:
+      tokens: arrays [rows, positions, ...].
+      masked: whether the positions are those that `masked_positions` names.
+    """
+
+    tokens: StoredTokens
+    masked: bool
 
 
 @dataclass(frozen=True)
@@ -38,12 +56,30 @@ class Outputs:
       masked_lm: the head over the vocabulary, not yet applied; None where the model has none.
       task: outputs of a task's head [examples, ...]; None where there is none.
       vectors: of each row's segments [rows, segments, width]; None where sentences have none.
+      stored: distributions that were stored in the head's place.
     """
 
     intermediates: Intermediates
     masked_lm: MaskedLMOutput | None = None
     task: Any = None
     vectors: Any = None
+    stored: StoredDistributions | None = None
+
+
+@dataclass(frozen=True)
+class SeveralOutputs:
+    """What several teachers computed for a batch.
+
+    Attributes:
+      weights: of their distributions; they add to 1.
+      teacher_of: which of them an objective of hidden states compares with; the first if unnamed.
+      shapes: of the teachers.
+    """
+
+    members: tuple[Outputs, ...]
+    weights: tuple[float, ...]
+    teacher_of: Mapping[str, int]
+    shapes: tuple[EncoderConfig, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +87,8 @@ class Inputs:
     """All that an objective's sum may depend on.
 
     Attributes:
-      teacher: None where no active objective needs one.
+      teacher: `Outputs`, or `SeveralOutputs` before `for_objective`; None where no active
+        objective needs one.
       batch: segments [rows, length] (0: padding), and labels [rows, length] (-100: none) where
         tokens are masked.
       loss: the config's section, for options.
@@ -63,7 +100,7 @@ class Inputs:
     """
 
     student: Outputs
-    teacher: Outputs | None
+    teacher: Any
     batch: Batch
     loss: Loss
     temperature: float | Array
@@ -80,17 +117,26 @@ class Inputs:
         assert teacher is not None
         return student, teacher
 
+    def for_objective(self, name: str) -> "Inputs":
+        """The same with the one teacher that an objective compares with."""
+        if not isinstance(self.teacher, SeveralOutputs):
+            return self
+        several, number = self.teacher, self.teacher.teacher_of.get(name, 0)
+        shapes = None if self.shapes is None else (self.shapes[0], several.shapes[number])
+        return replace(self, teacher=several.members[number], shapes=shapes)
+
 
 @dataclass(frozen=True)
 class VocabularyTerm:
     """A loss of the logits, twice: fused with its gradient, and as the plain formula.
 
     `plain(student_logits, teacher_logits, labels, mask, temperature)` takes logits
-    [tokens, vocabulary]; validation uses it, and tests hold `fused` against it.
+    [tokens, vocabulary]; validation uses it, and tests hold `fused` against it. Where it is None,
+    validation takes the sum of `fused`.
     """
 
     fused: Term
-    plain: Callable[[Array, Any, Array, Array, Any], WeightedSum]
+    plain: Callable[[Array, Any, Array, Array, Any], WeightedSum] | None = None
 
 
 Requested = Callable[[EncoderConfig, EncoderConfig | None], tuple[Request, Request]]
@@ -172,7 +218,19 @@ class Objective:
 
     def under(self, loss: Loss) -> "Objective":
         """This objective with the options of a config."""
-        return self if self.configure is None else self.configure(loss.options[self.name])
+        options = loss.options.get(self.name)
+        return self if self.configure is None or options is None else self.configure(options)
+
+    def sum_of(self, seen: LogitChunk) -> WeightedSum:
+        """The sum over some tokens alone, as validation needs it."""
+        term = self.vocabulary
+        assert term is not None
+        if term.plain is None:
+            return term.fused(seen)[0]
+        student, teacher = seen.student, None
+        if self.needs_teacher:
+            student, teacher = seen.compared, seen.teacher()
+        return term.plain(student, teacher, seen.labels, seen.mask, seen.temperature)
 
     def suits(self, student: EncoderConfig) -> bool:
         """Whether a model of this shape can learn it."""

@@ -1,5 +1,6 @@
 """Floating-point operations of a training step, counted from shapes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,9 +35,11 @@ def config_flops(
     *,
     length: int,
     recomputed: Recomputed = "none",
+    others: Sequence[EncoderConfig] = (),
 ) -> TrainingFlops:
     """FLOPs per token of a config's step over rows of `length` tokens, as `training_flops`.
 
+    `others` are further teachers.
     A loss whose weight is scheduled is computed at every step, whatever its weight there.
     """
     objectives = active(config.loss)
@@ -57,7 +60,11 @@ def config_flops(
     )
     # What an objective computes itself runs forward and backward.
     extra = 3 * sum(one.flops(student, teacher, length) for one in objectives)
-    return TrainingFlops(counted.teacher, counted.student + extra)
+    share = decoded_share if of_logits else 0.0
+    further = sum(
+        _teacher(shape, length, bool(compared), teacher_logits, share) for shape in others
+    )
+    return TrainingFlops(counted.teacher + further, counted.student + extra)
 
 
 def training_flops(

@@ -17,19 +17,40 @@ from distil_jax.training import student as student_rule
 
 @dataclass(frozen=True)
 class ModelShapes:
-    """The shapes of a run's models; no teacher where the student is pretrained from text alone."""
+    """The shapes of a run's models; no teacher where none runs along.
+
+    Attributes:
+      weight: of the teacher, where there are others.
+      others: further teachers, with their weights.
+    """
 
     teacher: EncoderConfig | None
     student: EncoderConfig
+    weight: float = 1.0
+    others: tuple[tuple[EncoderConfig, float], ...] = ()
+
+    @property
+    def teachers(self) -> tuple[tuple[EncoderConfig, float], ...]:
+        """All of them, with their weights."""
+        return () if self.teacher is None else ((self.teacher, self.weight), *self.others)
 
 
 def model_shapes(config: Config) -> ModelShapes:
     """As a run's models are derived them, without weights; raises `UserError` for a bad one."""
+    if config.targets:
+        raise UserError(
+            f"config.targets={config.targets}: plan counts steps with a teacher; leave it empty "
+            "and take off what the tables say of the teacher"
+        )
     teacher = shape_of(config.teacher) if config.teacher else None
     student = _student(config, teacher)
-    if teacher is not None:
-        student_rule.check_pair(config, teacher, student)
-    return ModelShapes(teacher, student)
+    if teacher is None:
+        return ModelShapes(None, student)
+    (_, weight), *others = config.every_teacher
+    further = tuple((shape_of(name), own) for name, own in others)
+    for shape in (teacher, *(shape for shape, _ in further)):
+        student_rule.check_pair(config, shape, student)
+    return ModelShapes(teacher, student, weight, further)
 
 
 def shape_of(name: str) -> EncoderConfig:

@@ -100,7 +100,7 @@ def _head(plan: RunPlan) -> list[str]:
     slices = f", {topology.slices} slices" if topology.slices > 1 else ""
     chips = "chip" if topology.chips == 1 else "chips"
     grid = "x".join(map(str, topology.grid))
-    teacher = "none" if plan.models.teacher is None else _model(plan.models.teacher)
+    teacher = ", ".join(_model(shape) for shape, _ in plan.models.teachers) or "none"
     source = (
         f"TPU compiler, {plan.measured.compile_seconds:.0f} s"
         if plan.compiled

@@ -133,7 +133,11 @@ def plan_run(
         largest_rows = largest(batch_shares.device_rows, known, compile_at, topology.chip.hbm_bytes)
     summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
     flops_per_token = config_flops(
-        config, models.teacher, models.student, length=workload.length
+        config,
+        models.teacher,
+        models.student,
+        length=workload.length,
+        others=[shape for shape, _ in models.others],
     ).total
     minimum = flops_per_token * batch_shares.device_rows * workload.length
     return RunPlan(
@@ -198,6 +202,7 @@ def estimate(
         models.student,
         length=workload.length,
         recomputed=config.parallel.remat,  # type: ignore[arg-type]
+        others=[shape for shape, _ in models.others],
     ).total
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,

@@ -25,6 +25,7 @@ from distil_jax.training.parallel import AXIS, Devices, shares
 from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
 from distil_jax.training.student import with_dropout
+from distil_jax.training.targets import shapes_of
 
 SPECIAL = 5
 """Special tokens of BERT and RoBERTa alike; which ids they have changes no cost."""
@@ -68,7 +69,13 @@ def step_program(
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),
-        teacher=models.teacher,
+        targets=assemble.live_targets(
+            config,
+            [assemble.TeacherShape(shape, weight) for shape, weight in models.teachers],
+            models.student,
+            sentences=sentences,
+            accelerator=devices.devices[0].platform != "cpu",
+        ),
         masking=None if sentences else _labelling(config, models.student),
         total_steps=total_steps,
         shares=batch_shares,
@@ -78,7 +85,8 @@ def step_program(
     if config.student.vocabulary:
         spec = assemble.with_smaller_vocabulary(spec, SPECIAL - 2)
     params = params_of(models.student, config.precision.parameters, spec)
-    teacher = {} if models.teacher is None else params_of(models.teacher, config.precision.teacher)
+    trees = tuple(params_of(shape, config.precision.teacher) for shape, _ in models.teachers)
+    teacher: Any = {} if not trees else trees[0] if len(trees) == 1 else trees
     return StepProgram(
         spec,
         devices,
@@ -97,8 +105,8 @@ def params_of(shape: EncoderConfig, dtype: str, spec: StepSpec | None = None) ->
         params = initialize(shape, key)
         if spec is None:
             return params
-        teacher = spec.targets.config
-        return with_projections(params, spec.objectives, shape, teacher, key)
+        shapes = shapes_of(spec.targets, spec.objectives)
+        return with_projections(params, spec.objectives, shape, spec.targets.config, key, shapes)
 
     params = jax.eval_shape(drawn, jax.random.key(0))
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), params)

@@ -107,6 +107,11 @@ def _complete(context: RunContext) -> None:
 def _announce(setup: Setup, display: Display) -> None:
     """Print the models, the rows, and the numbers derived from the global batch."""
     models, shares, devices = setup.models, setup.shares, setup.devices
+    if models.stored is not None:
+        display.say(_stored_text(setup))
+    if models.others:
+        shares = ", ".join(f"{name} {weight:.0%}" for name, weight in setup.config.every_teacher)
+        display.say(f"teachers, their probabilities averaged: {shares}")
     if models.teacher is not None:
         origin = f", from teacher layers {list(models.layers)}" if models.layers else ""
         display.say(
@@ -143,6 +148,21 @@ def _width(models: Models) -> str:
     if sizes[0] == sizes[1]:
         return ""
     return f", {student.hidden_size} wide, {student.heads} heads, mlp {student.mlp_size}"
+
+
+def _stored_text(setup: Setup) -> str:
+    """What stands in the teacher's place."""
+    stored = setup.models.stored
+    assert stored is not None
+    source = stored.source
+    top_k = setup.spec.loss.options["soft_target"]["top_k"] or source.config.vocabulary
+    parts = [f"hidden states of layers {list(source.layers)}"] if source.layers else []
+    if source.top_k:
+        parts.insert(0, f"soft targets of {min(top_k, source.top_k)} tokens")
+    return (
+        f"targets: {stored.folder}, {' and '.join(parts)}, no teacher in memory; "
+        f"student: {setup.models.student.layers} layers"
+    )
 
 
 def _distil(context: RunContext) -> model_figures.Scores:

@@ -7,29 +7,29 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from distil_jax.configuration import declared, earlier
 from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
-from distil_jax.models.earlier_names import current_fields, with_earlier_names
+from distil_jax.models.earlier_names import current_fields
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.pretrained.families import saved_config
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
+from distil_jax.run.weights_digest import weights_digest
 from distil_jax.storage.atomic import write_text
 
 BATCH = ("run.batch.size", "run.batch.length")
 DIGESTS = {
     "teacher": "the teacher's weights differ",
+    "targets": "the targets in config.targets differ",
     "start": "the weights in config.student.folder differ",
     "data": "the training rows differ",
     "held_out": "the held-out rows differ",
 }
 ROWS = ("data", "held_out")
-NEWER = ("start", "held_out")
+NEWER = ("start", "held_out", "targets")
 """What checkpoints of earlier versions do not hold."""
 
 FILE = "config.json"
@@ -42,8 +42,9 @@ def of(config: Config, models: Models) -> dict[str, Any]:
         "run": as_dict(config),
         "model": dataclasses.asdict(models.student),
         "layers": list(models.layers),
-        "teacher": None if models.teacher is None else _digest(models.teacher.params),
-        "start": _digest(models.params) if config.student.folder else None,
+        "teacher": _weighted(config, models.teachers_digest),
+        "start": weights_digest(models.params) if config.student.folder else None,
+        "targets": models.targets_digest,
         **({"vectors": _as_json(models.vectors)} if models.vectors is not None else {}),
     }
 
@@ -52,14 +53,22 @@ def _as_json(vectors: VectorConfig) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(vectors)))
 
 
+def _weighted(config: Config, digest: str | None) -> str | None:
+    """The digest of a teacher, or of several with their weights."""
+    if digest is None or len(config.every_teacher) < 2:
+        return digest
+    weights = " ".join(f"{weight:.6g}" for _, weight in config.every_teacher)
+    return hashlib.sha256(f"{digest} {weights}".encode()).hexdigest()
+
+
 def with_data(
     identity: dict[str, Any], data: Split, held_out: Split, cursor: DataCursor = START
 ) -> dict[str, Any]:
     """Adds the rows of both sides, and where in them the run's batch was chosen."""
     return {
         **identity,
-        "data": hashlib.sha256(data.manifest.to_bytes()).hexdigest(),
-        "held_out": hashlib.sha256(held_out.manifest.to_bytes()).hexdigest(),
+        "data": data.digest,
+        "held_out": held_out.digest,
         **described(cursor, data),
     }
 
@@ -139,12 +148,3 @@ def _other_length(saved: dict[str, Any], current: dict[str, Any]) -> bool:
 
 def _named(line: str) -> str:
     return DIGESTS.get(line.partition(" ")[0], line.removeprefix("run."))
-
-
-def _digest(params: Any) -> str:
-    """Of names and numbers; earlier versions wrote the names that they had."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(with_earlier_names(params)):
-        digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(jax.device_get(leaf).tobytes())
-    return digest.hexdigest()

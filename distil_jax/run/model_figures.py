@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from distil_jax.configuration.objective_table import labels, language_loss
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
@@ -17,8 +18,9 @@ from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
 from distil_jax.tokenizer import special_ids
 from distil_jax.training.assemble import module
-from distil_jax.training.step import Constants
-from distil_jax.training.targets import LiveTeacher, NoTargets
+from distil_jax.training.parallel import Devices
+from distil_jax.training.step import Constants, StepSpec
+from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets
 from distil_jax.training.validation import Validate, validator
 
 Scores = dict[str, dict[str, float | int]]
@@ -39,18 +41,14 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
         return measured
     scores = {INITIALISED: validate(params)}
     run = setup.spec
-    if isinstance(run.targets, LiveTeacher) and setup.teacher_predicts:
-        alone = dataclasses.replace(run, student=run.targets.model, targets=NoTargets())
-        score = validator(
-            alone,
-            setup.devices,
-            Constants(),
-            setup.validation_batches,
-            micro_rows=setup.shares.micro_rows,
-        )(teacher_params)
-        names = (language_loss(score), "perplexity", "accuracy")
-        comparable = {name: score[name] for name in names}
-        scores = {TEACHER: comparable, **scores}
+    if setup.models.stored is not None:
+        found = dict(setup.models.stored.notes["teacher"])
+        del found["parameters"]
+        scores = {TEACHER: found, **scores}
+    elif isinstance(run.targets, LiveTeacher | LiveTeachers) and setup.teacher_predicts:
+        batches, rows = setup.validation_batches, setup.shares.micro_rows
+        score = teacher_figures(run, setup.devices, batches, teacher_params, micro_rows=rows)
+        scores = {TEACHER: score, **scores}
     if is_primary():
         # Labels first: a report made later need not know the objectives of this run.
         write_text(setup.folder / OBJECTIVES, json.dumps(labels(), indent=2) + "\n")
@@ -58,9 +56,24 @@ def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: P
     return scores
 
 
+def teacher_figures(
+    spec: StepSpec,
+    devices: Devices,
+    batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    teacher_params: Params,
+    *,
+    micro_rows: int,
+) -> dict[str, float | int]:
+    """Held-out figures of the teacher itself, or of several teachers' averaged probabilities."""
+    assert isinstance(spec.targets, LiveTeacher | LiveTeachers)
+    alone = dataclasses.replace(spec, student=spec.targets.model, targets=NoTargets())
+    score = validator(alone, devices, Constants(), batches, micro_rows=micro_rows)(teacher_params)
+    return {name: score[name] for name in (language_loss(score), "perplexity", "accuracy")}
+
+
 def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params: Params) -> Scores:
     """All figures of teacher, initialised and finished student, in this order."""
-    last = PRETRAINED if setup.models.teacher is None else DISTILLED
+    last = DISTILLED if setup.models.distils else PRETRAINED
     scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}
     if setup.models.teacher is not None and TEACHER not in scores:
         scores = {TEACHER: {}, **scores}  # without a masked-LM head nothing measures it alone
@@ -69,8 +82,14 @@ def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params
         models[TEACHER] = (setup.models.teacher.config, setup.models.teacher.params)
         if setup.teacher_predicts:
             scores[TEACHER]["agreement"] = 1.0
+    if setup.models.stored is not None:
+        parameters = setup.models.stored.notes["teacher"]["parameters"]
+        scores[TEACHER] |= {"agreement": 1.0, "parameters": parameters}
     for name, figures in _costs(setup, models).items():
         scores[name] |= figures
+        if name == TEACHER and setup.models.others:  # all of them run, one after another
+            scores[name]["parameters"] = setup.models.teacher_parameters
+            scores[name]["sentences_per_second"] /= len(setup.models.teachers)
         if name == last:  # the same program before the first step
             scores[INITIALISED] |= figures
     return scores

@@ -1,9 +1,13 @@
 """Teacher, student and tokenizer of a run: loaded, derived, and put on its devices."""
 
+import dataclasses
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from distil_jax.configuration.schema import Config, Precision
 from distil_jax.errors import UserError
@@ -20,11 +24,20 @@ from distil_jax.pretrained import (
     load_sentence_model,
 )
 from distil_jax.run import student_start
+from distil_jax.run.stored_targets import (
+    Stored,
+    content_settings,
+    open_stored,
+    teacher_settings,
+)
 from distil_jax.run.student_vocabulary import with_student_vocabulary
+from distil_jax.run.translation import token_map
 from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
+from distil_jax.run.weights_digest import weights_digest
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
-from distil_jax.training.assemble import cast
+from distil_jax.training.assemble import SentenceShapes, TeacherShape, cast, live_targets
+from distil_jax.training.forward import translated
 from distil_jax.training.parallel import Devices
 from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec
@@ -36,6 +49,7 @@ from distil_jax.training.student import (
     student_of,
     with_dropout,
 )
+from distil_jax.training.targets import TargetSource, shapes_of
 
 
 @dataclass(frozen=True)
@@ -43,10 +57,14 @@ class Models:
     """Teacher and student at the start of a run.
 
     Attributes:
-      teacher: None when the student is pretrained from text alone.
+      teacher: None when the student is pretrained from text alone, or from stored targets.
       layers: the teacher layers the student starts from; empty if it does not.
       vectors, teacher_vectors: how student and teacher make a sentence's vector; None where masked
         tokens are predicted.
+      others: further teachers.
+      token_maps: of each teacher whose tokens are others than the student's, `token_map`'s array.
+      stored: the targets that take the teachers' place.
+      origin: the teacher that the student starts from beside them, until its weights are there.
     """
 
     teacher: Pretrained | None
@@ -56,13 +74,73 @@ class Models:
     layers: tuple[int, ...]
     vectors: VectorConfig | None = None
     teacher_vectors: VectorConfig | None = None
+    others: tuple[Pretrained, ...] = ()
+    token_maps: tuple[np.ndarray | None, ...] = (None,)
+    stored: Stored | None = None
+    origin: Pretrained | None = None
+
+    @property
+    def teachers(self) -> tuple[Pretrained, ...]:
+        """All that run along."""
+        return () if self.teacher is None else (self.teacher, *self.others)
+
+    @property
+    def distils(self) -> bool:
+        """Whether there is anything to compare the student with."""
+        return self.teacher is not None or self.stored is not None
+
+    @property
+    def teachers_digest(self) -> str | None:
+        """Of their weights; None without any."""
+        if self.stored is not None:
+            digests = [each["digest"] for each in self.stored.settings["teachers"]]
+        else:
+            digests = [weights_digest(each.params) for each in self.teachers]
+        if len(digests) < 2:
+            return digests[0] if digests else None
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+    @property
+    def teacher_parameters(self) -> int:
+        """Numbers of all that run along."""
+        return sum(leaf.size for each in self.teachers for leaf in jax.tree.leaves(each.params))
+
+    @property
+    def targets_digest(self) -> str | None:
+        """Of the stored targets; None without them."""
+        if self.stored is None:
+            return None
+        return hashlib.sha256(self.stored.store.manifest.to_bytes()).hexdigest()
+
+    def source(self, config: Config, sentences: SentenceShapes | None = None) -> TargetSource:
+        """What stands on the teacher's side of this run's step."""
+        if self.stored is not None:
+            return self.stored.source
+        shapes = [
+            TeacherShape(
+                teacher.config, weight, ids is not None, ids is None or bool((ids >= 0).all())
+            )
+            for teacher, (_, weight), ids in zip(
+                self.teachers, config.every_teacher, self.token_maps, strict=False
+            )
+        ]
+        return live_targets(config, shapes, self.student, sentences=sentences)
 
 
 def load_models(config: Config) -> Models:
-    """Load the teacher, and derive or load the student."""
+    """Load the teachers or open their stored targets, and derive or load the student."""
     if config.loss.of_vectors:
         return _sentence_models(config)
-    teacher = _teacher(config) if config.teacher else None
+    if config.student.vocabulary and (config.targets or config.teachers):
+        raise UserError(
+            f"config.student.vocabulary={config.student.vocabulary} goes with one live teacher; "
+            "leave config.targets and config.teachers empty, or prune the vocabulary first "
+            "(distil_jax.prune_vocabulary)"
+        )
+    stored = open_stored(config.targets) if config.targets else None
+    teacher = None
+    if config.teacher and not (stored and config.student.folder):
+        teacher = _teacher(config)
     teacher, source = with_student_vocabulary(config, teacher)
     tokenizer = _tokenizer(config, source)
     layers: tuple[int, ...] = ()
@@ -77,13 +155,31 @@ def load_models(config: Config) -> Models:
     else:
         shape, params, layers = _derive(config, source)
     check_objectives(config, shape)
-    if teacher is not None:
-        check_pair(config, teacher.config, shape)
     if not shape.block.causal:
         mask_token(tokenizer)
     check_vocabulary(config, tokenizer, shape, source or student)
     mention_tokenizers(config, {"teacher": source, "student.folder": student}, tokenizer)
-    return Models(teacher, with_dropout(config, shape), params, tokenizer, layers)
+    shape = with_dropout(config, shape)
+    if stored is not None:
+        stored = stored.for_student(shape)
+        _check_stored(config, stored, teacher, tokenizer, shape)
+        return Models(None, shape, params, tokenizer, layers, stored=stored, origin=teacher)
+    others = tuple(load_language_model(name) for name, _ in config.every_teacher[1:] if teacher)
+    every = () if teacher is None else (teacher, *others)
+    maps = _token_maps(config, every, tokenizer, shape)
+    for (name, _), each, ids in zip(config.every_teacher, every, maps, strict=True):
+        own = each.config
+        seen = own if ids is None else dataclasses.replace(own, vocabulary=shape.vocabulary)
+        check_pair(config, seen, shape, name)
+    return Models(
+        teacher,
+        shape,
+        params,
+        tokenizer,
+        layers,
+        others=others,
+        token_maps=maps or (None,),
+    )
 
 
 def _teacher(config: Config) -> Pretrained:
@@ -117,6 +213,12 @@ def _with_its_head(config: Config, of_logits: list[str]) -> Pretrained:
 
 def _sentence_models(config: Config) -> Models:
     """Models of sentence vectors: the student makes them as its folder, or its teacher, does."""
+    if config.targets or config.teachers:
+        key = "targets" if config.targets else "teachers"
+        raise UserError(
+            f"config.{key} goes with masked tokens; sentence vectors have one teacher that runs "
+            f"along: leave config.{key} empty"
+        )
     teacher = load_sentence_model(config.teacher) if config.teacher else None
     layers: tuple[int, ...] = ()
     if config.student.folder:
@@ -191,19 +293,66 @@ def put_on_devices(
     models: Models, spec: StepSpec, devices: Devices, precision: Precision
 ) -> tuple[Constants, Params]:
     """What the step reads of the teacher, and the student's first parameters, in their types."""
-    teacher = {}
-    if models.teacher is not None:
-        teacher = layout(spec, cast(models.teacher.params, precision.teacher))
-    targets = devices.replicate(teacher)
+    found: Any = {} if models.stored is None else models.stored.arrays
+    trees = [
+        _readable(layout(spec, cast(teacher.params, precision.teacher)), ids)
+        for teacher, ids in zip(models.teachers, models.token_maps, strict=False)
+    ]
+    if trees:
+        found = trees[0] if len(trees) == 1 else tuple(trees)
+    targets = devices.replicate(found)
     own = with_projections(
         models.params,
         spec.objectives,
         spec.student.config,
         spec.targets.config,
         jax.random.key(spec.seed),
+        shapes_of(spec.targets, spec.objectives),
     )
     params = devices.replicate(layout(spec, cast(own, precision.parameters)))
     return Constants(targets), params
+
+
+def _readable(params: Params, ids: np.ndarray | None) -> Params:
+    return params if ids is None else translated(params, jnp.asarray(ids))
+
+
+def _token_maps(
+    config: Config, teachers: tuple[Pretrained, ...], tokenizer: Any, student: EncoderConfig
+) -> tuple[np.ndarray | None, ...]:
+    """How each teacher's tokens are found by the student's, where soft targets compare them."""
+    compared = any(one.needs_teacher for one in active(config.loss))
+    return tuple(
+        token_map(name, teacher, tokenizer, student.vocabulary)
+        if compared
+        and not config.student.vocabulary
+        and (number or teacher.config.vocabulary != student.vocabulary)
+        else None
+        for number, ((name, _), teacher) in enumerate(
+            zip(config.every_teacher, teachers, strict=True)
+        )
+    )
+
+
+def _check_stored(
+    config: Config,
+    stored: Stored,
+    teacher: Pretrained | None,
+    tokenizer: Any,
+    student: EncoderConfig,
+) -> None:
+    """Refuse targets of another teacher, tokenizer, or kind of masks, before rows are looked at."""
+    stored.check(config)
+    wanted: dict[str, Any] = content_settings(config, fingerprint(tokenizer))
+    if teacher is not None:
+        others = stored.settings["teachers"][1:]
+        weights = [weight for _, weight in config.every_teacher]
+        digests = [weights_digest(teacher.params), *(each["digest"] for each in others)]
+        if len(digests) != len(weights):
+            digests = digests[: len(weights)] + [""] * (len(weights) - len(digests))
+        wanted["teachers"] = teacher_settings(digests, weights)
+    stored.check_content(wanted)
+    check_pair(config, stored.source.config, student, f"in config.targets={config.targets}")
 
 
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:

@@ -55,6 +55,7 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         setup.models.student,
         length=setup.train_data.length,
         recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
+        others=[each.config for each in setup.models.others],
     )
     rows = setup.cursor.after(before, setup.config.batch.size)
     return {

@@ -23,6 +23,7 @@ from distil_jax.run import data_cursor, identity, student_start
 from distil_jax.run.data import Rows, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, load_models
+from distil_jax.run.stored_targets import content_settings
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import SentenceShapes
@@ -97,6 +98,8 @@ class Setup:
             first_row=self.cursor.row,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
+            mask_epochs=self.config.masking.epochs,
+            beside=None if self.models.stored is None else self.models.stored.training,
         )
 
     def validation_batches(self) -> Iterator[Any]:
@@ -108,6 +111,7 @@ class Setup:
             batch=-(-rows // devices) * devices,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
+            beside=None if self.models.stored is None else self.models.stored.validation,
         )
 
 
@@ -138,6 +142,8 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
     train, validation = prepare_rows(config, workdir, models.tokenizer, inputs.rows)
     _check_pairs(config, train, validation)
     cursor = data_cursor.resume(saved, latest or 0, config, train)
+    if models.stored is not None:
+        _check_stored(config, models, cursor, train, validation)
     current = identity.with_data(current, train, validation, cursor)
     if saved is not None:
         identity.check(workdir.address, saved, current)
@@ -161,7 +167,8 @@ def _fitted(config: Config, models: Models, train: Split) -> Models:
 
     That is all of a student that is pruned in width, and the head of one whose teacher has none.
     """
-    teacher = models.teacher
+    teacher = models.teacher or models.origin
+    models = replace(models, origin=None)
     if teacher is None or config.student.folder or config.loss.of_vectors:
         return models
     masking = _masking(config, models, train)
@@ -178,13 +185,13 @@ def _fitted(config: Config, models: Models, train: Split) -> Models:
 
 def step_spec(inputs: RunInputs | Setup, train: Split, total_steps: int) -> StepSpec:
     """The constants of the step that trains on these rows."""
-    teacher = inputs.models.teacher
-    sentences = _sentences(inputs.models, train)
+    config, models = inputs.config, inputs.models
+    sentences = _sentences(models, train)
     spec = assemble.step_spec(
-        inputs.config,
-        student=inputs.models.student,
-        teacher=None if teacher is None else teacher.config,
-        masking=None if sentences else _masking(inputs.config, inputs.models, train),
+        config if models.stored is None else models.stored.adapted(config),
+        student=models.student,
+        targets=models.source(config, sentences),
+        masking=None if sentences else _masking(config, models, train),
         sentences=sentences,
         total_steps=total_steps,
         shares=inputs.shares,
@@ -202,6 +209,20 @@ def _sentences(models: Models, train: Split) -> SentenceShapes | None:
         return None
     shortest = max(1, int(train.manifest.settings.get("shortest_tokens", 1)))
     return SentenceShapes(models.vectors, models.teacher_vectors, max(1, train.length // shortest))
+
+
+def _check_stored(
+    config: Config, models: Models, cursor: DataCursor, train: Split, validation: Split
+) -> None:
+    """Refuse stored targets of other rows, or of fewer epochs than the run masks its rows in."""
+    assert models.stored is not None
+    tokens = fingerprint(models.tokenizer)
+    models.stored.check_content(content_settings(config, tokens, train, validation))
+    steps = data_cursor.total_steps(cursor, config, train)
+    last = (cursor.after(steps, config.batch.size) - 1) // train.rows
+    if config.masking.epochs:
+        last = min(last, config.masking.epochs - 1)
+    models.stored.check_epochs(last)
 
 
 def _masking(config: Config, models: Models, train: Split) -> Masking | NextTokens:
@@ -253,7 +274,7 @@ def _check_pairs(config: Config, *splits: Split) -> None:
 
 
 def _check_length(models: Models, length: int, what: str) -> None:
-    shapes = [models.student] + ([] if models.teacher is None else [models.teacher.config])
+    shapes = [models.student, *(teacher.config for teacher in models.teachers)]
     positions = min(shape.positions for shape in shapes)
     if length > positions:
         raise UserError(

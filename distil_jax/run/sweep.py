@@ -261,6 +261,11 @@ def _without_each(config: Config) -> list[Variant]:
 def _check(config: Config) -> None:
     if not config.teacher:
         raise UsageError("config.teacher is empty: without a teacher there is nothing to ablate")
+    if config.targets:
+        raise UsageError(
+            "config.targets holds what one config needs of its teacher; a sweep compares several: "
+            "leave it empty"
+        )
     if config.student.folder:
         raise UsageError(
             f"config.student.folder={config.student.folder} fixes where the student starts; "

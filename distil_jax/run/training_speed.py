@@ -34,7 +34,8 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     data, _ = prepare_rows(config, resolve(folder), models.tokenizer, inputs.rows)
     timing = _time(inputs, data, steps)
     teacher = None if models.teacher is None else models.teacher.config
-    flops = config_flops(config, teacher, models.student, length=data.length).total
+    others = [each.config for each in models.others]
+    flops = config_flops(config, teacher, models.student, length=data.length, others=others).total
     positions = shares.rows * data.length * steps
     return {
         "teacher": config.teacher,
@@ -57,7 +58,14 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
 
 def _time(inputs: RunInputs, data: Split, steps: int) -> StepTiming:
     config, devices = inputs.config, inputs.devices
-    batches = loader.training_batches(data, batch=inputs.shares.rows, seed=config.seed)
+    stored = inputs.models.stored
+    batches = loader.training_batches(
+        data,
+        batch=inputs.shares.rows,
+        seed=config.seed,
+        mask_epochs=config.masking.epochs,
+        beside=None if stored is None else stored.training,
+    )
     spec = step_spec(inputs, data, total_steps(START, config, data))
     constants, params = put_on_devices(inputs.models, spec, devices, config.precision)
     timing = time_steps(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from distil_jax.configuration.schema import Loss
@@ -11,6 +12,8 @@ from distil_jax.objectives import Inputs, Objective
 from distil_jax.tasks.kind import ExampleKind
 
 LABELS, SOFT_TARGET = "labels", "soft_target"
+LABELLED = "labelled"
+"""In a batch, 0 for the sequences that only a teacher judges; missing where all have labels."""
 TITLES = {LABELS: "labels", SOFT_TARGET: "teacher's outputs"}
 
 
@@ -24,12 +27,19 @@ def task_objectives(kind: ExampleKind, *, soft_targets: bool) -> tuple[Objective
 
 
 def _count(kind: ExampleKind, name: str) -> Callable[[Batch, Loss], Int[Array, ""]]:
-    return lambda batch, _: kind.counted(batch, name)
+    return lambda batch, _: kind.counted(_seen(batch, name), name)
+
+
+def _seen(batch: Batch, name: str) -> Batch:
+    """The batch as an objective sees it: the labels' without the sequences that have none."""
+    if name != LABELS or LABELLED not in batch:
+        return batch
+    return {**batch, "lengths": jnp.where(batch[LABELLED] > 0, batch["lengths"], 0)}
 
 
 def _compute(kind: ExampleKind, name: str) -> Callable[[Inputs], WeightedSum]:
     def compute(inputs: Inputs) -> WeightedSum:
-        used = inputs.batch["lengths"] > 0
+        used = _seen(inputs.batch, name)["lengths"] > 0
         temperature = inputs.loss.temperature
         outputs = inputs.student.task
         return kind.objective(outputs, inputs.batch, used, temperature=temperature)[name]

@@ -1,6 +1,6 @@
 """The compiled step's constants, put together from a config and shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,10 +15,17 @@ from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.objectives import active
 from distil_jax.training import loss_weights, optimizer
-from distil_jax.training.forward import LanguageModel, Model, SentenceEncoder
+from distil_jax.training.forward import (
+    AveragedModels,
+    LanguageModel,
+    Model,
+    OtherVocabulary,
+    SentenceEncoder,
+)
 from distil_jax.training.parallel import Shares
 from distil_jax.training.step import StepSpec
-from distil_jax.training.targets import LiveTeacher, NoTargets
+from distil_jax.training.student import chosen_teachers
+from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets, TargetSource
 
 
 @dataclass(frozen=True)
@@ -34,30 +41,30 @@ def step_spec(
     config: Config,
     *,
     student: EncoderConfig,
-    teacher: EncoderConfig | None,
     masking: NextTokens | Masking | None,
     total_steps: int,
     shares: Shares,
+    teacher: EncoderConfig | None = None,
+    targets: TargetSource | None = None,
     sentences: SentenceShapes | None = None,
     accelerator: bool | None = None,
 ) -> StepSpec:
     """The step's constants from shapes alone: no weights, no rows, no device need be there.
 
-    With `sentences` the models make vectors; else they predict masked tokens.
+    With `sentences` the models make vectors; else they predict masked tokens. Targets are those of
+    a live `teacher` where no other source is given.
     """
     make: Callable[..., Model] = partial(_language_model, config, accelerator)
-    of_teacher: Callable[..., Model] = make
     if sentences is not None:
         make = partial(_sentence_model, config, accelerator, sentences.student, sentences.count)
-        if sentences.teacher is not None:
-            of_teacher = partial(
-                _sentence_model, config, accelerator, sentences.teacher, sentences.count
-            )
+    if targets is None:
+        teachers = () if teacher is None else (TeacherShape(teacher),)
+        targets = live_targets(
+            config, teachers, student, sentences=sentences, accelerator=accelerator
+        )
     return StepSpec(
         student=make(student, config.precision.compute),
-        targets=NoTargets()
-        if teacher is None
-        else LiveTeacher(of_teacher(teacher, config.precision.teacher)),
+        targets=targets,
         objectives=active(config.loss),
         loss=config.loss,
         weights=loss_weights.by_step(config.loss, total_steps),
@@ -80,6 +87,53 @@ def with_smaller_vocabulary(spec: StepSpec, rest: int) -> StepSpec:
     assert isinstance(spec.targets, LiveTeacher)
     size = spec.student.config.vocabulary
     return replace(spec, targets=replace(spec.targets, vocabulary=size, rest=rest))
+
+
+@dataclass(frozen=True)
+class TeacherShape:
+    """A teacher before its weights.
+
+    Attributes:
+      translated: it has another vocabulary than the student.
+      whole: whether it has all of the student's tokens.
+    """
+
+    config: EncoderConfig
+    weight: float = 1.0
+    translated: bool = False
+    whole: bool = True
+
+
+def live_targets(
+    config: Config,
+    teachers: Sequence[TeacherShape],
+    student: EncoderConfig,
+    *,
+    sentences: SentenceShapes | None = None,
+    accelerator: bool | None = None,
+) -> TargetSource:
+    """The source that these teachers are; without any, none."""
+    if sentences is not None and sentences.teacher is not None:
+        make = partial(_sentence_model, config, accelerator, sentences.teacher, sentences.count)
+        models = [make(one.config, config.precision.teacher) for one in teachers]
+    else:
+        models = [_teacher(config, one, student, accelerator) for one in teachers]
+    if not models:
+        return NoTargets()
+    if len(models) == 1:
+        return LiveTeacher(models[0])
+    weights = tuple(one.weight for one in teachers)
+    return LiveTeachers(AveragedModels(tuple(models), weights, chosen_teachers(config)))
+
+
+def _teacher(
+    config: Config, teacher: TeacherShape, student: EncoderConfig, accelerator: bool | None
+) -> Model:
+    dtype = config.precision.teacher
+    model = LanguageModel(module(config, teacher.config, dtype, accelerator=accelerator))
+    if not teacher.translated:
+        return model
+    return OtherVocabulary(model, student.vocabulary, teacher.whole)
 
 
 def _language_model(

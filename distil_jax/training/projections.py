@@ -25,12 +25,16 @@ def with_projections(
     student: EncoderConfig,
     teacher: EncoderConfig | None,
     key: Key[Array, ""],
+    teachers: Mapping[str, EncoderConfig | None] | None = None,
 ) -> Params:
     """The student's parameters and first projections of these objectives, drawn from `key`.
 
+    `teachers` are the shapes that they compare with, by objective, where those differ.
+
     Normal with variance 1 / rows: a projected state is as long as the student's own.
     """
-    shapes = {one.name: one.projections(student, teacher) for one in objectives}
+    compared = dict.fromkeys((one.name for one in objectives), teacher) | dict(teachers or {})
+    shapes = {one.name: one.projections(student, compared[one.name]) for one in objectives}
     shapes = {name: found for name, found in shapes.items() if found}
     if not shapes:
         return params
@@ -46,12 +50,14 @@ def with_projections(
 
 def without_projections(params: Params) -> Params:
     """The student alone."""
+    if isinstance(params, tuple):  # several teachers, scored as one model
+        return params
     return {name: part for name, part in params.items() if name != KEY}
 
 
 def projections_of(params: Params) -> Mapping[str, Any]:
     """What is not the student's, by objective; empty without any."""
-    return params.get(KEY, {})
+    return {} if isinstance(params, tuple) else params.get(KEY, {})
 
 
 def count(params: Params) -> int:

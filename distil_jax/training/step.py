@@ -17,12 +17,12 @@ from distil_jax.data.masking import Masking
 from distil_jax.data.next_tokens import NextTokens
 from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Batch, Params
-from distil_jax.objectives import Inputs, Objective, Requests, losses_of, requests_of
+from distil_jax.objectives import Inputs, Objective, Requests, losses_of
 from distil_jax.training.forward import Model
 from distil_jax.training.freezing import stop_frozen_gradients
 from distil_jax.training.loss_weights import WeightsByStep, normalize_by_global_count, weighted
 from distil_jax.training.projections import projections_of, without_projections
-from distil_jax.training.targets import TargetSource
+from distil_jax.training.targets import TargetSource, requests_to
 
 Sum = Callable[[Any], Any]
 Scales = dict[str, Array]
@@ -91,7 +91,7 @@ class StepSpec:
     @property
     def requests(self) -> Requests:
         """What the objectives need of student and teacher."""
-        return requests_of(self.objectives, self.student.config, self.targets.config)
+        return requests_to(self.targets, self.objectives, self.student.config)
 
 
 def initial_state(optimizer: optax.GradientTransformation, params: Params) -> State:

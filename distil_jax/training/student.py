@@ -3,10 +3,11 @@
 import dataclasses
 
 from distil_jax.configuration.schema import Config
+from distil_jax.configuration.teachers import teacher_numbers
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, choose_layers, student_shape
 from distil_jax.models.narrowing import check_narrower, narrow_shape
-from distil_jax.objectives import active
+from distil_jax.objectives import Objective, active
 from distil_jax.pretrained.families import make_config
 
 
@@ -105,25 +106,56 @@ def check_objectives(config: Config, student: EncoderConfig) -> None:
             )
 
 
-def check_pair(config: Config, teacher: EncoderConfig, student: EncoderConfig) -> None:
-    """Refuse a teacher and a student that an objective cannot hold against each other."""
-    for objective in active(config.loss):
+def check_pair(
+    config: Config, teacher: EncoderConfig, student: EncoderConfig, folder: str = ""
+) -> None:
+    """Refuse a teacher and a student that an objective cannot hold against each other.
+
+    `folder` is the teacher's, config.teacher if it is empty.
+    """
+    name, folder = config.student.folder or "the student", folder or config.teacher
+    comparing = _comparing(config, folder)
+    for objective in comparing:
         objective.check(student, teacher)
-    name = config.student.folder or "the student"
     needing = {
-        field: [one.name for one in active(config.loss) if field in one.same]
+        field: [one.name for one in comparing if field in one.same]
         for field in ("vocabulary", "hidden_size")
     }
     other = teacher.vocabulary != student.vocabulary and not config.student.vocabulary
     if other and (names := needing["vocabulary"]):
         raise UserError(
-            f"teacher {config.teacher} has a vocabulary of {teacher.vocabulary} tokens and {name} "
+            f"teacher {folder} has a vocabulary of {teacher.vocabulary} tokens and {name} "
             f"one of {student.vocabulary}; {' and '.join(names)} need the same"
         )
     if teacher.hidden_size != student.hidden_size and (names := needing["hidden_size"]):
         keys = " and ".join(f"config.loss.{name}=0" for name in names)
         raise UserError(
-            f"teacher {config.teacher} is {teacher.hidden_size} wide and {name} "
+            f"teacher {folder} is {teacher.hidden_size} wide and {name} "
             f"{student.hidden_size}; set {keys}, or use the same width; hidden_cosine and "
             "hidden_mse compare across widths"
         )
+
+
+def chosen_teachers(config: Config) -> dict[str, int]:
+    """The teacher of each objective that names one; raises `UserError` for one too many."""
+    count = max(1, len(config.every_teacher))
+    own = {one.name: one.teacher for one in active(config.loss) if one.teacher}
+    for name, number in own.items():
+        if number >= count:
+            raise UserError(
+                f"config.loss.options.{name}.teacher={number}: there are {count} teachers, counted "
+                "from 0; name another, or add one to config.teachers"
+            )
+    return own | teacher_numbers(config.teacher_of, count)
+
+
+def _comparing(config: Config, folder: str) -> list[Objective]:
+    """The active objectives that compare with this teacher: those of logits with each."""
+    names = [name for name, _ in config.every_teacher]
+    number = names.index(folder) if folder in names else 0
+    chosen = chosen_teachers(config)
+    return [
+        one
+        for one in active(config.loss)
+        if one.vocabulary is not None or chosen.get(one.name, 0) == number
+    ]

@@ -1,17 +1,30 @@
-"""Where a student's targets come from: a live teacher, or nowhere.
+"""Where a student's targets come from: live teachers, a folder that holds them, or nowhere.
 
 A source is asked within the compiled step. Its arrays are replicated (a teacher's parameters) or
-come with the batch, as those of a cache on disk would.
+come with the batch, as those of a folder do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any, Protocol, runtime_checkable
 
+import jax.numpy as jnp
+
+from distil_jax.losses.vocabulary_teacher import StoredTokens
 from distil_jax.models import EncoderConfig
-from distil_jax.models.intermediates import Request
+from distil_jax.models.intermediates import Intermediates, Request
 from distil_jax.models.types import Batch
-from distil_jax.objectives import Outputs
-from distil_jax.training.forward import Model
+from distil_jax.objectives import (
+    Objective,
+    Outputs,
+    Requests,
+    SeveralOutputs,
+    StoredDistributions,
+    requests_of,
+)
+from distil_jax.training.forward import AveragedModels, Model
 
 
 @runtime_checkable
@@ -64,4 +77,127 @@ class LiveTeacher:
         outputs = self.model(params, batch, request, None)
         if self.rest is None or outputs.masked_lm is None:
             return outputs
-        return replace(outputs, masked_lm=replace(outputs.masked_lm, rest=self.rest))
+        head = replace(outputs.masked_lm, rest=self.rest, kept=self.config.vocabulary)
+        return replace(outputs, masked_lm=head)
+
+
+@runtime_checkable
+class SelectiveSource(TargetSource, Protocol):
+    """A source that has not the same for every objective."""
+
+    def shape_for(self, objective: Objective) -> EncoderConfig | None:
+        """The shape of what an objective compares with; None where this source lacks it."""
+
+
+@dataclass(frozen=True)
+class LiveTeachers:
+    """Several teachers that read the student's own masked batch: probabilities are averaged."""
+
+    model: AveragedModels
+
+    @property
+    def config(self) -> EncoderConfig:
+        return self.model.config
+
+    def shape_for(self, objective: Objective) -> EncoderConfig:
+        return self.model.models[self.model.teacher_of.get(objective.name, 0)].config
+
+    def requests(self, asked: dict[str, Request]) -> tuple[Request, ...]:
+        """What each is asked for, from what each objective needs."""
+        numbers = {name: self.model.teacher_of.get(name, 0) for name in asked}
+        return tuple(
+            reduce(or_, (asked[name] for name in asked if numbers[name] == number), Request())
+            for number in range(len(self.model.models))
+        )
+
+    def __call__(
+        self, params: Any, batch: Batch, request: Request | tuple[Request, ...]
+    ) -> SeveralOutputs:
+        """The outputs of all."""
+        return self.model(params, batch, request, None)
+
+
+HIDDEN, IDS, SHARES, SUM, REST = (
+    f"target_{name}" for name in ("hidden", "ids", "log_shares", "log_sum", "log_rest")
+)
+"""Arrays of a batch; of hidden states HIDDEN_n, by layer."""
+
+
+@dataclass(frozen=True)
+class StoredTargets:
+    """Targets that come with the batch, as `distil_jax.cache` stored them.
+
+    Attributes:
+      config: of the teacher, with the student's vocabulary.
+      student: what is compared with it.
+      layers: whose hidden states there are, 0 being the embeddings.
+      top_k: tokens of a distribution; 0: there are none.
+      masked: whether distributions are at the masked positions alone.
+      whole: whether the teacher has all of the student's tokens; else `known` is among the arrays.
+    """
+
+    config: EncoderConfig
+    student: EncoderConfig
+    layers: tuple[int, ...]
+    top_k: int
+    masked: bool
+    whole: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The arrays that come with a batch."""
+        of_tokens = (IDS, SHARES, SUM, REST) if self.top_k else ()
+        return (*of_tokens, *(f"{HIDDEN}_{layer}" for layer in self.layers))
+
+    def shape_for(self, objective: Objective) -> EncoderConfig | None:
+        if objective.vocabulary is not None:
+            return self.config if self.top_k else None
+        request = objective.requests(self.student, self.config)[1]
+        states = request.hidden_states | {self.config.layers}
+        others = Request(hidden_states=request.hidden_states) != request
+        return None if others or not states <= set(self.layers) else self.config
+
+    def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
+        """What the batch holds."""
+        hidden = {n: batch[f"{HIDDEN}_{n}"].astype(jnp.float32) for n in self.layers}
+        nothing = jnp.zeros((*batch["tokens"].shape, 0), jnp.float32)
+        last = hidden.get(self.config.layers, nothing)
+        stored = None
+        if self.top_k:
+            tokens = StoredTokens(
+                batch[IDS].astype(jnp.int32),
+                batch[SHARES].astype(jnp.float32),
+                batch[SUM],
+                batch[REST],
+                jnp.zeros(self.config.vocabulary),
+                None if self.whole else params["known"],
+            )
+            stored = StoredDistributions(tokens, self.masked)
+        wanted = {n: hidden[n] for n in request.hidden_states}
+        return Outputs(Intermediates(last, hidden_states=wanted), stored=stored)
+
+
+def shape_for(source: TargetSource, objective: Objective) -> EncoderConfig | None:
+    """The shape of what an objective compares with; None where this source lacks it."""
+    if isinstance(source, SelectiveSource):
+        return source.shape_for(objective)
+    return source.config
+
+
+def shapes_of(
+    source: TargetSource, objectives: Sequence[Objective]
+) -> dict[str, EncoderConfig | None]:
+    """The shape that each objective compares with, by its name."""
+    return {one.name: shape_for(source, one) for one in objectives}
+
+
+def requests_to(
+    source: TargetSource, objectives: Sequence[Objective], student: EncoderConfig
+) -> Requests:
+    """What objectives need of a student and of this source."""
+    shapes = shapes_of(source, objectives)
+    requests = requests_of(objectives, student, source.config, shapes)
+    if requests.teacher is None or not isinstance(source, LiveTeachers):
+        return requests
+    asked = {one.name: one.requests(student, shapes[one.name])[1] for one in objectives}
+    return Requests(requests.student, source.requests(asked))

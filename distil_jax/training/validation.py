@@ -1,7 +1,7 @@
 """Validation: the losses, accuracy and agreement with the teacher, weighted by their counts."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,19 +14,14 @@ from distil_jax import losses, metrics
 from distil_jax.configuration.objective_table import OBJECTIVES, language_loss
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
-from distil_jax.losses.vocabulary_bucket import bucketed
+from distil_jax.losses.fused_vocabulary import Targets, logit_chunk
+from distil_jax.losses.vocabulary_teacher import Decoder, VocabularyTeacher
 from distil_jax.models.types import Params
-from distil_jax.objectives import (
-    Inputs,
-    MaskedLMOutput,
-    Objective,
-    Outputs,
-    measured,
-    requests_of,
-)
+from distil_jax.objectives import Inputs, Objective, Outputs, measured, vocabulary_teacher
 from distil_jax.training.parallel import Devices
 from distil_jax.training.projections import projections_of, without_projections
 from distil_jax.training.step import Batch, Constants, StepSpec, Sum, mask_batch
+from distil_jax.training.targets import requests_to, shape_for
 
 VALIDATION_SEED = 1_000_003
 """Validation masks are drawn with this seed in epoch 0: the same at every step of every run."""
@@ -97,12 +92,14 @@ class _Plan:
 
     @classmethod
     def of(cls, spec: StepSpec, micro_rows: int) -> "_Plan":
-        teacher = spec.targets.config
         possible = [
             one
             for one in measured(spec.loss)
             if one.suits(spec.student.config)
-            and (not one.needs_teacher or one.comparable(spec.student.config, teacher))
+            and (
+                not one.needs_teacher
+                or one.comparable(spec.student.config, shape_for(spec.targets, one))
+            )
             and (spec.masking is not None or spec.loss.uses(one.name))
         ]
         of_logits = tuple(one for one in possible if one.vocabulary is not None)
@@ -160,12 +157,13 @@ def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch)
 
 def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> Scores:
     spec = plan.spec
-    requests = requests_of(plan.objectives, spec.student.config, spec.targets.config)
+    requests = requests_to(spec.targets, plan.objectives, spec.student.config)
     student = spec.student(without_projections(params), masked, requests.student, None)
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
-    if teacher is not None and teacher.masked_lm is None:
+    headless = isinstance(teacher, Outputs) and teacher.masked_lm is None
+    if headless and teacher.stored is None:
         plan = plan.without_teachers_logits()
     length = masked["tokens"].shape[-1]
     max_masked = 0 if spec.masking is None else spec.masking.max_masked(length)
@@ -179,79 +177,76 @@ def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> 
         projections=projections_of(params),
         shapes=(spec.student.config, spec.targets.config),
     )
-    found = {one.name: one.compute(inputs) for one in plan.others if one.compute is not None}
+    found = {
+        one.name: one.compute(inputs.for_objective(one.name))
+        for one in plan.others
+        if one.compute is not None
+    }
     return _of_logits(plan, inputs) | found if plan.of_logits else found
 
 
 def _of_logits(plan: _Plan, inputs: Inputs) -> Scores:
     """The sums that need logits, of all tokens or of the labelled ones."""
     labels, ordinary = inputs.batch["labels"], inputs.batch["segments"] > 0
-    hidden = [inputs.student.intermediates.last]
-    heads = [_head(inputs.student)]
-    if plan.compared:
-        assert inputs.teacher is not None
-        hidden.append(inputs.teacher.intermediates.last)
-        heads.append(_head(inputs.teacher))
+    positions = None
     some = inputs.max_masked < labels.shape[-1]
     if some and (not plan.compared or plan.spec.loss.positions == "masked"):
         positions = masked_positions(labels, inputs.max_masked)
-        hidden = [gather_rows(states, positions) for states in hidden]
         labels, ordinary = (gather_rows(array, positions) for array in (labels, ordinary))
-    features = [head.transform(states) for head, states in zip(heads, hidden, strict=True)]
+    student = vocabulary_teacher(inputs.student, positions)  # of several teachers, the average
+    teacher = vocabulary_teacher(inputs.teacher, positions) if plan.compared else None
 
-    rest = heads[-1].rest if plan.compared else None
+    def score(part: tuple[Any, ...]) -> Scores:
+        labels, ordinary, of_student, of_teacher = part
+        own = None if teacher is None else teacher.with_tokens(of_teacher)
+        logits = student.with_tokens(of_student).logits(_logits, 1.0)
+        return _of_chunk(plan, logits, own, labels, ordinary)
 
-    def score(part: tuple[Array, ...]) -> Scores:
-        labels, ordinary, *features = part
-        logits = [_logits(head, own) for head, own in zip(heads, features, strict=True)]
-        if rest is not None:
-            size, temperature = logits[0].shape[-1], plan.spec.loss.temperature
-            logits[1] = bucketed(logits[1], size, rest, temperature=temperature)
-        return _of_chunk(plan, logits, labels, ordinary)
-
-    return _chunked(plan.spec.loss.chunk, score, (labels, ordinary, *features))
-
-
-def _head(side: Outputs) -> MaskedLMOutput:
-    assert side.masked_lm is not None
-    return side.masked_lm
+    of_teacher = None if teacher is None else teacher.by_token()
+    columns = (labels, ordinary, student.by_token(), of_teacher)
+    return _chunked(plan.spec.loss.chunk, score, columns)
 
 
-def _of_chunk(plan: _Plan, logits: Sequence[Array], labels: Array, ordinary: Array) -> Scores:
+def _of_chunk(
+    plan: _Plan,
+    student: Array,
+    teacher: VocabularyTeacher | None,
+    labels: Array,
+    ordinary: Array,
+) -> Scores:
     spec = plan.spec
     labelled = labels != losses.IGNORE
     selected = labelled if spec.loss.positions == "masked" else ordinary
-    student, teacher = logits[0], logits[1] if plan.compared else None
-    scores = {
-        one.name: one.vocabulary.plain(student, teacher, labels, selected, spec.loss.temperature)
-        for one in plan.of_logits
-        if one.vocabulary is not None
-    }
+    targets = Targets(teacher, labels, selected)
+    seen = logit_chunk(student, targets, spec.loss.temperature, _logits)
+    scores = {one.name: one.sum_of(seen) for one in plan.of_logits}
     scores["accuracy"] = _counted(metrics.accuracy(student, labels, labelled))
     if teacher is not None:
-        scores["agreement"] = _counted(metrics.agreement(student, teacher, labelled))
+        best = teacher.best(_logits, spec.loss.temperature)
+        scores["agreement"] = _counted(metrics.accuracy(student, best, labelled))
     return scores
 
 
 def _chunked(
-    chunk: int, score: Callable[[tuple[Array, ...]], Scores], columns: tuple[Array, ...]
+    chunk: int, score: Callable[[tuple[Any, ...]], Scores], columns: tuple[Any, ...]
 ) -> Scores:
     tokens = columns[0].shape[0] * columns[0].shape[1]
     chunk = min(chunk, tokens)
 
-    def split(column: Array) -> Array:
+    def split(column: Array, fill: int = 0) -> Array:
         flat = column.reshape(tokens, *column.shape[2:])
-        fill = losses.IGNORE if jnp.issubdtype(flat.dtype, jnp.signedinteger) else 0
         width = ((0, -tokens % chunk),) + ((0, 0),) * (flat.ndim - 1)
         return jnp.pad(flat, width, constant_values=fill).reshape(-1, chunk, *flat.shape[1:])
 
-    scores = jax.lax.map(score, tuple(split(column) for column in columns))
+    labels, *others = columns
+    parts = (split(labels, losses.IGNORE), *jax.tree.map(split, others))
+    scores = jax.lax.map(score, parts)
     return jax.tree.map(lambda leaf: leaf.sum(0), scores)
 
 
-def _logits(head: MaskedLMOutput, features: Array) -> Array:
-    table = head.table.T.astype(features.dtype)
-    return jnp.matmul(features, table, preferred_element_type=jnp.float32) + head.bias
+def _logits(side: Decoder) -> Array:
+    table = side.table.T.astype(side.hidden.dtype)
+    return jnp.matmul(side.hidden, table, preferred_element_type=jnp.float32) + side.bias
 
 
 def _counted(counted: tuple[Any, Any]) -> WeightedSum:

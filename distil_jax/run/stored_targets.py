@@ -1,0 +1,211 @@
+"""A folder of targets as a run reads it: what it must have been made with, and its arrays."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from distil_jax.configuration.difference import difference
+from distil_jax.configuration.schema import Config
+from distil_jax.data.loader import Batch
+from distil_jax.data.store import Split
+from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.objectives import active
+from distil_jax.pretrained.families import saved_config
+from distil_jax.target_store import Store, StoredTable, open_store
+from distil_jax.training.targets import StoredTargets, shape_for
+
+VALIDATION = "validation"
+NAMES = {
+    "rows": "the rows differ",
+    "tokenizer": "the tokenizer differs",
+    "teachers": "the teacher's weights differ",
+    "masks": "other masks",
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An open folder of targets.
+
+    Attributes:
+      source: what the step asks.
+      known: which of the student's tokens the teacher has.
+    """
+
+    store: Store
+    source: StoredTargets
+    known: np.ndarray
+
+    @property
+    def folder(self) -> str:
+        return str(self.store.folder)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self.store.manifest.settings
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """The teacher's figures on the validation rows, and its size."""
+        return self.store.manifest.notes
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the source needs besides the batch."""
+        return {} if self.source.whole else {"known": self.known}
+
+    def training(self, epochs: np.ndarray, rows: np.ndarray) -> Batch:
+        """The targets of some training rows, each masked as in its epoch."""
+        parts = [(each, np.flatnonzero(epochs == each)) for each in np.unique(epochs)]
+        gathered = [
+            (places, self._table(epoch_table(int(epoch))).gather(rows[places], self.source.columns))
+            for epoch, places in parts
+        ]
+        found: Batch = {}
+        for places, arrays in gathered:
+            for name, array in arrays.items():
+                whole = found.setdefault(name, np.empty((len(rows), *array.shape[1:]), array.dtype))
+                whole[places] = array
+        return found
+
+    def validation(self, _: np.ndarray, rows: np.ndarray) -> Batch:
+        """The targets of some validation rows."""
+        return self._table(VALIDATION).gather(rows, self.source.columns)
+
+    def adapted(self, config: Config) -> Config:
+        """The config that compares as many tokens as are stored, where it says no number."""
+        options = {name: dict(values) for name, values in config.loss.options.items()}
+        wanted = options["soft_target"]
+        if not wanted["top_k"] and 0 < self.source.top_k < self.source.config.vocabulary:
+            wanted["top_k"] = self.source.top_k
+        return dataclasses.replace(config, loss=dataclasses.replace(config.loss, options=options))
+
+    def for_student(self, student: EncoderConfig) -> "Stored":
+        """The same for this student: which layers are compared depends on its depth."""
+        return dataclasses.replace(self, source=dataclasses.replace(self.source, student=student))
+
+    def check(self, config: Config) -> None:
+        """Refuse a config that these targets cannot serve; raises `UserError`."""
+        adapted, loss = self.adapted(config), config.loss
+        for one in active(loss):
+            if one.needs_teacher and shape_for(self.source, one) is None:
+                raise self._refused(f"they hold nothing that config.loss.{one.name} needs")
+        of_logits = [one.name for one in active(loss) if one.vocabulary and one.needs_teacher]
+        if not of_logits:
+            return
+        whole = self.source.top_k == self.source.config.vocabulary
+        if self.source.masked and loss.positions == "all":
+            raise self._refused("they are at masked positions, config.loss.positions=all needs all")
+        if not whole and loss.uses("logit_mse"):
+            raise self._refused("config.loss.logit_mse needs every token's logit")
+        wanted = adapted.loss.options["soft_target"]["top_k"]
+        top_k = min(wanted, self.source.config.vocabulary)
+        if loss.uses("soft_target") and self.source.top_k < top_k:
+            raise self._refused(
+                f"they hold {self.source.top_k} tokens of a distribution, "
+                f"config.loss.options.soft_target.top_k={top_k}"
+            )
+        fixed = not whole or len(self.settings["teachers"]) > 1
+        scheduled = loss.schedule("temperature")
+        if fixed and (scheduled or loss.temperature != self.settings["temperature"]):
+            raise self._refused(
+                f"they are for a temperature of {self.settings['temperature']}, the run's is "
+                f"{scheduled or loss.temperature}"
+            )
+
+    def check_content(self, wanted: Mapping[str, Any]) -> None:
+        """Refuse other rows, tokens, masks or teachers; raises `UserError` that names them."""
+        given = {name: self.settings[name] for name in wanted}
+        lines = difference(json.loads(json.dumps(given)), json.loads(json.dumps(dict(wanted))))
+        if lines:
+            raise self._refused("; ".join(dict.fromkeys(map(_named, lines))))
+
+    def check_epochs(self, last: int) -> None:
+        """Refuse a run that masks its rows in more epochs than are stored."""
+        stored = self.settings["epochs"]
+        if last >= len(stored):
+            raise self._refused(
+                f"the run masks its rows in epochs 0 to {last}, they hold {len(stored)}: store "
+                f"--epochs={last + 1}, or let masks come again with "
+                f"config.masking.epochs={len(stored)}"
+            )
+
+    def _refused(self, why: str) -> UserError:
+        return UserError(
+            f"config.targets={self.folder} were made for another run: {why}; make them with "
+            "distil_jax.cache and this config, or change what differs"
+        )
+
+    def _table(self, name: str) -> StoredTable:
+        return self.store.tables[name]
+
+
+def open_stored(folder: str) -> Stored:
+    """Open a folder of targets; raises `UserError` for one that is not, or is damaged."""
+    store = open_store(folder)
+    settings = store.manifest.settings
+    if "masks" not in settings:
+        raise UserError(f"config.targets={folder} are targets of texts; name those of rows")
+    shape = saved_config(settings["shape"])
+    known = np.ones(shape.vocabulary, bool)
+    known[list(settings["unknown_tokens"])] = False
+    source = StoredTargets(
+        shape,
+        shape,
+        tuple(settings["layers"]),
+        settings["top_k"],
+        settings["positions"] == "masked",
+        bool(known.all()),
+    )
+    return Stored(store, source, known)
+
+
+def epoch_table(epoch: int) -> str:
+    """The table of the training rows as they are masked in an epoch."""
+    return f"train-{epoch:05d}"
+
+
+def epoch_of(table: str) -> int:
+    """The reverse of `epoch_table`."""
+    return int(table.rpartition("-")[2])
+
+
+def content_settings(
+    config: Config, tokenizer: str, train: Split | None = None, validation: Split | None = None
+) -> dict[str, Any]:
+    """What targets belong to besides the teacher: tokens, masks, and rows where they are known."""
+    masking = config.masking
+    masks = {
+        "seed": config.seed,
+        "percent": masking.percent,
+        "mask_percent": masking.mask_percent,
+        "random_percent": masking.random_percent,
+        "frequency_power": masking.frequency_power,
+    }
+    rows = {}
+    if train is not None and validation is not None:
+        rows = {"rows": {"train": train.digest, "validation": validation.digest}}
+    return {"tokenizer": tokenizer, "masks": masks, **rows}
+
+
+def teacher_settings(digests: Sequence[str], weights: Sequence[float]) -> list[dict[str, Any]]:
+    """What is known of the teachers."""
+    pairs = zip(digests, weights, strict=True)
+    return [{"digest": digest, "weight": weight} for digest, weight in pairs]
+
+
+def _named(line: str) -> str:
+    """What differs, in words; of digests the name alone."""
+    name = line.partition(" ")[0].partition(".")[0]
+    if name == "masks":
+        return f"{NAMES[name]}: config.{_key(line.removeprefix('masks.'))}"
+    return NAMES[name]
+
+
+def _key(line: str) -> str:
+    return line if line.startswith("seed") else f"masking.{line}"

@@ -1,0 +1,34 @@
+"""A teacher's tokens by the student's, where their vocabularies differ by padding or pruning."""
+
+from typing import Any
+
+import numpy as np
+
+from distil_jax.errors import UserError
+from distil_jax.pretrained import Pretrained
+
+SHOWN = 3
+
+
+def token_map(name: str, teacher: Pretrained, tokenizer: Any, vocabulary: int) -> np.ndarray | None:
+    """For each of the student's tokens the teacher's id, -1 for padding; None where all are alike.
+
+    Raises `UserError` for a teacher that lacks a token of the tokenizer, by its text.
+    """
+    size, own = len(tokenizer), teacher.config.vocabulary
+    known = tokenizer.get_vocab()
+    theirs = known if teacher.tokenizer is None else teacher.tokenizer.get_vocab()
+    ids = np.full(vocabulary, -1, np.int32)
+    missing = [text for text in known if theirs.get(text, own) >= own]
+    if missing:
+        shown = ", ".join(repr(text) for text in missing[:SHOWN])
+        raise UserError(
+            f"teacher {name} lacks {len(missing)} of the student's {size} tokens ({shown}, ...); "
+            "soft targets need a teacher that has them all: use one with the student's tokenizer, "
+            "or one that this tokenizer was pruned from"
+        )
+    for text, number in known.items():
+        if number < vocabulary:
+            ids[number] = theirs[text]
+    alike = own == vocabulary and np.array_equal(ids[:size], np.arange(size))
+    return None if alike else ids

@@ -1,0 +1,112 @@
+"""Targets stored once: a run from them has the losses that one with its teacher has."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from distil_jax import cache
+from distil_jax.errors import UserError
+from distil_jax.main import main
+from distil_jax.target_store import open_store
+
+LOSSES = ("loss", "soft_target", "masked_lm", "cosine", "gradient_norm")
+Flags = Callable[..., list[str]]
+
+
+def _cache_flags(flags: Flags, output: Path, *more: str, **changes: object) -> list[str]:
+    config, _, *keys = flags(output, **changes)
+    return [config, f"--output={output}", *keys, *more]
+
+
+def _lines(workdir: Path) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def stored(
+    tmp_path_factory: pytest.TempPathFactory,
+    flags: Flags,
+    quickly: Callable[[], AbstractContextManager[None]],
+) -> Path:
+    """The targets of the tiny run `finished`."""
+    folder = tmp_path_factory.mktemp("targets") / "stored"
+    with quickly():
+        cache.main(_cache_flags(flags, folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def from_stored(
+    tmp_path_factory: pytest.TempPathFactory,
+    flags: Flags,
+    stored: Path,
+    quickly: Callable[[], AbstractContextManager[None]],
+) -> Path:
+    """The workdir of the same run by its stored targets."""
+    workdir = tmp_path_factory.mktemp("from_stored") / "run"
+    with quickly():
+        main(flags(workdir, targets=stored))
+    return workdir
+
+
+def test_the_same_losses_without_a_teacher(finished: Path, from_stored: Path) -> None:
+    pairs = list(zip(_lines(finished), _lines(from_stored), strict=True))
+    assert len(pairs) == 12
+    for live, found in pairs:
+        for name in LOSSES:
+            assert found[name] == pytest.approx(live[name], rel=2e-3), (live["step"], name)
+        for name in {key for key in live if key.startswith("validation_")}:
+            assert found[name] == pytest.approx(live[name], rel=2e-3, abs=2e-3), name
+
+
+def test_what_is_left_names_the_teacher(finished: Path, from_stored: Path) -> None:
+    live, found = (
+        json.loads((folder / "results.json").read_text())["models"]["teacher"]
+        for folder in (finished, from_stored)
+    )
+    assert found["parameters"] == live["parameters"]
+    assert found["masked_lm"] == pytest.approx(live["masked_lm"], rel=1e-5)
+    assert (from_stored / "report.html").is_file()
+    assert (from_stored / "student" / "model.safetensors").is_file()
+    identity = [json.loads((each / "config.json").read_text()) for each in (finished, from_stored)]
+    assert identity[0]["teacher"] == identity[1]["teacher"]
+    assert identity[0]["targets"] is None
+    assert len(identity[1]["targets"]) == 64
+
+
+def test_it_says_what_it_costs(stored: Path, flags: Flags, capsys) -> None:
+    cache.main(_cache_flags(flags, stored))
+    said = capsys.readouterr().out
+    settings = open_store(stored).manifest.settings
+    token = settings["top_k"] * 4 + 8 + 32 * 2  # ids and shares, two sums, a hidden state
+    assert f"{token:,.0f} bytes a token" in said
+    assert "it pays from epoch 2 on" in said
+    assert "at all positions" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 1}, "other masks: config.seed was 0 and is 1"),
+        ({"masking.percent": 20}, "other masks: config.masking.percent was 15 and is 20"),
+        ({"loss.temperature": 3.0, "teacher": ""}, "config.student.folder|tokenizer"),
+        ({"total_steps": 200}, "config.masking.epochs=1"),
+        ({"loss.relations": 1.0, "loss.options.relations.heads": 4}, "config.loss.relations needs"),
+    ],
+)
+def test_what_differs_is_named(
+    stored: Path, flags: Flags, tmp_path: Path, changes: dict, named: str
+) -> None:
+    with pytest.raises(UserError, match=named):
+        main(flags(tmp_path / "run", targets=stored, **changes))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_another_teacher_is_named(
+    stored: Path, flags: Flags, finished: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="the teacher's weights differ"):
+        main(flags(tmp_path / "run", targets=stored, teacher=finished / "student"))
