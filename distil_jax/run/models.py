@@ -24,14 +24,9 @@ from distil_jax.pretrained import (
     load_sentence_model,
 )
 from distil_jax.run import student_start
-from distil_jax.run.stored_targets import (
-    Stored,
-    content_settings,
-    open_stored,
-    teacher_settings,
-)
+from distil_jax.run.stored_targets import Stored, check_stored, open_stored
 from distil_jax.run.student_vocabulary import with_student_vocabulary
-from distil_jax.run.translation import token_map
+from distil_jax.run.translation import token_maps
 from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
 from distil_jax.run.weights_digest import weights_digest
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
@@ -162,11 +157,11 @@ def load_models(config: Config) -> Models:
     shape = with_dropout(config, shape)
     if stored is not None:
         stored = stored.for_student(shape)
-        _check_stored(config, stored, teacher, tokenizer, shape)
+        check_stored(config, stored, teacher, tokenizer, shape)
         return Models(None, shape, params, tokenizer, layers, stored=stored, origin=teacher)
     others = tuple(load_language_model(name) for name, _ in config.every_teacher[1:] if teacher)
     every = () if teacher is None else (teacher, *others)
-    maps = _token_maps(config, every, tokenizer, shape)
+    maps = token_maps(config, every, tokenizer, shape)
     for (name, _), each, ids in zip(config.every_teacher, every, maps, strict=True):
         own = each.config
         seen = own if ids is None else dataclasses.replace(own, vocabulary=shape.vocabulary)
@@ -315,44 +310,6 @@ def put_on_devices(
 
 def _readable(params: Params, ids: np.ndarray | None) -> Params:
     return params if ids is None else translated(params, jnp.asarray(ids))
-
-
-def _token_maps(
-    config: Config, teachers: tuple[Pretrained, ...], tokenizer: Any, student: EncoderConfig
-) -> tuple[np.ndarray | None, ...]:
-    """How each teacher's tokens are found by the student's, where soft targets compare them."""
-    compared = any(one.needs_teacher for one in active(config.loss))
-    return tuple(
-        token_map(name, teacher, tokenizer, student.vocabulary)
-        if compared
-        and not config.student.vocabulary
-        and (number or teacher.config.vocabulary != student.vocabulary)
-        else None
-        for number, ((name, _), teacher) in enumerate(
-            zip(config.every_teacher, teachers, strict=True)
-        )
-    )
-
-
-def _check_stored(
-    config: Config,
-    stored: Stored,
-    teacher: Pretrained | None,
-    tokenizer: Any,
-    student: EncoderConfig,
-) -> None:
-    """Refuse targets of another teacher, tokenizer, or kind of masks, before rows are looked at."""
-    stored.check(config)
-    wanted: dict[str, Any] = content_settings(config, fingerprint(tokenizer))
-    if teacher is not None:
-        others = stored.settings["teachers"][1:]
-        weights = [weight for _, weight in config.every_teacher]
-        digests = [weights_digest(teacher.params), *(each["digest"] for each in others)]
-        if len(digests) != len(weights):
-            digests = digests[: len(weights)] + [""] * (len(weights) - len(digests))
-        wanted["teachers"] = teacher_settings(digests, weights)
-    stored.check_content(wanted)
-    check_pair(config, stored.source.config, student, f"in config.targets={config.targets}")
 
 
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:

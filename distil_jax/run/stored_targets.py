@@ -15,8 +15,12 @@ from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.objectives import active
+from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.families import saved_config
+from distil_jax.run.weights_digest import weights_digest
 from distil_jax.target_store import Store, StoredTable, open_store
+from distil_jax.tokenizer import fingerprint
+from distil_jax.training.student import check_pair
 from distil_jax.training.targets import StoredTargets, shape_for
 
 VALIDATION = "validation"
@@ -163,6 +167,27 @@ def open_stored(folder: str) -> Stored:
         bool(known.all()),
     )
     return Stored(store, source, known)
+
+
+def check_stored(
+    config: Config,
+    stored: Stored,
+    teacher: Pretrained | None,
+    tokenizer: Any,
+    student: EncoderConfig,
+) -> None:
+    """Refuse targets of another teacher, tokenizer, or kind of masks, before rows are looked at."""
+    stored.check(config)
+    wanted: dict[str, Any] = content_settings(config, fingerprint(tokenizer))
+    if teacher is not None:
+        others = stored.settings["teachers"][1:]
+        weights = [weight for _, weight in config.every_teacher]
+        digests = [weights_digest(teacher.params), *(each["digest"] for each in others)]
+        if len(digests) != len(weights):
+            digests = digests[: len(weights)] + [""] * (len(weights) - len(digests))
+        wanted["teachers"] = teacher_settings(digests, weights)
+    stored.check_content(wanted)
+    check_pair(config, stored.source.config, student, f"in config.targets={config.targets}")
 
 
 def epoch_table(epoch: int) -> str:

@@ -4,7 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
+from distil_jax.models import EncoderConfig
+from distil_jax.objectives import active
 from distil_jax.pretrained import Pretrained
 
 SHOWN = 3
@@ -32,3 +35,20 @@ def token_map(name: str, teacher: Pretrained, tokenizer: Any, vocabulary: int) -
             ids[number] = theirs[text]
     alike = own == vocabulary and np.array_equal(ids[:size], np.arange(size))
     return None if alike else ids
+
+
+def token_maps(
+    config: Config, teachers: tuple[Pretrained, ...], tokenizer: Any, student: EncoderConfig
+) -> tuple[np.ndarray | None, ...]:
+    """How each teacher's tokens are found by the student's, where soft targets compare them."""
+    compared = any(one.needs_teacher for one in active(config.loss))
+    return tuple(
+        token_map(name, teacher, tokenizer, student.vocabulary)
+        if compared
+        and not config.student.vocabulary
+        and (number or teacher.config.vocabulary != student.vocabulary)
+        else None
+        for number, ((name, _), teacher) in enumerate(
+            zip(config.every_teacher, teachers, strict=True)
+        )
+    )
