@@ -165,6 +165,11 @@ def _store_settings(job: Job) -> dict[str, Any]:
 
 def _notes(job: Job) -> dict[str, Any]:
     """The teacher's figures on the validation rows, which a run without it still shows."""
+    models = job.inputs.models
+    assert models.teacher is not None
+    size = {"parameters": models.teacher_parameters}
+    if models.teacher.head is None:
+        return {"teacher": size}
     batches = partial(loader.validation_batches, job.validation, batch=job.rows_at_once)
     found = teacher_figures(
         job.spec,
@@ -173,7 +178,7 @@ def _notes(job: Job) -> dict[str, Any]:
         job.constants.targets,
         micro_rows=job.inputs.shares.micro_rows,
     )
-    return {"teacher": {**found, "parameters": job.inputs.models.teacher_parameters}}
+    return {"teacher": {**found, **size}}
 
 
 def _announce(job: Job, tables: list[Table], say: Callable[[str], None]) -> None:
