@@ -6,7 +6,6 @@ Each is a module too: `distil-jax evaluate` is `python -m distil_jax.evaluate`.
 import argparse
 import difflib
 import importlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,4 +145,4 @@ def program() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    program()

@@ -133,13 +133,13 @@ def _score(
 ) -> Array:
     batch = {"tokens": tokens, "segments": segments}
     logits = MaskedLM(config).apply({"params": params}, batch)
-    others = None
+    flat, others = logits.reshape(-1, logits.shape[-1]), None
     if teacher is not None:
         others = MaskedLM(teacher).apply({"params": teacher_params}, batch)
-    flat = [None if x is None else x.reshape(-1, x.shape[-1]) for x in (logits, others)]
+        others = others.reshape(-1, others.shape[-1])
     labels = labels.reshape(-1)
     bands = jnp.zeros(config.vocabulary, jnp.int32)
-    return metrics.band_sums(flat[0], labels, labels != IGNORE, bands, 1, flat[1])[0]
+    return metrics.band_sums(flat, labels, labels != IGNORE, bands, 1, others)[0]
 
 
 def _batches(rows: Windows) -> Iterator[Windows]:

@@ -29,7 +29,7 @@ def calibration_batches(
             for text in texts[start : start + TOGETHER]
         ]
         rows = [np.asarray(one["input_ids"]) for one in encoded]
-        if model.head == "masked_lm":
+        if model.head == "masked_lm" and special.mask is not None:
             rows = [
                 np.where(
                     (draw.random(len(row)) < MASKED_SHARE) & ~np.isin(row, special.every),

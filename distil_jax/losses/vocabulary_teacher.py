@@ -130,7 +130,8 @@ class StoredTokens(NamedTuple):
         return (self.ids, self.log_shares, self.log_sum, self.rest)
 
     def with_tokens(self, arrays: Any) -> "StoredTokens":
-        return StoredTokens(*arrays, self.size, self.known)
+        ids, log_shares, log_sum, rest = arrays
+        return StoredTokens(ids, log_shares, log_sum, rest, self.size, self.known)
 
     def logits(self, project: "Project", temperature: Any) -> Array:
         """Of all tokens: the whole vocabulary must have been stored."""

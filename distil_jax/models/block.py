@@ -1,7 +1,7 @@
 """The block specification: what an encoder's layers are made of, whatever their sizes."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from distil_jax.errors import UserError
 
@@ -76,7 +76,7 @@ class Block:
                 f"layers {list(numbers)} begin with {numbers[0]}; of this model layer 0 alone "
                 "attends without a LayerNorm before it, so a student begins with it: put 0 first"
             )
-        own = {
+        own: dict[str, Any] = {
             name: tuple(values[number] for number in numbers)
             for name, values in (("windows", self.windows), ("thetas", self.thetas))
             if values

@@ -42,7 +42,7 @@ def local_bias(segments: Int[Array, "batch length"], *, window: int, causal: boo
 
 def is_of_blocks(bias: Array) -> bool:
     """Whether `local_bias` made it."""
-    return bias.ndim == len(LocalBias.dims)
+    return bias.ndim == len(LocalBias.dims)  # type: ignore[attr-defined]
 
 
 def attend_locally(

@@ -191,7 +191,7 @@ class _Narrow:
         outer = output["kernel"].reshape(self.config.heads, self.config.head_size, -1)
         of_head = self._by_rank if self.by_rank else self._sliced
         parts = [
-            of_head(*(read[name][head] for name in PROJECTIONS), outer[head])
+            of_head(read["query"][head], read["key"][head], read["value"][head], outer[head])
             for head in range(self.small.heads)
         ]
         query, key, value, outer = (list(part) for part in zip(*parts, strict=True))

@@ -4,18 +4,17 @@ A key behind its query has the 16 upper buckets. In each half, the distances 0 t
 each, and the farther ones share 8: the last is of all distances from 91.
 """
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from typing import Any
 
-ArrayLike = Array | np.ndarray
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 BUCKETS = 32
 FIRST_OF_BUCKET = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91)
 """The smallest distance of each bucket but the first: 8 times 2^(n/2), rounded up, from 8 on."""
 
 
-def buckets(distances: Int[ArrayLike, "*shape"]) -> Int[ArrayLike, "*shape"]:
+def buckets(distances: Int[Any, "*shape"]) -> Int[Any, "*shape"]:
     """The bucket, 0 to 31, of each distance: the key's position minus the query's."""
     near = sum(abs(distances) >= first for first in FIRST_OF_BUCKET)
     return (distances > 0) * (BUCKETS // 2) + near

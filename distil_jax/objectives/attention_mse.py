@@ -26,7 +26,10 @@ def _requests(
 ) -> tuple[Request, Request]:
     assert teacher is not None
     ours, theirs = zip(*pairs.map(student, teacher), strict=True)
-    return tuple(Request(queries_keys_values=frozenset(layers)) for layers in (ours, theirs))
+    return (
+        Request(queries_keys_values=frozenset(ours)),
+        Request(queries_keys_values=frozenset(theirs)),
+    )
 
 
 def _check(pairs: LayerPairs, student: EncoderConfig, teacher: EncoderConfig) -> None:

@@ -52,7 +52,8 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
     model = load(folder / modules[0][1] if modules else folder)
     encoder = replace(model, head=None, params={"encoder": model.params["encoder"]}, labels=())
     settings = _transformer_settings(folder / modules[0][1] if modules else folder)
-    pooling, include_prompt = ("mean",), True
+    pooling: tuple[str, ...] = ("mean",)
+    include_prompt = True
     stages: list[Stage] = []
     dense: dict[str, Params] = {}
     for kind, path in modules[1:] if modules else ():
@@ -72,7 +73,7 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
         lower_case=bool(settings.get("do_lower_case")),
         prompts=read_prompts(folder, include_prompt),
     )
-    params = encoder.params | ({"dense": dense} if dense else {})
+    params = {**encoder.params, **({"dense": dense} if dense else {})}
     return SentenceModel(replace(encoder, params=params), vectors)
 
 

@@ -112,7 +112,7 @@ def expressible(
                 f"its own are {values}"
             )
         family = family_of(family.wider)
-        constants = {"head": family.head, "student_rule": family.student_rule}
+        constants: dict[str, Any] = {"head": family.head, "student_rule": family.student_rule}
         config = replace(config, model_type=family.model_type, **constants)
     return _with_token_types(config, params, family.zero_token_types)
 

@@ -110,8 +110,8 @@ def _announce(setup: Setup, display: Display) -> None:
     if models.stored is not None:
         display.say(_stored_text(setup))
     if models.others:
-        shares = ", ".join(f"{name} {weight:.0%}" for name, weight in setup.config.every_teacher)
-        display.say(f"teachers, their probabilities averaged: {shares}")
+        every = ", ".join(f"{name} {weight:.0%}" for name, weight in setup.config.every_teacher)
+        display.say(f"teachers, their probabilities averaged: {every}")
     if models.teacher is not None:
         origin = f", from teacher layers {list(models.layers)}" if models.layers else ""
         display.say(

@@ -66,7 +66,8 @@ def teacher_figures(
 ) -> dict[str, float | int]:
     """Held-out figures of the teacher itself, or of several teachers' averaged probabilities."""
     assert isinstance(spec.targets, LiveTeacher | LiveTeachers)
-    alone = dataclasses.replace(spec, student=spec.targets.model, targets=NoTargets())
+    scored: Any = spec.targets.model  # several are scored as one model is
+    alone = dataclasses.replace(spec, student=scored, targets=NoTargets())
     score = validator(alone, devices, Constants(), batches, micro_rows=micro_rows)(teacher_params)
     return {name: score[name] for name in (language_loss(score), "perplexity", "accuracy")}
 

@@ -154,7 +154,7 @@ def _member(shared: Sweep, variant: Variant, seed: int, display: Display) -> dic
         # The student and its figures stay; a sweep's checkpoints would fill the disk.
         shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
     models = read_run(workdir).models
-    results = models[DISTILLED] | _at_start(models[INITIALISED])
+    results = {**models[DISTILLED], **_at_start(models[INITIALISED])}
     extra = shared.score(workdir / "student") if shared.score else {}
     return {**figures, **{name: results[name] for name in MEASURES if name in results}, **extra}
 

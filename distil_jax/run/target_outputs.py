@@ -179,7 +179,7 @@ def _outputs(job: Job, seed: int, params: Any, batch: Batch) -> dict[str, Array]
     masked = mask_batch(spec.masking, seed, batch)
     request = Request(hidden_states=frozenset(content.layers))
     outputs = spec.targets(params, masked, request)
-    first = getattr(outputs, "members", (outputs,))[0]
+    first: Any = getattr(outputs, "members", (outputs,))[0]
     dtype = jnp.dtype(job.dtype)
     found = {
         f"{HIDDEN}_{layer}": first.intermediates.hidden_states[layer].astype(dtype)

@@ -35,7 +35,8 @@ def records(path: Path, *, column: str = "", tag: str = "") -> Iterator[Record]:
     where the first counts the words) and the last. Comments, -DOCSTART- lines and empty sentences
     are left out. Raises `UserError` with the line's number.
     """
-    width, rows, start = 0, [], 1
+    rows: list[list[str]] = []
+    width, start = 0, 1
     for number, line in enumerate(_lines(path), 1):
         cells = _cells(line)
         if not cells or cells[0] == DOCUMENT:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -113,7 +113,7 @@ def _check_varied(targets: np.ndarray, origin: str) -> None:
 def _calibrated(encoded: TaskData, ids: Mapping[str, Sequence[str]], outputs: Outputs) -> TaskData:
     """The same with the threshold that suits these outputs of the main validation split."""
     threshold = best_threshold(np.stack(outputs), encoded.validation[0].answers)
-    fitted = {}
+    fitted: dict[str, Any] = {}
     for part in ("validation", "tests"):
         fitted[part] = tuple(
             replace(

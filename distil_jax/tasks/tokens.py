@@ -1,6 +1,6 @@
 """Token classification: the entities of a text, a tag for each word at its first sub-word."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from distil_jax.tasks.kind import (
 )
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.tagged import Sentence, Sentences
+from distil_jax.tasks.task_scores import Metrics
 from distil_jax.tasks.token_losses import counted, objective
 from distil_jax.tasks.words import WordTokens
 
@@ -184,7 +185,7 @@ def _eval_split(name: str, split: Sentences, tokens: WordTokens, labels: Labels)
     )
 
 
-def _metrics(gold: Sequence[Sequence[str]], records: Sequence[Prediction]) -> Mapping[str, float]:
+def _metrics(gold: Sequence[Sequence[str]], records: Sequence[Prediction]) -> Metrics:
     return entity_scores.scores(gold, [record["label"] for record in records])
 
 

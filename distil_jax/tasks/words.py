@@ -57,11 +57,13 @@ def encode(
 ) -> WordTokens:
     """Tokens of the sentences' texts, in windows of at most `length`."""
     backend = bare_backend(tokenizer)
-    room = length - backend.num_special_tokens_to_add(is_pair=False)
-    if room < 1:
+    available = length - backend.num_special_tokens_to_add(is_pair=False)
+    if available < 1:
         raise UserError(f"--length={length} leaves no token for a word; give more")
-    backend.enable_truncation(length, stride=min(SHARED_TOKENS, room // 4))
-    tokens, types, places, strided = [], [], [], 0
+    backend.enable_truncation(length, stride=min(SHARED_TOKENS, available // 4))
+    tokens: list[np.ndarray] = []
+    types: list[np.ndarray] = []
+    places, strided = [], 0
     for start in range(0, len(sentences), SENTENCES_AT_ONCE):
         part = sentences[start : start + SENTENCES_AT_ONCE]
         texts = [sentence.text for sentence in part]

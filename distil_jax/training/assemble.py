@@ -115,7 +115,7 @@ def live_targets(
     """The source that these teachers are; without any, none."""
     if sentences is not None and sentences.teacher is not None:
         make = partial(_sentence_model, config, accelerator, sentences.teacher, sentences.count)
-        models = [make(one.config, config.precision.teacher) for one in teachers]
+        models: list[Model] = [make(one.config, config.precision.teacher) for one in teachers]
     else:
         models = [_teacher(config, one, student, accelerator) for one in teachers]
     if not models:

@@ -35,10 +35,11 @@ class TargetSource(Protocol):
     def config(self) -> EncoderConfig | None:
         """The shape of what the targets are of; None where there are none."""
 
-    def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs | None:
+    def __call__(self, params: Any, batch: Batch, request: Any) -> Outputs | SeveralOutputs | None:
         """The targets of a masked micro-batch, which no gradient flows into.
 
-        `params` are the arrays of this source, the same on all devices.
+        `params` are the arrays of this source, the same on all devices; `request` is a `Request`,
+        or one for each of several teachers.
         """
 
 

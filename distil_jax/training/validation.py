@@ -162,8 +162,7 @@ def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> 
     teacher = None
     if requests.teacher is not None:
         teacher = spec.targets(constants.targets, masked, requests.teacher)
-    headless = isinstance(teacher, Outputs) and teacher.masked_lm is None
-    if headless and teacher.stored is None:
+    if isinstance(teacher, Outputs) and teacher.masked_lm is None and teacher.stored is None:
         plan = plan.without_teachers_logits()
     length = masked["tokens"].shape[-1]
     max_masked = 0 if spec.masking is None else spec.masking.max_masked(length)
