@@ -22,9 +22,9 @@ from distil_jax.distributed.coordination import (
 )
 from distil_jax.models.stacking import stack
 from distil_jax.run import expectations, identity, model_figures
+from distil_jax.run.announcement import announce
 from distil_jax.run.finish import earlier_results, finish, show
-from distil_jax.run.layer_lines import layer_lines
-from distil_jax.run.models import Models, layout, put_on_devices
+from distil_jax.run.models import layout, put_on_devices
 from distil_jax.run.setup import Setup, load_inputs, set_up
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
@@ -95,74 +95,13 @@ def _complete(context: RunContext) -> None:
         "results", lambda: earlier_results(setup) if finished else None
     )
     if results is None:
-        _announce(setup, display)
+        announce(setup, display)
         results = _distil(context)
     else:
         display.say(f"{setup.workdir.address} is finished already ({latest} steps); nothing to do")
     setup.workdir.publish()
     if is_primary():
         show(setup, results, display)
-
-
-def _announce(setup: Setup, display: Display) -> None:
-    """Print the models, the rows, and the numbers derived from the global batch."""
-    models, shares, devices = setup.models, setup.shares, setup.devices
-    if models.stored is not None:
-        display.say(_stored_text(setup))
-    if models.others:
-        every = ", ".join(f"{name} {weight:.0%}" for name, weight in setup.config.every_teacher)
-        display.say(f"teachers, their probabilities averaged: {every}")
-    if models.teacher is not None:
-        origin = f", from teacher layers {list(models.layers)}" if models.layers else ""
-        display.say(
-            f"teacher: {setup.config.teacher}, {models.teacher.config.layers} layers; "
-            f"student: {models.student.layers} layers{origin}{_width(models)}"
-        )
-        for line in layer_lines(setup.config.loss, models.student, models.teacher.config):
-            display.say(line)
-    data = setup.train_data
-    display.say(
-        f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
-        f"{data.summary.tokens:,} tokens; held out {setup.validation_data.rows:,} rows"
-    )
-    parts = "micro-batch" if shares.micro_batches == 1 else "micro-batches"
-    display.say(
-        f"steps: {setup.total_steps} of {shares.rows} rows ({shares.device_rows} a device, in "
-        f"{shares.micro_batches} {parts} of {shares.micro_rows}) on "
-        f"{devices.count} x {devices.devices[0].device_kind} ({devices.mode})"
-    )
-    if setup.cursor.step == setup.latest:
-        display.warn(
-            f"the batch is another from step {setup.latest} on: {shares.rows} rows a step, "
-            f"{setup.total_steps} steps in all; schedules go on at step {setup.latest} of those"
-        )
-
-
-def _width(models: Models) -> str:
-    """What a narrower student's sizes are."""
-    student, teacher = models.student, models.teacher
-    assert teacher is not None
-    sizes = [
-        (shape.hidden_size, shape.heads, shape.mlp_size) for shape in (student, teacher.config)
-    ]
-    if sizes[0] == sizes[1]:
-        return ""
-    return f", {student.hidden_size} wide, {student.heads} heads, mlp {student.mlp_size}"
-
-
-def _stored_text(setup: Setup) -> str:
-    """What stands in the teacher's place."""
-    stored = setup.models.stored
-    assert stored is not None
-    source = stored.source
-    top_k = setup.spec.loss.options["soft_target"]["top_k"] or source.config.vocabulary
-    parts = [f"hidden states of layers {list(source.layers)}"] if source.layers else []
-    if source.top_k:
-        parts.insert(0, f"soft targets of {min(top_k, source.top_k)} tokens")
-    return (
-        f"targets: {stored.folder}, {' and '.join(parts)}, no teacher in memory; "
-        f"student: {setup.models.student.layers} layers"
-    )
 
 
 def _distil(context: RunContext) -> model_figures.Scores:
