@@ -1,6 +1,7 @@
 """Fine-tune and score a model folder on a task, over several seeds."""
 
 import argparse
+import dataclasses
 import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,7 @@ from distil_jax.commandline import (
     share,
     size,
 )
-from distil_jax.configuration.key import checked
-from distil_jax.configuration.objective_table import OBJECTIVES
+from distil_jax.configuration.flags import ObjectiveOptions, objective_option
 from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
 from distil_jax.tasks.named import EARLIER_TASKS, TASKS, VECTOR_TASKS
@@ -77,16 +77,9 @@ def _evaluate_vectors(flags: argparse.Namespace) -> None:
     from distil_jax.evaluation import vector_scores
 
     given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
+    splits = {split: path for split, path in given.items() if path}
     settings = vector_scores.VectorSettings(
-        model=flags.model,
-        task=flags.task,
-        data=flags.data,
-        output=flags.output,
-        teacher=flags.teacher,
-        given={split: path for split, path in given.items() if path},
-        columns=flags.columns,
-        label=flags.label,
-        dimensions=flags.dimensions,
+        given=splits, **_of_fields(vector_scores.VectorSettings, flags)
     )
     vector_scores.evaluate(settings)
 
@@ -117,40 +110,14 @@ def _settings(flags: argparse.Namespace) -> "Settings":
             f"{flags.task} is scored on its test split: give --validation or --test, not both"
         )
     names = {"train": "train", "validation": scored}
-    return Settings(
-        model=flags.model,
-        task=flags.task,
-        data=flags.data,
-        output=flags.output,
-        teacher=flags.teacher,
-        given={names.get(split, split): path for split, path in given.items() if path},
-        columns=flags.columns,
-        label=flags.label,
-        seeds=flags.seeds,
-        epochs=flags.epochs,
-        learning_rates=flags.learning_rate,
-        optimizer=flags.optimizer,
-        schedule=flags.schedule,
-        warmup=flags.warmup,
-        decay=flags.decay,
-        weight_decay=flags.weight_decay,
-        clip=flags.clip,
-        batch=flags.batch,
-        micro=flags.micro,
-        length=flags.length,
-        stride=flags.stride,
-        patience=flags.patience,
-        alpha=flags.alpha,
-        temperature=flags.temperature,
-        dtype=flags.dtype,
-        mode=flags.mode,
-        devices=flags.devices,
-        models=flags.models,
-        objectives=flags.objectives,
-        options=flags.option,
-        unlabelled=flags.unlabelled,
-        task_weight=flags.task_weight,
-    )
+    splits = {names.get(split, split): path for split, path in given.items() if path}
+    return Settings(given=splits, **_of_fields(Settings, flags))
+
+
+def _of_fields(kind: Any, flags: argparse.Namespace) -> dict[str, Any]:
+    """The flags that are fields of these settings."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in vars(flags).items() if name in names}
 
 
 def _score_masked(flags: argparse.Namespace) -> None:
@@ -162,8 +129,7 @@ def _score_masked(flags: argparse.Namespace) -> None:
 def _score_causal(flags: argparse.Namespace) -> None:
     from distil_jax.evaluation.causal_lm_scores import CausalLMSettings, evaluate
 
-    settings = CausalLMSettings(**_of_text(flags), stride=flags.stride)
-    evaluate(settings)
+    evaluate(CausalLMSettings(**_of_text(flags), stride=flags.stride))
 
 
 SCORE_TEXT = {"mlm": _score_masked, "causal_lm": _score_causal}
@@ -240,7 +206,11 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     )
     add("--epochs", type=natural, help="0: score the model as it is; the task's own if left out")
     add(
-        "--learning-rate", type=_rates, default=(5e-5,), help="a list a,b,c is a grid: seed 0 picks"
+        "--learning-rate",
+        dest="learning_rates",
+        type=_rates,
+        default=(5e-5,),
+        help="a list a,b,c is a grid: seed 0 picks",
     )
     add("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="as config.optimizer.name")
     add("--schedule", choices=tuple(SCHEDULES), default="linear", help="of the learning rate")
@@ -261,8 +231,9 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--option",
-        type=_option,
-        action=_Options,
+        dest="options",
+        type=objective_option,
+        action=ObjectiveOptions,
         default={},
         metavar="NAME.KEY=VALUE",
         help="an option of an objective, as config.loss.options has them; repeatable",
@@ -271,8 +242,7 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
         "--task-weight",
         type=size,
         default=1.0,
-        help="of labels and teacher's outputs together; 0: the objectives alone, as in TinyBERT's "
-        "first stage",
+        help="of labels and teacher's outputs together; 0: the objectives alone (TinyBERT, stage 1)",
     )
     add("--unlabelled", default="", help="file of texts that only the teacher judges")
     add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")
@@ -295,31 +265,6 @@ def _task(value: str) -> str:
 
 def _rates(value: str) -> tuple[float, ...]:
     return tuple(positive_number(rate) for rate in value.split(","))
-
-
-def _option(value: str) -> tuple[str, str, Any]:
-    name, _, rest = value.partition(".")
-    key, equals, text = rest.partition("=")
-    options = {each.name: each for each in OBJECTIVES[name].options} if name in OBJECTIVES else {}
-    if not equals or key not in options:
-        known = ", ".join(f"{name}.{each}" for each in options) or ", ".join(OBJECTIVES)
-        raise argparse.ArgumentTypeError(f"{value!r} is not NAME.KEY=VALUE; there are {known}")
-    kind = options[key].type
-    try:
-        parsed = text.lower() in ("true", "1") if kind is bool else kind(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{value!r} must be of type {kind.__name__}") from error
-    return name, key, checked(options[key], parsed)
-
-
-class _Options(argparse.Action):
-    """Collects options by objective and key."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        name, key, value = values
-        found = {each: dict(of) for each, of in getattr(namespace, self.dest).items()}
-        found.setdefault(name, {})[key] = value
-        setattr(namespace, self.dest, found)
 
 
 def _weights(value: str) -> dict[str, float]:

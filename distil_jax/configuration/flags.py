@@ -1,9 +1,11 @@
-"""Every key of a run as a flag, for pages of help and for completion; `source` reads the values."""
+"""Keys as flags: of a whole run for help and completion (`source` reads them), of an objective."""
 
 import argparse
+from typing import Any
 
 from distil_jax.configuration.declared import declared
-from distil_jax.configuration.key import Key
+from distil_jax.configuration.key import Key, checked
+from distil_jax.configuration.objective_table import OBJECTIVES
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
@@ -22,3 +24,29 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 
 def _shown(key: Key) -> str:
     return '""' if key.default == "" else str(key.default)
+
+
+def objective_option(value: str) -> tuple[str, str, Any]:
+    """NAME.KEY=VALUE on the command line, checked as `config.loss.options` is."""
+    name, _, rest = value.partition(".")
+    key, equals, text = rest.partition("=")
+    options = {each.name: each for each in OBJECTIVES[name].options} if name in OBJECTIVES else {}
+    if not equals or key not in options:
+        known = ", ".join(f"{name}.{each}" for each in options) or ", ".join(OBJECTIVES)
+        raise argparse.ArgumentTypeError(f"{value!r} is not NAME.KEY=VALUE; there are {known}")
+    kind = options[key].type
+    try:
+        parsed = text.lower() in ("true", "1") if kind is bool else kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} must be of type {kind.__name__}") from error
+    return name, key, checked(options[key], parsed)
+
+
+class ObjectiveOptions(argparse.Action):
+    """Collects options by objective and key."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        name, key, value = values
+        found = {each: dict(of) for each, of in getattr(namespace, self.dest).items()}
+        found.setdefault(name, {})[key] = value
+        setattr(namespace, self.dest, found)

@@ -24,7 +24,7 @@ from distil_jax.models.stacking import stack
 from distil_jax.run import expectations, identity, model_figures
 from distil_jax.run.announcement import announce
 from distil_jax.run.finish import earlier_results, finish, show
-from distil_jax.run.models import layout, put_on_devices
+from distil_jax.run.placement import layout, put_on_devices
 from distil_jax.run.setup import Setup, load_inputs, set_up
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer

@@ -1,18 +1,15 @@
-"""Teacher, student and tokenizer of a run: loaded, derived, and put on its devices."""
+"""Teacher, student and tokenizer of a run: loaded or derived, and checked against each other."""
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from distil_jax.configuration.schema import Config, Precision
+from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
-from distil_jax.models.stacking import stack, unstack
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.objectives import active
@@ -31,11 +28,7 @@ from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, menti
 from distil_jax.run.weights_digest import weights_digest
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
-from distil_jax.training.assemble import SentenceShapes, TeacherShape, cast, live_targets
-from distil_jax.training.forward import translated
-from distil_jax.training.parallel import Devices
-from distil_jax.training.projections import with_projections
-from distil_jax.training.step import Constants, StepSpec
+from distil_jax.training.assemble import SentenceShapes, TeacherShape, live_targets
 from distil_jax.training.student import (
     architecture,
     check_objectives,
@@ -44,7 +37,7 @@ from distil_jax.training.student import (
     student_of,
     with_dropout,
 )
-from distil_jax.training.targets import TargetSource, shapes_of
+from distil_jax.training.targets import TargetSource
 
 
 @dataclass(frozen=True)
@@ -159,22 +152,21 @@ def load_models(config: Config) -> Models:
         stored = stored.for_student(shape)
         check_stored(config, stored, teacher, tokenizer, shape)
         return Models(None, shape, params, tokenizer, layers, stored=stored, origin=teacher)
-    others = tuple(load_language_model(name) for name, _ in config.every_teacher[1:] if teacher)
-    every = () if teacher is None else (teacher, *others)
-    maps = token_maps(config, every, tokenizer, shape)
-    for (name, _), each, ids in zip(config.every_teacher, every, maps, strict=True):
-        own = each.config
-        seen = own if ids is None else dataclasses.replace(own, vocabulary=shape.vocabulary)
-        check_pair(config, seen, shape, name)
-    return Models(
-        teacher,
-        shape,
-        params,
-        tokenizer,
-        layers,
-        others=others,
-        token_maps=maps or (None,),
-    )
+    return _with_other_teachers(config, Models(teacher, shape, params, tokenizer, layers))
+
+
+def _with_other_teachers(config: Config, models: Models) -> Models:
+    """The further teachers beside the first, each checked against the student."""
+    names = [name for name, _ in config.every_teacher] if models.teacher else []
+    others = tuple(load_language_model(name) for name in names[1:])
+    models = replace(models, others=others)
+    maps = token_maps(config, models.teachers, models.tokenizer, models.student)
+    for name, teacher, ids in zip(names, models.teachers, maps, strict=True):
+        seen = teacher.config
+        if ids is not None:
+            seen = replace(seen, vocabulary=models.student.vocabulary)
+        check_pair(config, seen, models.student, name)
+    return replace(models, token_maps=maps or (None,))
 
 
 def _teacher(config: Config) -> Pretrained:
@@ -274,42 +266,6 @@ def _check_vectors(
             f"{widths[1]}; set config.loss.vector_cosine=0 and config.loss.similarity_mse=1, which "
             "compares across widths"
         )
-
-
-def layout(spec: StepSpec, tree: Any) -> Any:
-    """Stacked layers for a compiled loop over them, separate layers for a program without one.
-
-    `tree` is of parameters, or a state that holds some.
-    """
-    return stack(tree) if spec.student.scan else unstack(tree)
-
-
-def put_on_devices(
-    models: Models, spec: StepSpec, devices: Devices, precision: Precision
-) -> tuple[Constants, Params]:
-    """What the step reads of the teacher, and the student's first parameters, in their types."""
-    found: Any = {} if models.stored is None else models.stored.arrays
-    trees = [
-        _readable(layout(spec, cast(teacher.params, precision.teacher)), ids)
-        for teacher, ids in zip(models.teachers, models.token_maps, strict=False)
-    ]
-    if trees:
-        found = trees[0] if len(trees) == 1 else tuple(trees)
-    targets = devices.replicate(found)
-    own = with_projections(
-        models.params,
-        spec.objectives,
-        spec.student.config,
-        spec.targets.config,
-        jax.random.key(spec.seed),
-        shapes_of(spec.targets, spec.objectives),
-    )
-    params = devices.replicate(layout(spec, cast(own, precision.parameters)))
-    return Constants(targets), params
-
-
-def _readable(params: Params, ids: np.ndarray | None) -> Params:
-    return params if ids is None else translated(params, jnp.asarray(ids))
 
 
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:

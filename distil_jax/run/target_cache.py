@@ -23,7 +23,7 @@ from distil_jax.run import data_cursor
 from distil_jax.run.data import prepare_rows
 from distil_jax.run.data_cursor import START
 from distil_jax.run.model_figures import teacher_figures
-from distil_jax.run.models import put_on_devices
+from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import RunInputs, load_inputs, step_spec
 from distil_jax.run.stored_targets import (
     VALIDATION,

@@ -17,7 +17,7 @@ from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_step
 from distil_jax.run import resource_usage
 from distil_jax.run.data import prepare_rows
 from distil_jax.run.data_cursor import START, total_steps
-from distil_jax.run.models import put_on_devices
+from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import RunInputs, load_inputs, step_spec
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import initial_state, train_step
