@@ -242,7 +242,7 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
         "--task-weight",
         type=size,
         default=1.0,
-        help="of labels and teacher's outputs together; 0: the objectives alone (TinyBERT, stage 1)",
+        help="of labels and teacher's outputs together; 0: objectives alone (TinyBERT, stage 1)",
     )
     add("--unlabelled", default="", help="file of texts that only the teacher judges")
     add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")

@@ -58,7 +58,7 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type 'gpt2' is not supported; use a bert"),
+        ({"model_type": "t5"}, "model_type 't5' is not supported; use a bert"),
         ({"model_type": None}, "model_type None is not supported"),
         ({"model_type": ["bert"]}, "is not supported"),
         ({"position_embedding_type": "relative_key"}, "'relative_key'; only absolute"),
