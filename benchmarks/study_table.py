@@ -133,7 +133,7 @@ def _ablations(content: dict) -> list[str]:
     rows = {
         variant["name"]: {name: figure["median"] for name, figure in variant["figures"].items()}
         for variant in content["ablations"]
-        if variant["figures"].keys() >= MEASURES.keys()
+        if "masked_lm" in variant["figures"]
     }
     rows |= {TOKEN_TYPE_TITLES[name]: figures for name, figures in content["token_types"].items()}
     if not rows:
@@ -144,15 +144,13 @@ def _ablations(content: dict) -> list[str]:
         for name in rows
     }
     tasks = sorted({task for by_task in scores.values() for task in by_task})
-    titles = [*(title for title, _, _ in MEASURES.values()), *tasks]
+    shown = [name for name in MEASURES if all(name in figures for figures in rows.values())]
+    titles = [*(MEASURES[name][0] for name in shown), *tasks]
     lines = ["", f"| variant | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
-    for name, figures in rows.items():
-        cells = [
-            f"{factor * figures[measure]:.{decimals}f}"
-            for measure, (_, decimals, factor) in MEASURES.items()
-        ]
-        cells += [_cell(scores[name].get(task)) for task in tasks]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for title, figures in rows.items():
+        cells = [f"{MEASURES[name][2] * figures[name]:.{MEASURES[name][1]}f}" for name in shown]
+        cells += [_cell(scores[title].get(task)) for task in tasks]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
 
 

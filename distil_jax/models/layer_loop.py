@@ -97,7 +97,7 @@ def _by_periods(
             carry = layer(carry, one, kinds[place])
         return carry, None
 
-    def periods(leaf: Array) -> Array:
+    def periods(leaf: Any) -> Any:
         return leaf[:looped].reshape(looped // period, period, *leaf.shape[1:])
 
     carry, _ = jax.lax.scan(turn, carry, xs if period == 1 else jax.tree.map(periods, xs))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import jax
 import pytest
 
@@ -7,17 +5,15 @@ from distil_jax import models
 from distil_jax.pretrained.families import FAMILIES, make_config
 from distil_jax.pretrained.weights import sizes
 
-CONFIG = make_config(
-    model_type="bert",
-    vocabulary=11,
-    hidden_size=4,
-    layers=3,
-    heads=2,
-    mlp_size=6,
-    positions=7,
-    token_types=2,
-    tied=False,
-)
+SIZES = {
+    "vocabulary": 11,
+    "hidden_size": 4,
+    "layers": 3,
+    "heads": 2,
+    "mlp_size": 6,
+    "positions": 7,
+    "token_types": 2,
+}
 MODULES = {
     "masked_lm": models.MaskedLM,
     "classification": lambda config: models.SequenceClassification(config, labels=5),
@@ -30,7 +26,9 @@ MODULES = {
 def test_the_table_names_every_parameter_with_its_shape(model_type, head):
     """The modules are the judge: no parameter is left out, none is invented."""
     family = FAMILIES[model_type]
-    config = replace(CONFIG, model_type=model_type, **family.constants())
+    typed = any(weight.path == "embeddings/token_types" for weight in family.encoder)
+    sizes_ = SIZES | ({} if typed else {"token_types": 0})
+    config = make_config(model_type, **sizes_, tied=family.block.causal)
     params = models.initialize_module(MODULES[head](config), jax.random.key(0))
     actual = {
         "/".join(part.key for part in path): leaf.shape
