@@ -17,6 +17,9 @@ COLUMNS = (
     ("sentences_per_second", "sentences/s", "{:,.0f}"),
 )
 
+MOST_COLUMNS = 5
+"""Figures that fit beside a model's name."""
+
 
 def columns(results: Mapping[str, Mapping[str, float | int]]) -> list[tuple[str, str, str]]:
     """Key, title and form of the figures that any of the models has."""
@@ -36,12 +39,19 @@ def rows(
 
 
 def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
-    """For a terminal of 80 columns."""
+    """For a terminal of 80 columns: a row per model, or per figure where there are many."""
+    shown = columns(results)
     table = Table(box=None, pad_edge=False)
     table.add_column(no_wrap=True)
-    for _, label, _ in columns(results):
+    if len(shown) > MOST_COLUMNS:
+        for name in results:
+            table.add_column(name.replace(", ", ",\n"), justify="right", vertical="bottom")
+        for column in shown:
+            table.add_row(column[1], *(row[1] for row in rows(results, [column])))
+        return table
+    for _, label, _ in shown:
         table.add_column(label.replace(" ", "\n"), justify="right", vertical="bottom")
-    for row in rows(results):
+    for row in rows(results, shown):
         table.add_row(*row)
     return table
 

@@ -40,7 +40,7 @@ def test_no_more_than_asked(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n{"te\n', "line 2 is not JSON"),
         ("a.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("a.jsonl", '{"words": "x"}\n', "columns words"),
-        ("a.md", "text\n", "of no known kind"),
+        ("a.md", "<!DOCTYPE html><html><body>x</body></html>\n", "HTML"),
     ],
 )
 def test_others_are_named(tmp_path: Path, name: str, content: str, message: str) -> None:

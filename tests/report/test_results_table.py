@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from distil_jax.report import results_table
@@ -26,16 +27,34 @@ def test_markdown_has_a_head_and_a_line_for_each_model() -> None:
     assert lines[3].startswith("| student, distilled | - | 3.142 |")
 
 
-def test_nothing_is_cut_or_wrapped_in_a_terminal_of_80_columns() -> None:
-    longest = {"student, initialised": {key: 123456789.0 for key, _, _ in results_table.COLUMNS}}
-    longest["student, initialised"] |= {"accuracy": 1.0, "agreement": 1.0, "masked_lm": 10.0}
+LANGUAGE = {"masked_lm": 10.0, "accuracy": 1.0, "agreement": 1.0}
+VECTORS = {"vector_cosine": 1.9999, "similarity_mse": 3.99999, "similarity_kl": 99.9999}
+
+
+@pytest.mark.parametrize(
+    "figures", [LANGUAGE, {"causal_lm": 10.0, "accuracy": 1.0, "agreement": 1.0}, VECTORS]
+)
+def test_nothing_is_cut_or_wrapped_in_a_terminal_of_80_columns(figures: dict[str, float]) -> None:
+    most = {"parameters": 123456789, **figures, "sentences_per_second": 123456}
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(results_table.terminal(longest))
+    console.print(results_table.terminal({"student, initialised": most}))
     text = console.export_text()
     assert "…" not in text
     assert text.splitlines()[-1].split("  ")[0] == "student, initialised"
-    assert text.splitlines()[-1].split()[-1] == "123,456,789"
-    assert len(text.splitlines()) == 4
+    assert text.splitlines()[-1].split()[-1] == "123,456"
+    titles = [title for _, title, _ in results_table.columns({"student": most})]
+    assert len(text.splitlines()) == 1 + max(len(title.split()) for title in titles)
+
+
+def test_many_figures_have_a_line_each() -> None:
+    models = ("teacher", "student, initialised", "student, distilled")
+    every = {key: 123456789.0 for key, _, _ in results_table.COLUMNS}
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(results_table.terminal(dict.fromkeys(models, every)))
+    lines = console.export_text().splitlines()
+    assert not any("…" in line for line in lines)
+    assert len(lines) == 2 + len(results_table.COLUMNS)
+    assert lines[2].split() == ["parameters", *["123,456,789"] * 3]
 
 
 def test_for_a_card_each_figure_has_a_name() -> None:
