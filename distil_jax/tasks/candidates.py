@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distil_jax.data import file_kind
 from distil_jax.data.file_kind import JSON, JSON_LINES, TEXT
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples, files
@@ -198,7 +199,8 @@ def of_collection(
 
 def _lines(file: Path) -> Iterator[tuple[int, tuple[str, str]]]:
     """Line number, query and document."""
-    if files.kind(file) in (JSON, JSON_LINES):
+    of_known_kind = file_kind.suffix(file) in file_kind.SUFFIXES
+    if of_known_kind and files.kind(file) in (JSON, JSON_LINES):
         for line, record in enumerate(files.records(file), 1):
             names = [record.get("query-id"), record.get("corpus-id")]
             if any(name is None for name in names):

@@ -54,7 +54,7 @@ def test_packed_sequences_are_what_each_is_alone(config, scan):
 def test_the_tables_gradient_is_the_same_recomputed(config, batch, rematerialise):
     config = replace(config, block=Block(relative_bias=True))
     params = models.initialize(config, jax.random.key(0))["encoder"]
-    params = jax.tree.map(lambda leaf: 20 * leaf, params)
+    params = jax.tree.map(lambda leaf: 4 * leaf, params)
     wanted = np.random.default_rng(0).normal(size=config.hidden_size)
 
     def gradient(**options):
@@ -67,4 +67,4 @@ def test_the_tables_gradient_is_the_same_recomputed(config, batch, rematerialise
 
     looped, scanned = gradient(), gradient(scan=True, rematerialise=rematerialise)
     assert np.abs(looped).max() > 1e-2
-    np.testing.assert_allclose(scanned, looped, rtol=0, atol=2e-3 * np.abs(looped).max())
+    np.testing.assert_allclose(scanned, looped, rtol=0, atol=1e-4 * np.abs(looped).max())

@@ -28,8 +28,12 @@ def test_triples_and_lists():
     assert read(triple).labels == [1.0, 0.0]
     assert read({**triple, "score": 3.5}).scores == [3.5, 0.0]
     assert read({**triple, "pos_score": 9, "neg_score": 7}).scores == [9.0, 7.0]
-    many = read({"query": "a", "pos": ["x"], "neg": ["y", "z"], "scores": [3, 2, 1]}, triple)
-    assert many.groups == [0, 0, 0, 1, 1] if not many.scores else True
+    several = {"query": "a", "pos": ["x"], "neg": ["y", "z"]}
+    many = read({**several, "scores": [3, 2, 1]}, {**triple, "scores": [5, 4]})
+    assert (many.groups, many.scores) == ([0, 0, 0, 1, 1], [3.0, 2.0, 1.0, 5.0, 4.0])
+    assert read(several, triple).labels == [1.0, 0.0, 0.0, 1.0, 0.0]
+    with pytest.raises(UserError, match="some rows have a teacher's score, others none"):
+        read({**several, "scores": [3, 2, 1]}, triple)
 
 
 @pytest.mark.parametrize(
