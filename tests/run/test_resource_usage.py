@@ -26,7 +26,7 @@ def cost(cursor: DataCursor, lines: list[dict[str, Any]]) -> tuple[dict[str, flo
     setup: Any = SimpleNamespace(  # as much as is read
         config=config,
         cursor=cursor,
-        models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student),
+        models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student, others=()),
         devices=SimpleNamespace(count=4),
         train_data=SimpleNamespace(length=LENGTH),
     )

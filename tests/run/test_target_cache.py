@@ -12,7 +12,7 @@ from distil_jax.errors import UserError
 from distil_jax.main import main
 from distil_jax.target_store import open_store
 
-LOSSES = ("loss", "soft_target", "masked_lm", "cosine", "gradient_norm")
+LOSSES = ("loss", "soft_target", "masked_lm", "cosine")
 Flags = Callable[..., list[str]]
 
 
@@ -53,8 +53,12 @@ def from_stored(
 
 
 def test_the_same_losses_without_a_teacher(finished: Path, from_stored: Path) -> None:
+    """To float16's precision at the first step; later, students that moved a little apart."""
     pairs = list(zip(_lines(finished), _lines(from_stored), strict=True))
     assert len(pairs) == 12
+    first, of_stored = pairs[0]
+    for name in (*LOSSES, "gradient_norm"):
+        assert of_stored[name] == pytest.approx(first[name], rel=5e-4, abs=1e-5), name
     for live, found in pairs:
         for name in LOSSES:
             assert found[name] == pytest.approx(live[name], rel=2e-3), (live["step"], name)
