@@ -33,7 +33,7 @@ class WordTokens:
     """
 
     encoded: Encoded
-    places: tuple[Int[np.ndarray, "words 2"], ...]
+    places: tuple[Int[np.ndarray, "_ 2"], ...]
     strided: int
 
     @property

@@ -86,7 +86,7 @@ def test_a_stage_of_hidden_states_alone_leaves_the_head(
         ({"unlabelled": "nowhere.jsonl"}, "nowhere.jsonl does not exist"),
         ({"task-weight": 0}, "leaves nothing to learn|teaches nothing"),
         ({"option": "cosine.layers=last"}, "is not NAME.KEY=VALUE"),
-        ({"option": "hidden_mse.layers=last"}, "without a weight"),
+        ({"option": "hidden_mse.layers=last"}, "give it a weight"),
     ],
 )
 def test_bad_input(tuned, teacher_folder, few, evaluate, tmp_path, changes, named):
