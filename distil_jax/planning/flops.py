@@ -145,10 +145,10 @@ def _projection(config: EncoderConfig) -> float:
 def _frozen(config: EncoderConfig) -> float:
     """Backward FLOPs that frozen embeddings save: their own, and what leads to them.
 
-    A trained LayerNorm before the first layer's attention needs the gradient of its inputs.
+    A LayerNorm before the first layer's attention needs the gradient of its inputs; it is computed
+    where the first layer alone has none, too.
     """
-    block = config.block
-    inputs = 0 if block.norm == "pre" and block.first_norm else 3 * 2 * config.hidden_size**2
+    inputs = 0 if config.block.norm == "pre" else 3 * 2 * config.hidden_size**2
     return 2 * _projection(config) + inputs
 
 
