@@ -13,6 +13,18 @@ import pytest
 FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Plain loops instead of fused ones, in one module of LLVM instead of 32."""
 USUAL = {"xla_cpu_use_fusion_emitters": True, "xla_cpu_parallel_codegen_split_count": 32}
+_fused: list[bool] = []
+"""Not empty within `fused`."""
+
+
+@contextmanager
+def fused() -> Iterator[None]:
+    """Within `quick`: XLA's own loops all the same, for figures that were recorded with them."""
+    _fused.append(True)
+    try:
+        yield
+    finally:
+        _fused.pop()
 
 
 def flags(devices: int) -> str:
@@ -28,7 +40,7 @@ def usual_unless_quick() -> None:
 
     def options(*given: Any, **named: Any) -> Any:
         found = made(*given, **named)
-        if not compiler._DISABLE_MOST_OPTIMIZATIONS.value:
+        if _fused or not compiler._DISABLE_MOST_OPTIMIZATIONS.value:
             found.env_option_overrides = [*found.env_option_overrides, *USUAL.items()]
         return found
 

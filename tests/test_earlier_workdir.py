@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from distil_jax import export, main
+from tests import code_generation
 
 EARLIER = Path(__file__).parent / "fixtures" / "workdir_0_1"
 EXPECTED: dict[str, Any] = json.loads((EARLIER / "expected.json").read_text())
@@ -42,7 +43,8 @@ def test_it_resumes_like_the_uninterrupted_run(
     workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [f"--config.{key}" for key in KEYS]
-    main.main(["--config=base", f"--workdir={workdir}", *keys])
+    with code_generation.fused():
+        main.main(["--config=base", f"--workdir={workdir}", *keys])
     assert "resuming from the checkpoint of step 4" in capsys.readouterr().out
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     found = [

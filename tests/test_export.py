@@ -65,7 +65,7 @@ def test_the_latest_step_is_the_default(finished: Path, tmp_path: Path) -> None:
         (["--model={model}", *ONNX, "--quantize=int8-static"], 1, ["--calibration"]),
         (["--model={model}", *ONNX, "--calibration=a"], 2, ["--calibration goes with"]),
         (["--model={model}", *STATIC, "--calibration={out}"], 1, ["{out} does not exist"]),
-        (["--model={model}", *STATIC, "--texts=0"], 2, ["--texts", "0 is not"]),
+        (["--model={model}", *STATIC, "--texts=0"], 2, ["--texts", "'0' is not"]),
         (["--model={out}", *ONNX], 1, ["{out} does not exist"]),
         (["--model={run}", *ONNX], 1, ["config.json"]),
         (["--model={model}", "--format=onnx", "--output={run}"], 1, ["exists already"]),
