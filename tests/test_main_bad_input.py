@@ -153,8 +153,8 @@ def test_no_workdir_exits_2(
         (lambda p: cut(p / "teacher/model.safetensors"), ["model.safetensors", "truncated"]),
         (lambda p: (p / "teacher/config.json").unlink(), ["config.json"]),
         (
-            lambda p: edit_json(p / "teacher/config.json", model_type="gpt2"),
-            ["config.json", "gpt2", "bert"],
+            lambda p: edit_json(p / "teacher/config.json", model_type="t5"),
+            ["config.json", "t5", "bert"],
         ),
         (
             lambda p: without_tensors(p / "teacher/model.safetensors", "cls.predictions"),
