@@ -25,7 +25,8 @@ def test_active_and_measured_ones() -> None:
 
     loss = read("base", ["--config.loss.soft_target=0", "--config.loss.logit_mse=1"]).loss
     assert names(objectives.active(loss)) == ["masked_lm", "cosine", "logit_mse"]
-    assert names(objectives.measured(loss)) == ["soft_target", "masked_lm", "cosine", "logit_mse"]
+    standard = ["soft_target", "masked_lm", "causal_lm", "cosine"]
+    assert names(objectives.measured(loss)) == [*standard, "logit_mse"]
     assert "logit_mse" not in names(objectives.measured(read("base", []).loss))
 
 
