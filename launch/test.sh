@@ -21,10 +21,10 @@ export JAX_PLATFORMS=cpu HF_HUB_OFFLINE=1 PATH="$venv/bin:$PATH"
 
 # Types take a core for minutes: beside the rest, the tests too; what is wrong is printed at the end.
 SECONDS=0
-told=$(mktemp)
-mypy >"$told" 2>&1 &
+types_log=$(mktemp)
+mypy >"$types_log" 2>&1 &
 types=$!
-trap 'kill "$types" 2>/dev/null || true; rm -f "$told"' EXIT
+trap 'kill "$types" 2>/dev/null || true; rm -f "$types_log"' EXIT
 ruff format --check .
 ruff check .
 lint-imports
@@ -36,8 +36,8 @@ printf 'test: format, lint, imports and shell took %d seconds\n' "$SECONDS"
 status=0
 pytest -n 2 --dist worksteal ${chosen[@]+"${chosen[@]}"} "$@" || status=$?
 wait "$types" || status=1
-trap 'rm -f "$told"' EXIT
-cat "$told"
+trap 'rm -f "$types_log"' EXIT
+cat "$types_log"
 [[ ${#chosen[@]} == 0 ]] || printf 'test: those marked slow were left out; with them: %s\n' "$(pasted "$0" --all "$@")"
 printf 'test: all of it took %d seconds\n' "$SECONDS"
 exit "$status"

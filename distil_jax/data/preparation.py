@@ -81,6 +81,8 @@ def prepare(
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
         return complete
+    named = inputs if isinstance(inputs, str) else ", ".join(inputs)
+    progress.say(f"preparing {named} in {output}")
     index, count = settings.shard_index, settings.shard_count
     make = engine or partial(make_parts, shard_index=index, shard_count=count)
     try:

@@ -17,19 +17,18 @@ from jaxtyping import Array
 
 import distil_jax
 from distil_jax import metrics
-from distil_jax.errors import UserError
 from distil_jax.evaluation.output_folder import check_identity
+from distil_jax.evaluation.text_models import load_models
 from distil_jax.losses import IGNORE
 from distil_jax.models import EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
-from distil_jax.pretrained import Pretrained, load
-from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.pretrained import Pretrained
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.causal_lm import DEFINITION, stream, windows
 from distil_jax.tasks.encoding import check_length
 from distil_jax.tasks.named import TASKS
-from distil_jax.tokenizer import fingerprint, special_ids
+from distil_jax.tokenizer import special_ids
 from distil_jax.training.progress import Display
 
 TASK = "causal_lm"
@@ -63,7 +62,7 @@ def evaluate(settings: CausalLMSettings) -> dict[str, Any]:
     """Predict a text and write results.json; raises `UserError`."""
     display = Display()
     check_identity(settings.output, None)
-    model, teacher = _models(settings)
+    model, teacher = load_models(settings.model, settings.teacher, TASK)
     length = check_length(settings.length, TASKS[TASK].length, model.config)
     if teacher is not None:
         length = check_length(settings.length, length, teacher.config)
@@ -80,22 +79,6 @@ def evaluate(settings: CausalLMSettings) -> dict[str, Any]:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in results["metrics"].items())
     display.say(f"{TASK}: {figures}")
     return results
-
-
-def _models(settings: CausalLMSettings) -> tuple[Pretrained, Pretrained | None]:
-    model = load(settings.model, require_head=TASK)
-    assert model.tokenizer is not None
-    check_vocabulary(model.tokenizer, model.config, settings.model)
-    if not settings.teacher:
-        return model, None
-    teacher = load(settings.teacher, require_head=TASK)
-    assert teacher.tokenizer is not None
-    if fingerprint(model.tokenizer) != fingerprint(teacher.tokenizer):
-        raise UserError(
-            f"teacher {settings.teacher} has another tokenizer than {settings.model}; "
-            "their predictions cannot be compared token by token"
-        )
-    return model, teacher
 
 
 def _windows(settings: CausalLMSettings, model: Pretrained, length: int) -> Windows:

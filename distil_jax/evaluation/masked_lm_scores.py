@@ -13,12 +13,11 @@ import jax
 import numpy as np
 
 import distil_jax
-from distil_jax.errors import UserError
 from distil_jax.evaluation.masked_comparison import ModelPair, Totals, compare
 from distil_jax.evaluation.output_folder import check_identity
+from distil_jax.evaluation.text_models import load_models
 from distil_jax.metrics import linear_cka
-from distil_jax.pretrained import Pretrained, load
-from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.pretrained import Pretrained
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.encoding import check_length
@@ -32,7 +31,6 @@ from distil_jax.tasks.masked_lm import (
     packed_rows,
 )
 from distil_jax.tasks.named import TASKS
-from distil_jax.tokenizer import fingerprint
 from distil_jax.training.progress import Display
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ def evaluate(settings: MaskedLMSettings) -> dict[str, Any]:
     """Predict the masked tokens of a text and write results.json; raises `UserError`."""
     display = Display()
     check_identity(settings.output, None)
-    model, teacher = _models(settings)
+    model, teacher = load_models(settings.model, settings.teacher, "masked_lm")
     length = check_length(settings.length, TASKS["mlm"].length, model.config)
     if teacher is not None:
         length = check_length(settings.length, length, teacher.config)
@@ -103,26 +101,6 @@ def evaluate(settings: MaskedLMSettings) -> dict[str, Any]:
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in results["metrics"].items())
     display.say(f"mlm: {metrics}")
     return results
-
-
-def _models(settings: MaskedLMSettings) -> tuple[Pretrained, Pretrained | None]:
-    model = load(settings.model, require_head="masked_lm")
-    check_vocabulary(model.tokenizer, model.config, settings.model)  # type: ignore[arg-type]
-    if not settings.teacher:
-        return model, None
-    teacher = load(settings.teacher, require_head="masked_lm")
-    pair = (model.tokenizer, teacher.tokenizer)
-    if fingerprint(pair[0]) != fingerprint(pair[1]):  # type: ignore[arg-type]
-        raise UserError(
-            f"teacher {settings.teacher} has another tokenizer than {settings.model}; "
-            "their predictions cannot be compared token by token"
-        )
-    if teacher.config.vocabulary != model.config.vocabulary:
-        raise UserError(
-            f"teacher {settings.teacher} has {teacher.config.vocabulary} vocabulary entries, "
-            f"{settings.model} {model.config.vocabulary}; use models with the same vocabulary"
-        )
-    return model, teacher
 
 
 def _pair(settings: MaskedLMSettings, model: Pretrained, teacher: Pretrained | None) -> ModelPair:

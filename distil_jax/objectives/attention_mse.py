@@ -16,7 +16,7 @@ from distil_jax.losses import Sides, WeightedSum
 from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Request
 from distil_jax.objectives.layer_pairs import LayerPairs, compared
-from distil_jax.objectives.objective import Inputs, Objective, Outputs, all_tokens
+from distil_jax.objectives.objective import Inputs, Objective, Outputs
 
 NAME = "attention_mse"
 
@@ -82,18 +82,14 @@ def _flops(
 def make(options: Mapping[str, Any]) -> Objective:
     """The objective under these options."""
     pairs = LayerPairs.of(NAME, options)
-    return Objective(
-        name=NAME,
-        count=all_tokens,
-        compute=partial(_compute, pairs),
+    return pairs.objective(
+        options,
+        make,
+        _compute,
         requests=partial(_requests, pairs),
         same=("heads",),
-        floor=lambda teacher: 0.0,
         flops=partial(_flops, pairs),
-        configure=make,
-        teacher=options["teacher"],
         check=partial(_check, pairs),
-        layers=pairs.describe,
     )
 
 

@@ -6,14 +6,13 @@ the pairs the embeddings are compared, too.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from distil_jax import losses
 from distil_jax.configuration.objective_options import HIDDEN, defaults
 from distil_jax.losses import WeightedSum
 from distil_jax.objectives.layer_pairs import LayerPairs, compared
-from distil_jax.objectives.objective import Inputs, Objective, all_tokens
+from distil_jax.objectives.objective import Inputs, Objective
 
 NAME = "hidden_mse"
 
@@ -26,19 +25,7 @@ def _compute(pairs: LayerPairs, inputs: Inputs) -> WeightedSum:
 def make(options: Mapping[str, Any]) -> Objective:
     """The objective under these options."""
     pairs = LayerPairs.of(NAME, options)
-    return Objective(
-        name=NAME,
-        count=all_tokens,
-        compute=partial(_compute, pairs),
-        requests=pairs.requests,
-        floor=lambda teacher: 0.0,
-        flops=pairs.flops,
-        configure=make,
-        teacher=options["teacher"],
-        projections=pairs.projections,
-        check=pairs.check,
-        layers=pairs.describe,
-    )
+    return pairs.objective(options, make, _compute)
 
 
 OBJECTIVE = make(defaults(HIDDEN))

@@ -1,7 +1,8 @@
 """What objectives of mapped layers share: their map, its projections, and checks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,7 +13,10 @@ from distil_jax.losses import WeightedSum
 from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Request, hidden_states
 from distil_jax.models.layer_map import LayerMap, layer_map
-from distil_jax.objectives.objective import Inputs
+from distil_jax.objectives.objective import Inputs, Objective, all_tokens
+
+Configure = Callable[[Mapping[str, Any]], Objective]
+Compute = Callable[["LayerPairs", Inputs], WeightedSum]
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,27 @@ class LayerPairs:
     def flops(self, student: EncoderConfig, teacher: EncoderConfig | None, _: int) -> float:
         """Forward FLOPs per token of the projections."""
         return sum(2.0 * ours * own for ours, own in self.projections(student, teacher).values())
+
+    def objective(
+        self, options: Mapping[str, Any], make: Configure, compute: Compute, **other: Any
+    ) -> Objective:
+        """An objective of these pairs, `make`'s own; `other` fields take the place of the usual."""
+        usual: dict[str, Any] = {
+            "count": all_tokens,
+            "requests": self.requests,
+            "flops": self.flops,
+            "projections": self.projections,
+            "check": self.check,
+        }
+        return Objective(
+            name=self.name,
+            compute=partial(compute, self),
+            floor=lambda teacher: 0.0,
+            configure=make,
+            teacher=options["teacher"],
+            layers=self.describe,
+            **usual | other,
+        )
 
     def describe(self, student: EncoderConfig, teacher: EncoderConfig) -> str:
         """The pairs for people."""

@@ -6,7 +6,6 @@ matrix first.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -41,19 +40,7 @@ def _compute(pairs: LayerPairs, inputs: Inputs) -> WeightedSum:
 def make(options: Mapping[str, Any]) -> Objective:
     """The objective under these options."""
     pairs = LayerPairs.of(NAME, options)
-    return Objective(
-        name=NAME,
-        count=_count,
-        compute=partial(_compute, pairs),
-        requests=pairs.requests,
-        floor=lambda teacher: 0.0,
-        flops=pairs.flops,
-        configure=make,
-        teacher=options["teacher"],
-        projections=pairs.projections,
-        check=pairs.check,
-        layers=pairs.describe,
-    )
+    return pairs.objective(options, make, _compute, count=_count)
 
 
 OBJECTIVE = make(defaults(PATIENT))

@@ -20,7 +20,7 @@ THRESHOLD = "threshold"
 """A key of our own, which transformers keeps."""
 RAW_SCORE = "score"
 """The only label of a reranker: sentence-transformers' CrossEncoder, which puts a sigmoid behind
-one output, is told in config.json to leave it as it is."""
+one output, finds in config.json that it is to leave it out."""
 
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:

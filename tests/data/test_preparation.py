@@ -165,6 +165,7 @@ def test_resumes_after_sigkill(
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, *arguments], stdout=subprocess.PIPE
     ) as process:
+        assert process.stdout.readline().startswith(b"preparing ")
         assert process.stdout.readline()
         assert process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
@@ -198,6 +199,7 @@ def test_separate_processes_one_of_them_killed_and_started_again_write_the_same_
 
     # The one that is killed stays at its first part.
     processes = [start(2), start(0, rest="600"), start(1)]
+    assert processes[1].stdout.readline().startswith(b"preparing ")
     assert processes[1].stdout.readline()
     processes[1].kill()
     assert [process.communicate() and process.returncode for process in processes] == [0, -9, 0]

@@ -69,7 +69,8 @@ def their_vectors() -> Callable[..., np.ndarray]:
     """What sentence-transformers makes of texts, by a folder."""
 
     def encode(folder: Path, texts: Sequence[str], **options: object) -> np.ndarray:
-        sentence_transformers = pytest.importorskip("sentence_transformers")
+        import sentence_transformers
+
         model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
         return model.encode(list(texts), show_progress_bar=False, **options)
 

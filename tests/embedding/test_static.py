@@ -29,14 +29,16 @@ def folder(sentence_folder, tmp_path_factory):
 def test_sentence_transformers_and_model2vec_open_it(folder, their_vectors, texts):
     ours = open_embedder(str(folder))(texts)
     np.testing.assert_allclose(ours, their_vectors(folder, texts), atol=1e-6)
-    model2vec = pytest.importorskip("model2vec")
+    import model2vec
+
     theirs = model2vec.StaticModel.from_pretrained(str(folder)).encode(texts)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert "sentence-transformers" in (folder / "README.md").read_text()
 
 
 def test_a_model_that_model2vec_saved_is_read(folder, texts, tmp_path):
-    model2vec = pytest.importorskip("model2vec")
+    import model2vec
+
     model2vec.StaticModel.from_pretrained(str(folder)).save_pretrained(str(tmp_path / "saved"))
     assert is_static(tmp_path / "saved")
     again = StaticEmbedder(load_static(tmp_path / "saved"))

@@ -105,74 +105,85 @@ def whole() -> Any:
     return gradient_on(1, "jit", ROWS, batch())
 
 
-def test_sums_are_those_of_the_formulas() -> None:
-    """Each objective alone, from the hidden states and projections of plain forward passes."""
+def outputs() -> tuple[Any, Any]:
+    """Intermediates of student and teacher, from plain forward passes."""
     student, teacher = weights()
     rows = jax.tree.map(jnp.asarray, batch())
-    every = Request(frozenset({0, 1, 2, 3}), queries_keys_values=frozenset({1, 2}))
 
-    def run(shape: EncoderConfig, params: Any, request: Request) -> Any:
+    def run(shape: EncoderConfig, params: Any, states: set[int], layers: set[int]) -> Any:
+        request = Request(frozenset(states), queries_keys_values=frozenset(layers))
         return forward(MaskedLM(shape), params, rows, "run", request)
 
     model = {name: part for name, part in student.items() if name != KEY}
-    ours = run(NARROW, model, dataclasses.replace(every, hidden_states=frozenset({0, 1, 2})))
-    theirs = run(WIDE, teacher, Request(every.hidden_states, frozenset(), frozenset({2, 3})))
-    own, mask = student[KEY], rows["segments"] > 0
+    return run(NARROW, model, {0, 1, 2}, {1, 2}), run(WIDE, teacher, {0, 1, 2, 3}, {2, 3})
+
+
+def first_tokens() -> np.ndarray:
+    segments = batch()["segments"]
+    first = np.zeros(segments.shape, bool)
+    for row, numbers in enumerate(segments):
+        for segment in set(numbers) - {0}:
+            first[row, list(numbers).index(segment)] = True
+    return first
+
+
+def sides(found: Any, layer: int, *names: str) -> Sides:
+    arrays = [getattr(found, name)[layer] for name in names]
+    return Sides(*(array.reshape(*array.shape[:2], -1) for array in arrays))
+
+
+def of_states(ours: Any, theirs: Any) -> dict[str, Any]:
+    """The sums of the objectives of hidden states."""
+    own, mask = weights()[0][KEY], batch()["segments"] > 0
+    states, wanted = ours.hidden_states, theirs.hidden_states
 
     def projected(name: str, layer: int) -> jax.Array:
-        return ours.hidden_states[layer] @ own[name][f"layer_{layer}"]["kernel"]
+        return states[layer] @ own[name][f"layer_{layer}"]["kernel"]
 
-    def flat(states: jax.Array) -> jax.Array:
-        return states.reshape(*states.shape[:2], -1)
-
-    def attention(student_layer: int, teacher_layer: int) -> float:
-        return float(
-            losses.attention_mse(
-                Sides(flat(ours.queries[student_layer]), flat(ours.keys[student_layer])),
-                Sides(flat(theirs.queries[teacher_layer]), flat(theirs.keys[teacher_layer])),
-                rows["segments"],
-                heads=2,
-            ).total
-        )
-
-    first = np.zeros(mask.shape, bool)
-    for row, segments in enumerate(batch()["segments"]):
-        for segment in set(segments) - {0}:
-            first[row, list(segments).index(segment)] = True
-    expected = {
+    return {
         "hidden_mse": sum(
-            float(
-                np.mean((projected("hidden_mse", n) - theirs.hidden_states[m]) ** 2, -1)[mask].sum()
-            )
+            np.mean((projected("hidden_mse", n) - wanted[m]) ** 2, -1)[mask].sum()
             for n, m in ((0, 0), (1, 2), (2, 3))
         ),
-        "hidden_cosine": float(
-            losses.cosine(projected("hidden_cosine", 2), theirs.hidden_states[3], mask).total
-        ),
-        "patient": float(
-            losses.normalized_mse(
-                projected("patient", 1), theirs.hidden_states[2], jnp.asarray(first)
+        "hidden_cosine": losses.cosine(
+            projected("hidden_cosine", 2), wanted[3], jnp.asarray(mask)
+        ).total,
+        "patient": losses.normalized_mse(
+            projected("patient", 1), wanted[2], jnp.asarray(first_tokens())
+        ).total,
+    }
+
+
+def of_tokens(ours: Any, theirs: Any) -> dict[str, Any]:
+    """The sums of the objectives of every two tokens."""
+    segments, scored = jnp.asarray(batch()["segments"]), ("queries", "keys")
+    return {
+        "attention_mse": sum(
+            losses.attention_mse(
+                sides(ours, n, *scored), sides(theirs, m, *scored), segments, heads=2
             ).total
+            for n, m in ((1, 2), (2, 3))
         ),
-        "attention_mse": attention(1, 2) + attention(2, 3),
         "relations": sum(
-            float(
-                losses.relation_kl(
-                    Sides(*(flat(getattr(ours, name)[2]) for name in pair)),
-                    Sides(*(flat(getattr(theirs, name)[3]) for name in pair)),
-                    rows["segments"],
-                    heads=4,
-                ).total
-            )
-            for pair in (("queries", "keys"), ("values", "values"))
+            losses.relation_kl(
+                sides(ours, 2, *pair), sides(theirs, 3, *pair), segments, heads=4
+            ).total
+            for pair in (scored, ("values", "values"))
         ),
     }
+
+
+def test_sums_are_those_of_the_formulas() -> None:
+    """Each objective alone, from the hidden states and projections of plain forward passes."""
+    ours, theirs = outputs()
+    expected = of_states(ours, theirs) | of_tokens(ours, theirs)
     sums = whole()[1]
     assert {name: float(found.total) for name, found in sums.items()} == pytest.approx(
-        expected, rel=1e-4
+        {name: float(value) for name, value in expected.items()}, rel=1e-4
     )
     counts = {name: int(found.count) for name, found in sums.items()}
-    assert counts == dict.fromkeys(NAMES, int(mask.sum())) | {"patient": int(first.sum())}
+    tokens = int((batch()["segments"] > 0).sum())
+    assert counts == dict.fromkeys(NAMES, tokens) | {"patient": int(first_tokens().sum())}
 
 
 def assert_same(found: Any, expected: Any) -> None:
