@@ -155,17 +155,17 @@ class Encoder(nn.Module):
 
         return jax.vmap(initial)(rngs)
 
-    def _relative(self, length: int) -> Relative | None:
-        """What all layers take of relative positions, for rows of `length` tokens."""
+    def _relative(self, segments: Array) -> Relative | None:
+        """What all layers take of relative positions, for rows as long as these."""
         if self.config.block.relative_span:
             return self.relative_norm(self.relative_embeddings)
         if self.config.block.relative_bias:
-            return relative_bias(self.relative_bias, length)
+            return relative_bias(self.relative_bias, segments.shape[1])
         return None
 
     def _layer_function(self, batch: Batch) -> ApplyLayer:
         config = self.config
-        relative = self._relative(batch["segments"].shape[1])
+        relative = self._relative(batch["segments"])
         views = {
             kind: layer_view(config, batch, kind) for kind in {*config.block.kinds(config.layers)}
         }

@@ -38,7 +38,7 @@ def test_a_narrower_student_with_projections(
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["layers"] == {
         "first weights": "1 -> 1, 3 -> 2",
-        "relations": "4 -> 2 (query,key,value; 4 heads)",
+        "relations": "4 -> 2 (query,key,value; 2 heads)",
         "hidden_mse": "0 -> 0, 2 -> 1, 4 -> 2",
     }
     assert "0 -&gt; 0, 2 -&gt; 1, 4 -&gt; 2" in (tmp_path / "run" / "report.html").read_text()
