@@ -16,6 +16,7 @@ from distil_jax.errors import UserError
 from distil_jax.storage.atomic import draft
 from distil_jax.tasks import examples, files
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import is_missing
 
 STANDARD_INPUT = "-"
 COLUMN = "vector"
@@ -79,7 +80,7 @@ def _text(record: Mapping[str, object], column: str, source: str, number: int) -
             f"{source} row {number} has no column {column}; it has {', '.join(record)} (--column)"
         )
     value = record[column]
-    if examples.is_missing(value):
+    if is_missing(value):
         return ""
     if not isinstance(value, str | int | float):
         raise UserError(

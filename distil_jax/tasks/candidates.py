@@ -11,6 +11,7 @@ from distil_jax.data.file_kind import JSON, JSON_LINES, TEXT
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples, files
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import leave_out, no_label
 
 QUERIES = ("query", "question", "anchor", "sentence1")
 DOCUMENTS = ("passage", "document", "text", "sentence", "doc", "answer", "sentence2")
@@ -30,6 +31,7 @@ class Pairs:
       labels: how relevant each document is; -1: unknown.
       scores: a teacher's, of the file; empty where it has none.
       groups: the number of each pair's group, in order.
+      left_out: rows without a label, by number, with what they have instead.
     """
 
     queries: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Pairs:
     labels: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
+    left_out: dict[int, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -61,13 +64,16 @@ def read(rows: Iterable[Record], origin: str, columns: Sequence[str], label: str
     Raises `UserError` naming the row.
     """
     pairs, groups = Pairs(), dict[str, int]()
-    read_row = None
+    read_row, count = None, 0
     for number, row in enumerate(rows):
-        where = f"{origin} row {number}"
         read_row = read_row or _reader(row, origin, columns, label)
-        read_row(pairs, groups, row, where)
-    if not len(pairs):
+        read_row(pairs, groups, row, f"{origin} row {number}")
+        count += 1
+    if not count:
         raise UserError(f"{origin} has no rows; give a table with some")
+    if pairs.left_out:
+        first = min(pairs.left_out)
+        leave_out(pairs.left_out, count, origin, label or "label", pairs.left_out[first])
     if pairs.scores and len(pairs.scores) != len(pairs):
         raise UserError(
             f"{origin}: some rows have a teacher's score, others none; give all or none"
@@ -98,6 +104,9 @@ def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any
         )
 
     def add(pairs: Pairs, groups: dict[str, int], row: Record, where: str) -> None:
+        if no_label(row.get(relevance or score)):
+            pairs.left_out[int(where.rpartition(" ")[2])] = row.get(relevance or score)
+            return
         query, document = (_text(row, column, where) for column in columns)
         name = str(row.get("query_id", row.get("query-id", row.get("qid", query))))
         own = str(row.get("document_id", row.get("corpus-id", row.get("pid", len(pairs)))))

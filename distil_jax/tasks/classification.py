@@ -42,6 +42,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     """The task's tables, encoded; raises `UserError` for a label that is unknown."""
     tables = texts.read_tables(task, request)
     labels = _labels(task, tables.training, request.known)
+    tables = tables.of_classes(labels)
     meaning = texts.Meaning(
         targets=partial(examples.class_numbers, names=labels),
         predictions=partial(predictions, labels),

@@ -1,15 +1,23 @@
 """Texts and labels out of records, checked."""
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.notes import note
-from distil_jax.tasks.files import UNLABELLED, Record
+from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import (
+    UNLABELLED,
+    is_missing,
+    is_number,
+    is_unlabelled,
+    label_name,
+    leave_out,
+    missing_labels,
+)
 
 GUESSES = (
     ("sentence1", "sentence2"),
@@ -24,17 +32,6 @@ GUESSES = (
 LABEL = "label"
 LABEL_GUESSES = (LABEL, "labels", "score", "target", "class")
 MOST_CLASSES = 1000
-NO_LABEL = frozenset(
-    [
-        *("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA"),
-        *("NULL", "null", "None", "NaT", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-    ]
-)
-"""What pandas reads as a missing value, and what programs write for one."""
-MARKS_OF_NONE = frozenset(
-    ["?", "-", "--", ".", "inf", "-inf", *(mark.casefold() for mark in NO_LABEL)]
-)
-"""What stands for no label where all others are numbers."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class Examples:
       second: None where an example is one text.
       labels: class numbers or values, as text or number; None where the split has none.
       origin: file or data set, for messages.
+      numbers: of the rows in there, from 0.
+      left_out: rows that have no label and are not here.
     """
 
     ids: tuple[str, ...]
@@ -52,6 +51,8 @@ class Examples:
     second: tuple[str, ...] | None
     labels: tuple[Any, ...] | None
     origin: str
+    numbers: tuple[int, ...]
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.first)
@@ -71,8 +72,8 @@ def read(
     Args:
       columns: of the text or the two texts; empty: guessed from the first record.
       label: column of the label; "label" where there is none of that name: one of the usual ones.
-      labelled: whether there must be labels; without, a missing column, one missing label or -1
-        throughout means none.
+      labelled: whether there must be labels: rows without one are left out, which is reported.
+        Otherwise a missing column, one missing label or -1 throughout means none.
       classes: names of the task's classes, if they are known: none of them is a missing label.
     """
     ids: list[str] = []
@@ -99,51 +100,63 @@ def read(
         raise UserError(f"{origin} has no rows; give a table with some")
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
-    present = _present(labels, origin, label, classes, labelled=labelled)
-    return Examples(tuple(ids), first, second, present, origin)
+    numbers = tuple(range(len(texts)))
+    table = Examples(tuple(ids), first, second, tuple(labels), origin, numbers)
+    settle = _without_missing if labelled else _to_predict
+    return settle(table, label, classes)
 
 
-def _present(
-    labels: list[Any], origin: str, name: str, classes: Sequence[str], *, labelled: bool
-) -> tuple[Any, ...] | None:
-    """The labels, None where the split has none; raises `UserError` where some must not miss."""
-    missing = missing_labels(labels, classes)
-    unlabelled = all(value in (UNLABELLED, str(UNLABELLED)) for value in labels)
-    if unlabelled and labelled:
+def _without_missing(table: Examples, name: str, classes: Sequence[str]) -> Examples:
+    """The rows that have a label; says how many have none, and raises `UserError` if all."""
+    assert table.labels is not None
+    if all(map(is_unlabelled, table.labels)):
         raise UserError(
-            f"{origin} has no labels: {name} is {UNLABELLED} in all of its rows, as in the test "
-            "file of a benchmark, which --test takes; give a split that has them"
+            f"{table.origin} has no labels: {name} is {UNLABELLED} in all of its rows, as in the "
+            "test file of a benchmark, which --test takes; give a split that has them"
         )
-    if not missing or unlabelled:
-        return None if unlabelled else tuple(labels)
-    first = f"row {missing[0]} has no label ({labels[missing[0]]!r})"
-    count = f"{len(missing):,} of {len(labels):,} rows"
-    if labelled:
-        raise UserError(f"{origin} {first}: {count} in all; give each one, or leave them out")
-    if len(missing) < len(labels):
-        note(f"{origin} {first}: {count} in all; it is predicted and not scored")
-    return None
+    missing = missing_labels(table.labels, classes)
+    if not missing:
+        return table
+    first = table.labels[missing[0]]
+    numbers = [table.numbers[row] for row in missing]
+    leave_out(numbers, len(table) + table.left_out, table.origin, name, first)
+    return _chosen(table, sorted(set(range(len(table))) - set(missing)))
 
 
-def missing_labels(labels: Sequence[Any], classes: Sequence[str] = ()) -> list[int]:
-    """The numbers of the rows without a label: with an empty cell, or what is written for one.
-
-    -1 is none among names, or where the classes are known; among numbers a mark is none.
-    """
-    rest = [value for value in labels if not no_label(value, classes) and not _marks_none(value)]
-    numbers = bool(rest) and all(_is_number(label_name(value)) for value in rest)
-    names = any(not _is_number(label_name(value)) for value in rest)
-    return [
-        number
-        for number, value in enumerate(labels)
-        if no_label(value, classes)
-        or ((classes or names) and value in (UNLABELLED, str(UNLABELLED)))
-        or (numbers and _marks_none(value) and str(value).strip() not in classes)
-    ]
+def _chosen(table: Examples, rows: Sequence[int]) -> Examples:
+    assert table.labels is not None
+    return replace(
+        table,
+        ids=tuple(table.ids[row] for row in rows),
+        first=tuple(table.first[row] for row in rows),
+        second=None if table.second is None else tuple(table.second[row] for row in rows),
+        labels=tuple(table.labels[row] for row in rows),
+        numbers=tuple(table.numbers[row] for row in rows),
+        left_out=table.left_out + len(table) - len(rows),
+    )
 
 
-def _marks_none(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().casefold() in MARKS_OF_NONE
+def _to_predict(table: Examples, name: str, classes: Sequence[str]) -> Examples:
+    """A table that need not have labels: without any, if one of them is missing."""
+    assert table.labels is not None
+    missing = missing_labels(table.labels, classes)
+    unlabelled = all(map(is_unlabelled, table.labels))
+    if missing and not unlabelled and len(missing) < len(table):
+        note(
+            f"{table.origin} row {missing[0]} has no label ({name} is "
+            f"{table.labels[missing[0]]!r}): {len(missing):,} of {len(table):,} rows in all; it is "
+            "predicted and not scored"
+        )
+    return replace(table, labels=None) if missing or unlabelled else table
+
+
+def of_classes(table: Examples, classes: Sequence[str]) -> Examples:
+    """The same table where the classes have become known: -1 is none, if no class has that name."""
+    if table.labels is None or str(UNLABELLED) in classes:
+        return table
+    if not any(map(is_unlabelled, table.labels)):
+        return table
+    return _without_missing(table, LABEL, classes)
 
 
 def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -198,7 +211,7 @@ def sorted_names(names: Iterable[str], origin: str) -> tuple[str, ...]:
             f"{origin} has {len(different)} different labels; a classification has at most "
             f"{MOST_CLASSES}, or is it --task=regression?"
         )
-    return tuple(sorted(different, key=lambda name: (not _is_number(name), _number(name), name)))
+    return tuple(sorted(different, key=lambda name: (not is_number(name), _number(name), name)))
 
 
 def class_names(examples: Examples) -> tuple[str, ...]:
@@ -211,16 +224,14 @@ def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
     """Labels as class numbers, int32; raises `UserError` for a label that is unknown."""
     assert examples.labels is not None
     known = {name: number for number, name in enumerate(names)}
-    if not any(_is_number(name) for name in names):
+    if not any(is_number(name) for name in names):
         known |= {str(number): number for number in range(len(names))}
     numbers = np.empty(len(examples), np.int32)
     for row, value in enumerate(examples.labels):
         number = known.get(label_name(value))
-        if number is None and label_name(value) == str(UNLABELLED):
-            raise UserError(f"{examples.origin} row {row} has no label ({value!r}); leave it out")
         if number is None:
             raise UserError(
-                f"{examples.origin} row {row} has the unknown label {value!r}; "
+                f"{examples.origin} row {examples.numbers[row]} has the unknown label {value!r}; "
                 f"the labels are {', '.join(names)}"
             )
         numbers[row] = number
@@ -237,7 +248,10 @@ def values(examples: Examples) -> np.ndarray:
         except (TypeError, ValueError):
             numbers[row] = np.nan
         if not np.isfinite(numbers[row]):
-            raise UserError(f"{examples.origin} row {row}: label {value!r} is no finite number")
+            raise UserError(
+                f"{examples.origin} row {examples.numbers[row]}: label {value!r} is no finite "
+                "number"
+            )
     return numbers
 
 
@@ -249,34 +263,5 @@ def check_varied(labels: np.ndarray, names: Sequence[str], origin: str) -> None:
     raise UserError(f"{origin} has one label only, {only}; there is nothing to learn")
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a cell is empty; a NaN is what pandas writes there."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
-
-
-def no_label(value: Any, classes: Sequence[str] = ()) -> bool:
-    """Whether a label is missing: an empty cell, or what pandas reads, and writes, for one."""
-    return is_missing(value) or (
-        isinstance(value, str) and value.strip() in NO_LABEL and value.strip() not in classes
-    )
-
-
-def label_name(value: Any) -> str:
-    """The label as text: 1, 1.0 and True are '1'."""
-    if isinstance(value, bool | np.bool_ | np.integer):
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value).strip()
-    return text[:-2] if text.endswith(".0") and _is_number(text) else text
-
-
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name))
-    except ValueError:
-        return False
-
-
 def _number(name: str) -> float:
-    return float(name) if _is_number(name) else 0.0
+    return float(name) if is_number(name) else 0.0

@@ -16,10 +16,10 @@ from distil_jax.data.signatures import UNREAD_SUFFIXES
 from distil_jax.errors import UserError
 from distil_jax.notes import note
 from distil_jax.tasks import tables
+from distil_jax.tasks.missing_labels import UNLABELLED
 
 Record = dict[str, Any]
 ROWS_AT_ONCE = 256
-UNLABELLED = -1
 
 csv.field_size_limit(sys.maxsize)
 

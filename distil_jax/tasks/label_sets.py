@@ -9,6 +9,7 @@ from typing import Any
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import label_name, no_label
 
 LISTS = ("labels", "label", "tags", "categories", "classes", "emotions")
 IDENTIFIERS = ("id", "idx", "index", "guid", "row", "comment_id")
@@ -63,7 +64,7 @@ def layout(row: Record, origin: str, columns: Sequence[str], label: str) -> Layo
     return Layout("", names)
 
 
-def records(rows: Iterable[Record], origin: str, shape: Layout, *, labelled: bool) -> Iterator[Any]:
+def records(rows: Iterable[Record], origin: str, shape: Layout) -> Iterator[Any]:
     """The records, with the names of each one's labels as a tuple in the column `label`.
 
     None stands for labels that are unknown. Raises `UserError` naming the row.
@@ -71,15 +72,12 @@ def records(rows: Iterable[Record], origin: str, shape: Layout, *, labelled: boo
     for number, row in enumerate(rows):
         where = f"{origin} row {number}"
         found = _of_list(row, shape.column, where) if shape.column else _of_flags(row, shape, where)
-        if labelled and found is None:
-            column = shape.column or ", ".join(shape.names)
-            raise UserError(f"{where} has no {column}; give it labels, or leave it out")
         yield {**row, "label": found}
 
 
 def _of_list(row: Record, column: str, where: str) -> tuple[str, ...] | None:
     value = row.get(column)
-    if value is None or examples.is_missing(value):
+    if no_label(value):
         return None
     items = value if isinstance(value, list) else _split(value)
     wrong = [item for item in items if not isinstance(item, str | int | float) or item == ""]
@@ -90,7 +88,7 @@ def _of_list(row: Record, column: str, where: str) -> tuple[str, ...] | None:
             f"{where}: {column} is an empty list; name a label, as one that says there is none, "
             "or give columns of 0 and 1, where a text may have no label"
         )
-    return tuple(dict.fromkeys(examples.label_name(item) for item in items))
+    return tuple(dict.fromkeys(label_name(item) for item in items))
 
 
 def _split(value: Any) -> list[Any]:

@@ -76,7 +76,7 @@ def _layout(request: DataRequest) -> label_sets.Layout:
 def _records(
     shape: label_sets.Layout, rows: Iterable[Record], origin: str, labelled: bool
 ) -> Iterable[Record]:
-    return label_sets.records(rows, origin, shape, labelled=labelled)
+    return label_sets.records(rows, origin, shape)
 
 
 def _labels(training: Examples | None, known: Labels) -> Labels:
@@ -93,12 +93,10 @@ def flags(table: Examples, labels: Labels) -> np.ndarray:
     numbers = {label: number for number, label in enumerate(labels)}
     found = np.zeros((len(table), len(labels)), np.int8)
     for row, names in enumerate(table.labels or ()):
-        if names is None:
-            raise UserError(f"{table.origin} row {row} has no labels, others have; give it some")
         for name in names:
             if name not in numbers:
                 raise UserError(
-                    f"{table.origin} row {row} has the unknown label {name!r}; "
+                    f"{table.origin} row {table.numbers[row]} has the unknown label {name!r}; "
                     f"the labels are {', '.join(labels)}"
                 )
             found[row, numbers[name]] = 1

@@ -14,6 +14,7 @@ from tokenizers import Regex, pre_tokenizers
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples, tag_schemes
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import is_missing, leave_out
 from distil_jax.tasks.tag_schemes import Entity
 
 TOKENS = ("tokens", "words", "token", "tokenized_text")
@@ -48,11 +49,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences of a table."""
+    """The sentences of a table, without those of unknown entities where these must be known."""
 
     ids: tuple[str, ...]
     rows: tuple[Sentence, ...]
     origin: str
+    left_out: int = 0
 
     @property
     def labelled(self) -> bool:
@@ -99,24 +101,31 @@ def layout(
 def read(
     rows: Iterable[Record], origin: str, *, columns: Sequence[str], label: str, labelled: bool
 ) -> Sentences:
-    """The sentences of a table; raises `UserError` naming the row and what is wrong with it."""
+    """The sentences of a table; raises `UserError` naming the row and what is wrong with it.
+
+    With `labelled`, rows without their entities are left out, which is reported.
+    """
     ids: list[str] = []
     found: list[Sentence] = []
     tags: list[list[str]] = []
     shape: Layout | None = None
+    left_out: dict[int, Any] = {}
     for number, row in enumerate(rows):
         shape = shape or layout(row, origin, columns, label, labelled=labelled)
         where = _where(row, origin, number)
         sentence, own_tags = _sentence(row, shape, where)
+        tags.append(own_tags)
         if labelled and sentence.entities is None:
-            raise UserError(f"{where} has no {shape.label}; give it some, or leave it out")
+            left_out[number] = row.get(shape.label)
+            continue
         ids.append(str(row.get("id", row.get("idx", number))))
         found.append(sentence)
-        tags.append(own_tags)
-    if not found:
+    if not tags:
         raise UserError(f"{origin} has no rows; give a table with some")
+    if shape is not None and left_out:
+        leave_out(left_out, len(tags), origin, shape.label, left_out[min(left_out)])
     _check_ends(tags, origin)
-    return Sentences(tuple(ids), tuple(found), origin)
+    return Sentences(tuple(ids), tuple(found), origin, len(left_out))
 
 
 def plain_sentence(row: Record, shape: Layout, where: str) -> Sentence:
@@ -140,7 +149,7 @@ def _sentence(row: Record, shape: Layout, where: str) -> tuple[Sentence, list[st
     """With its entities, and the tags that they were read from, if they were."""
     plain = plain_sentence(row, shape, where)
     given = row.get(shape.label) if shape.label else None
-    if examples.is_missing(given):
+    if is_missing(given) or (shape.words and given == []):
         return plain, []
     if not shape.words:
         return _with_spans(plain.text, _list(given, shape.label, where), where), []
@@ -182,7 +191,7 @@ def _list(value: Any, column: str, where: str) -> list[Any]:
 
 
 def _strings(value: Any, column: str, where: str) -> list[str]:
-    items = [] if examples.is_missing(value) else _list(value, column, where)
+    items = [] if is_missing(value) else _list(value, column, where)
     if not items:
         raise UserError(f"{where} has no {column}; fill it in or leave the row out")
     wrong = next((item for item in items if not isinstance(item, str | int | float)), None)

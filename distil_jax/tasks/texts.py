@@ -22,6 +22,7 @@ from distil_jax.tasks.kind import (
     TrainingSet,
     UserText,
 )
+from distil_jax.tasks.missing_labels import is_missing
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.task_scores import Metrics
 
@@ -38,6 +39,20 @@ class Tables:
     training: Examples | None
     validation: dict[str, Examples]
     tests: dict[str, Examples]
+
+    def of_classes(self, classes: Labels) -> "Tables":
+        """The same where the classes have become known, for the splits that do not name them."""
+        validation, tests = (
+            {name: examples.of_classes(table, classes) for name, table in part.items()}
+            for part in (self.validation, self.tests)
+        )
+        return Tables(self.training, validation, tests)
+
+    @property
+    def left_out(self) -> int:
+        """Rows of all splits that have no label."""
+        every = (self.training, *self.validation.values())
+        return sum(table.left_out for table in every if table is not None)
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,7 @@ def task_data(
         "truncated": validation[0].encoded.truncated
         + (0 if training is None else training.encoded.truncated),
         "strided": 0,
+        **({"without_label": tables.left_out} if tables.left_out else {}),
     }
     return TaskData(labels, len(labels), (0.0, 1.0), length, training, validation, tests, counts)
 
@@ -205,6 +221,6 @@ def _texts(row: Record, text: UserText, number: int) -> tuple[str, ...] | None:
     """The texts of a row; None where they are empty."""
     columns = text.columns
     examples.check_columns(row, f"{text.name} row {number}", columns)
-    if all(examples.is_missing(row[column]) or not str(row[column]).strip() for column in columns):
+    if all(is_missing(row[column]) or not str(row[column]).strip() for column in columns):
         return None
     return examples.row_texts(row, columns, text.name, number)

@@ -16,7 +16,6 @@ from distil_jax.pretrained import Head, Pretrained
 from distil_jax.tasks import (
     conll,
     entity_scores,
-    examples,
     graph_parts,
     tag_schemes,
     tagged,
@@ -37,6 +36,7 @@ from distil_jax.tasks.kind import (
     TrainingSet,
     UserText,
 )
+from distil_jax.tasks.missing_labels import is_missing
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.tagged import Sentence, Sentences
 from distil_jax.tasks.task_scores import Metrics
@@ -71,6 +71,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     parts = [
         _eval_split(name, there[name], tokens[name], labels) for name in there if name != "train"
     ]
+    left_out = sum(split.left_out for split in there.values())
     counts = {
         "train": 0,
         **{name: len(split.rows) for name, split in there.items()},
@@ -78,6 +79,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
         "words_without_token": sum(part.lost for part in tokens.values()),
         "strided": sum(part.strided for part in tokens.values()),
         "truncated": 0,
+        **({"without_label": left_out} if left_out else {}),
     }
     return TaskData(
         labels,
@@ -242,7 +244,7 @@ def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
 def _user_sentence(row: Record, shape: tagged.Layout, where: str) -> Sentence:
     """An empty text has no entities."""
     value = row.get(shape.column)
-    if examples.is_missing(value) or (isinstance(value, str) and not value.strip()):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return Sentence("", np.empty((0, 2), np.int32))
     return tagged.plain_sentence(row, shape, where)
 

@@ -455,7 +455,7 @@ def test_spans_are_learnt_and_distilled(teacher_folder, questions, evaluate, tmp
 BAD = {
     "no label column": (lambda row: {"sentence": row["sentence"]}, "no label column label"),
     "unknown label": (lambda row: row | {"label": 7}, "unknown label 7"),
-    "no label": (lambda row: row | {"label": None}, "has no label"),
+    "no label": (lambda row: row | {"label": None}, "has no labels: label is None in row 0"),
     "empty text": (lambda row: row | {"sentence": " "}, "empty text"),
     "no text column": (lambda row: {"label": 1, "body": "x"}, "no column sentence"),
     "text that is a list": (lambda row: row | {"sentence": ["x"]}, "holds list"),

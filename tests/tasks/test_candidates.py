@@ -2,6 +2,7 @@
 
 import pytest
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.tasks import candidates
 
@@ -21,6 +22,17 @@ def test_pairs_are_grouped_by_their_query():
     scored = read({"query": "a", "passage": "x", "score": -2.5})
     assert scored.scores == scored.labels == [-2.5]
     assert read({"q": "a", "d": "x", "r": "1"}, columns=("q", "d"), label="r").labels == [1.0]
+
+
+@pytest.mark.parametrize("value", [None, "", "nan", float("nan")])
+def test_pairs_without_a_label_are_left_out_and_counted(value, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    row = {"query": "a", "passage": "x", "label": 1}
+    pairs = read(row, row | {"label": value}, row | {"query": "b"})
+    assert (pairs.queries, list(pairs.left_out)) == (["a", "b"], [1])
+    assert "f.jsonl: 1 of 3 rows have no label and are left out" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"f\.jsonl has no labels"):
+        read(row | {"label": value})
 
 
 def test_triples_and_lists():

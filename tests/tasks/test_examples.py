@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples
 
@@ -22,13 +23,9 @@ def test_the_usual_names_of_a_label_are_found():
         examples.read(rows, "t", columns=(), label="stars", labelled=True)
 
 
-@pytest.mark.parametrize(
-    ("label", "message"),
-    [(math.nan, "row 1 has no label"), ([1, 0], "holds list; a text has one label")],
-)
-def test_a_cell_without_one_label_is_reported(label, message):
-    rows = [{"text": "a", "label": 1}, {"text": "b", "label": label}]
-    with pytest.raises(UserError, match=message):
+def test_a_cell_with_several_labels_is_refused():
+    rows = [{"text": "a", "label": 1}, {"text": "b", "label": [1, 0]}]
+    with pytest.raises(UserError, match="row 1: the label label holds list; a text has one label"):
         examples.read(rows, "t", columns=(), label="label", labelled=True)
 
 
@@ -48,18 +45,40 @@ def table(*labels, labelled=True, classes=()):
         (1.0, math.nan, 0.0),
     ],
 )
-def test_a_label_that_is_none_is_no_class(labels):
-    with pytest.raises(UserError, match=rf"row 1 has no label \(.*\): 1 of {len(labels)} rows"):
-        table(*labels)
+def test_a_row_without_a_label_is_left_out_and_counted(labels, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    found = table(*labels)
+    assert found.labels == (labels[0], *labels[2:])
+    rows = [number for number in range(len(labels)) if number != 1]
+    assert (found.ids, found.numbers) == (tuple(map(str, rows)), tuple(rows))
+    assert found.first == tuple(f"text {number}" for number in rows)
+    assert found.left_out == 1
+    error = capsys.readouterr().err
+    assert f"t: 1 of {len(labels)} rows have no label and are left out" in error
+    assert f"the first of them row 1 (label is {labels[1]!r})" in error
     assert table(*labels, labelled=False).labels is None
+
+
+@pytest.mark.parametrize("mark", ["nan", None, "", math.nan])
+def test_a_table_without_any_label_is_refused(mark):
+    with pytest.raises(UserError, match=r"has no labels: label is .* in row 0, and none in any"):
+        table(mark, mark)
+
+
+def test_minus_one_is_none_once_the_classes_are_known_and_a_message_counts_rows_of_the_file():
+    scored = examples.of_classes(table(1, -1, 0, -1.0, 5), ("0", "1"))
+    assert (scored.labels, scored.numbers, scored.left_out) == ((1, 0, 5), (0, 2, 4), 2)
+    with pytest.raises(UserError, match="row 4 has the unknown label 5"):
+        examples.class_numbers(scored, ("0", "1"))
+    assert examples.of_classes(table(1, -1), ("-1", "1")).labels == (1, -1)
 
 
 def test_a_class_may_bear_the_name_of_nothing_and_minus_one_may_be_a_class():
     assert examples.class_names(table("none", "some")) == ("none", "some")
     assert table("None", "Some", classes=("None", "Some")).labels == ("None", "Some")
     assert examples.class_names(table("1", "-1", "0")) == ("-1", "0", "1")
-    with pytest.raises(UserError, match="row 1 has no label"):
-        table(1, -1, 0, classes=("negative", "positive"))
+    assert table(1, -1, 0, classes=("negative", "positive")).labels == (1, 0)
+    assert table(1, -1, 0, classes=("-1", "0", "1")).labels == (1, -1, 0)
 
 
 def test_a_label_of_another_encoding_is_refused():

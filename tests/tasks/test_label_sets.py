@@ -6,9 +6,9 @@ from distil_jax.errors import UserError
 from distil_jax.tasks import label_sets
 
 
-def read(*rows, label="", labelled=True, columns=("text",)):
+def read(*rows, label="", columns=("text",)):
     shape = label_sets.layout(rows[0], "f.jsonl", columns, label)
-    every = label_sets.records(iter(rows), "f.jsonl", shape, labelled=labelled)
+    every = label_sets.records(iter(rows), "f.jsonl", shape)
     return [row["label"] for row in every]
 
 
@@ -17,6 +17,11 @@ def read(*rows, label="", labelled=True, columns=("text",)):
 )
 def test_lists(value):
     assert read({"text": "x", "labels": value}) == [("a", "b")]
+
+
+@pytest.mark.parametrize("value", [None, "", "nan", "N/A", float("nan")])
+def test_labels_that_are_none_are_unknown(value):
+    assert read({"text": "x", "labels": ["a"]}, {"text": "y", "labels": value}) == [("a",), None]
 
 
 def test_numbers_and_one_label():
@@ -33,14 +38,13 @@ def test_columns_of_flags():
     assert read(*rows) == [("b",), ("a",), ()]
     assert read(*rows, label="a") == [("0",), ("1",), ("0",)]
     assert read(*rows, label="a,b") == [("b",), ("a",), ()]
-    assert read({"text": "x", "a": -1, "b": -1}, labelled=False) == [None]
+    assert read({"text": "x", "a": -1, "b": -1}) == [None]
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"text": "y", "labels": []}, r"row 1: labels is an empty list"),
-        ({"text": "y", "labels": None}, r"row 1 has no labels"),
         ({"text": "y", "labels": [["a"]]}, r"row 1: labels holds \['a'\], which is no label"),
     ],
 )

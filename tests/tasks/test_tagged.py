@@ -2,6 +2,7 @@
 
 import pytest
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.tasks import tagged
 from distil_jax.tasks.tag_schemes import Entity
@@ -53,9 +54,7 @@ GOOD = {"tokens": ["a", "b"], "tags": ["O", "O"]}
         ({"tokens": ["a", "b"], "tags": ["O"]}, r"row 1 has 2 tokens and 1 tags"),
         ({"tokens": ["a", "b"], "tags": ["O", "PER"]}, r"row 1: tag 'PER' of token 1 is outside"),
         ({"tokens": ["a"], "tags": ["3"]}, r"row 1: tag '3' of token 0 is outside .*numbered tags"),
-        ({"tokens": ["a"], "tags": []}, r"row 1 has no tags"),
         ({"tokens": [], "tags": []}, r"row 1 has no tokens"),
-        ({"tokens": ["a"]}, r"row 1 has no tags"),
         ({"tokens": [["a"]], "tags": ["O"]}, r"row 1: tokens holds \['a'\]"),
         ({"tokens": 3, "tags": ["O"]}, r"row 1: tokens holds int, not a list"),
     ],
@@ -63,6 +62,16 @@ GOOD = {"tokens": ["a", "b"], "tags": ["O", "O"]}
 def test_bad_tags_name_file_and_row(row, message):
     with pytest.raises(UserError, match=r"f\.jsonl " + message):
         read(GOOD, row)
+
+
+@pytest.mark.parametrize("row", [{"tokens": ["a"]}, {"tokens": ["a"], "tags": []}])
+def test_rows_without_tags_are_left_out_and_counted(row, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    found = read(GOOD, row, GOOD)
+    assert (found.ids, len(found.rows), found.left_out) == (("0", "2"), 2, 1)
+    assert "f.jsonl: 1 of 3 rows have no label and are left out" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"f\.jsonl has no labels: tags is None in row 0"):
+        read({"tokens": ["a"], "tags": None})
 
 
 def test_broken_bioes_names_its_row():
