@@ -1,0 +1,203 @@
+"""Every recipe of distillation from one teacher, at equal tokens and at equal FLOPs.
+
+    python benchmarks/objectives.py --size=short --text=TEXT --tasks=TASKS --output=DIR
+
+From one teacher of six layers (the embedded one, or --teacher), students of two shapes are
+distilled by DistilBERT's three losses, masked LM alone, MiniLMv2, TinyBERT (with its stage of the
+task), PKD and hidden MSE, all from the same first weights and with the same rate, then scored on
+tasks. TEXT is what `prepare` reads (documents are blocks of lines; a share is held out); TASKS has
+one folder for each task with train and validation files. Each step is one of the package's
+commands; what is finished is kept, and the same command resumes. DIR/objectives.md and
+objectives.json hold what there is after each program; `objectives_recipes.py` says what is done.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import jax
+from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
+from objectives_table import write_tables
+from study_programs import Job, Programs, run_jobs
+from study_tasks import TaskFiles
+
+from distil_jax import commandline
+from distil_jax.configuration import source as config_source
+from distil_jax.errors import UserError
+from distil_jax.planning.flops import config_flops
+from distil_jax.pretrained import load
+from distil_jax.training.student import parse_layers, student_of
+
+OFF = dict.fromkeys(("soft_target", "masked_lm", "cosine", *OBJECTIVES), 0.0)
+HELD_OUT = 0.03
+
+
+class Comparison:
+    """The folder of a comparison and the jobs that fill it."""
+
+    def __init__(self, flags):
+        self.size, self.output, self.teacher = SIZES[flags.size], flags.output, flags.teacher
+        self.text, self.rows = flags.text, flags.output / "rows"
+        self.programs = Programs(flags.output / "hours.jsonl")
+        self.files = TaskFiles(flags.tasks, flags.output / "tasks")
+        self.tasks = self.files.choose(flags.size, self.size.tasks, flags.leave_out)
+        flags.output.mkdir(parents=True, exist_ok=True)
+
+    def jobs(self):
+        """Rows, then the students, then the tasks one after the other, teacher first."""
+        students = [
+            (shape, budget, name)
+            for budget in self.size.budgets
+            for shape in SHAPES
+            for name in RECIPES
+            if budget == "tokens" or self.steps(shape, budget, name) != self.size.steps
+        ]
+        jobs = [Job("rows", self.prepare)]
+        jobs += [Job(id_of(*one), lambda one=one: self.distil(*one), ("rows",)) for one in students]
+        for task in self.tasks:
+            teacher = f"teacher on {task.name}"
+            jobs.append(Job(teacher, lambda task=task: self.fine_tune("teacher", task)))
+            jobs += [
+                Job(
+                    f"{id_of(*one)} on {task.name}",
+                    lambda one=one, task=task: self.score(*one, task),
+                    (id_of(*one), teacher),
+                )
+                for one in students
+            ]
+        return jobs
+
+    def prepare(self):
+        if not (self.rows / "manifest.json").is_file():
+            self.programs.command(
+                "prepare",
+                input=self.text,
+                document="block",
+                tokenizer=self.teacher,
+                length=self.size.length,
+                heldout=HELD_OUT,
+                output=self.rows,
+            )
+
+    def changes(self, shape, name, steps):
+        """The config's keys of one run."""
+        recipe = RECIPES[name]
+        narrow = shape == "narrow" and recipe.narrow
+        weights = {**OFF, **(narrow or recipe.weights)}
+        return {
+            "teacher": self.teacher,
+            "data.train": self.rows,
+            "batch.length": self.size.length,
+            "batch.size": self.size.batch,
+            "total_steps": steps,
+            "eval.every_steps": steps,
+            "checkpoint.every_steps": steps,
+            "optimizer.learning_rate": self.size.learning_rate,
+            "precision.compute": self.size.compute,
+            "precision.teacher": self.size.compute,
+            "log.tensorboard": False,
+            **SHAPES[shape],
+            **{f"loss.{key}": weight for key, weight in weights.items()},
+            **{f"loss.options.{key}": value for key, value in recipe.options.items()},
+        }
+
+    def flops(self, shape, name):
+        """FLOPs of a token."""
+        changes = self.changes(shape, name, 1)
+        overrides = [f"--config.{key}={value}" for key, value in changes.items()]
+        config = config_source.read("quickstart", overrides)
+        teacher = load(self.teacher).config
+        student = student_of(config, teacher, parse_layers(config.student.layers, teacher.layers))
+        return config_flops(config, teacher, student, length=self.size.length).total
+
+    def steps(self, shape, budget, name):
+        """Those of the first recipe's tokens, or of its FLOPs."""
+        if budget == "tokens":
+            return self.size.steps
+        share = self.flops(shape, "distilbert") / self.flops(shape, name)
+        return round(self.size.steps * share)
+
+    def distil(self, shape, budget, name):
+        steps = self.steps(shape, budget, name)
+        workdir = self.output / "runs" / id_of(shape, budget, name)
+        changes = self.changes(shape, name, steps)
+        self.programs.command("main", config="quickstart", workdir=workdir, overrides=changes)
+
+    def score(self, shape, budget, name, task):
+        """Fine-tune a student, where its recipe has a stage of the task after that stage."""
+        student, recipe = id_of(shape, budget, name), RECIPES[name]
+        model = self.output / "runs" / student / "student"
+        if not recipe.task:
+            self.fine_tune(student, task, model)
+            return
+        teacher = self.best("teacher", task.name)
+        weights = ",".join(f"{key}={value}" for key, value in recipe.task.items())
+        stage = f"{student}-stage-1"
+        options = [("--option", f"{key}={value}") for key, value in recipe.options.items()]
+        self.fine_tune(
+            stage, task, model, options, teacher=teacher, objectives=weights, task_weight=0
+        )
+        self.fine_tune(
+            student, task, self.best(stage, task.name), teacher=teacher, alpha=1, temperature=1
+        )
+
+    def best(self, name, task):
+        """The folder of a fine-tuned model."""
+        folder = self.output / "scores" / name / task
+        return folder / json.loads((folder / "results.json").read_text())["best_model"]
+
+    def fine_tune(self, name, task, model=None, options=(), **more):
+        self.programs.call(
+            "-m",
+            "distil_jax.evaluate",
+            *(part for pair in options for part in pair),
+            model=model or self.teacher,
+            task=task.name,
+            data=self.files.folder(task.name),
+            train=self.files.part(task.name, "train", task.rows),
+            seeds=self.size.seeds,
+            epochs=task.epochs,
+            learning_rate=task.learning_rate,
+            length=self.size.length,
+            models="best",
+            dtype=self.size.compute,
+            output=self.output / "scores" / name / task.name,
+            **more,
+        )
+
+
+def id_of(shape, budget, name):
+    """A student's name."""
+    return f"{name}-{shape}-{budget}"
+
+
+def main(arguments):
+    flags = parser().parse_args(arguments)
+    # The accelerator is for the programs; here models are only looked at.
+    jax.config.update("jax_platforms", "cpu")
+    comparison = Comparison(flags)
+    failed = run_jobs(comparison.jobs(), 1, lambda: write_tables(comparison))
+    for line in failed:
+        print(f"not done: {line}", file=sys.stderr)
+    if failed:
+        raise UserError(
+            f"{len(failed)} jobs were not done (above); the same command tries them again"
+        )
+
+
+def parser():
+    parser = commandline.Parser(prog="python benchmarks/objectives.py", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--size", required=True, choices=SIZES, help="how much is done")
+    add("--teacher", default="builtin:teacher", help="of six layers, with a masked-LM head")
+    add("--text", required=True, help="what is distilled on, as `prepare` reads it")
+    add("--tasks", required=True, type=Path, action="append", help="folder of the tasks' folders")
+    add("--leave-out", default=[], action="append", metavar="TASK", help="a task not done")
+    add("--output", required=True, type=commandline.folder, help="folder of the results")
+    return parser
+
+
+if __name__ == "__main__":
+    commandline.run(main)
