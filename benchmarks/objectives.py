@@ -12,6 +12,7 @@ objectives.json hold what there is after each program; `objectives_recipes.py` s
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from pathlib import Path
 import jax
 from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
 from objectives_table import write_tables
+from study import stopped_by_signals
 from study_programs import Job, Programs, run_jobs
 from study_tasks import TaskFiles
 
@@ -45,7 +47,7 @@ class Comparison:
         flags.output.mkdir(parents=True, exist_ok=True)
 
     def jobs(self):
-        """Rows, then the students, then the tasks one after the other, teacher first."""
+        """Rows; the students of a shape and their first task; then the other tasks."""
         students = [
             (shape, budget, name)
             for budget in self.size.budgets
@@ -53,20 +55,30 @@ class Comparison:
             for name in RECIPES
             if budget == "tokens" or self.steps(shape, budget, name) != self.size.steps
         ]
-        jobs = [Job("rows", self.prepare)]
-        jobs += [Job(id_of(*one), lambda one=one: self.distil(*one), ("rows",)) for one in students]
-        for task in self.tasks:
-            teacher = f"teacher on {task.name}"
-            jobs.append(Job(teacher, lambda task=task: self.fine_tune("teacher", task)))
+        jobs, (first, *others) = [Job("rows", self.prepare)], self.tasks
+        for _, group in itertools.groupby(students, key=lambda one: one[:2]):
+            alike = list(group)
             jobs += [
+                Job(id_of(*one), lambda one=one: self.distil(*one), ("rows",)) for one in alike
+            ]
+            jobs += self.scores(first, alike)
+        jobs += [job for task in others for job in self.scores(task, students)]
+        return list({job.name: job for job in jobs}.values())
+
+    def scores(self, task, students):
+        """The teacher and these students on a task."""
+        teacher = f"teacher on {task.name}"
+        return [
+            Job(teacher, lambda: self.fine_tune("teacher", task)),
+            *(
                 Job(
                     f"{id_of(*one)} on {task.name}",
-                    lambda one=one, task=task: self.score(*one, task),
+                    lambda one=one: self.score(*one, task),
                     (id_of(*one), teacher),
                 )
                 for one in students
-            ]
-        return jobs
+            ),
+        ]
 
     def prepare(self):
         if not (self.rows / "manifest.json").is_file():
@@ -177,7 +189,8 @@ def main(arguments):
     # The accelerator is for the programs; here models are only looked at.
     jax.config.update("jax_platforms", "cpu")
     comparison = Comparison(flags)
-    failed = run_jobs(comparison.jobs(), 1, lambda: write_tables(comparison))
+    with stopped_by_signals(comparison.programs):
+        failed = run_jobs(comparison.jobs(), 1, lambda: write_tables(comparison))
     for line in failed:
         print(f"not done: {line}", file=sys.stderr)
     if failed:

@@ -10,7 +10,7 @@ from study_tasks import TaskFiles, held_out_split
 from distil_jax.configuration import source as config_source
 from distil_jax.planning.flops import training_flops
 from distil_jax.pretrained import load
-from distil_jax.run.sweep import variants
+from distil_jax.run.variants import variants
 
 HERE = Path(__file__).parent
 WITHOUT_TEACHER = {"loss.soft_target": 0.0, "loss.cosine": 0.0}

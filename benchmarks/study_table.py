@@ -8,7 +8,7 @@ from study_figure import draw
 
 from distil_jax.report.sections.ablations import MEASURES
 from distil_jax.run.model_figures import DISTILLED
-from distil_jax.run.sweep import Variant
+from distil_jax.run.variants import Variant
 
 ROLES = {
     "teacher": "teacher",

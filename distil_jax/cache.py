@@ -4,6 +4,8 @@ import argparse
 
 from distil_jax import commandline, huge_pages
 
+BESIDES = "layers of which, besides what the config's objectives need, are stored"
+
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and store."""
@@ -19,7 +21,9 @@ def main(arguments: list[str]) -> None:
 
     share = Share(flags.shard_index, flags.shard_count)
     keep_compiled()
-    settings = CacheSettings(flags.epochs, flags.top_k, flags.dtype, share)
+    settings = CacheSettings(
+        flags.epochs, flags.top_k, flags.dtype, share, flags.layers, flags.attention_layers
+    )
     cache(config, flags.output, settings, lambda line: print(line, flush=True))
 
 
@@ -45,9 +49,25 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--dtype", choices=("float16", "bfloat16", "float32"), default="float16", help="on the disk"
     )
+    add("--layers", type=_layers, default=(), help=f"{BESIDES} hidden states: 0,2,4, or all")
+    add(
+        "--attention_layers",
+        type=_layers,
+        default=(),
+        help=f"{BESIDES} queries, keys and values: 3,6, or all",
+    )
     add("--shard_index", type=commandline.natural, default=0, help="which share, from 0")
     add("--shard_count", type=commandline.positive, default=1, help="processes that share the work")
     return parser
+
+
+def _layers(value: str) -> tuple[int, ...] | str:
+    if value == "all":
+        return value
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{value!r} is no list of layers such as 0,2,4, nor all")
+    return tuple(map(int, parts))
 
 
 if __name__ == "__main__":

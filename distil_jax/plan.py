@@ -20,9 +20,11 @@ def main(arguments: list[str]) -> None:
     from distil_jax.planning import plan_text, topologies
     from distil_jax.planning.model_shapes import model_shapes
     from distil_jax.planning.run_plan import plan_run, workload_of
+    from distil_jax.run.stored_targets import planned
 
     topology = topologies.find(flags.topology)
     models, workload = model_shapes(config), workload_of(config, flags.corpus_tokens)
+    config = planned(config, models.student)
     plan = plan_run(config, models, topology, workload, search=flags.search)
     if flags.json:
         print(json.dumps(plan.as_dict(), indent=2))

@@ -94,6 +94,7 @@ class LayerPairs:
             configure=make,
             teacher=options["teacher"],
             layers=self.describe,
+            reads_last=False,
             **usual | other,
         )
 

@@ -191,6 +191,7 @@ class Objective:
         trained with the student, kept in checkpoints, and no part of the student.
       check: raises `UserError` for two models that its options do not fit.
       layers: the layers that it compares, a line for people; empty where it names none.
+      reads_last: whether it reads the teacher's last hidden state without a request for it.
     """
 
     name: str
@@ -210,6 +211,7 @@ class Objective:
     projections: Projected = _nothing_projected
     check: Callable[[EncoderConfig, EncoderConfig], None] = _nothing_to_check
     layers: Callable[[EncoderConfig, EncoderConfig], str] = _names_no_layers
+    reads_last: bool = True
 
     def __post_init__(self) -> None:
         """An objective is one or the other."""

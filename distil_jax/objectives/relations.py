@@ -163,6 +163,7 @@ def make(options: Mapping[str, Any]) -> Objective:
         teacher=options["teacher"],
         check=partial(_check, chosen),
         layers=partial(_describe, chosen),
+        reads_last=False,
     )
 
 

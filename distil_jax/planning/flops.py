@@ -1,6 +1,6 @@
 """Floating-point operations of a training step, counted from shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,11 +36,13 @@ def config_flops(
     length: int,
     recomputed: Recomputed = "none",
     others: Sequence[EncoderConfig] = (),
+    shapes: Mapping[str, EncoderConfig | None] | None = None,
 ) -> TrainingFlops:
     """FLOPs per token of a config's step over rows of `length` tokens, as `training_flops`.
 
-    `others` are further teachers.
-    A loss whose weight is scheduled is computed at every step, whatever its weight there.
+    `teacher` and `others` run along. `shapes` are of what each objective compares with, by name,
+    where that is not `teacher`. A loss whose weight is scheduled is computed at every step,
+    whatever its weight there.
     """
     objectives = active(config.loss)
     compared = [one for one in objectives if one.needs_teacher]
@@ -59,7 +61,8 @@ def config_flops(
         frozen_embeddings=config.student.freeze == "embeddings",
     )
     # What an objective computes itself runs forward and backward.
-    extra = 3 * sum(one.flops(student, teacher, length) for one in objectives)
+    seen = dict.fromkeys((one.name for one in objectives), teacher) if shapes is None else shapes
+    extra = 3 * sum(one.flops(student, seen[one.name], length) for one in objectives)
     share = decoded_share if of_logits else 0.0
     further = sum(
         _teacher(shape, length, bool(compared), teacher_logits, share) for shape in others

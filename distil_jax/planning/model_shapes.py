@@ -7,12 +7,16 @@ from pathlib import Path
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
+from distil_jax.objectives import active
 from distil_jax.planning.known_shapes import BERT_VOCABULARY, KNOWN
 from distil_jax.pretrained import locate
 from distil_jax.pretrained.config_file import read_config
 from distil_jax.storage.address import is_url
+from distil_jax.target_store import Column
 from distil_jax.tokenizer import BUILTIN_TEACHER, load, resolve, special_ids
 from distil_jax.training import student as student_rule
+from distil_jax.training.stored_source import VALIDATION, open_source
+from distil_jax.training.targets import StoredTargets
 
 
 @dataclass(frozen=True)
@@ -22,35 +26,57 @@ class ModelShapes:
     Attributes:
       weight: of the teacher, where there are others.
       others: further teachers, with their weights.
+      stored: the targets in their place, and the columns that come with each row.
     """
 
     teacher: EncoderConfig | None
     student: EncoderConfig
     weight: float = 1.0
     others: tuple[tuple[EncoderConfig, float], ...] = ()
+    stored: StoredTargets | None = None
+    columns: tuple[Column, ...] = ()
 
     @property
     def teachers(self) -> tuple[tuple[EncoderConfig, float], ...]:
         """All of them, with their weights."""
         return () if self.teacher is None else ((self.teacher, self.weight), *self.others)
 
+    def compared(self, config: Config) -> dict[str, EncoderConfig | None]:
+        """What each active objective compares the student with, by name."""
+        chosen = student_rule.chosen_teachers(config)
+        every = [None if self.stored is None else self.stored.config]
+        every = [shape for shape, _ in self.teachers] or every
+        return {one.name: every[chosen.get(one.name, 0)] for one in active(config.loss)}
+
 
 def model_shapes(config: Config) -> ModelShapes:
     """As a run's models are derived them, without weights; raises `UserError` for a bad one."""
-    if config.targets:
-        raise UserError(
-            f"config.targets={config.targets}: plan counts steps with a teacher; leave it empty "
-            "and take off what the tables say of the teacher"
-        )
     teacher = shape_of(config.teacher) if config.teacher else None
     student = _student(config, teacher)
+    if config.targets:
+        return _with_targets(config, student)
     if teacher is None:
         return ModelShapes(None, student)
-    (_, weight), *others = config.every_teacher
+    (first, weight), *others = config.every_teacher
     further = tuple((shape_of(name), own) for name, own in others)
-    for shape in (teacher, *(shape for shape, _ in further)):
-        student_rule.check_pair(config, shape, student)
+    student_rule.check_pair(config, teacher, student, first)
+    for (name, _), (shape, _) in zip(others, further, strict=True):
+        student_rule.check_pair(config, shape, student, name)
     return ModelShapes(teacher, student, weight, further)
+
+
+def _with_targets(config: Config, student: EncoderConfig) -> ModelShapes:
+    """A student without a teacher in memory; its rows come with what is stored of one."""
+    store, source = open_source(config.targets)
+    student_rule.check_pair(config, source.config, student, f"in config.targets={config.targets}")
+    source = replace(source, student=student)
+    columns = store.tables[VALIDATION].columns
+    return ModelShapes(
+        None,
+        student,
+        stored=source,
+        columns=tuple(each for each in columns if each.name in source.columns),
+    )
 
 
 def shape_of(name: str) -> EncoderConfig:

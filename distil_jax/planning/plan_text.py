@@ -100,7 +100,6 @@ def _head(plan: RunPlan) -> list[str]:
     slices = f", {topology.slices} slices" if topology.slices > 1 else ""
     chips = "chip" if topology.chips == 1 else "chips"
     grid = "x".join(map(str, topology.grid))
-    teacher = ", ".join(_model(shape) for shape, _ in plan.models.teachers) or "none"
     source = (
         f"TPU compiler, {plan.measured.compile_seconds:.0f} s"
         if plan.compiled
@@ -108,7 +107,7 @@ def _head(plan: RunPlan) -> list[str]:
     )
     return [
         f"topology   {topology.name}: {topology.chips} {chips} ({grid}{slices})",
-        f"teacher    {teacher}, {config.precision.teacher}, replicated",
+        _teacher(plan),
         f"student    {_model(plan.models.student)}, {config.precision.parameters} parameters, "
         f"{config.precision.compute} matmuls",
         f"batch      {batch.rows} rows of {plan.workload.length} tokens: {batch.device_rows} "
@@ -116,6 +115,16 @@ def _head(plan: RunPlan) -> list[str]:
         f"program    {source}",
         f"peaks      {topology.chip.source}",
     ]
+
+
+def _teacher(plan: RunPlan) -> str:
+    """What stands on the teacher's side."""
+    models, config = plan.models, plan.config
+    if models.stored is not None:
+        token = sum(each.row_bytes for each in models.columns) / plan.workload.length
+        return f"targets    {config.targets}, {token:,.0f} bytes a token; no teacher in memory"
+    teacher = ", ".join(_model(shape) for shape, _ in models.teachers) or "none"
+    return f"teacher    {teacher}, {config.precision.teacher}, replicated"
 
 
 def _model(shape: EncoderConfig) -> str:

@@ -138,6 +138,7 @@ def plan_run(
         models.student,
         length=workload.length,
         others=[shape for shape, _ in models.others],
+        shapes=models.compared(config),
     ).total
     minimum = flops_per_token * batch_shares.device_rows * workload.length
     return RunPlan(
@@ -203,6 +204,7 @@ def estimate(
         length=workload.length,
         recomputed=config.parallel.remat,  # type: ignore[arg-type]
         others=[shape for shape, _ in models.others],
+        shapes=models.compared(config),
     ).total
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,

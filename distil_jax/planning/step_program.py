@@ -3,7 +3,7 @@
 `assemble.step_spec` and `train_step` are what a run uses; state, teacher and batch are shapes only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,12 +20,13 @@ from distil_jax.data.next_tokens import NextTokens
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.planning.model_shapes import ModelShapes
+from distil_jax.target_store import Column
 from distil_jax.training import assemble
 from distil_jax.training.parallel import AXIS, Devices, shares
 from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
 from distil_jax.training.student import with_dropout
-from distil_jax.training.targets import shapes_of
+from distil_jax.training.targets import TargetSource, shapes_of
 
 SPECIAL = 5
 """Special tokens of BERT and RoBERTa alike; which ids they have changes no cost."""
@@ -69,13 +70,7 @@ def step_program(
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),
-        targets=assemble.live_targets(
-            config,
-            [assemble.TeacherShape(shape, weight) for shape, weight in models.teachers],
-            models.student,
-            sentences=sentences,
-            accelerator=devices.devices[0].platform != "cpu",
-        ),
+        targets=_source(config, models, sentences, devices.devices[0].platform != "cpu"),
         masking=None if sentences else _labelling(config, models.student),
         total_steps=total_steps,
         shares=batch_shares,
@@ -86,7 +81,7 @@ def step_program(
         spec = assemble.with_smaller_vocabulary(spec, SPECIAL - 2)
     params = params_of(models.student, config.precision.parameters, spec)
     trees = tuple(params_of(shape, config.precision.teacher) for shape, _ in models.teachers)
-    teacher: Any = {} if not trees else trees[0] if len(trees) == 1 else trees
+    teacher: Any = _arrays(models) if not trees else trees[0] if len(trees) == 1 else trees
     return StepProgram(
         spec,
         devices,
@@ -94,8 +89,32 @@ def step_program(
             jax.eval_shape(partial(initial_state, spec.optimizer), params), devices.replicated
         ),
         constants=Constants(_placed(teacher, devices.replicated)),
-        batch=_batch(config.batch.size, length, devices),
+        batch=_batch(config.batch.size, length, models.columns, devices),
     )
+
+
+def _source(
+    config: Config,
+    models: ModelShapes,
+    sentences: assemble.SentenceShapes | None,
+    accelerator: bool,
+) -> TargetSource:
+    if models.stored is not None:
+        return models.stored
+    return assemble.live_targets(
+        config,
+        [assemble.TeacherShape(shape, weight) for shape, weight in models.teachers],
+        models.student,
+        sentences=sentences,
+        accelerator=accelerator,
+    )
+
+
+def _arrays(models: ModelShapes) -> dict[str, jax.ShapeDtypeStruct]:
+    """What stored targets need besides the batch: which tokens their teacher has."""
+    if models.stored is None or models.stored.whole:
+        return {}
+    return {"known": jax.ShapeDtypeStruct((models.student.vocabulary,), jnp.bool_)}
 
 
 def params_of(shape: EncoderConfig, dtype: str, spec: StepSpec | None = None) -> Any:
@@ -143,7 +162,9 @@ def _masking(config: Config, vocabulary: int) -> Masking:
     )
 
 
-def _batch(rows: int, length: int, devices: Devices) -> dict[str, jax.ShapeDtypeStruct]:
+def _batch(
+    rows: int, length: int, columns: Sequence[Column], devices: Devices
+) -> dict[str, jax.ShapeDtypeStruct]:
     sharding = NamedSharding(devices.mesh, PartitionSpec(AXIS))
     shapes = {
         "tokens": (rows, length),
@@ -151,10 +172,17 @@ def _batch(rows: int, length: int, devices: Devices) -> dict[str, jax.ShapeDtype
         "epoch": (rows,),
         "row": (rows,),
     }
-    return {
+    own = {
         name: jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
         for name, shape in shapes.items()
     }
+    stored = {
+        each.name: jax.ShapeDtypeStruct(
+            (rows, *each.shape), jnp.dtype(each.dtype), sharding=sharding
+        )
+        for each in columns
+    }
+    return own | stored
 
 
 def _placed(tree: Any, sharding: NamedSharding) -> Any:

@@ -20,8 +20,8 @@ def announce(setup: Setup, display: Display) -> None:
             f"teacher: {setup.config.teacher}, {models.teacher.config.layers} layers; "
             f"student: {models.student.layers} layers{origin}{_width(models)}"
         )
-        for line in layer_lines(setup.config.loss, models.student, models.teacher.config):
-            display.say(line)
+    for line in layer_lines(setup.spec):
+        display.say(line)
     data = setup.train_data
     display.say(
         f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
@@ -59,6 +59,8 @@ def _stored_text(setup: Setup) -> str:
     source = stored.source
     top_k = setup.spec.loss.options["soft_target"]["top_k"] or source.config.vocabulary
     parts = [f"hidden states of layers {list(source.layers)}"] if source.layers else []
+    if source.projected:
+        parts.append(f"queries, keys and values of layers {list(source.projected)}")
     if source.top_k:
         parts.insert(0, f"soft targets of {min(top_k, source.top_k)} tokens")
     return (

@@ -109,10 +109,7 @@ def _write_report(
 
 def _layers(setup: Setup) -> dict[str, str]:
     """Which teacher layer feeds which student layer; empty without a teacher."""
-    models = setup.models
-    if models.teacher is None:
-        return {}
-    return layer_facts(setup.config.loss, models.student, models.teacher.config, models.layers)
+    return layer_facts(setup.spec, setup.models.layers)
 
 
 def show(setup: Setup, scores: Scores, display: Display) -> None:

@@ -1,36 +1,37 @@
 """Which teacher layer feeds which student layer, in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from distil_jax.configuration.schema import Loss
 from distil_jax.models import EncoderConfig
-from distil_jax.objectives import active
+from distil_jax.objectives import Objective
+from distil_jax.training.step import StepSpec
+from distil_jax.training.targets import shape_for
 
 
-def layer_maps(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> dict[str, str]:
+def layer_maps(spec: StepSpec) -> dict[str, str]:
     """What each active objective that names layers compares, as in "12 -> 6"; 0: embeddings."""
-    found = {one.name: one.layers(student, teacher) for one in active(loss)}
+    student = spec.student.config
+    found = {one.name: one.layers(student, teacher) for one, teacher in _compared(spec)}
     return {name: text for name, text in found.items() if text}
 
 
-def layer_facts(
-    loss: Loss, student: EncoderConfig, teacher: EncoderConfig, initial: Sequence[int]
-) -> dict[str, str]:
+def layer_facts(spec: StepSpec, initial: Sequence[int]) -> dict[str, str]:
     """Those maps, after the teacher layers (from 0) that the student's first weights are of."""
     weights = ", ".join(f"{layer + 1} -> {number}" for number, layer in enumerate(initial, 1))
     first = {"first weights": weights} if weights else {}
-    return first | layer_maps(loss, student, teacher)
+    return first | layer_maps(spec)
 
 
-def layer_lines(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> list[str]:
+def layer_lines(spec: StepSpec) -> list[str]:
     """Those maps for the start of a run, and the matrices that are trained besides the student."""
     lines = [
-        f"{name}: teacher layer -> student layer {text}"
-        for name, text in layer_maps(loss, student, teacher).items()
+        f"{name}: teacher layer -> student layer {text}" for name, text in layer_maps(spec).items()
     ]
     matrices = [
-        shape for one in active(loss) for shape in one.projections(student, teacher).values()
+        shape
+        for one, teacher in _compared(spec)
+        for shape in one.projections(spec.student.config, teacher).values()
     ]
     if matrices:
         numbers = sum(map(math.prod, matrices))
@@ -40,3 +41,11 @@ def layer_lines(loss: Loss, student: EncoderConfig, teacher: EncoderConfig) -> l
             "saved in checkpoints, and no part of the exported student"
         )
     return lines
+
+
+def _compared(spec: StepSpec) -> Iterator[tuple[Objective, EncoderConfig]]:
+    """The active objectives, each with the shape of the teacher that it compares with."""
+    for one in spec.objectives:
+        teacher = shape_for(spec.targets, one)
+        if teacher is not None:
+            yield one, teacher

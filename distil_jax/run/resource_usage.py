@@ -14,6 +14,7 @@ import jax
 from distil_jax import __version__
 from distil_jax.planning.flops import config_flops
 from distil_jax.run.setup import Setup
+from distil_jax.training.targets import shapes_of
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "transformers", "numpy")
 
@@ -56,6 +57,7 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         length=setup.train_data.length,
         recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
         others=[each.config for each in setup.models.others],
+        shapes=shapes_of(setup.spec.targets, setup.spec.objectives),
     )
     rows = setup.cursor.after(before, setup.config.batch.size)
     return {

@@ -16,14 +16,13 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.objectives import active
 from distil_jax.pretrained import Pretrained
-from distil_jax.pretrained.families import saved_config
 from distil_jax.run.weights_digest import weights_digest
-from distil_jax.target_store import Store, StoredTable, open_store
+from distil_jax.target_store import Store, StoredTable
 from distil_jax.tokenizer import fingerprint
+from distil_jax.training.stored_source import VALIDATION, known_tokens, open_source
 from distil_jax.training.student import check_pair
 from distil_jax.training.targets import StoredTargets, shape_for
 
-VALIDATION = "validation"
 NAMES = {
     "rows": "the rows differ",
     "tokenizer": "the tokenizer differs",
@@ -151,22 +150,17 @@ class Stored:
 
 def open_stored(folder: str) -> Stored:
     """Open a folder of targets; raises `UserError` for one that is not, or is damaged."""
-    store = open_store(folder)
-    settings = store.manifest.settings
-    if "masks" not in settings:
-        raise UserError(f"config.targets={folder} are targets of texts; name those of rows")
-    shape = saved_config(settings["shape"])
-    known = np.ones(shape.vocabulary, bool)
-    known[list(settings["unknown_tokens"])] = False
-    source = StoredTargets(
-        shape,
-        shape,
-        tuple(settings["layers"]),
-        settings["top_k"],
-        settings["positions"] == "masked",
-        bool(known.all()),
-    )
-    return Stored(store, source, known)
+    store, source = open_source(folder)
+    return Stored(store, source, known_tokens(store, source))
+
+
+def planned(config: Config, student: EncoderConfig) -> Config:
+    """The config as its run adapts it to config.targets; raises `UserError` as the run does."""
+    if not config.targets:
+        return config
+    stored = open_stored(config.targets).for_student(student)
+    stored.check(config)
+    return stored.adapted(config)
 
 
 def check_stored(

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distil_jax.configuration.difference import difference
-from distil_jax.configuration.objective_table import titles
-from distil_jax.configuration.schema import Config, as_dict, from_mapping
+from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.errors import Diverged, UsageError, UserError
 from distil_jax.report.json_files import read_object
 from distil_jax.report.measurements import ABLATIONS
@@ -20,6 +19,8 @@ from distil_jax.run import distillation, identity
 from distil_jax.run.data import Rows, prepare_rows
 from distil_jax.run.model_figures import DISTILLED, INITIALISED
 from distil_jax.run.setup import load_inputs
+from distil_jax.run.stored_targets import Stored
+from distil_jax.run.variants import ALL, Variant, variants
 from distil_jax.storage import atomic
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
@@ -29,36 +30,11 @@ from distil_jax.training.student import parse_layers
 from distil_jax.training.workdir import resolve
 
 RUNS = "runs"
-ALL = "all losses"
-RANDOM = "random initialisation"
-LAYERS = "layers"
 STARTS = ("masked_lm", "agreement")
 MEASURES = ("masked_lm", "accuracy", "agreement", *(f"initial_{name}" for name in STARTS))
-MAPS = ("evenly_spaced", "every_last")
 
 ScoreStudent = Callable[[Path], Mapping[str, float]]
 """From a student's folder to further figures of it, such as the scores of tasks."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A name, and dotted config keys with their values."""
-
-    name: str
-    changes: Mapping[str, object]
-
-    @property
-    def folder(self) -> str:
-        """The name as a folder's."""
-        letters = "".join(letter if letter.isalnum() else "_" for letter in self.name.lower())
-        return "_".join(filter(None, letters.split("_")))
-
-    def apply(self, config: Config, *, seed: int) -> Config:
-        """The config of this variant."""
-        values = as_dict(config)
-        for key, value in {**self.changes, "seed": seed}.items():
-            _set(values, key, value)
-        return from_mapping(values)
 
 
 @dataclass(frozen=True)
@@ -95,9 +71,12 @@ def sweep(
     """
     inputs = load_inputs(config)
     models = inputs.models
-    assert models.teacher is not None or not config.teacher
-    depth = models.teacher.config.layers if models.teacher else 0
+    teacher = models.teacher or models.origin
+    assert teacher is not None or not config.teacher
+    depth = teacher.config.layers if teacher else 0
     chosen = variants(config, depth, layers)
+    if models.stored is not None:
+        _check_targets(models.stored, config, chosen, seeds)
     with Sigterm(), lock(output):
         rows = prepare_rows(config, resolve(output), models.tokenizer, inputs.rows)
         digests = identity.with_data(identity.of(config, models), *rows)
@@ -111,6 +90,25 @@ def sweep(
             score,
         )
         _run_all(shared, Display())
+
+
+def _check_targets(stored: Stored, config: Config, chosen: Sequence[Variant], seeds: int) -> None:
+    """Refuse targets that do not serve every variant, or the masks of other seeds."""
+    if seeds > 1:
+        raise UsageError(
+            f"config.targets={config.targets} hold the masks of seed {config.seed} alone; sweep "
+            "with --seeds=1, or leave config.targets empty"
+        )
+    for variant in chosen:
+        varied = variant.apply(config, seed=config.seed)
+        depth = len(parse_layers(varied.student.layers, stored.source.config.layers))
+        student = replace(stored.source.student, layers=depth)
+        try:
+            stored.for_student(student).check(varied)
+        except UserError as error:
+            raise UserError(
+                f"{variant.name}: {error}; `cache --layers=all` stores every layer's hidden states"
+            ) from error
 
 
 def _with_rows(config: Config, output: Path, rows: Rows) -> Config:
@@ -211,88 +209,3 @@ def _spread(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _measured(run: Mapping[str, Any]) -> list[str]:
     return [name for name, value in run.items() if name != "seed" and isinstance(value, float)]
-
-
-def variants(
-    config: Config, teacher_layers: int, rules: Sequence[str] | None
-) -> tuple[Variant, ...]:
-    """The config as it is, then with one thing changed.
-
-    `rules` choose layers; None takes the first, the last, and as many evenly spaced, those that
-    equal the config's own left out. Raises `UsageError` for a config that has nothing to vary.
-    """
-    _check(config)
-    compared = [Variant(ALL, {}), *_without_each(config)]
-    compared.append(Variant(RANDOM, {"student.initialize": "random"}))
-    unchanged = _chosen(config.student.layers, teacher_layers, "config.student.layers")
-    asked = rules if rules is not None else ("first", "last", str(len(unchanged)))
-    seen = {unchanged}
-    for rule in asked:
-        chosen = _chosen(_counted(rule, teacher_layers, len(unchanged)), teacher_layers, "--layers")
-        if chosen not in seen:
-            listed = ",".join(map(str, chosen)) + ("," if len(chosen) == 1 else "")
-            name = f"{LAYERS} {', '.join(map(str, chosen))}"
-            compared.append(Variant(name, {"student.layers": listed}))
-            seen.add(chosen)
-    return (*compared, *_other_maps(config))
-
-
-def _other_maps(config: Config) -> list[Variant]:
-    """Every objective of mapped layers under the other rules."""
-    mapped = {name: config.loss.options.get(name, {}).get("layers") for name in config.loss.active}
-    return [
-        Variant(f"{titles()[name]}, {rule}", {f"loss.options.{name}.layers": rule})
-        for name, own in mapped.items()
-        for rule in MAPS
-        if own is not None and own != rule
-    ]
-
-
-def _without_each(config: Config) -> list[Variant]:
-    """Each objective removed, where there are several."""
-    active = config.loss.active
-    return [
-        Variant(f"without {titles()[name]}", {f"loss.{name}": 0.0, f"loss.schedules.{name}": ""})
-        for name in active
-        if len(active) > 1
-    ]
-
-
-def _check(config: Config) -> None:
-    if not config.teacher:
-        raise UsageError("config.teacher is empty: without a teacher there is nothing to ablate")
-    if config.targets:
-        raise UsageError(
-            "config.targets holds what one config needs of its teacher; a sweep compares several: "
-            "leave it empty"
-        )
-    if config.student.folder:
-        raise UsageError(
-            f"config.student.folder={config.student.folder} fixes where the student starts; "
-            "leave it empty for a sweep"
-        )
-    if config.student.initialize != "teacher":
-        raise UsageError(
-            "config.student.initialize must be teacher: random initialisation is one of the "
-            "variants"
-        )
-
-
-def _counted(rule: str, teacher_layers: int, count: int) -> str:
-    """`first` and `last` as lists as long as the config's own choice."""
-    lists = {"first": range(count), "last": range(teacher_layers - count, teacher_layers)}
-    return ",".join(map(str, lists[rule])) + "," if rule in lists else rule
-
-
-def _chosen(rule: str, teacher_layers: int, flag: str) -> tuple[int, ...]:
-    try:
-        return parse_layers(rule, teacher_layers)
-    except UserError as error:
-        raise UsageError(f"{flag}={rule}: {error}") from error
-
-
-def _set(values: dict[str, Any], key: str, value: object) -> None:
-    *path, last = key.split(".")
-    for part in path:
-        values = values[part]
-    values[last] = value

@@ -5,11 +5,11 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from distil_jax.data import loader
 from distil_jax.data.corpus import find as find_text
 from distil_jax.data.store import is_prepared
 from distil_jax.errors import UsageError
+from distil_jax.models.intermediates import Request
 from distil_jax.planning.flops import config_flops
 from distil_jax.run import data_cursor
 from distil_jax.run.data import prepare_rows
@@ -36,9 +37,12 @@ from distil_jax.run.weights_digest import weights_digest
 from distil_jax.storage.cache import cache_folder
 from distil_jax.target_store import Share, StoreManifest, Table, write
 from distil_jax.tokenizer import fingerprint
+from distil_jax.training.targets import shapes_of
 from distil_jax.training.workdir import resolve
 
 SAY_SECONDS = 10.0
+
+Layers = tuple[int, ...] | Literal["all"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,23 @@ class CacheSettings:
       epochs: of masks; 0: as many as the run of this config masks its rows in.
       top_k: tokens of a distribution; 0: the config's number, else `TOP_K` or a small vocabulary.
       dtype: of log-probabilities and hidden states.
+      layers: whose hidden states are stored besides, 0 being the embeddings; "all": of all.
+      attention_layers: whose queries, keys and values are stored besides, from 1.
     """
 
     epochs: int = 0
     top_k: int = 0
     dtype: str = "float16"
     share: Share = field(default_factory=Share)
+    layers: Layers = ()
+    attention_layers: Layers = ()
+
+    def request(self, layers: int) -> Request:
+        """What is stored besides, of a teacher of so many layers."""
+        return Request(
+            hidden_states=frozenset(_numbers(self.layers, range(layers + 1))),
+            queries_keys_values=frozenset(_numbers(self.attention_layers, range(1, layers + 1))),
+        )
 
 
 def cache(
@@ -87,6 +102,10 @@ def cache(
     return manifest
 
 
+def _numbers(layers: Layers, every: range) -> Iterable[int]:
+    return every if layers == "all" else layers
+
+
 def _job(config: Config, settings: CacheSettings) -> Job:
     if config.targets or not config.teacher:
         raise UsageError(
@@ -103,7 +122,9 @@ def _job(config: Config, settings: CacheSettings) -> Job:
     )
     steps = data_cursor.total_steps(START, config, train)
     spec = step_spec(inputs, train, steps)
-    content = content_of(spec, settings.top_k, train.length)
+    assert spec.targets.config is not None, "there is a teacher: it was checked"
+    more = settings.request(spec.targets.config.layers)
+    content = content_of(spec, settings.top_k, train.length, more)
     constants, _ = put_on_devices(inputs.models, spec, inputs.devices, config.precision)
     epochs = math.ceil(steps * config.batch.size / train.rows)
     if config.masking.epochs:
@@ -159,6 +180,8 @@ def _store_settings(job: Job) -> dict[str, Any]:
         "top_k": job.content.top_k,
         "temperature": config.loss.temperature,
         "layers": list(job.content.layers),
+        # Left out where there are none, as folders of before have it.
+        **({"projected": list(job.content.projected)} if job.content.projected else {}),
         "dtype": job.dtype,
     }
 
@@ -192,6 +215,9 @@ def _announce(job: Job, tables: list[Table], say: Callable[[str], None]) -> None
         parts.append(f"{content.top_k} of {vocabulary:,} tokens at {where} positions")
     if content.layers:
         parts.append(f"hidden states of layers {', '.join(map(str, content.layers))}")
+    if content.projected:
+        layers = ", ".join(map(str, content.projected))
+        parts.append(f"queries, keys and values of layers {layers}")
     assert models.teacher is not None
     flops = config_flops(
         config,
@@ -199,6 +225,7 @@ def _announce(job: Job, tables: list[Table], say: Callable[[str], None]) -> None
         models.student,
         length=job.train.length,
         others=[each.config for each in models.others],
+        shapes=shapes_of(job.spec.targets, job.spec.objectives),
     )
     say(
         f"targets: {' and '.join(parts)}, {job.dtype}: {row_bytes / job.train.length:,.0f} bytes a "

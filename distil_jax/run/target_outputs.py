@@ -18,6 +18,7 @@ from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.losses.top_tokens import top_tokens
 from distil_jax.losses.vocabulary_teacher import Decoder, VocabularyTeacher
+from distil_jax.models import EncoderConfig
 from distil_jax.models.intermediates import Request
 from distil_jax.models.types import Batch
 from distil_jax.objectives import Objective, active, vocabulary_teacher
@@ -29,11 +30,13 @@ from distil_jax.training.step import Constants, StepSpec, mask_batch
 from distil_jax.training.targets import (
     HIDDEN,
     IDS,
+    PROJECTED,
     REST,
     SHARES,
     SUM,
     LiveTeachers,
-    shape_for,
+    projected_column,
+    stored_request,
 )
 from distil_jax.training.validation import VALIDATION_SEED
 
@@ -42,13 +45,22 @@ TOP_K = 64
 SMALL_VOCABULARY = 1024
 LOWEST = -60_000.0
 """The lowest log-probability: what float16 holds."""
+NOTHING_MORE = Request()
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the active objectives need of the teacher: layers' hidden states, and tokens."""
+    """What the active objectives need of the teacher.
+
+    Attributes:
+      layers: whose hidden states.
+      projected: whose queries, keys and values.
+      top_k: tokens of a distribution; 0: none.
+      masked: whether distributions are at masked positions alone.
+    """
 
     layers: tuple[int, ...]
+    projected: tuple[int, ...]
     top_k: int
     masked: bool
 
@@ -76,26 +88,19 @@ class Job:
         return self.inputs.shares.micro_rows * self.inputs.devices.count
 
 
-def content_of(spec: StepSpec, top_k: int, length: int) -> Content:
-    """What the active objectives need; raises `UserError` for needs that cannot be stored."""
+def content_of(spec: StepSpec, top_k: int, length: int, more: Request = NOTHING_MORE) -> Content:
+    """What the active objectives need, and `more`; raises `UserError` for what is not stored."""
     teacher = spec.targets.config
     assert teacher is not None, "there is a teacher: it was checked"
     assert spec.masking is not None, "vectors of sentences are refused before"
-    layers: set[int] = set()
     compared = [one for one in active(spec.loss) if one.needs_teacher]
     if not compared:
         raise UserError("no active objective compares with a teacher: there is nothing to store")
+    more.check(teacher.layers)
+    request = more
     for one in compared:
         if one.compute is not None:
-            request = one.requests(spec.student.config, shape_for(spec.targets, one))[1]
-            others = request != Request(hidden_states=request.hidden_states)
-            if others or not _of_first(spec, one):
-                raise UserError(
-                    f"config.loss.{one.name} needs more of the teacher than hidden states of the "
-                    "first one's layers and distributions, which are all that is stored; set it to "
-                    "0, or run with the teacher itself"
-                )
-            layers |= {*request.hidden_states, teacher.layers}
+            request |= _stored_of(spec, one, teacher)
     of_logits = [one.name for one in compared if one.vocabulary is not None]
     vocabulary = spec.student.config.vocabulary
     count = 0
@@ -104,7 +109,32 @@ def content_of(spec: StepSpec, top_k: int, length: int) -> Content:
         count = wanted or (vocabulary if vocabulary <= SMALL_VOCABULARY else TOP_K)
         count = vocabulary if "logit_mse" in of_logits else min(count, vocabulary)
     masked = spec.loss.positions == "masked" and spec.masking.max_masked(length) < length
-    return Content(tuple(sorted(layers)), count, masked)
+    return Content(
+        tuple(sorted(request.hidden_states)),
+        tuple(sorted(request.queries_keys_values)),
+        count,
+        masked,
+    )
+
+
+def _stored_of(spec: StepSpec, objective: Objective, teacher: EncoderConfig) -> Request:
+    """What is stored for an objective of hidden states or attention; raises `UserError`."""
+    if not _of_first(spec, objective):
+        raise UserError(
+            f"config.loss.{objective.name} compares with another teacher than the first, whose "
+            "hidden states are all that is stored; set it to 0, or run with the teachers themselves"
+        )
+    request = stored_request(objective, spec.student.config, teacher)
+    kept = Request(
+        hidden_states=request.hidden_states, queries_keys_values=request.queries_keys_values
+    )
+    if request != kept:
+        raise UserError(
+            f"config.loss.{objective.name} needs more of the teacher than hidden states, queries, "
+            "keys, values and distributions, which are all that is stored; set it to 0, or run "
+            "with the teacher itself"
+        )
+    return request
 
 
 def _of_first(spec: StepSpec, objective: Objective) -> bool:
@@ -124,8 +154,12 @@ def columns_of(job: Job) -> Iterator[Column]:
         yield Column(SUM, "float32", (places,))
         yield Column(REST, "float32", (places,))
     assert spec.targets.config is not None
+    width = spec.targets.config.hidden_size
     for layer in content.layers:
-        yield Column(f"{HIDDEN}_{layer}", job.dtype, (length, spec.targets.config.hidden_size))
+        yield Column(f"{HIDDEN}_{layer}", job.dtype, (length, width))
+    for layer in content.projected:
+        for name in PROJECTED:
+            yield Column(projected_column(name, layer), job.dtype, (length, width))
 
 
 def computer(job: Job) -> Callable[[str, range], Mapping[str, np.ndarray]]:
@@ -177,7 +211,10 @@ def _outputs(job: Job, seed: int, params: Any, batch: Batch) -> dict[str, Array]
     spec, content = job.spec, job.content
     assert spec.masking is not None
     masked = mask_batch(spec.masking, seed, batch)
-    request = Request(hidden_states=frozenset(content.layers))
+    request = Request(
+        hidden_states=frozenset(content.layers),
+        queries_keys_values=frozenset(content.projected),
+    )
     outputs = spec.targets(params, masked, request)
     first: Any = getattr(outputs, "members", (outputs,))[0]
     dtype = jnp.dtype(job.dtype)
@@ -185,6 +222,12 @@ def _outputs(job: Job, seed: int, params: Any, batch: Batch) -> dict[str, Array]
         f"{HIDDEN}_{layer}": first.intermediates.hidden_states[layer].astype(dtype)
         for layer in content.layers
     }
+    for name in PROJECTED:
+        by_layer = getattr(first.intermediates, name)
+        found |= {
+            projected_column(name, layer): _flat(by_layer[layer]).astype(dtype)
+            for layer in content.projected
+        }
     if not content.top_k:
         return found
     positions = None
@@ -222,6 +265,10 @@ def _distributions(job: Job, teacher: VocabularyTeacher) -> dict[str, Array]:
         .astype(jnp.dtype(dtypes[name]))
         for name, array in found.items()
     }
+
+
+def _flat(by_head: Array) -> Array:
+    return by_head.reshape(*by_head.shape[:2], -1)
 
 
 def _project(side: Decoder) -> Array:

@@ -21,6 +21,7 @@ from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import RunInputs, load_inputs, step_spec
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import initial_state, train_step
+from distil_jax.training.targets import shapes_of
 from distil_jax.training.workdir import resolve
 
 
@@ -35,7 +36,15 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     timing = _time(inputs, data, steps)
     teacher = None if models.teacher is None else models.teacher.config
     others = [each.config for each in models.others]
-    flops = config_flops(config, teacher, models.student, length=data.length, others=others).total
+    spec = step_spec(inputs, data, steps)
+    flops = config_flops(
+        config,
+        teacher,
+        models.student,
+        length=data.length,
+        others=others,
+        shapes=shapes_of(spec.targets, spec.objectives),
+    ).total
     positions = shares.rows * data.length * steps
     return {
         "teacher": config.teacher,

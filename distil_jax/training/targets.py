@@ -11,10 +11,11 @@ from operator import or_
 from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from distil_jax.losses.vocabulary_teacher import StoredTokens
 from distil_jax.models import EncoderConfig
-from distil_jax.models.intermediates import Intermediates, Request
+from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.types import Batch
 from distil_jax.objectives import (
     Objective,
@@ -122,6 +123,8 @@ HIDDEN, IDS, SHARES, SUM, REST = (
     f"target_{name}" for name in ("hidden", "ids", "log_shares", "log_sum", "log_rest")
 )
 """Arrays of a batch; of hidden states HIDDEN_n, by layer."""
+PROJECTED = ("queries", "keys", "values")
+"""What is stored of a layer's attention: target_queries_n and so on."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ class StoredTargets:
       config: of the teacher, with the student's vocabulary.
       student: what is compared with it.
       layers: whose hidden states there are, 0 being the embeddings.
+      projected: layers whose queries, keys and values there are.
       top_k: tokens of a distribution; 0: there are none.
       masked: whether distributions are at the masked positions alone.
       whole: whether the teacher has all of the student's tokens; else `known` is among the arrays.
@@ -143,20 +147,24 @@ class StoredTargets:
     top_k: int
     masked: bool
     whole: bool
+    projected: tuple[int, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The arrays that come with a batch."""
         of_tokens = (IDS, SHARES, SUM, REST) if self.top_k else ()
-        return (*of_tokens, *(f"{HIDDEN}_{layer}" for layer in self.layers))
+        states = (f"{HIDDEN}_{layer}" for layer in self.layers)
+        maps = (projected_column(name, n) for n in self.projected for name in PROJECTED)
+        return (*of_tokens, *states, *maps)
 
     def shape_for(self, objective: Objective) -> EncoderConfig | None:
         if objective.vocabulary is not None:
             return self.config if self.top_k else None
-        request = objective.requests(self.student, self.config)[1]
-        states = request.hidden_states | {self.config.layers}
-        others = Request(hidden_states=request.hidden_states) != request
-        return None if others or not states <= set(self.layers) else self.config
+        needed = stored_request(objective, self.student, self.config)
+        there = Request(
+            hidden_states=frozenset(self.layers), queries_keys_values=frozenset(self.projected)
+        )
+        return self.config if needed | there == there else None
 
     def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
         """What the batch holds."""
@@ -174,8 +182,28 @@ class StoredTargets:
                 None if self.whole else params["known"],
             )
             stored = StoredDistributions(tokens, self.masked)
-        wanted = {n: hidden[n] for n in request.hidden_states}
-        return Outputs(Intermediates(last, hidden_states=wanted), stored=stored)
+        states = {n: hidden[n] for n in request.hidden_states}
+        maps = {
+            name: {n: self._by_head(batch, name, n) for n in request.queries_keys_values}
+            for name in PROJECTED
+        }
+        return Outputs(Intermediates(last, hidden_states=states, **maps), stored=stored)
+
+    def _by_head(self, batch: Batch, name: str, layer: int) -> Array:
+        """A layer's queries, keys or values [rows, length, heads, head size]."""
+        flat = batch[projected_column(name, layer)].astype(jnp.float32)
+        return flat.reshape(*flat.shape[:2], self.config.heads, -1)
+
+
+def projected_column(name: str, layer: int) -> str:
+    """The array of a layer's queries, keys or values."""
+    return f"target_{name}_{layer}"
+
+
+def stored_request(objective: Objective, student: EncoderConfig, teacher: EncoderConfig) -> Request:
+    """What a teacher's store must hold for an objective that compares no logits."""
+    last = {teacher.layers} if objective.reads_last else set()
+    return objective.requests(student, teacher)[1] | hidden_states(last)
 
 
 def shape_for(source: TargetSource, objective: Objective) -> EncoderConfig | None:

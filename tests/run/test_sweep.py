@@ -4,7 +4,7 @@ import pytest
 
 from distil_jax.configuration import source as config_source
 from distil_jax.errors import UsageError
-from distil_jax.run.sweep import variants
+from distil_jax.run.variants import variants
 
 
 def test_each_loss_is_removed_once_and_layers_are_chosen() -> None:
