@@ -119,11 +119,12 @@ def memory_by_kind(program: StepProgram, temporaries: float | None) -> Memory:
 def residual_bytes(program: StepProgram) -> float:
     """Bytes that a micro-batch's forward pass keeps for its backward pass, by JAX's own count."""
     spec = program.spec
-    rows, length = program.micro_rows, program.batch["tokens"].shape[1]
     part = {
-        name: jax.ShapeDtypeStruct((rows, length), jnp.int32)
-        for name in ("tokens", "segments", "labels")
+        name: jax.ShapeDtypeStruct((program.micro_rows, *leaf.shape[1:]), leaf.dtype)
+        for name, leaf in program.batch.items()
+        if name not in ("epoch", "row")
     }
+    part["labels"] = part["tokens"]
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
     scales = {objective.name: scalar for objective in spec.objectives}
     key = jax.eval_shape(partial(jax.random.key, 0))

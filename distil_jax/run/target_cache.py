@@ -229,15 +229,19 @@ def _announce(job: Job, tables: list[Table], say: Callable[[str], None]) -> None
     )
     say(
         f"targets: {' and '.join(parts)}, {job.dtype}: {row_bytes / job.train.length:,.0f} bytes a "
-        f"token, {row_bytes * rows / 1e9:,.3f} GB for {job.epochs} epochs of {job.train.rows:,} "
+        f"token, {row_bytes * rows / 1e9:,.3f} GB for {_epochs(job)} of {job.train.rows:,} "
         f"rows of {job.train.length} and {job.validation.rows:,} held-out rows"
     )
     say(
-        f"the teacher is {flops.teacher_share:.0%} of a step's FLOPs; storing runs it {job.epochs} "
-        f"times over the rows, as a run of {job.epochs} epochs does: it pays from epoch "
+        f"the teacher is {flops.teacher_share:.0%} of a step's FLOPs; storing runs it over "
+        f"{_epochs(job)} of rows, as one run over them does: it pays from epoch "
         f"{job.epochs + 1} on, counted over all runs that read it (further runs, or one with "
         f"config.masking.epochs={job.epochs})"
     )
+
+
+def _epochs(job: Job) -> str:
+    return f"{job.epochs} epoch{'s' * (job.epochs != 1)}"
 
 
 class _Progress:
