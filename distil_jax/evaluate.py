@@ -245,6 +245,7 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
         help="of labels and teacher's outputs together; 0: objectives alone (TinyBERT, stage 1)",
     )
     add("--unlabelled", default="", help="file of texts that only the teacher judges")
+    add("--targets", default="", help="folder that keeps the teacher's outputs by text, shared")
     add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")
 
 

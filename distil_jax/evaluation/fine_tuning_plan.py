@@ -93,9 +93,19 @@ def make(settings: Settings) -> FineTuningPlan:
         data = with_unlabelled(data, settings, task, model.tokenizer)
     head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
     teacher = None
+    if settings.targets and not settings.teacher:
+        raise UserError(
+            f"--targets={settings.targets} keeps a teacher's outputs; name it with --teacher"
+        )
     if settings.teacher:
         teacher = open_teacher(
-            settings.teacher, kind, data, model, devices, named=bool(task.labels)
+            settings.teacher,
+            kind,
+            data,
+            model,
+            devices,
+            named=bool(task.labels),
+            targets=settings.targets,
         )
     _check_objectives(settings, data, model, teacher)
     return FineTuningPlan(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 # Neither the numbers of a finished seed nor what they mean depend on these.
-FREE = ("seeds", "output", "models")
+FREE = ("seeds", "output", "models", "targets")
 NEWER: dict[str, Any] = {
     "optimizer": "adamw",
     "decay": 0.2,
@@ -40,6 +40,7 @@ class Settings:
       options: of those objectives, by their names.
       unlabelled: a file of texts that only the teacher judges.
       task_weight: of labels and teacher's outputs together; 0: the objectives alone.
+      targets: a folder that keeps the teacher's outputs by text; empty: each output folder does.
       models: whether every seed's model folder stays, or the best seed's alone.
     """
 
@@ -75,6 +76,7 @@ class Settings:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     unlabelled: str = ""
     task_weight: float = 1.0
+    targets: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON's types, without those that a later call may change."""

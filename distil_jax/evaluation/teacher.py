@@ -1,6 +1,6 @@
 """A fine-tuned teacher's outputs for the training set: computed once, read by every seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,14 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.evaluation.batched_forward import BatchedForward
+from distil_jax.evaluation.stored_outputs import outputs_by_text
+from distil_jax.models.weights_digest import weights_digest
 from distil_jax.notes import note
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.labels import unnamed
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage import atomic
+from distil_jax.target_store import Text
 from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, TaskData
 from distil_jax.tasks.network import Network
@@ -30,6 +33,7 @@ class FineTunedTeacher:
       order: for each of the student's outputs, the number of the teacher's.
       scale: as in `TaskData`.
       align: moves its outputs to the student's tokens, where its tokenizer is another.
+      shared: where its outputs are kept by text for other evaluations, too.
     """
 
     kind: ExampleKind
@@ -40,6 +44,7 @@ class FineTunedTeacher:
     devices: Devices
     window: int
     align: Callable[[Outputs], Outputs] | None = None
+    shared: "SharedOutputs | None" = None
 
     def outputs(self, folder: Path) -> Outputs:
         """An array for each training sequence, [labels] or [tokens, labels]; kept in `folder`."""
@@ -52,16 +57,43 @@ class FineTunedTeacher:
             outputs = _read(file, len(self.encoded))
             if outputs is not None:
                 return outputs
-        outputs = self._compute()
+        if self.shared is None:
+            outputs = self._moved(self._compute(self.encoded))
+        else:
+            outputs = self._moved(self._kept(self.shared))
         _write(file, outputs)
         return outputs
 
-    def _compute(self) -> Outputs:
+    def _compute(self, encoded: Encoded) -> Outputs:
+        """As the teacher's own head gives them."""
         network = Network(self.kind, self.model.config, len(self.order), self.window)
         forward = BatchedForward(network, self.devices, self.model.config.pad_token)
-        outputs = forward(self.model.params)(self.encoded)
+        return forward(self.model.params)(encoded)
+
+    def _kept(self, shared: "SharedOutputs") -> Outputs:
+        def compute(numbers: Sequence[int]) -> np.ndarray:
+            return np.stack(self._compute(self.encoded.part(numbers)))
+
+        made_with = {
+            "teacher": weights_digest(self.model.params),
+            "tokenizer": fingerprint(self.model.tokenizer),  # type: ignore[arg-type]
+            "length": shared.length,
+        }
+        return outputs_by_text(shared.folder, shared.texts, len(self.order), made_with, compute)
+
+    def _moved(self, outputs: Outputs) -> Outputs:
+        """In the order and the units of the student's labels."""
         mean, deviation = self.scale
         return [(np.take(row, self.order, axis=-1) - mean) / deviation for row in outputs]
+
+
+@dataclass(frozen=True)
+class SharedOutputs:
+    """A folder of outputs by text, the text of each sequence, and their most tokens."""
+
+    folder: Path
+    texts: tuple[Text, ...]
+    length: int
 
 
 def mention_order(folder: str, model: Labels, wanted: Labels, *, proven: bool) -> None:
@@ -87,8 +119,12 @@ def open_teacher(
     devices: Devices,
     *,
     named: bool = True,
+    targets: str = "",
 ) -> FineTunedTeacher:
-    """Load a fine-tuned folder; raises `UserError` for other labels, or other tokens of spans."""
+    """Load a fine-tuned folder; raises `UserError` for other labels, or other tokens of spans.
+
+    With `targets` its outputs are kept there by text.
+    """
     model = load(folder, require_head=kind.head)
     assert model.tokenizer is not None
     assert student.tokenizer is not None
@@ -118,7 +154,17 @@ def open_teacher(
             f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
         )
     mention_order(folder, model.labels, data.labels, proven=named)
-    return FineTunedTeacher(kind, model, encoded, order, data.scale, devices, data.length, align)
+    shared = None
+    if targets:
+        if training.texts is None:
+            raise UserError(
+                f"--targets={targets} keeps a teacher's outputs by text, and this task's are by "
+                "token or by candidate; leave it out"
+            )
+        shared = SharedOutputs(Path(targets), training.texts, length)
+    return FineTunedTeacher(
+        kind, model, encoded, order, data.scale, devices, data.length, align, shared
+    )
 
 
 def _write(file: Path, outputs: Outputs) -> None:

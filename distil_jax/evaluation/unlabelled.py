@@ -51,6 +51,7 @@ def with_unlabelled(
         _joined(training.encoded, more),
         {**targets, LABELLED: labelled.astype(np.int32)},
         partial(encode_for),
+        texts=None if training.texts is None else training.texts + table.texts,
     )
     return replace(data, training=both, counts={**data.counts, "unlabelled": len(more)})
 

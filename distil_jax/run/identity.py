@@ -14,10 +14,10 @@ from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models.earlier_names import current_fields
 from distil_jax.models.vector_config import VectorConfig
+from distil_jax.models.weights_digest import weights_digest
 from distil_jax.pretrained.families import saved_config
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
-from distil_jax.run.weights_digest import weights_digest
 from distil_jax.storage.atomic import write_text
 
 BATCH = ("run.batch.size", "run.batch.length")

@@ -12,6 +12,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
+from distil_jax.models.weights_digest import weights_digest
 from distil_jax.objectives import active
 from distil_jax.pretrained import (
     Pretrained,
@@ -25,7 +26,6 @@ from distil_jax.run.stored_targets import Stored, check_stored, open_stored
 from distil_jax.run.student_vocabulary import with_student_vocabulary
 from distil_jax.run.translation import token_maps
 from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
-from distil_jax.run.weights_digest import weights_digest
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.training.assemble import SentenceShapes, TeacherShape, live_targets

@@ -14,9 +14,9 @@ from distil_jax.data.loader import Batch
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
+from distil_jax.models.weights_digest import weights_digest
 from distil_jax.objectives import active
 from distil_jax.pretrained import Pretrained
-from distil_jax.run.weights_digest import weights_digest
 from distil_jax.target_store import Store, StoredTable
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.stored_source import VALIDATION, known_tokens, open_source

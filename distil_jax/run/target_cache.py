@@ -19,6 +19,7 @@ from distil_jax.data.corpus import find as find_text
 from distil_jax.data.store import is_prepared
 from distil_jax.errors import UsageError
 from distil_jax.models.intermediates import Request
+from distil_jax.models.weights_digest import weights_digest
 from distil_jax.planning.flops import config_flops
 from distil_jax.run import data_cursor
 from distil_jax.run.data import prepare_rows
@@ -33,7 +34,6 @@ from distil_jax.run.stored_targets import (
     teacher_settings,
 )
 from distil_jax.run.target_outputs import Job, columns_of, computer, content_of
-from distil_jax.run.weights_digest import weights_digest
 from distil_jax.storage.cache import cache_folder
 from distil_jax.target_store import Share, StoreManifest, Table, write
 from distil_jax.tokenizer import fingerprint

@@ -34,6 +34,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def part(self, numbers: Sequence[int]) -> "Encoded":
+        """Some of the sequences."""
+        tokens = tuple(self.tokens[number] for number in numbers)
+        return Encoded(tokens, tuple(self.token_types[number] for number in numbers), 0)
+
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each sequence."""

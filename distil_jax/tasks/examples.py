@@ -57,6 +57,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.first)
 
+    @property
+    def texts(self) -> tuple[str | tuple[str, str], ...]:
+        """Each example's text, or pair of texts."""
+        if self.second is None:
+            return self.first
+        return tuple(zip(self.first, self.second, strict=True))
+
 
 def read(
     rows: Iterable[Record],

@@ -51,6 +51,7 @@ class TrainingSet:
         tokens, and what moves a teacher's outputs to the tokens of this one.
       units: the numbers of sequences that are compared with each other, and so stay in one row;
         None: each is a unit of its own.
+      texts: what each sequence says, a text or a pair; None where sequences are parts of texts.
     """
 
     encoded: Encoded
@@ -58,6 +59,7 @@ class TrainingSet:
     encode_for: "Callable[[PreTrainedTokenizerFast, int], Encoded] | None"
     aligned_for: "Callable[[PreTrainedTokenizerFast, int], Aligned] | None" = None
     units: tuple[np.ndarray, ...] | None = None
+    texts: tuple[str | tuple[str, str], ...] | None = None
 
     @property
     def unit_lengths(self) -> np.ndarray:

@@ -142,7 +142,10 @@ def task_data(
     if tables.training is not None:
         assert targets is not None
         training = TrainingSet(
-            encode(tables.training), {"labels": targets}, partial(encode_table, tables.training)
+            encode(tables.training),
+            {"labels": targets},
+            partial(encode_table, tables.training),
+            texts=tables.training.texts,
         )
     split = partial(_split, task, encode, meaning)
     validation = tuple(split(*item) for item in tables.validation.items())
