@@ -74,7 +74,8 @@ class LayerPairs:
 
     def flops(self, student: EncoderConfig, teacher: EncoderConfig | None, _: int) -> float:
         """Forward FLOPs per token of the projections."""
-        return sum(2.0 * ours * own for ours, own in self.projections(student, teacher).values())
+        shapes = self.projections(student, teacher).values()
+        return sum((2.0 * ours * own for ours, own in shapes), 0.0)
 
     def objective(
         self, options: Mapping[str, Any], make: Configure, compute: Compute, **other: Any
