@@ -4,7 +4,7 @@ import argparse
 
 from distil_jax import commandline, huge_pages
 
-BESIDES = "layers of which, besides what the config's objectives need, are stored"
+BESIDES = "are stored besides what the config's objectives need"
 
 
 def main(arguments: list[str]) -> None:
@@ -49,12 +49,12 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--dtype", choices=("float16", "bfloat16", "float32"), default="float16", help="on the disk"
     )
-    add("--layers", type=_layers, default=(), help=f"{BESIDES} hidden states: 0,2,4, or all")
+    add("--layers", type=_layers, default=(), help=f"whose hidden states {BESIDES}: 0,2,4, or all")
     add(
         "--attention_layers",
         type=_layers,
         default=(),
-        help=f"{BESIDES} queries, keys and values: 3,6, or all",
+        help=f"whose queries, keys and values {BESIDES}: 3,6, or all",
     )
     add("--shard_index", type=commandline.natural, default=0, help="which share, from 0")
     add("--shard_count", type=commandline.positive, default=1, help="processes that share the work")
