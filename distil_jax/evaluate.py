@@ -16,7 +16,12 @@ from distil_jax.commandline import (
     share,
     size,
 )
-from distil_jax.configuration.flags import ObjectiveOptions, objective_option
+from distil_jax.configuration.flags import (
+    ObjectiveOptions,
+    candidate_labels,
+    hypothesis_template,
+    objective_option,
+)
 from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.errors import UsageError
 from distil_jax.tasks.named import EARLIER_TASKS, TASKS, VECTOR_TASKS
@@ -246,6 +251,19 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     )
     add("--unlabelled", default="", help="file of texts that only the teacher judges")
     add("--targets", default="", help="folder that keeps the teacher's outputs by text, shared")
+    add(
+        "--candidate-labels",
+        type=candidate_labels,
+        default={},
+        metavar="NAME[=WORDS],...",
+        help="labels that --teacher, a model of natural-language inference, judges by their names",
+    )
+    add(
+        "--hypothesis-template",
+        type=hypothesis_template,
+        default="",
+        help="sentence of such a label, {} being its words; 'This example is {}.' if left out",
+    )
     add("--temperature", type=positive_number, default=2.0, help="of the teacher's distributions")
 
 

@@ -50,3 +50,21 @@ class ObjectiveOptions(argparse.Action):
         found = {each: dict(of) for each, of in getattr(namespace, self.dest).items()}
         found.setdefault(name, {})[key] = value
         setattr(namespace, self.dest, found)
+
+
+def candidate_labels(value: str) -> dict[str, str]:
+    """NAME[=WORDS],...: words by label, empty where the name itself is meant."""
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    found = {name.strip(): words.strip() for name, _, words in pairs}
+    if len(found) < 2 or len(found) < len(pairs) or not all(found):
+        raise argparse.ArgumentTypeError(
+            f"{value!r} is not two or more different labels, NAME or NAME=WORDS, after commas"
+        )
+    return found
+
+
+def hypothesis_template(value: str) -> str:
+    """A sentence with one place for a label's words, or nothing."""
+    if value and value.count("{}") != 1:
+        raise argparse.ArgumentTypeError(f"{value!r} needs one {{}}, where the label's words go")
+    return value

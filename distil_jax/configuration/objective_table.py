@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from distil_jax.configuration import objective_options as options
 from distil_jax.configuration.key import Key
-from distil_jax.configuration.vector_options import CONTRASTIVE, SIMILARITY_KL, SIMILARITY_MSE
+from distil_jax.configuration.vector_options import (
+    CONTRASTIVE,
+    PAIR_MSE,
+    SIMILARITY_KL,
+    SIMILARITY_MSE,
+)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,16 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         needs_teacher=False,
         title="pairs of texts",
         label="contrastive (nats)",
+        of_vectors=True,
+    ),
+    "pair_mse": ObjectiveEntry(
+        "pair_mse",
+        "distil_jax.objectives.pair_mse",
+        0.0,
+        "squared distance of a pair's cosine and a cross-encoder's score (data.column=a,b)",
+        PAIR_MSE,
+        title="scores of pairs",
+        label="squared distance of scores",
         of_vectors=True,
     ),
 }

@@ -22,6 +22,13 @@ WIDTHS = Key(
 )
 OF_LOGITS = ("soft_target", "masked_lm", "logit_mse")
 TEMPERATURE = Key("temperature", 0.05, "What cosines are divided by before the softmax.", above=0)
+SCORES = Key(
+    "scores",
+    "sigmoid",
+    "What a pair's cosine is compared with: the sigmoid of the teacher's score, or the raw score.",
+    choices=("sigmoid", "raw"),
+)
+PAIR_MSE = (SCORES,)
 SIMILARITY_MSE = (ROWS, WIDTHS)
 SIMILARITY_KL = CONTRASTIVE = (ROWS, WIDTHS, TEMPERATURE)
 

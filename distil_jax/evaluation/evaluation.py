@@ -24,6 +24,7 @@ from distil_jax.evaluation.seed import (
     train,
 )
 from distil_jax.evaluation.settings import Settings
+from distil_jax.evaluation.zero_shot import ZeroShotTeacher, own_metrics
 from distil_jax.models.types import Params
 from distil_jax.pretrained import CardHeader, Pretrained, model_card, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
@@ -104,7 +105,7 @@ def _run(
         for seed in unfinished:
             _seed(tuner, output, seed, rate)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
-    content = results.gather(plan, finished, _read_grid(folder))
+    content = results.gather(plan, finished, _read_grid(folder)) | _zero_shot(plan, folder, say)
     write_text(folder / "results.json", json.dumps(content, indent=2) + "\n")
     if plan.settings.models == "best" and plan.epochs:
         for seed in set(range(count)) - {content["best_seed"]}:
@@ -115,6 +116,19 @@ def _run(
         f"(median of {count}, {spread['min']:.2f} to {spread['max']:.2f})"
     )
     return content
+
+
+def _zero_shot(
+    plan: FineTuningPlan, folder: Path, say: Callable[[str], None]
+) -> dict[str, Mapping[str, float]]:
+    """What a zero-shot teacher scores itself, which nobody knows before; nothing without one."""
+    if not isinstance(plan.teacher, ZeroShotTeacher):
+        return {}
+    with writing(folder):
+        metrics, texts = own_metrics(plan.teacher, plan.data, folder)
+    score = plan.task.score
+    say(f"the zero-shot teacher's own {score}: {metrics[score]:.2f} of {texts:,} texts")
+    return {"zero_shot_teacher": metrics}
 
 
 def _count(plan: FineTuningPlan, folder: Path, say: Callable[[str], None]) -> int:

@@ -12,8 +12,10 @@ import numpy as np
 from distil_jax.configuration.schema import Loss, Optimizer
 from distil_jax.evaluation.batch_plan import packed_rows
 from distil_jax.evaluation.batched_forward import BatchedForward, stacked
-from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan, objective_of
+from distil_jax.evaluation.fine_tuning_objectives import objective_of
+from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.pieces import PieceShape, pack_batch
+from distil_jax.evaluation.teacher import FineTunedTeacher
 from distil_jax.models.types import Params
 from distil_jax.tasks.kind import Outputs, Predictor
 from distil_jax.tasks.network import Network
@@ -122,9 +124,9 @@ def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
 
 def _targets(plan: FineTuningPlan) -> LiveTeacher | NoTargets:
     """The teacher's hidden states where an objective asks for them; its outputs are computed."""
-    if plan.teacher is None or not plan.settings.objectives:
-        return NoTargets()
     teacher = plan.teacher
+    if not isinstance(teacher, FineTunedTeacher) or not plan.settings.objectives:
+        return NoTargets()
     network = plan.network
     return LiveTeacher(
         Network(

@@ -11,16 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distil_jax import objectives
-from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.errors import UserError
 from distil_jax.evaluation.batch_plan import BatchPlan, choose_shape
+from distil_jax.evaluation.fine_tuning_objectives import check_objectives
 from distil_jax.evaluation.pieces import PieceShape
 from distil_jax.evaluation.settings import Settings
 from distil_jax.evaluation.teacher import FineTunedTeacher, mention_order, open_teacher
 from distil_jax.evaluation.unlabelled import with_unlabelled
+from distil_jax.evaluation.zero_shot import (
+    ZeroShotTeacher,
+    check_zero_shot,
+    hypotheses_of,
+    open_zero_shot,
+)
 from distil_jax.models.types import Params
-from distil_jax.objectives import Objective
 from distil_jax.pretrained import Pretrained, load, load_pooler, locate
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.tasks.encoding import check_length
@@ -30,6 +34,8 @@ from distil_jax.tasks.network import Network
 from distil_jax.tasks.sources import Source
 from distil_jax.tasks.table import EXAMPLE_KINDS
 from distil_jax.training.parallel import Devices
+
+HYPOTHESIS = "This example is {}."
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class FineTuningPlan:
     network: Network
     devices: Devices
     shape: PieceShape | None
-    teacher: FineTunedTeacher | None
+    teacher: FineTunedTeacher | ZeroShotTeacher | None
     epochs: int
     identity: Mapping[str, Any]
 
@@ -77,6 +83,8 @@ def make(settings: Settings) -> FineTuningPlan:
     task = TASKS[settings.task]
     kind = EXAMPLE_KINDS[task.kind]
     epochs = task.epochs if settings.epochs is None else settings.epochs
+    if settings.zero_shot:
+        check_zero_shot(settings, kind.name, epochs)
     devices = _devices(settings)
     model = load(settings.model, require_head=None if epochs else kind.head)
     assert model.tokenizer is not None
@@ -92,22 +100,8 @@ def make(settings: Settings) -> FineTuningPlan:
     if settings.unlabelled:
         data = with_unlabelled(data, settings, task, model.tokenizer)
     head = _own_head(settings.model, kind, model, data, as_it_is=not epochs)
-    teacher = None
-    if settings.targets and not settings.teacher:
-        raise UserError(
-            f"--targets={settings.targets} keeps a teacher's outputs; name it with --teacher"
-        )
-    if settings.teacher:
-        teacher = open_teacher(
-            settings.teacher,
-            kind,
-            data,
-            model,
-            devices,
-            named=bool(task.labels),
-            targets=settings.targets,
-        )
-    _check_objectives(settings, data, model, teacher)
+    teacher = _teacher(settings, task, kind, data, model, devices)
+    check_objectives(settings, data, model, teacher)
     return FineTuningPlan(
         settings=settings,
         task=task,
@@ -125,52 +119,33 @@ def make(settings: Settings) -> FineTuningPlan:
     )
 
 
-def _check_objectives(
-    settings: Settings, data: TaskData, model: Pretrained, teacher: FineTunedTeacher | None
-) -> None:
-    """Refuse objectives that cannot compare this model with its teacher, token by token."""
-    usable = [
-        name
-        for name, entry in OBJECTIVES.items()
-        if entry.needs_teacher and not entry.of_vectors and objectives.get(name).compute is not None
-    ]
-    if not (settings.objectives or settings.task_weight):
-        raise UserError("--task-weight=0 leaves nothing to learn; give --objectives")
-    for name in settings.options:
-        if name not in settings.objectives:
-            raise UserError(
-                f"--option={name}. is of no objective of --objectives; give it a weight"
-            )
-    for name in settings.objectives:
-        if name not in usable:
-            raise UserError(
-                f"--objectives={name} is none that fine-tuning takes; use {', '.join(usable)}"
-            )
-        if teacher is None:
-            raise UserError(f"--objectives={name} compares with a teacher; name it with --teacher")
-        assert data.training is not None
-        if teacher.encoded is not data.training.encoded:
-            raise UserError(
-                f"--objectives={name} compares hidden states token by token; teacher "
-                f"{settings.teacher} must have the tokenizer of {settings.model}"
-            )
-        one = objective_of(settings, name)
-        one.check(model.config, teacher.model.config)
-        if not one.comparable(model.config, teacher.model.config):
-            raise UserError(
-                f"--objectives={name} needs the same "
-                f"{' and '.join(one.same).replace('_', ' ')} of "
-                f"{settings.model} and its teacher {settings.teacher}"
-            )
-
-
-def objective_of(settings: Settings, name: str) -> Objective:
-    """An objective of `--objectives` with its options: given, or the table's."""
-    entry = OBJECTIVES[name]
-    given = settings.options.get(name, {})
-    options = {key.name: given.get(key.name, key.default) for key in entry.options}
-    one = objectives.get(name)
-    return one if one.configure is None else one.configure(options)
+def _teacher(
+    settings: Settings,
+    task: NamedTask,
+    kind: ExampleKind,
+    data: TaskData,
+    model: Pretrained,
+    devices: Devices,
+) -> FineTunedTeacher | ZeroShotTeacher | None:
+    if settings.zero_shot:
+        template = settings.hypothesis_template or HYPOTHESIS
+        hypotheses = hypotheses_of(settings.candidate_labels, data.labels, template)
+        return open_zero_shot(settings.teacher, kind, data, hypotheses, devices)
+    if settings.targets and not settings.teacher:
+        raise UserError(
+            f"--targets={settings.targets} keeps a teacher's outputs; name it with --teacher"
+        )
+    if not settings.teacher:
+        return None
+    return open_teacher(
+        settings.teacher,
+        kind,
+        data,
+        model,
+        devices,
+        named=bool(task.labels),
+        targets=settings.targets,
+    )
 
 
 def data_request(
@@ -192,6 +167,7 @@ def data_request(
         stride=settings.stride,
         training=training,
         threshold=threshold,
+        classes=tuple(settings.candidate_labels),
     )
 
 

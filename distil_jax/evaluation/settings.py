@@ -13,6 +13,8 @@ NEWER: dict[str, Any] = {
     "options": {},
     "unlabelled": "",
     "task_weight": 1.0,
+    "candidate_labels": {},
+    "hypothesis_template": "",
 }
 """What evaluations of earlier versions did without saying so: still not said."""
 
@@ -41,6 +43,10 @@ class Settings:
       unlabelled: a file of texts that only the teacher judges.
       task_weight: of labels and teacher's outputs together; 0: the objectives alone.
       targets: a folder that keeps the teacher's outputs by text; empty: each output folder does.
+      candidate_labels: names of the classes that a zero-shot teacher judges, with their words in a
+        hypothesis; empty words: the name.
+      hypothesis_template: with {} for those words; the teacher is a zero-shot one where either is
+        given.
       models: whether every seed's model folder stays, or the best seed's alone.
     """
 
@@ -77,6 +83,13 @@ class Settings:
     unlabelled: str = ""
     task_weight: float = 1.0
     targets: str = ""
+    candidate_labels: dict[str, str] = field(default_factory=dict)
+    hypothesis_template: str = ""
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether the teacher judges hypotheses."""
+        return bool(self.candidate_labels or self.hypothesis_template)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON's types, without those that a later call may change."""

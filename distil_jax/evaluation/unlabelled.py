@@ -29,6 +29,8 @@ def with_unlabelled(
     would teach nothing, or a file that cannot be read.
     """
     training, file = data.training, settings.unlabelled
+    if training is None and settings.candidate_labels:
+        training = _no_examples(data)
     _check(settings, training)
     assert training is not None
     assert training.encode_for is not None
@@ -71,6 +73,14 @@ def _check(settings: Settings, training: TrainingSet | None) -> None:
             f"--unlabelled={file} teaches nothing with --alpha={settings.alpha:g} and "
             f"--task-weight={settings.task_weight:g}; raise them, or give --objectives"
         )
+
+
+def _no_examples(data: TaskData) -> TrainingSet:
+    """A training set without examples, whose labels have the type of the validation split's."""
+    nothing = Encoded((), (), 0)
+    return TrainingSet(
+        nothing, {"labels": np.asarray(data.validation[0].answers)[:0]}, lambda _, __: nothing
+    )
 
 
 def _joined(first: Encoded, second: Encoded) -> Encoded:

@@ -11,7 +11,13 @@ from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE, masked_lm
 from distil_jax.losses.soft_target import soft_target
 from distil_jax.losses.token_pairs import Sides, attention_mse, relation_kl
-from distil_jax.losses.vectors import contrastive, similarity_kl, similarity_mse, vector_cosine
+from distil_jax.losses.vectors import (
+    contrastive,
+    pair_mse,
+    similarity_kl,
+    similarity_mse,
+    vector_cosine,
+)
 from distil_jax.losses.vocabulary import VocabularyMeans, vocabulary_losses
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -33,6 +39,7 @@ __all__ = [
     "logit_mse",
     "masked_lm",
     "normalized_mse",
+    "pair_mse",
     "relation_kl",
     "similarity_kl",
     "similarity_mse",

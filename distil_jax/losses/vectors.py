@@ -83,6 +83,17 @@ def contrastive(
     return WeightedSum.of((found[0] + found[1]) / 2, mask)
 
 
+def pair_mse(
+    first: Float[Array, "*pairs width"],
+    second: Float[Array, "*pairs width"],
+    scores: Float[Array, "*pairs"],
+    mask: Bool[Array, "*pairs"],
+) -> WeightedSum:
+    """Squared difference of the cosine of two vectors and a score of their texts."""
+    cosines = jnp.sum(_unit(first) * _unit(second), axis=-1)
+    return WeightedSum.of(jnp.square(cosines - scores), mask)
+
+
 def similarities(
     vectors: Float[Array, "groups vectors width"],
 ) -> Float[Array, "groups vectors vectors"]:

@@ -56,6 +56,7 @@ class Outputs:
       masked_lm: the head over the vocabulary, not yet applied; None where the model has none.
       task: outputs of a task's head [examples, ...]; None where there is none.
       vectors: of each row's segments [rows, segments, width]; None where sentences have none.
+      pair_scores: a cross-encoder's of each two segments [rows, pairs]; None without one.
       stored: distributions that were stored in the head's place.
     """
 
@@ -64,6 +65,7 @@ class Outputs:
     task: Any = None
     vectors: Any = None
     stored: StoredDistributions | None = None
+    pair_scores: Any = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,10 @@ def _nothing_projected(_: EncoderConfig, __: EncoderConfig | None) -> Mapping[st
     return {}
 
 
+def _no_matrices(_: int, __: int) -> Mapping[str, tuple[int, int]]:
+    return {}
+
+
 def _nothing_to_check(_: EncoderConfig, __: EncoderConfig) -> None:
     return None
 
@@ -189,6 +195,7 @@ class Objective:
       teacher: which teacher it compares with, by its place in the list of teachers.
       projections: name and shape [student width, teacher width] of matrices of its own that are
         trained with the student, kept in checkpoints, and no part of the student.
+      vector_projections: such matrices by the widths of sentence vectors.
       check: raises `UserError` for two models that its options do not fit.
       layers: the layers that it compares, a line for people; empty where it names none.
       reads_last: whether it reads the teacher's last hidden state without a request for it.
@@ -209,6 +216,7 @@ class Objective:
     configure: "Callable[[Mapping[str, Any]], Objective] | None" = None
     teacher: int = 0
     projections: Projected = _nothing_projected
+    vector_projections: Callable[[int, int], Mapping[str, tuple[int, int]]] = _no_matrices
     check: Callable[[EncoderConfig, EncoderConfig], None] = _nothing_to_check
     layers: Callable[[EncoderConfig, EncoderConfig], str] = _names_no_layers
     reads_last: bool = True
@@ -222,6 +230,11 @@ class Objective:
         """This objective with the options of a config."""
         options = loss.options.get(self.name)
         return self if self.configure is None or options is None else self.configure(options)
+
+    def for_vectors(self, student: int, teacher: int) -> "Objective":
+        """This objective for sentence vectors of these widths."""
+        found = self.vector_projections(student, teacher)
+        return replace(self, projections=lambda _, __: found) if found else self
 
     def sum_of(self, seen: LogitChunk) -> WeightedSum:
         """The sum over some tokens alone, as validation needs it."""

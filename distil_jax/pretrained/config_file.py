@@ -113,12 +113,21 @@ def _read_object(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"{file} does not exist; give a model folder with a config.json") from None
+        raise UserError(f"{file} does not exist; {_nearest(file.parent)}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} cannot be read as JSON ({error}); restore the file") from error
     if not isinstance(content, dict):
         raise UserError(f"{file} is not a JSON object; restore the file")
     return content
+
+
+def _nearest(folder: Path) -> str:
+    """What to give instead of a folder without a configuration: perhaps one that is within it."""
+    files = sorted(folder.glob("*/config.json"))
+    within = [each.parent for each in files if b'"model_type"' in each.read_bytes()]
+    if not within:
+        return "give a model folder with a config.json"
+    return f"give a model folder that has one, such as {within[0]}"
 
 
 def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> Any:

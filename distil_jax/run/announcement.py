@@ -11,6 +11,13 @@ def announce(setup: Setup, display: Display) -> None:
     models, shares, devices = setup.models, setup.shares, setup.devices
     if models.stored is not None:
         display.say(_stored_text(setup))
+    if models.text_targets is not None:
+        table = models.text_targets.table
+        display.say(
+            f"targets: {table.columns[0].name}s of {len(table.places):,} texts by "
+            f"{table.notes['name']}, no teacher in memory; student: "
+            f"{models.student.layers} layers"
+        )
     if models.others:
         every = ", ".join(f"{name} {weight:.0%}" for name, weight in setup.config.every_teacher)
         display.say(f"teachers, their probabilities averaged: {every}")

@@ -12,6 +12,7 @@ import numpy as np
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader, manifest, preparation
 from distil_jax.data.corpus import find as find_text
+from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.store import Split, is_prepared, open_split
 from distil_jax.data.validation_split import check_share
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
@@ -73,6 +74,18 @@ def prepare_rows(
             broadcast_from_primary("validation prepared", make)
             validation = _open_validation(config, validation_folder)
     return train, validation
+
+
+def check_pairs(config: Config, *splits: Split) -> None:
+    """Refuse rows of single texts where pairs are compared."""
+    single = [split for split in splits if PAIR_COMMA not in split.manifest.settings["column"]]
+    comparing = [name for name in ("contrastive", "pair_mse") if config.loss.uses(name)]
+    if single and comparing:
+        raise UserError(
+            f"config.loss.{comparing[0]} compares pairs of texts, and {single[0].folder} holds "
+            "single ones; set config.data.column to the pair's two columns, or prepare with "
+            "--column=a,b"
+        )
 
 
 def _prepare(

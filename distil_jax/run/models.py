@@ -11,23 +11,25 @@ from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.types import Params
-from distil_jax.models.vector_config import NORMALIZE, VectorConfig
+from distil_jax.models.vector_config import VectorConfig
 from distil_jax.models.weights_digest import weights_digest
 from distil_jax.objectives import active
 from distil_jax.pretrained import (
     Pretrained,
-    SentenceModel,
     load,
     load_language_model,
-    load_sentence_model,
 )
 from distil_jax.run import student_start
+from distil_jax.run.sentence_models import load_pair
 from distil_jax.run.stored_targets import Stored, check_stored, open_stored
 from distil_jax.run.student_vocabulary import with_student_vocabulary
+from distil_jax.run.text_targets import TextTargets, width_of
+from distil_jax.run.text_teachers import TextTeacher
 from distil_jax.run.translation import token_maps
 from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, mention_tokenizers
-from distil_jax.tokenizer import fingerprint, mask_token, special_ids
+from distil_jax.target_store import TextTable
 from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.tokenizer import mask_token, special_ids
 from distil_jax.training.assemble import SentenceShapes, TeacherShape, live_targets
 from distil_jax.training.student import (
     architecture,
@@ -37,7 +39,7 @@ from distil_jax.training.student import (
     student_of,
     with_dropout,
 )
-from distil_jax.training.targets import TargetSource
+from distil_jax.training.targets import StoredVectors, TargetSource
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Models:
       others: further teachers.
       token_maps: of each teacher whose tokens are others than the student's, `token_map`'s array.
       stored: the targets that take the teachers' place.
+      text_teacher: one that is asked by text, as it reads other tokens than the student's.
+      text_table, text_targets: its stored targets, and those of the run's rows.
       origin: the teacher that the student starts from beside them, until its weights are there.
     """
 
@@ -66,6 +70,9 @@ class Models:
     token_maps: tuple[np.ndarray | None, ...] = (None,)
     stored: Stored | None = None
     origin: Pretrained | None = None
+    text_teacher: TextTeacher | None = None
+    text_table: TextTable | None = None
+    text_targets: TextTargets | None = None
 
     @property
     def teachers(self) -> tuple[Pretrained, ...]:
@@ -75,13 +82,33 @@ class Models:
     @property
     def distils(self) -> bool:
         """Whether there is anything to compare the student with."""
-        return self.teacher is not None or self.stored is not None
+        return self.teacher is not None or self.stored is not None or self.by_text
+
+    @property
+    def by_text(self) -> bool:
+        """Whether targets are taken by text."""
+        return self.text_teacher is not None or self.text_table is not None
+
+    @property
+    def teacher_width(self) -> int:
+        """Of the teacher's sentence vectors; 0 without any."""
+        if self.text_table is not None:
+            return width_of(self.text_table)
+        if self.text_teacher is not None:
+            return sum(self.text_teacher.column.shape)
+        if self.teacher is None or self.teacher_vectors is None:
+            return 0
+        return self.teacher_vectors.width(self.teacher.config.hidden_size)
 
     @property
     def teachers_digest(self) -> str | None:
         """Of their weights; None without any."""
         if self.stored is not None:
             digests = [each["digest"] for each in self.stored.settings["teachers"]]
+        elif self.text_table is not None:
+            digests = [self.text_table.settings["teacher"]]
+        elif self.text_teacher is not None:
+            digests = [self.text_teacher.settings["teacher"]]
         else:
             digests = [weights_digest(each.params) for each in self.teachers]
         if len(digests) < 2:
@@ -104,6 +131,8 @@ class Models:
         """What stands on the teacher's side of this run's step."""
         if self.stored is not None:
             return self.stored.source
+        if self.by_text:
+            return StoredVectors(self.student)
         shapes = [
             TeacherShape(
                 teacher.config, weight, ids is not None, ids is None or bool((ids >= 0).all())
@@ -200,72 +229,20 @@ def _with_its_head(config: Config, of_logits: list[str]) -> Pretrained:
 
 def _sentence_models(config: Config) -> Models:
     """Models of sentence vectors: the student makes them as its folder, or its teacher, does."""
-    if config.targets or config.teachers:
-        key = "targets" if config.targets else "teachers"
-        raise UserError(
-            f"config.{key} goes with masked tokens; sentence vectors have one teacher that runs "
-            f"along: leave config.{key} empty"
-        )
-    teacher = load_sentence_model(config.teacher) if config.teacher else None
-    layers: tuple[int, ...] = ()
-    if config.student.folder:
-        student = load_sentence_model(config.student.folder)
-        shape, params = student.model.config, student.model.params
-    elif teacher is None:
-        raise UserError(
-            "without config.teacher, set config.student.folder to the model whose vectors are "
-            "trained"
-        )
-    else:
-        student = teacher
-        shape, derived, layers = _derive(config, teacher.model)
-        params = {**teacher.model.params, "encoder": derived["encoder"]}
-        _check_dense(config, teacher, shape)
-    tokenizer = _tokenizer(config, student.model)
-    if teacher is not None:
-        _check_vectors(config, teacher, student, shape)
-    check_vocabulary(config, tokenizer, shape, student.model)
+    pair = load_pair(config, _derive)
+    tokenizer = _tokenizer(config, pair.student.model)
+    check_vocabulary(config, tokenizer, pair.shape, pair.student.model)
     return Models(
-        None if teacher is None else teacher.model,
-        with_dropout(config, shape),
-        params,
+        None if pair.teacher is None else pair.teacher.model,
+        with_dropout(config, pair.shape),
+        pair.params,
         tokenizer,
-        layers,
-        vectors=student.vectors,
-        teacher_vectors=None if teacher is None else teacher.vectors,
+        pair.layers,
+        vectors=pair.student.vectors,
+        teacher_vectors=None if pair.teacher is None else pair.teacher.vectors,
+        text_teacher=pair.text_teacher,
+        text_table=pair.text_table,
     )
-
-
-def _check_dense(config: Config, teacher: SentenceModel, shape: EncoderConfig) -> None:
-    """The teacher's dense maps, which the student takes over, are for its width alone."""
-    wide = shape.hidden_size != teacher.model.config.hidden_size
-    if wide and any(stage != NORMALIZE for stage in teacher.vectors.stages):
-        raise UserError(
-            f"teacher {config.teacher} has a dense map behind its pooling, made for hidden states "
-            f"{teacher.model.config.hidden_size} wide, and the student's are {shape.hidden_size}; "
-            "use a student of the same width"
-        )
-
-
-def _check_vectors(
-    config: Config, teacher: SentenceModel, student: SentenceModel, shape: EncoderConfig
-) -> None:
-    """Refuse a pair whose rows or vectors cannot be compared."""
-    check_pair(config, teacher.model.config, shape)
-    if student is not teacher and fingerprint(student.model.tokenizer) != fingerprint(  # type: ignore[arg-type]
-        teacher.model.tokenizer  # type: ignore[arg-type]
-    ):
-        raise UserError(
-            f"teacher {config.teacher} has another tokenizer than {config.student.folder}; both "
-            "read the same rows, so take a student with the teacher's tokenizer"
-        )
-    widths = teacher.width, student.vectors.width(shape.hidden_size)
-    if widths[0] != widths[1] and config.loss.uses("vector_cosine"):
-        raise UserError(
-            f"the vectors of teacher {config.teacher} have {widths[0]} numbers, the student's "
-            f"{widths[1]}; set config.loss.vector_cosine=0 and config.loss.similarity_mse=1, which "
-            "compares across widths"
-        )
 
 
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:

@@ -16,14 +16,14 @@ from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
 from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.data.next_tokens import NextTokens
-from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
 from distil_jax.run import data_cursor, identity, student_start
-from distil_jax.run.data import Rows, find_rows, prepare_rows
+from distil_jax.run.data import Rows, check_pairs, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, load_models
-from distil_jax.run.stored_targets import content_settings
+from distil_jax.run.stored_targets import Stored, content_settings
+from distil_jax.run.text_targets import TextTargets, open_targets, targets_in
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import SentenceShapes
@@ -79,6 +79,11 @@ class Setup:
         teacher = self.models.teacher
         return teacher is not None and teacher.head is not None and self.spec.masking is not None
 
+    @property
+    def _targets(self) -> Stored | TextTargets | None:
+        """What comes with the rows."""
+        return self.models.stored or self.models.text_targets
+
     @cached_property
     def total_steps(self) -> int:
         return data_cursor.total_steps(self.cursor, self.config, self.train_data)
@@ -99,7 +104,7 @@ class Setup:
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             mask_epochs=self.config.masking.epochs,
-            beside=None if self.models.stored is None else self.models.stored.training,
+            beside=None if self._targets is None else self._targets.training,
         )
 
     def validation_batches(self) -> Iterator[Any]:
@@ -111,7 +116,7 @@ class Setup:
             batch=-(-rows // devices) * devices,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
-            beside=None if self.models.stored is None else self.models.stored.validation,
+            beside=None if self._targets is None else self._targets.validation,
         )
 
 
@@ -140,7 +145,10 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
     if saved is not None:
         identity.check(workdir.address, saved, current)
     train, validation = prepare_rows(config, workdir, models.tokenizer, inputs.rows)
-    _check_pairs(config, train, validation)
+    check_pairs(config, train, validation)
+    if models.by_text:
+        vectors = _text_targets(config, models, workdir, train, validation)
+        models = replace(models, text_teacher=None, text_table=vectors.table, text_targets=vectors)
     cursor = data_cursor.resume(saved, latest or 0, config, train)
     if models.stored is not None:
         _check_stored(config, models, cursor, train, validation)
@@ -160,6 +168,21 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
         cursor=cursor,
         latest=latest,
     )
+
+
+def _text_targets(
+    config: Config, models: Models, workdir: Workdir, train: Split, validation: Split
+) -> TextTargets:
+    table = models.text_table
+    if table is None:
+        assert models.text_teacher is not None
+        table = targets_in(workdir, config, models.text_teacher, models.tokenizer)
+    return open_targets(table, config, models.tokenizer, (train, validation), _most_segments(train))
+
+
+def _most_segments(train: Split) -> int:
+    shortest = max(1, int(train.manifest.settings.get("shortest_tokens", 1)))
+    return max(1, train.length // shortest)
 
 
 def _fitted(config: Config, models: Models, train: Split) -> Models:
@@ -207,8 +230,9 @@ def _sentences(models: Models, train: Split) -> SentenceShapes | None:
     """How vectors are made of these rows; None where masked tokens are predicted."""
     if models.vectors is None:
         return None
-    shortest = max(1, int(train.manifest.settings.get("shortest_tokens", 1)))
-    return SentenceShapes(models.vectors, models.teacher_vectors, max(1, train.length // shortest))
+    return SentenceShapes(
+        models.vectors, models.teacher_vectors, _most_segments(train), models.teacher_width
+    )
 
 
 def _check_stored(
@@ -261,16 +285,6 @@ def _check(config: Config, models: Models, rows: Rows) -> None:
                 f"({len(models.tokenizer)} tokens); prepare it again with --tokenizer= that folder"
             )
         _check_length(models, split.length, f"config.data.{key}={folder} has rows of")
-
-
-def _check_pairs(config: Config, *splits: Split) -> None:
-    """Refuse rows of single texts where pairs are compared."""
-    single = [split for split in splits if PAIR_COMMA not in split.manifest.settings["column"]]
-    if single and config.loss.uses("contrastive"):
-        raise UserError(
-            f"config.loss.contrastive compares pairs of texts, and {single[0].folder} holds single "
-            "ones; set config.data.column to the pair's two columns, or prepare with --column=a,b"
-        )
 
 
 def _check_length(models: Models, length: int, what: str) -> None:

@@ -34,6 +34,7 @@ from distil_jax.run.stored_targets import (
     teacher_settings,
 )
 from distil_jax.run.target_outputs import Job, columns_of, computer, content_of
+from distil_jax.run.text_targets import cache_targets
 from distil_jax.storage.cache import cache_folder
 from distil_jax.target_store import Share, StoreManifest, Table, write
 from distil_jax.tokenizer import fingerprint
@@ -80,6 +81,8 @@ def cache(
     Raises `UserError` for what a run of the config would refuse, for an objective whose needs
     cannot be stored, and for a folder of something else.
     """
+    if config.loss.of_vectors:
+        return cache_targets(output, config, settings.share, say)
     job = _job(config, settings)
     tables = _tables(job)
     _announce(job, tables, say)
@@ -110,11 +113,6 @@ def _job(config: Config, settings: CacheSettings) -> Job:
     if config.targets or not config.teacher:
         raise UsageError(
             "targets are made by a teacher: set config.teacher, and leave targets empty"
-        )
-    if config.loss.of_vectors:
-        raise UsageError(
-            "targets are of masked tokens' rows; the objectives of sentence vectors need a teacher "
-            "that runs along"
         )
     inputs = load_inputs(config)
     train, validation = prepare_rows(

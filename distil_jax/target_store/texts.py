@@ -45,17 +45,19 @@ def write_texts(
     share: Share = ALL,
     notes: Callable[[], Mapping[str, Any]] = dict,
     made: Callable[[int, bool], None] = lambda rows, new: None,
+    shard_rows: int = 0,
 ) -> StoreManifest | None:
     """Store the columns of every distinct text, as `writing.write` does; `compute` makes some.
 
     `settings` say what computed them (teacher's digest, pooling, ...); the texts themselves are
-    added. Raises `UserError` for no text, a folder of others, or one that cannot be written.
+    added. `shard_rows`: most texts of a shard, which is what an interruption can lose; 0: many.
+    Raises `UserError` for no text, a folder of others, or one that cannot be written.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         raise UserError(f"there is no text to store targets of in {folder}")
     keys = np.frombuffer(b"".join(map(text_key, distinct)), np.uint8).reshape(-1, KEY_BYTES)
-    table = Table(TABLE, len(distinct), (Column(KEY, "uint8", (KEY_BYTES,)), *columns))
+    table = Table(TABLE, len(distinct), (Column(KEY, "uint8", (KEY_BYTES,)), *columns), shard_rows)
 
     def of_rows(_: str, rows: range) -> Mapping[str, np.ndarray]:
         part = slice(rows.start, rows.stop)
@@ -92,6 +94,10 @@ class TextTable:
     def columns(self) -> tuple[Column, ...]:
         """Of the targets, the key left out."""
         return tuple(column for column in self.table.columns if column.name != KEY)
+
+    def place(self, text: Text) -> int | None:
+        """The row of a text; None where it is not stored."""
+        return self.places.get(text_key(text))
 
     def missing(self, texts: Sequence[Text]) -> list[Text]:
         """Those that are not stored."""

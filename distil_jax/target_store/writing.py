@@ -31,11 +31,16 @@ Compute = Callable[[str, range], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is to be written: its name is a folder's."""
+    """A table that is to be written: its name is a folder's.
+
+    Attributes:
+      shard_rows: most rows of a shard; 0: as many as fill `SHARD_BYTES`.
+    """
 
     name: str
     rows: int
     columns: tuple[Column, ...]
+    shard_rows: int = 0
 
     @property
     def row_bytes(self) -> int:
@@ -43,7 +48,10 @@ class Table:
 
     def parts(self, unit: int) -> list[range]:
         """The rows of each shard, a multiple of `unit` but for the last."""
-        rows = max(1, SHARD_BYTES // max(1, self.row_bytes) // unit) * unit
+        most = SHARD_BYTES // max(1, self.row_bytes)
+        if self.shard_rows:
+            most = min(most, self.shard_rows)
+        rows = max(1, most // unit) * unit
         return [range(start, min(start + rows, self.rows)) for start in range(0, self.rows, rows)]
 
 

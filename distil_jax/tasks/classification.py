@@ -41,7 +41,7 @@ HEAD: Head = "classification"
 def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
     """The task's tables, encoded; raises `UserError` for a label that is unknown."""
     tables = texts.read_tables(task, request)
-    labels = _labels(task, tables.training, request.known)
+    labels = _labels(task, tables.training, request)
     tables = tables.of_classes(labels)
     meaning = texts.Meaning(
         targets=partial(examples.class_numbers, names=labels),
@@ -58,11 +58,11 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     )
 
 
-def _labels(task: NamedTask, training: Examples | None, known: Labels) -> Labels:
-    """Class names: the task's, the training table's, or those of a model scored as it is."""
-    if task.labels:
-        return task.labels
-    return known if training is None else examples.class_names(training)
+def _labels(task: NamedTask, training: Examples | None, request: DataRequest) -> Labels:
+    """Class names: the task's, the user's, the training table's, or the model's as it is."""
+    if task.labels or request.classes:
+        return task.labels or request.classes
+    return request.known if training is None else examples.class_names(training)
 
 
 def objective(

@@ -91,6 +91,7 @@ class EvalSplit:
       answers: the labels or answers themselves; None where the split has none.
       metrics: of the records against those; None where the split has no labels.
       submission: name and text of the file that the benchmark takes.
+      texts: as of a `TrainingSet`.
     """
 
     name: str
@@ -100,6 +101,7 @@ class EvalSplit:
     answers: Any
     metrics: Callable[[list[Prediction]], Metrics] | None
     submission: Callable[[list[Prediction]], tuple[str, str]] | None = None
+    texts: tuple[str | tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class DataRequest:
 
     Attributes:
       columns: of the text or the two texts; empty: guessed.
+      classes: labels that the user names: then a training split may be missing.
       known: labels of the model, which count where neither task nor table names any.
       length: most tokens of a sequence or window.
       stride: tokens that neighbouring windows share.
@@ -152,6 +155,7 @@ class DataRequest:
     stride: int
     training: bool
     threshold: float | None = None
+    classes: Labels = ()
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     shape = _layout(request)
     request = replace(request, label="")
     tables = texts.read_tables(replace(task, label="label"), request, partial(_records, shape))
-    labels = shape.names or _labels(tables.training, request.known)
+    labels = shape.names or request.classes or _labels(tables.training, request.known)
     threshold = THRESHOLD if request.threshold is None else request.threshold
     meaning = texts.Meaning(
         targets=partial(flags, labels=labels),
@@ -56,7 +56,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     encoded = texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=labels, targets=targets
     )
-    if tables.training is None:
+    if not request.training:
         return encoded
     ids = {name: table.ids for name, table in {**tables.validation, **tables.tests}.items()}
     return replace(encoded, calibrated=partial(_calibrated, encoded, ids))
@@ -66,6 +66,9 @@ def _layout(request: DataRequest) -> label_sets.Layout:
     """Where the labels stand: from the first record of the training or the validation split."""
     split = "train" if request.training else "validation"
     rows = request.source.records(split)
+    if rows is None and request.classes:
+        split = "validation"
+        rows = request.source.records(split)
     first = next(iter(rows), None) if rows is not None else None
     if first is None:
         return label_sets.Layout("labels", ())  # what is missing is said when the split is read

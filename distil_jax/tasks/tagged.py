@@ -95,6 +95,12 @@ def layout(
             f"{origin} has no column of {'tags' if words else 'entities'} "
             f"({', '.join(usual)}); it has {', '.join(row)} (--label)"
         )
+    if labelled and isinstance(row[label], int | float) and not is_missing(row[label]):
+        raise UserError(
+            f"{origin}: {label} is one value a row ({row[label]!r}), and entities need a list: "
+            "give a table of tokens and tags or of text and entities, or CoNLL's columns; one "
+            "label a text is --task=classification"
+        )
     return Layout(words, column, label if label in row else "")
 
 

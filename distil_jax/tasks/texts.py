@@ -90,7 +90,7 @@ def read_tables(
         examples.read,
         columns=request.columns or task.columns,
         label=request.label or task.label,
-        classes=task.labels or (() if request.training else request.known),
+        classes=task.labels or request.classes or (() if request.training else request.known),
     )
 
     def split(name: str, labelled: bool) -> Examples | None:
@@ -101,7 +101,7 @@ def read_tables(
         return read(prepared(rows, origin, labelled), origin, labelled=labelled)
 
     train = split("train", True) if request.training else None
-    if request.training and train is None:
+    if request.training and train is None and not request.classes:
         raise UserError(
             f"{source.location or '--data'} has no training split (train.jsonl, .json, .csv, .tsv "
             "or .parquet); name one with --train, or score the model as it is with --epochs=0"
@@ -179,6 +179,7 @@ def _split(
         answers=answers,
         metrics=None if answers is None else partial(meaning.metrics, answers),
         submission=partial(submission, file, meaning.submitted) if file else None,
+        texts=table.texts,
     )
 
 

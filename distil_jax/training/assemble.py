@@ -13,7 +13,7 @@ from distil_jax.data.next_tokens import NextTokens
 from distil_jax.models import Encoder, EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
-from distil_jax.objectives import active
+from distil_jax.objectives import Objective, active
 from distil_jax.training import loss_weights, optimizer
 from distil_jax.training.forward import (
     AveragedModels,
@@ -30,11 +30,16 @@ from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets, Ta
 
 @dataclass(frozen=True)
 class SentenceShapes:
-    """How student and teacher make vectors, and the most sentences of a row."""
+    """How student and teacher make vectors, and the most sentences of a row.
+
+    Attributes:
+      teacher_width: of its vectors; 0 where there is none.
+    """
 
     student: VectorConfig
     teacher: VectorConfig | None
     count: int
+    teacher_width: int = 0
 
 
 def step_spec(
@@ -65,7 +70,7 @@ def step_spec(
     return StepSpec(
         student=make(student, config.precision.compute),
         targets=targets,
-        objectives=active(config.loss),
+        objectives=_objectives(config, student, sentences),
         loss=config.loss,
         weights=loss_weights.by_step(config.loss, total_steps),
         freeze=config.student.freeze,
@@ -77,6 +82,15 @@ def step_spec(
         micro_batches=shares.micro_batches,
         matmul_dtype=config.precision.compute,
     )
+
+
+def _objectives(
+    config: Config, student: EncoderConfig, sentences: SentenceShapes | None
+) -> tuple[Objective, ...]:
+    if sentences is None or not sentences.teacher_width:
+        return active(config.loss)
+    widths = sentences.student.width(student.hidden_size), sentences.teacher_width
+    return tuple(one.for_vectors(*widths) for one in active(config.loss))
 
 
 def with_smaller_vocabulary(spec: StepSpec, rest: int) -> StepSpec:

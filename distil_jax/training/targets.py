@@ -206,6 +206,31 @@ def stored_request(objective: Objective, student: EncoderConfig, teacher: Encode
     return objective.requests(student, teacher)[1] | hidden_states(last)
 
 
+VECTORS, PAIR_SCORES = "target_vectors", "target_scores"
+"""In a batch, a vector for each segment of each row [rows, segments, width], and a score for each
+two of them [rows, segments / 2]."""
+
+
+@dataclass(frozen=True)
+class StoredVectors:
+    """Vectors of sentences, or scores of pairs, that come with the batch: taken by text.
+
+    Attributes:
+      config: the student's: what else the teacher is made of is compared with nothing.
+    """
+
+    config: EncoderConfig
+
+    def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
+        """What the batch holds."""
+        nothing = jnp.zeros((*batch["tokens"].shape, 0), jnp.float32)
+        return Outputs(
+            Intermediates(nothing),
+            vectors=batch.get(VECTORS),
+            pair_scores=batch.get(PAIR_SCORES),
+        )
+
+
 def shape_for(source: TargetSource, objective: Objective) -> EncoderConfig | None:
     """The shape of what an objective compares with; None where this source lacks it."""
     if isinstance(source, SelectiveSource):

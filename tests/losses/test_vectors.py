@@ -33,6 +33,15 @@ def test_vector_cosine_is_one_minus_the_cosine_of_each_pair():
     np.testing.assert_allclose(2 * found.total, squares.sum(), rtol=1e-5)
 
 
+def test_the_cosine_of_a_pair_is_its_score():
+    other = DRAW.normal(size=STUDENT.shape).astype(np.float32)
+    scores = DRAW.uniform(size=MASK.shape).astype(np.float32)
+    found = of(losses.pair_mse, STUDENT, other, scores, MASK)
+    expected = (((unit(STUDENT) * unit(other)).sum(-1) - scores) ** 2)[MASK]
+    assert int(found.count) == MASK.sum()
+    np.testing.assert_allclose(found.total, expected.sum(), rtol=1e-5)
+
+
 def test_similarities_are_compared_over_different_vectors_of_a_group():
     found = of(losses.similarity_mse, STUDENT, TEACHER, MASK)
     expected = []

@@ -86,8 +86,17 @@ def test_a_damaged_file_is_named(tmp_path, text):
         read_config(tmp_path)
 
 
+def test_of_a_folder_above_a_model_the_model_is_named(tmp_path):
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean"}')
+    (tmp_path / "inside").mkdir()
+    write(tmp_path / "inside", model_type="bert")
+    with pytest.raises(UserError, match=r"give a model folder that has one, such as .*/inside$"):
+        read_config(tmp_path)
+
+
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"config\.json does not exist"):
+    with pytest.raises(UserError, match=r"config\.json does not exist; give a model folder with"):
         read_config(tmp_path)
 
 

@@ -32,6 +32,12 @@ def test_one_sentence_in_many_shapes(row):
     assert sentence.entities == (Entity(0, 2, "LOC"),)
 
 
+def test_a_table_of_one_label_a_text_is_none_of_entities():
+    message = r"f.jsonl: label is one value a row \(1\), and entities need a list.*=classification"
+    with pytest.raises(UserError, match=message):
+        read({"sentence": "a fine film", "label": 1})
+
+
 def test_an_entity_inside_a_word_cuts_it():
     (sentence,) = read({"text": "pre中国x", "entities": [[1, 4, "A"]]}).rows
     words = [sentence.text[first:last] for first, last in sentence.words]
