@@ -54,7 +54,8 @@ class Side:
     """One side in a process of its own, which takes a step on request."""
 
     def __init__(self, name: str, settings: Mapping[str, str]) -> None:
-        command = [sys.executable, *sys.argv, f"--serve={name}"]
+        # In front: what stands behind `--` are keys of the config.
+        command = [sys.executable, sys.argv[0], f"--serve={name}", *sys.argv[1:]]
         self.process = subprocess.Popen(
             command,
             env=os.environ | settings,

@@ -17,7 +17,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -35,7 +35,7 @@ sys.dont_write_bytecode = False
 
 install_import_hook("distil_jax", "beartype.beartype")
 
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {code_generation.flags(8)}"
+code_generation.begin()
 
 # What the one who tests has set for programs of their own.
 for name in ("COLUMNS", "FORCE_COLOR", "PYTHONWARNINGS", "RAY_ADDRESS", "TTY_COMPATIBLE"):
@@ -51,6 +51,7 @@ settings.register_profile(
 settings.load_profile("tests")
 
 pytest_plugins = ["tests.processor_seconds"]
+pytest_runtest_protocol = code_generation.compiled_as_marked
 
 
 def _compiled_programs() -> Path:
@@ -66,12 +67,6 @@ def _compiled_programs() -> Path:
 # the next time. JAX writes them in place: one that is just being written is compiled instead.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_programs())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """In each process that runs tests; the one that deals them out to workers needs no JAX."""
-    if config.getoption("dist", "no") == "no":
-        code_generation.usual_unless_quick()
 
 
 def pytest_sessionfinish() -> None:
@@ -193,30 +188,26 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
     from distil_jax.main import main
 
     workdir = tmp_path_factory.mktemp("finished") / "run"
-    with code_generation.quick():
-        main(flags(workdir))
+    main(flags(workdir))
     return workdir
 
 
 @pytest.fixture(scope="session")
 def quickly() -> Callable[[], AbstractContextManager[None]]:
-    """`quick_compilation` for fixtures of a whole module: `with quickly(): main(...)`."""
-    return code_generation.quick
+    return nullcontext
 
 
 @pytest.fixture
-def quick_compilation() -> Iterator[None]:
-    """Whole runs spend their time on compiling, which is next to nothing here."""
-    with code_generation.quick():
-        yield
+def quick_compilation() -> None: ...
 
 
 @pytest.fixture
-def quick_runs(quick_compilation: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quick_compilation`, and figures left blank: drawing them is half of a whole run.
+def quick_runs(blank_figures: None) -> None: ...
 
-    For runs of which no picture is looked at; `finished` has all of them.
-    """
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing them is half of a whole run; `finished` has all of them."""
     blank = {"png": b"\x89PNG\r\n\x1a\n", "svg": '<svg viewBox="0 0 1 1"></svg>'}
 
     def save(_: object, file: IO[bytes] | IO[str], *, format: str, **__: object) -> None:

@@ -9,6 +9,7 @@ from scipy.special import log_softmax, softmax
 from distil_jax import losses
 from distil_jax.losses import IGNORE, WeightedSum
 
+pytestmark = pytest.mark.optimised
 RANDOM = np.random.default_rng(0)
 STUDENT = RANDOM.normal(size=(3, 5, 11)).astype(np.float32)
 TEACHER = RANDOM.normal(size=(3, 5, 11)).astype(np.float32)

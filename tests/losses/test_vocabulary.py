@@ -9,6 +9,7 @@ import pytest
 
 from distil_jax.losses import IGNORE, logit_mse, masked_lm, soft_target, vocabulary_losses
 
+pytestmark = pytest.mark.optimised
 RANDOM = np.random.default_rng(0)
 ROWS, LENGTH, WIDTH, VOCABULARY = 4, 33, 16, 97
 

@@ -54,6 +54,7 @@ def close(ours, theirs, mask):
     np.testing.assert_allclose(np.asarray(ours)[mask], theirs.numpy()[mask], atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("model_type", [*TYPES, "gpt2"])
 def test_language_model_logits_and_every_hidden_state(hugging_face, rows, tmp_path, model_type):
     auto = "AutoModelForCausalLM" if model_type == "gpt2" else "AutoModelForMaskedLM"

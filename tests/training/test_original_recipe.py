@@ -27,6 +27,8 @@ from distil_jax.training.step import (
 
 from .specs import step_spec
 
+pytestmark = pytest.mark.optimised
+
 SHAPE = make_config(
     model_type="bert", vocabulary=211, hidden_size=32, layers=4, heads=4, mlp_size=64, positions=40,
     token_types=2, dropout=0.0, attention_dropout=0.0, initializer_range=0.2,
