@@ -26,7 +26,7 @@ from distil_jax.evaluation.seed import (
 from distil_jax.evaluation.settings import Settings
 from distil_jax.evaluation.zero_shot import ZeroShotTeacher, own_metrics
 from distil_jax.models.types import Params
-from distil_jax.pretrained import CardHeader, Pretrained, model_card, save
+from distil_jax.pretrained import CardHeader, Pretrained, model_card, model_noun, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.kind import EvalSplit, Prediction
@@ -258,5 +258,6 @@ def _card(plan: FineTuningPlan, metrics: Mapping[str, float], command: str) -> s
         scores=dict(metrics),
         command=command,
         title=f"Fine-tuned on {settings.task} with distil_jax",
-        summary=f"A BERT-family encoder fine-tuned on {settings.task}.",
+        summary=f"A {model_noun(plan.kind.head)} ({plan.model.config.model_type}), fine-tuned on "
+        f"{settings.task}.",
     )

@@ -40,10 +40,15 @@ class Graph:
         return self.constant(f"float32_{value!r}", np.asarray(value, np.float32))
 
     def weight(self, name: str, value: Any) -> str:
-        """A float32 array of the model, stored in as many bits as `weights` says."""
+        """A float32 array of the model, stored in as many bits as `weights` says.
+
+        Asked for again, it is the one that is stored already.
+        """
         array = np.asarray(value, np.float32)
         if self.weights == "float32" or array.ndim < 2:
             return self.constant(name, array)
+        if name in self.constants:
+            return f"{name}/wide"
         with np.errstate(over="ignore"):
             narrow = array.astype(np.float16)
         if not np.isfinite(narrow).all():
@@ -79,13 +84,17 @@ class Graph:
             )
         )
 
-    def dense(self, value: str, params: Any, name: str) -> str:
-        """The value times a kernel [in, out], plus a bias if there is one."""
-        kernel = self.weight(f"{name}/kernel", params["kernel"])
+    def dense(self, value: str, params: Any, name: str, *, shared: str = "") -> str:
+        """The value times a kernel [in, out], plus a bias if there is one.
+
+        The weights are stored under the name, or under one that several maps have `shared`.
+        """
+        stored = shared or name
+        kernel = self.weight(f"{stored}/kernel", params["kernel"])
         if "bias" not in params:
             return self.node("MatMul", value, kernel, name=name)
         product = self.node("MatMul", value, kernel, name=f"{name}/product")
-        bias = self.weight(f"{name}/bias", params["bias"])
+        bias = self.weight(f"{stored}/bias", params["bias"])
         return self.node("Add", product, bias, name=name)
 
     def norm(self, value: str, params: Any, name: str, epsilon: float) -> str:

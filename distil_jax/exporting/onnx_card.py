@@ -10,7 +10,7 @@ from distil_jax.exporting import processor
 from distil_jax.exporting.latency import latency
 from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.exporting.onnx_model import OPSET
-from distil_jax.pretrained import CardHeader, model_card, with_scores
+from distil_jax.pretrained import CardHeader, model_card, model_noun, with_scores
 from distil_jax.storage.atomic import write_text
 
 OF_TEACHER = "teacher_"
@@ -59,8 +59,8 @@ def onnx_card(
         scores=dict(scores),
         command=command,
         title="ONNX export made with distil_jax",
-        summary="An encoder of the BERT family for onnxruntime. Inputs are int64 rows of equal "
-        "length, padded behind the text; batch and length are free.",
+        summary=f"A {model_noun(model.head)} ({model.config.model_type}) for onnxruntime. Inputs "
+        "are int64 rows of equal length, padded behind the text; batch and length are free.",
     )
 
 

@@ -1,12 +1,13 @@
 """The nodes of the encoder: embeddings, attention, feed-forward blocks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from distil_jax.exporting.graph import Graph
+from distil_jax.exporting.onnx_disentangled import RelativeTable, position_scores, relative_table
 from distil_jax.exporting.token_table import Table
 from distil_jax.models import EncoderConfig
 from distil_jax.models.relative_bias import buckets
@@ -17,10 +18,14 @@ IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 
 
 class _View(NamedTuple):
-    """What a layer sees: the names of its bias, and of the cosine and sine of rotary positions."""
+    """What a layer sees: the names of its bias, and of the cosine and sine of rotary positions.
+
+    And the `table` of disentangled attention, which all layers see alike.
+    """
 
     bias: str
     rotation: tuple[str, str] | None
+    table: RelativeTable | None
 
 
 def input_names(config: EncoderConfig) -> tuple[str, ...]:
@@ -33,6 +38,7 @@ def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Tabl
     hidden = _embedded(graph, config, encoder["embeddings"], table)
     kinds = config.block.kinds(config.layers)
     relative = _relative_bias(graph, config, encoder)
+    distances = relative_table(graph, config, encoder)
     biases = {
         window: _attention_bias(graph, config, window, relative)
         for window in sorted({kind.window for kind in kinds})
@@ -42,7 +48,7 @@ def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Tabl
     }
     for number, kind in enumerate(kinds):
         params = _layer_of(encoder["layers"], number)
-        view = _View(biases[kind.window], rotations[kind.theta])
+        view = _View(biases[kind.window], rotations[kind.theta], distances)
         hidden = _layer(graph, config, params, hidden, view, number)
     if config.block.norm == "post":
         return hidden
@@ -226,19 +232,22 @@ def _feed_forward(graph: Graph, config: EncoderConfig, params: Any, hidden: str,
 def _attention(
     graph: Graph, config: EncoderConfig, params: Any, hidden: str, view: _View, name: str
 ) -> str:
-    """Query, key and value are one matmul; the query's part holds 1 / sqrt(head size)."""
-    together = graph.dense(hidden, _together(config, params), f"{name}/projected")
-    query, key, value = graph.split(
-        together, [f"{name}/{part}" for part in ("query", "key", "value")], axis=-1
-    )
+    """Query, key and value are one matmul; the query's part holds the scores' divisor."""
+    together = _together(config, params)
+    query, key, value = _projected(graph, hidden, together, f"{name}/projected", name)
     query = _rotated(graph, _heads(graph, config, query, [0, 2, 1, 3]), view.rotation)
-    if view.rotation is None:
-        key = _heads(graph, config, key, [0, 2, 3, 1])
+    if view.rotation is None and view.table is None:
+        columns = _heads(graph, config, key, [0, 2, 3, 1])
     else:
         key = _rotated(graph, _heads(graph, config, key, [0, 2, 1, 3]), view.rotation)
-        key = graph.node("Transpose", key, name=f"{name}/key_columns", perm=[0, 1, 3, 2])
+        columns = graph.node("Transpose", key, name=f"{name}/key_columns", perm=[0, 1, 3, 2])
     value = _heads(graph, config, value, [0, 2, 1, 3])
-    scores = graph.node("MatMul", query, key, name=f"{name}/scores")
+    scores = graph.node("MatMul", query, columns, name=f"{name}/scores")
+    if view.table is not None:
+        own = f"{name}/relative"
+        rows = _projected(graph, view.table.embeddings, together, f"{name}/projected", own)
+        added = position_scores(graph, config, view.table, (rows[0], rows[1]), (query, key))
+        scores = graph.node("Add", scores, added, name=f"{name}/disentangled")
     biased = graph.node("Add", scores, view.bias, name=f"{name}/biased")
     shares = graph.node("Softmax", biased, name=f"{name}/shares", axis=-1)
     mixed = graph.node("MatMul", shares, value, name=f"{name}/mixed")
@@ -247,8 +256,15 @@ def _attention(
     return graph.dense(flat, params["output"], f"{name}/output")
 
 
+def _projected(graph: Graph, value: str, together: Any, shared: str, name: str) -> Sequence[str]:
+    """Queries, keys and values of the inputs or of the table, by the weights that both share."""
+    every = graph.dense(value, together, f"{name}/projected", shared=shared)
+    return graph.split(every, [f"{name}/{part}" for part in ("query", "key", "value")], axis=-1)
+
+
 def _together(config: EncoderConfig, params: Any) -> dict[str, np.ndarray]:
-    scale = np.float32(config.head_size**-0.5)
+    kinds_of_scores = 3 if config.block.relative_span else 1
+    scale = np.float32((kinds_of_scores * config.head_size) ** -0.5)
     factors = {"query": scale, "key": np.float32(1), "value": np.float32(1)}
     return {
         kind: np.concatenate([params[part][kind] * by for part, by in factors.items()], axis=-1)

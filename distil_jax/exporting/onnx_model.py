@@ -36,11 +36,6 @@ def onnx_model(
     kind = kind_of_head(model.head)
     if kind is None:
         raise UserError("the model has no head; an export needs one")
-    if model.config.block.relative_span:
-        raise UserError(
-            f"ONNX export does not know the disentangled attention of {model.config.model_type}; "
-            "use --format=stablehlo"
-        )
     params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
     graph = Graph(weights)
 

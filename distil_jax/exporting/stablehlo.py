@@ -15,7 +15,7 @@ from jaxtyping import Array
 from distil_jax.exporting.draft import atomic_dir, check_head, describe, scores_before
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.onnx_encoder import input_names
-from distil_jax.pretrained import CardHeader, Pretrained, model_card
+from distil_jax.pretrained import CardHeader, Pretrained, model_card, model_noun
 from distil_jax.tasks.table import kind_of_head
 
 FILE = "model.stablehlo"
@@ -96,6 +96,7 @@ def _card(model: Pretrained, source: str, command: str, size: int) -> str:
         scores=scores_before(source),
         command=command,
         title="StableHLO export made with distil_jax",
-        summary="An encoder of the BERT family for `jax.export`, weights included; batch and "
-        f"length are free.\n\n```python\n{USE.format(inputs=', '.join(calls))}\n```",
+        summary=f"A {model_noun(model.head)} ({model.config.model_type}) for `jax.export`, weights "
+        "included; batch and length are free.\n\n"
+        f"```python\n{USE.format(inputs=', '.join(calls))}\n```",
     )

@@ -27,6 +27,7 @@ class HeadKind:
 
     Attributes:
       title: in messages.
+      noun: what a model with it is, on its card.
       pipeline: the hub's tag of models that have it.
       suffix: of transformers' class, behind the family's name.
       labelled: its outputs are classes or values, whose names stand in config.json.
@@ -36,6 +37,7 @@ class HeadKind:
     """
 
     title: str
+    noun: str
     pipeline: str
     suffix: str
     labelled: bool = False
@@ -45,10 +47,15 @@ class HeadKind:
 
 
 HEADS: dict[str, HeadKind] = {
-    "masked_lm": HeadKind("masked-language-model head", "fill-mask", "ForMaskedLM"),
-    "causal_lm": HeadKind("language-model head", "text-generation", "LMHeadModel"),
+    "masked_lm": HeadKind(
+        "masked-language-model head", "masked language model", "fill-mask", "ForMaskedLM"
+    ),
+    "causal_lm": HeadKind(
+        "language-model head", "causal language model", "text-generation", "LMHeadModel"
+    ),
     "classification": HeadKind(
         "sequence-classification head",
+        "text classifier",
         "text-classification",
         "ForSequenceClassification",
         labelled=True,
@@ -56,6 +63,7 @@ HEADS: dict[str, HeadKind] = {
     ),
     "question_answering": HeadKind(
         "question-answering head",
+        "question-answering model",
         "question-answering",
         "ForQuestionAnswering",
         usual={"outputs": "qa_outputs"},
@@ -63,6 +71,7 @@ HEADS: dict[str, HeadKind] = {
     ),
     "token_classification": HeadKind(
         "token-classification head",
+        "token classifier",
         "token-classification",
         "ForTokenClassification",
         labelled=True,

@@ -1,7 +1,7 @@
 """Floating-point operations of a training step, counted from shapes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from distil_jax.configuration.schema import Config
@@ -26,6 +26,40 @@ class TrainingFlops:
     @property
     def teacher_share(self) -> float:
         return self.teacher / self.total
+
+
+@dataclass(frozen=True)
+class WindowedCost:
+    """An encoder with local layers: keys that each kind multiplies a query with, and the total.
+
+    Attributes:
+      flops: of a token, forward.
+      all_global_flops: what they were if every layer saw the whole row.
+    """
+
+    local_layers: int
+    local_keys: int
+    global_layers: int
+    global_keys: int
+    flops: float
+    all_global_flops: float
+
+
+def windowed_cost(config: EncoderConfig, *, length: int) -> WindowedCost | None:
+    """For rows of `length` tokens; None for an encoder without local layers."""
+    windows = [kind.window for kind in config.block.kinds(config.layers)]
+    local = [window for window in windows if window]
+    if not local:
+        return None
+    every = replace(config, block=replace(config.block, windows=()))
+    return WindowedCost(
+        local_layers=len(local),
+        local_keys=max(_keys(config, length, window) for window in local),
+        global_layers=len(windows) - len(local),
+        global_keys=length,
+        flops=encoder_flops(config, length=length),
+        all_global_flops=encoder_flops(every, length=length),
+    )
 
 
 def config_flops(
@@ -158,8 +192,13 @@ def _frozen(config: EncoderConfig) -> float:
 def _scores(config: EncoderConfig, length: int) -> float:
     """Of all layers: each query with the keys that its layer multiplies it with."""
     kinds = config.block.kinds(config.layers)
-    keys = sum(length if config.block.relative_bias else span(length, k.window) for k in kinds)
+    keys = sum(_keys(config, length, kind.window) for kind in kinds)
     return 4.0 * keys * config.hidden_size
+
+
+def _keys(config: EncoderConfig, length: int, window: int) -> int:
+    """A learned bias belongs to whole rows."""
+    return length if config.block.relative_bias else span(length, window)
 
 
 def _teacher(

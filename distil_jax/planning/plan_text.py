@@ -1,9 +1,14 @@
 """A plan as text: the lines that a terminal shows, whether it fits, and one line of summary."""
 
+import math
 import re
 from collections.abc import Sequence
+from functools import partial
 
-from distil_jax.models import EncoderConfig
+import jax
+
+from distil_jax.models import EncoderConfig, initialize
+from distil_jax.planning.flops import WindowedCost
 from distil_jax.planning.hlo_counts import Collective
 from distil_jax.planning.run_plan import RunPlan
 
@@ -85,14 +90,10 @@ def planned_topology(header: str) -> str | None:
     return match.group(1) if match else None
 
 
-def parameters(shape: EncoderConfig) -> float:
-    """Of an encoder with its tied masked-LM head, from its shape."""
-    width, inner = shape.hidden_size, shape.mlp_size
-    rows = shape.vocabulary + shape.positions + shape.position_offset + shape.token_types
-    layer = 4 * (width + 1) * width + (width + 1) * inner + (inner + 1) * width + 4 * width
-    untied = 0 if shape.tied else shape.vocabulary * width
-    head = (width + 1) * width + 2 * width + shape.vocabulary + untied
-    return float(rows * width + 2 * width + shape.layers * layer + head)
+def parameters(shape: EncoderConfig) -> int:
+    """Of an encoder with its language-model head, from its shape."""
+    arrays = jax.eval_shape(partial(initialize, shape), jax.random.key(0))
+    return sum(math.prod(array.shape) for array in jax.tree.leaves(arrays))
 
 
 def _head(plan: RunPlan) -> list[str]:
@@ -112,6 +113,7 @@ def _head(plan: RunPlan) -> list[str]:
         f"{config.precision.compute} matmuls",
         f"batch      {batch.rows} rows of {plan.workload.length} tokens: {batch.device_rows} "
         f"a chip in {batch.micro_batches} micro-batches of {batch.micro_rows}",
+        *map(_windows, plan.windowed),
         f"program    {source}",
         f"peaks      {topology.chip.source}",
     ]
@@ -125,6 +127,15 @@ def _teacher(plan: RunPlan) -> str:
         return f"targets    {config.targets}, {token:,.0f} bytes a token; no teacher in memory"
     teacher = ", ".join(_model(shape) for shape, _ in models.teachers) or "none"
     return f"teacher    {teacher}, {config.precision.teacher}, replicated"
+
+
+def _windows(windowed: tuple[str, WindowedCost]) -> str:
+    role, cost = windowed
+    return (
+        f"attention  {role}: {cost.local_layers} local layers multiply a query with "
+        f"{cost.local_keys:,} keys, {cost.global_layers} global ones with {cost.global_keys:,}; "
+        f"forward {cost.flops / GB:.3f} GFLOP a token, all global {cost.all_global_flops / GB:.3f}"
+    )
 
 
 def _model(shape: EncoderConfig) -> str:

@@ -9,7 +9,7 @@ import jax
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import is_prepared, open_split
 from distil_jax.planning import compiler, measure, plan_cache
-from distil_jax.planning.flops import config_flops
+from distil_jax.planning.flops import WindowedCost, config_flops, windowed_cost
 from distil_jax.planning.measure import Measured
 from distil_jax.planning.microbatch import largest
 from distil_jax.planning.model_shapes import ModelShapes
@@ -59,6 +59,14 @@ class RunPlan:
     def fits(self) -> bool:
         return self.measured.fits
 
+    @property
+    def windowed(self) -> tuple[tuple[str, WindowedCost], ...]:
+        """What attention costs in each model that has local layers, with the model's role."""
+        shapes = [("teacher", shape) for shape, _ in self.models.teachers]
+        named = [*shapes, ("student", self.models.student)]
+        costs = [(role, windowed_cost(shape, length=self.workload.length)) for role, shape in named]
+        return tuple((role, cost) for role, cost in costs if cost is not None)
+
     def hours(self, utilisation: float) -> float:
         """Of the whole run, computing at `utilisation` of the chip's peak."""
         times = self.roofline
@@ -80,6 +88,9 @@ class RunPlan:
             "total_steps": self.workload.total_steps,
             "memory_bytes": dataclasses.asdict(self.measured.memory)
             | {"total": self.measured.memory.total, "available": self.topology.chip.hbm_bytes},
+            "windowed_attention": [
+                {"model": role, **dataclasses.asdict(cost)} for role, cost in self.windowed
+            ],
             "flops": self.measured.flops,
             "minimum_flops": self.minimum_flops,
             "traffic_bytes": self.measured.traffic_bytes if self.compiled else None,

@@ -1,6 +1,6 @@
 """Model folders in Hugging Face's format, in and out: safetensors only, no torch."""
 
-from distil_jax.pretrained.card import CardHeader, model_card, scores_of, with_scores
+from distil_jax.pretrained.card import CardHeader, model_card, model_noun, scores_of, with_scores
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.pooler import load_pooler
@@ -22,6 +22,7 @@ __all__ = [
     "load_weights",
     "locate",
     "model_card",
+    "model_noun",
     "save",
     "save_sentence_model",
     "scores_of",

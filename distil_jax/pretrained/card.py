@@ -62,6 +62,11 @@ def _pipeline(head: str | None) -> str:
     return HEADS[head].pipeline if head else "feature-extraction"
 
 
+def model_noun(head: str | None) -> str:
+    """What a model with this head is."""
+    return HEADS[head].noun if head else "text encoder"
+
+
 def model_card(
     header: CardHeader,
     *,

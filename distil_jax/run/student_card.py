@@ -1,11 +1,11 @@
 """The model card of a run's student."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config
-from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card, sentence_header
+from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card, model_noun, sentence_header
 from distil_jax.storage.address import basename, is_url
 
 DISTILBERT = {"soft_target", "masked_lm", "cosine"}
@@ -34,21 +34,24 @@ def card(
     }
     name = _name(config.teacher)
     language_model = CardHeader(head=head, base_model=name)
+    kind = "sentence-embedding model" if loss.of_vectors else model_noun(head)
     return model_card(
         sentence_header(base_model=name) if loss.of_vectors else language_model,
         recipe=lines,
         data=data,
         scores=scores,
         command=command,
-        summary=_summary(loss.active),
+        summary=_summary(config, kind),
     )
 
 
-def _summary(active: Sequence[str]) -> str:
+def _summary(config: Config, kind: str) -> str:
+    active = config.loss.active
     if set(active) == DISTILBERT:
         return SUMMARY
     learnt = ", ".join(titles().get(name, name) for name in active)
-    return f"An encoder made with distil_jax; it learnt from: {learnt}."
+    how = "distilled" if config.teacher or config.targets else "pretrained"
+    return f"A {kind}, {how} with distil_jax; it learnt from: {learnt}."
 
 
 def _options(config: Config) -> Mapping[str, object]:

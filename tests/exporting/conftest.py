@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from distil_jax import models, tokenizer
+from distil_jax.models.block import Block
 from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.families import make_config
 
@@ -16,6 +17,10 @@ OWN = {
     "roberta": {"token_types": 1, "position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
     "xlm-roberta": {"token_types": 1, "position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
     "mpnet": {"position_offset": 2, "pad_token": 1, "norm_epsilon": 1e-5},
+    "deberta-v2": {
+        "norm_epsilon": 1e-7,
+        "block": Block(relative_span=6, relative_reach=20, position_table=False),
+    },
 }
 
 

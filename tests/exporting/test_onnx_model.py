@@ -13,7 +13,7 @@ from distil_jax.exporting.onnx_model import OPSET, onnx_model
 from distil_jax.models.block import Block
 from tests.forward import forward
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet")
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "mpnet", "deberta-v2")
 TOLERANCE = 1e-4
 
 
@@ -124,9 +124,24 @@ def test_a_model_without_a_head_is_refused(make):
         {"block": Block(norm="pre", embedding_norm=False, causal=True)},
         {"block": Block(causal=True, windows=(3, 3))},
         {"embedding_size": 6},
+        {"block": Block(relative_span=4), "token_types": 2},
     ],
 )
 def test_every_option_of_the_block_specification_is_built(make, rows, options):
     model, (tokens, mask) = make("bert", **options), rows
     (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 20)])
+@pytest.mark.parametrize("stored", [{}, {"weights": "float16"}, {"table_largest": 127}])
+def test_relative_embeddings_at_every_length_and_stored_once(make, shape, stored):
+    model = make("deberta-v2")
+    tokens = np.random.default_rng(0).integers(5, 60, shape)
+    mask = np.ones(shape, bool)
+    proto = onnx_model(model, **stored)
+    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(proto, tokens, mask)
+    error = TOLERANCE if not stored else 0.02 * np.ptp(expected)
+    np.testing.assert_allclose(found, expected, atol=error, rtol=0)
+    kernels = [list(tensor.dims) for tensor in proto.graph.initializer if len(tensor.dims) == 2]
+    assert kernels.count([16, 48]) == model.config.layers

@@ -6,7 +6,12 @@ import pytest
 
 from distil_jax.configuration import source as config_source
 from distil_jax.models import EncoderConfig
-from distil_jax.planning.flops import config_flops, encoder_flops, training_flops
+from distil_jax.planning.flops import (
+    config_flops,
+    encoder_flops,
+    training_flops,
+    windowed_cost,
+)
 from distil_jax.pretrained.families import make_config
 
 
@@ -146,3 +151,15 @@ def test_a_layer_with_a_window_costs_the_same_at_any_length(length: int) -> None
     # Eight global layers, and fourteen whose queries meet the keys of three blocks of 64.
     scores = 4 * 768 * (8 * length + 14 * 192)
     assert encoder_flops(config, length=length) == matmuls + scores
+    cost = windowed_cost(config, length=length)
+    assert cost is not None
+    assert (cost.local_layers, cost.local_keys) == (14, 192)
+    assert (cost.global_layers, cost.global_keys) == (8, length)
+    assert (cost.flops, cost.all_global_flops) == (
+        matmuls + scores,
+        matmuls + 4 * 768 * 22 * length,
+    )
+
+
+def test_a_model_without_windows_has_no_local_cost() -> None:
+    assert windowed_cost(make_config("bert", 30522, 768, 12, 12, 3072, 512), length=512) is None

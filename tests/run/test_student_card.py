@@ -28,3 +28,24 @@ def test_the_first_sentence_names_the_objectives_of_another_recipe() -> None:
     text = card(config_source.read("base", keys), recipe={}, data="d", scores={}, command="c")
     assert "it learnt from: masked LM.\n" in text
     assert "DistilBERT" not in text
+
+
+@pytest.mark.parametrize(
+    ("head", "keys", "sentence"),
+    [
+        ("causal_lm", ["--config.loss.causal_lm=2", "--config.loss.masked_lm=0"], "A causal "),
+        ("masked_lm", ["--config.loss.logit_mse=1"], "A masked language model, distilled "),
+        (
+            "masked_lm",
+            ["--config.loss.vector_cosine=1"]
+            + [f"--config.loss.{name}=0" for name in ("soft_target", "masked_lm", "cosine")],
+            "A sentence-embedding model, distilled with distil_jax; it learnt from: ",
+        ),
+    ],
+)
+def test_the_first_sentence_says_what_the_model_is(
+    head: str, keys: list[str], sentence: str
+) -> None:
+    config = config_source.read("base", keys)
+    text = card(config, recipe={}, data="d", scores={}, command="c", head=head)
+    assert f"\n{sentence}" in text
