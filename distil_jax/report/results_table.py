@@ -17,13 +17,18 @@ COLUMNS = (
     ("sentences_per_second", "sentences/s", "{:,.0f}"),
 )
 
+CAUSAL_TITLES = {"accuracy": "held-out LM accuracy"}
+"""In place of those of masked language models."""
+
 MOST_COLUMNS = 5
 """Figures that fit beside a model's name."""
 
 
 def columns(results: Mapping[str, Mapping[str, float | int]]) -> list[tuple[str, str, str]]:
     """Key, title and form of the figures that any of the models has."""
-    return [column for column in COLUMNS if any(column[0] in each for each in results.values())]
+    given = {key for each in results.values() for key in each}
+    titles = CAUSAL_TITLES if "causal_lm" in given else {}
+    return [(key, titles.get(key, title), form) for key, title, form in COLUMNS if key in given]
 
 
 def rows(
@@ -69,6 +74,6 @@ def by_model(results: Mapping[str, Mapping[str, float | int]]) -> dict[str, str]
     return {
         f"{name}: {label}": form.format(values[key])
         for name, values in results.items()
-        for key, label, form in COLUMNS
+        for key, label, form in columns(results)
         if key in values
     }

@@ -61,3 +61,12 @@ def test_for_a_card_each_figure_has_a_name() -> None:
     figures = results_table.by_model(RESULTS)
     assert figures["teacher: held-out MLM loss"] == "2.500"
     assert "student, distilled: parameters" not in figures
+
+
+def test_a_causal_models_accuracy_is_not_of_masked_tokens() -> None:
+    causal = {"student": {"causal_lm": 3.0, "accuracy": 0.25}}
+    assert list(results_table.by_model(causal)) == [
+        "student: held-out LM loss",
+        "student: held-out LM accuracy",
+    ]
+    assert "held-out MLM accuracy" in results_table.markdown(RESULTS)

@@ -17,7 +17,7 @@ from distil_jax.report.document import Missing, PageSection, Picture, Pictures, 
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
-VALIDATION = (("accuracy", "held-out MLM accuracy"), ("agreement", "agreement with the teacher"))
+VALIDATION = (("accuracy", "held-out accuracy"), ("agreement", "agreement with the teacher"))
 NOTE = (
     "Thin lines: batches of the training text. Lines with dots: held-out text, beginning before "
     "the first step."

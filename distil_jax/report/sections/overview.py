@@ -5,6 +5,8 @@ from distil_jax.report.document import Block, Missing, Notes, PageSection, Table
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER, Run
 
+LANGUAGE_LOSSES = {"masked_lm": "held-out MLM loss", "causal_lm": "held-out LM loss"}
+
 
 def section(data: ReportData) -> PageSection | Missing | None:
     """Tiles of a single run, and a row for each model of every run."""
@@ -86,12 +88,13 @@ def _agreement(run: Run) -> Tile | None:
     value = run.student.get("agreement")
     if not run.finished or value is None:
         return None
-    return Tile(amount.percent(value), "same word as the teacher", "masked held-out tokens")
+    where = "held-out tokens" if "causal_lm" in run.student else "masked held-out tokens"
+    return Tile(amount.percent(value), "same word as the teacher", where)
 
 
 def _loss(run: Run) -> Tile | None:
-    value = run.student.get("masked_lm")
-    if not run.finished or value is None:
+    name = next((name for name in LANGUAGE_LOSSES if name in run.student), None)
+    if not run.finished or name is None:
         return None
-    teacher = amount.decimal(run.models[TEACHER].get("masked_lm"), 3)
-    return Tile(amount.decimal(value, 3), "held-out MLM loss", f"teacher {teacher}")
+    teacher = amount.decimal(run.models[TEACHER].get(name), 3)
+    return Tile(amount.decimal(run.student[name], 3), LANGUAGE_LOSSES[name], f"teacher {teacher}")
