@@ -134,7 +134,7 @@ def test_every_option_of_the_block_specification_is_built(make, rows, options):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 20)])
-@pytest.mark.parametrize("stored", [{}, {"weights": "float16"}, {"table_largest": 127}])
+@pytest.mark.parametrize("stored", [{}, {"weights": "float16"}])
 def test_relative_embeddings_at_every_length_and_stored_once(make, shape, stored):
     model = make("deberta-v2")
     tokens = np.random.default_rng(0).integers(5, 60, shape)
