@@ -78,9 +78,8 @@ def _check(settings: Settings, training: TrainingSet | None) -> None:
 def _no_examples(data: TaskData) -> TrainingSet:
     """A training set without examples, whose labels have the type of the validation split's."""
     nothing = Encoded((), (), 0)
-    return TrainingSet(
-        nothing, {"labels": np.asarray(data.validation[0].answers)[:0]}, lambda _, __: nothing
-    )
+    labels = np.asarray(data.validation[0].answers)[:0]
+    return TrainingSet(nothing, {"labels": labels}, lambda _, __: nothing, texts=())
 
 
 def _joined(first: Encoded, second: Encoded) -> Encoded:

@@ -129,7 +129,8 @@ def open_zero_shot(
     entails, against = _classes(name, model.labels)
     if data.training is None:
         raise UserError("a zero-shot teacher needs texts: give --unlabelled, or a training split")
-    texts = data.training.texts or ()
+    texts = data.training.texts
+    assert texts is not None, "only texts and pairs have these kinds of labels"
     if any(isinstance(text, tuple) for text in texts):
         raise UserError(
             "a zero-shot teacher judges single texts, and the data has pairs; name one column "
