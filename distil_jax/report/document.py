@@ -1,6 +1,6 @@
 """What a report is made of; `html` and `markdown` each write the same document."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -70,7 +70,15 @@ class Pictures:
     pictures: Sequence[Picture]
 
 
-Block = Text | Notes | Tiles | Table | Pictures
+@dataclass(frozen=True)
+class Columns:
+    """Two parts that stand side by side where the page is wide enough."""
+
+    left: "Sequence[Block]"
+    right: "Sequence[Block]"
+
+
+Block = Text | Notes | Tiles | Table | Pictures | Columns
 
 
 @dataclass(frozen=True)
@@ -92,16 +100,26 @@ class Missing:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report.
+
+    Attributes:
+      verdict: how it went, in a few words, and whether that is well.
+    """
 
     title: str
     subtitle: str
     sections: Sequence[PageSection]
     missing: Sequence[Missing]
+    verdict: tuple[str, bool] | None = None
 
     def pictures(self) -> list[Picture]:
         """All drawings, in the order of the page."""
-        blocks = [block for section in self.sections for block in section.blocks]
-        return [
-            picture for block in blocks if isinstance(block, Pictures) for picture in block.pictures
-        ]
+        return [one for section in self.sections for one in _pictures(section.blocks)]
+
+
+def _pictures(blocks: Sequence[Block]) -> Iterator[Picture]:
+    for block in blocks:
+        if isinstance(block, Pictures):
+            yield from block.pictures
+        elif isinstance(block, Columns):
+            yield from _pictures([*block.left, *block.right])

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 WIDTH_INCHES = 4.7
-INK, FAINT, RULE = "#1f2328", "#59636e", "#d1d9e0"
+INK, FAINT, RULE, PAGE = "#1f2328", "#59636e", "#d1d9e0", "#fefefe"
 SERIES = ("#0a5cc2", "#b93a06", "#1a7f37", "#7d3bbd", "#b0246c", "#0f6f80")
 """Colours of series in this order, each at least 4.5 to 1 on white; more series begin again."""
 
-VARIABLES = {INK: "ink", FAINT: "faint", RULE: "rule"} | {
+VARIABLES = {INK: "ink", FAINT: "faint", RULE: "rule", PAGE: "page"} | {
     colour: f"series-{number}" for number, colour in enumerate(SERIES)
 }
 STYLE: dict[Any, Any] = {
@@ -43,6 +43,14 @@ def axes(height_inches: float | int) -> tuple[Figure, Axes]:
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
         FigureCanvasAgg(figure)
         return figure, figure.subplots()
+
+
+def rows(number: int, height_inches: float) -> tuple[Figure, list[Axes]]:
+    """Empty drawings, one below the other."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_INCHES, number * height_inches), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure, list(figure.subplots(number, 1, squeeze=False)[:, 0])
 
 
 def colour(number: int) -> str:

@@ -6,6 +6,7 @@ from distil_jax.report.document import Document, Missing, PageSection
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.sections import (
     ablations,
+    asked,
     loss_curves,
     overview,
     provenance,
@@ -13,21 +14,21 @@ from distil_jax.report.sections import (
     run_health,
     size,
     speed,
-    wall_time,
+    warnings,
 )
 
 SECTIONS: tuple[Callable[[ReportData], PageSection | Missing | None], ...] = (
+    warnings.section,
     overview.section,
     quality.section,
-    size.section,
-    speed.section,
+    asked.section,
     loss_curves.section,
-    ablations.section,
     run_health.section,
-    wall_time.section,
-    provenance.config,
-    provenance.environment,
+    ablations.section,
+    speed.section,
     provenance.cost,
+    size.section,
+    provenance.settings,
 )
 
 
@@ -39,6 +40,7 @@ def document(data: ReportData, *, when: str) -> Document:
         subtitle=_subtitle(data, when),
         sections=[part for part in parts if isinstance(part, PageSection)],
         missing=[part for part in parts if isinstance(part, Missing)],
+        verdict=warnings.verdict(data),
     )
 
 
@@ -57,4 +59,5 @@ def _subtitle(data: ReportData, when: str) -> str:
         for run in data.runs
         if run.finished
     ]
-    return "; ".join([*steps, f"report of {when}"]) + "."
+    text = "; ".join([*steps, f"report of {when}"])
+    return f"{text[0].upper()}{text[1:]}."

@@ -25,7 +25,7 @@ class Run:
       models: held-out figures, sizes and rates by model; without `finished` those at the start.
       lines: metrics.jsonl.
       health: expected and seen values, and warnings; empty if the run wrote none.
-      environment, cost, layers: facts and amounts; empty in old runs.
+      environment, cost, layers, teacher_shape: facts and amounts; empty in old runs.
       objectives: the label of each by name; those of this version in old runs.
     """
 
@@ -42,6 +42,7 @@ class Run:
     cost: Mapping[str, Any] = field(default_factory=dict)
     objectives: Mapping[str, str] = field(default_factory=labels)
     layers: Mapping[str, str] = field(default_factory=dict)
+    teacher_shape: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def read_run(workdir: Path) -> Run:
         results = json_files.read_object(path)
         json_files.part(results, "total_steps", int, path)
         check_models(json_files.part(results, "models", dict, path), path)
-        for name in ("environment", "cost", "layers"):
+        for name in ("environment", "cost", "layers", "teacher_shape"):
             json_files.part({name: {}, **results}, name, dict, path)
     return Run(
         name=workdir.resolve().name or str(workdir),
@@ -88,6 +89,7 @@ def read_run(workdir: Path) -> Run:
         environment=results.get("environment", {}),
         cost=results.get("cost", {}),
         layers=results.get("layers", {}),
+        teacher_shape=results.get("teacher_shape", {}),
     )
 
 

@@ -25,6 +25,7 @@ from distil_jax.run import expectations, identity, model_figures
 from distil_jax.run.announcement import announce
 from distil_jax.run.finish import earlier_results, finish, show
 from distil_jax.run.placement import layout, put_on_devices
+from distil_jax.run.resource_usage import peak_rate
 from distil_jax.run.setup import Setup, load_inputs, set_up
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
@@ -148,7 +149,9 @@ def _train(
 ) -> State:
     setup, config = context.setup, context.setup.config
     with ExitStack() as stack:
-        bar = context.display.bar(setup.total_steps, start_step=context.first_step)
+        bar = context.display.bar(
+            setup.total_steps, start_step=context.first_step, peak_rate=peak_rate(setup)
+        )
         stack.enter_context(bar)
         logger = stack.enter_context(_metrics_logger(context, health))
         loop = Loop(

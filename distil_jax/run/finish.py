@@ -61,6 +61,7 @@ def finish(
         "environment": resource_usage.environment(),
         "cost": resource_usage.cost(setup, lines),
         "layers": _layers(setup),
+        "teacher_shape": _teacher_shape(setup),
     }
     with writing(setup.folder):
         loss_curves.draw_file(
@@ -92,6 +93,7 @@ def _write_report(
         environment=results["environment"],
         cost=results["cost"],
         layers=results["layers"],
+        teacher_shape=results["teacher_shape"],
     )
     measured = workdir / "speed"
     data = ReportData(
@@ -110,6 +112,14 @@ def _write_report(
 def _layers(setup: Setup) -> dict[str, str]:
     """Which teacher layer feeds which student layer; empty without a teacher."""
     return layer_facts(setup.spec, setup.models.layers)
+
+
+def _teacher_shape(setup: Setup) -> dict[str, int]:
+    """The teacher's sizes; empty without a teacher."""
+    teacher = setup.models.teacher
+    if teacher is None:
+        return {}
+    return {"layers": teacher.config.layers, "hidden_size": teacher.config.hidden_size}
 
 
 def show(setup: Setup, scores: Scores, display: Display) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import jax
 
 from distil_jax import __version__
-from distil_jax.planning.flops import config_flops
+from distil_jax.planning import chips
+from distil_jax.planning.flops import TrainingFlops, config_flops
 from distil_jax.run.setup import Setup
 from distil_jax.training.targets import shapes_of
 
@@ -49,16 +50,7 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         took = tokens_since / max(line["tokens_per_second"], 1e-9)
         tokens, seconds, before = tokens + tokens_since, seconds + took, line["step"]
         device_seconds += took * line.get("devices", setup.devices.count)
-    teacher = setup.models.teacher
-    flops = config_flops(
-        setup.config,
-        None if teacher is None else teacher.config,
-        setup.models.student,
-        length=setup.train_data.length,
-        recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
-        others=[each.config for each in setup.models.others],
-        shapes=shapes_of(setup.spec.targets, setup.spec.objectives),
-    )
+    flops = step_flops(setup)
     rows = setup.cursor.after(before, setup.config.batch.size)
     return {
         "devices": setup.devices.count,
@@ -69,6 +61,28 @@ def cost(setup: Setup, lines: Sequence[Mapping[str, Any]]) -> dict[str, float | 
         "flops": flops.total * rows * setup.train_data.length,
         "teacher_share": flops.teacher_share,
     }
+
+
+def step_flops(setup: Setup) -> TrainingFlops:
+    """FLOPs per token of the run's step."""
+    teacher = setup.models.teacher
+    return config_flops(
+        setup.config,
+        None if teacher is None else teacher.config,
+        setup.models.student,
+        length=setup.train_data.length,
+        recomputed=setup.config.parallel.remat,  # type: ignore[arg-type]
+        others=[each.config for each in setup.models.others],
+        shapes=shapes_of(setup.spec.targets, setup.spec.objectives),
+    )
+
+
+def peak_rate(setup: Setup) -> float:
+    """Tokens/s of the step's matmuls alone at the published peak of its devices; 0: unknown."""
+    chip = chips.of_device(setup.devices.devices[0].device_kind)
+    if chip is None:
+        return 0.0
+    return chip.flops * setup.devices.count / step_flops(setup).total
 
 
 def peak_bytes() -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from distil_jax.errors import UsageError, UserError
-from distil_jax.report import page, score_comparisons, write
+from distil_jax.report import health_rows, layer_map, page, score_comparisons, write
 from distil_jax.report.report_data import gather
+from distil_jax.report.runs import read_run
 
 EVIL = '<script>alert("x")</script> $a_b$ | `c` & é'
 
@@ -207,10 +208,10 @@ def test_where_the_time_went(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     seconds = {"steps_seconds": 60.0, "compile_seconds": 30.0, "restart_seconds": 10.0}
     line = {"step": 2, "goodput": 0.6, "restarts": 1, "lost_steps": 4, "loss": 1.0, **seconds}
-    assert "Where the time went" not in written(run)[write.MARKDOWN]
+    assert "where the time went" not in written(run)[write.MARKDOWN]
     (run / "metrics.jsonl").write_text(json.dumps(line))
     markdown = written(run)[write.MARKDOWN]
-    assert "Where the time went" in markdown
+    assert "where the time went" in markdown
     assert re.search(r"training steps +\| +60\.0 +\| +60(\.0)? ?%", markdown), markdown
     assert "1 restart, 4 steps done twice" in markdown
 
@@ -229,6 +230,79 @@ def test_an_objective_that_only_the_run_knows_is_shown_by_its_label(tmp_path: Pa
     assert {"curve_loss", "curve_middle"} <= names
     markdown = written(run)[write.MARKDOWN]
     assert r"middle states (nats)" in markdown
-    # Once among the main settings, once among all of them.
-    assert len(re.findall(r"\| loss\.middle +\| 0\.5 +\|", markdown)) == 2
-    assert markdown.count(r"loss.masked\_lm") == 1
+    assert "| Minimises | 0.5 x middle states (nats) |" in markdown
+    assert len(re.findall(r"\| loss\.middle +\| 0\.5 +\|", markdown)) == 1
+
+
+HEALTH = {
+    "expected": {
+        "initial_soft_target": 1.8, "soft_target_floor": 0, "initial_masked_lm": 5.0,
+        "masked_lm_floor": 3.0, "teacher_masked_lm": 3.0, "token_frequency_loss": 6.4,
+        "initial_agreement": 0.5, "initial_accuracy": 0.3, "teacher_accuracy": 0.5,
+        "initial_relations": 0.4,
+    },
+    "seen": {
+        "validation_soft_target": 0.45, "validation_masked_lm": 5.5, "validation_agreement": 0.5,
+        "validation_relations": 0.2, "clipped_share": 0.25, "gradient_norm": 7.0, "goodput": 0.8,
+    },
+    "warnings": [],
+}  # fmt: skip
+
+
+def test_health_is_told_in_words_with_a_mark_and_raw_values_are_folded(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "config.json").write_text(json.dumps({"run": {"optimizer": {"clip": 5.0}}}))
+    (run / "health.json").write_text(json.dumps(HEALTH))
+    assert health_rows.rows(read_run(run)) == [
+        ["soft targets", "from 1.800 towards 0, now 0.450", "✓ 75% of the way"],
+        ["masked LM", "from 5.000 towards 3, now 5.500", "✗ worse than at the start"],
+        ["relations", "from 0.400, now 0.200", "✓ better"],
+        ["accuracy at masked tokens", "from 30.0% towards 50.0%, now -", "· not measured yet"],
+        ["same token as the teacher", "from 50.0% towards 100%, now 50.0%", "· as at the start"],
+        ["the teacher", "3.000; token frequencies alone give 6.400", "✓ knows this text"],
+        ["gradient", "norm 7 at last; clipped at 5 in 25% of steps", ""],
+        ["time", "80% of it was spent in steps", ""],
+    ]
+    html = written(run)[write.HTML]
+    assert '<span class="bad">✗ worse than at the start</span>' in html
+    assert re.search(r"<details><summary>every value of health.json.*token_frequency", html, re.S)
+    assert "✓ healthy: no warning" in html
+
+
+def test_warnings_come_before_all_else(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    warnings = [{"step": 0, "message": "first"}, {"step": 1200, "message": "later"}]
+    (run / "health.json").write_text(json.dumps(HEALTH | {"warnings": warnings}))
+    files = written(run)
+    assert "✗ 2 warnings: read these first" in files[write.HTML]
+    markdown = files[write.MARKDOWN]
+    assert markdown.index("before the first step: first") < markdown.index("## Result")
+    assert "step 1200: later" in markdown
+
+
+LAYERS = {
+    "first weights": "1 -> 1, 4 -> 2",
+    "hidden_mse": "0 -> 0, 3 -> 2",
+    "patient": "1 -> 1, 4 -> 2",
+}
+
+
+def test_the_layer_map_is_drawn_a_panel_for_each_different_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    results = json.loads((run / "results.json").read_text())
+    shape = {"layers": 6, "hidden_size": 8}
+    (run / "results.json").write_text(
+        json.dumps(results | {"layers": LAYERS, "teacher_shape": shape})
+    )
+    picture = layer_map.picture(read_run(run), "run")
+    assert picture is not None
+    first, second = picture.figure.axes
+    assert [axes.get_title(loc="left") for axes in (first, second)] == [
+        "first weights, first tokens' states",
+        "squared distance of hidden states",
+    ]
+    assert [text.get_text() for text in first.texts] == [*"123456", *"12"]
+    assert [text.get_text() for text in second.texts] == [*"E123456", *"E12"]
+    assert "hidden states: 0 to 0, 3 to 2" in picture.description
+    assert "6 layers of width 8" in written(run)[write.MARKDOWN]
+    assert layer_map.picture(read_run(make_run(tmp_path / "other")), "other") is None

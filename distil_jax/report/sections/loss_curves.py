@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from distil_jax.report import drawing
 from distil_jax.report.document import Missing, PageSection, Picture, Pictures, Text
 from distil_jax.report.report_data import ReportData
-from distil_jax.report.runs import Run
+from distil_jax.report.runs import TEACHER, Run
 
 VALIDATION = (("accuracy", "held-out accuracy"), ("agreement", "agreement with the teacher"))
 NOTE = (
     "Thin lines: batches of the training text. Lines with dots: held-out text, beginning before "
-    "the first step."
+    "the first step. Dashed: the teacher."
 )
 
 Points = tuple[Sequence[float | int], Sequence[float | int]]
@@ -123,11 +123,29 @@ def _draw(data: ReportData, name: str) -> Figure:
     figure, axes = drawing.axes(2.9)
     for number, run in enumerate(data.runs):
         _lines(axes, run, name, drawing.colour(number))
+    if len(data.runs) == 1 and name != "agreement":
+        _goal(axes, data.runs[0].models.get(TEACHER, {}).get(name))
     axes.set_xlabel("optimizer step")
     drawing.grid(axes)
     if len(data.runs) > 1:
         drawing.legend(figure, drawing.colours(map(data.called, data.runs)))
     return figure
+
+
+def _goal(axes: Axes, teacher: float | int | None) -> None:
+    """The teacher's own figure, where it has one that the student's is to come to."""
+    if teacher is None:
+        return
+    axes.axhline(teacher, color=drawing.colour(1), linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.annotate(
+        "teacher",
+        *((1.0, teacher), (-2, 3)),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        color=drawing.colour(1),
+    )
 
 
 def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:

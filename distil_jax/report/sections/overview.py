@@ -1,7 +1,7 @@
 """What a reader wants first: what the student costs and what it keeps."""
 
 from distil_jax.report import amount, results_table, score_comparisons
-from distil_jax.report.document import Block, Missing, Notes, PageSection, Table, Tile, Tiles
+from distil_jax.report.document import Block, Missing, PageSection, Table, Tile, Tiles
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER, Run
 
@@ -26,13 +26,6 @@ def section(data: ReportData) -> PageSection | Missing | None:
         *([Tiles(tiles)] if (tiles := _tiles(data)) else []),
         Table("Held-out text, the same masks for every model", head, rows),
     ]
-    open_runs = [data.called(run) for run in data.runs if not run.finished]
-    if open_runs:
-        blocks.append(
-            Notes(
-                [f"{name} has not finished: rerun the same command to resume" for name in open_runs]
-            )
-        )
     return PageSection("result", "Result", blocks)
 
 
@@ -43,7 +36,14 @@ def _tiles(data: ReportData) -> list[Tile]:
     run = data.runs[0]
     return [
         tile
-        for tile in (_retention(data), _size(run), _speed(data), _agreement(run), _loss(run))
+        for tile in (
+            _retention(data),
+            _accuracy(run),
+            _size(run),
+            _speed(data),
+            _agreement(run),
+            _loss(run),
+        )
         if tile is not None
     ]
 
@@ -61,6 +61,15 @@ def _retention(data: ReportData) -> Tile | None:
         return None
     tasks = amount.counted(len(mean.tasks), "task")
     return Tile(amount.percent(mean.retention), "of the teacher's score", f"mean of {tasks}")
+
+
+def _accuracy(run: Run) -> Tile | None:
+    """What is kept of the teacher's accuracy at masked tokens."""
+    student, teacher = (figures.get("accuracy") for figures in (run.student, run.models[TEACHER]))
+    if not run.finished or not student or not teacher:
+        return None
+    shares = f"{amount.percent(student)} of {amount.percent(teacher)}, held-out tokens"
+    return Tile(amount.percent(student / teacher), "of the teacher's accuracy", shares)
 
 
 def _size(run: Run) -> Tile | None:

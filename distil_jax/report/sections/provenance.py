@@ -3,26 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from distil_jax.planning import chips
 from distil_jax.report import amount, paper
-from distil_jax.report.document import Missing, PageSection, Table, Text
+from distil_jax.report.document import Block, Columns, Missing, PageSection, Table, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run, flat
-
-MAIN_SETTINGS: tuple[str, ...] = (
-    "teacher",
-    "student.layers",
-    "student.initialize",
-    "loss.WEIGHTS",
-    "loss.temperature",
-    "data.train",
-    "batch.size",
-    "batch.length",
-    "optimizer.learning_rate",
-    "total_steps",
-    "epochs",
-    "seed",
-)
-"""`loss.WEIGHTS` stands for the weights of the objectives that any of the runs uses."""
+from distil_jax.report.sections import wall_time
+from distil_jax.report.sections.asked import shown
 
 COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
     ("device_hours", "device-hours of training steps", lambda value: f"{value:.3g}"),
@@ -35,63 +22,51 @@ COSTS: tuple[tuple[str, str, Callable[[float | int], str]], ...] = (
 )
 
 
-def config(data: ReportData) -> PageSection | Missing | None:
-    """The settings a reader asks for first, what differs between runs, then every key."""
+NOTE = (
+    "Device-hours are those of the training steps, compilation of the first included, validation "
+    "and export not. FLOPs are those of matmuls, a multiplication and an addition each. The "
+    f"paper's run: {paper.DEVICE_HOURS} V100-hours. What a step moves through a chip's memory, "
+    "the other limit, is counted by python -m distil_jax.plan."
+)
+
+
+def settings(data: ReportData) -> PageSection | Missing | None:
+    """Every key of the config, and versions and devices, folded away."""
     if not data.runs:
         return None
-    settings = {data.called(run): run.settings for run in data.runs}
-    keys = list(dict.fromkeys(key for values in settings.values() for key in values))
-    differ = [key for key in keys if len({_shown(v, key) for v in settings.values()}) > 1]
-    first = [key for key in _main_settings(data) if key in keys and key not in differ]
-    blocks = [_table("Main settings", settings, [*differ, *first])]
-    blocks.append(_table("Every key of the config", settings, keys, folded=True))
-    if differ:
-        blocks.insert(0, Text(f"The runs differ in {', '.join(differ)}."))  # type: ignore[arg-type]
-    layers = {data.called(run): run.layers for run in data.runs if run.layers}
-    if layers:
-        rows = list(dict.fromkeys(name for facts in layers.values() for name in facts))
-        caption = "Teacher layer -> student layer, counted from 1; 0 is the embeddings"
-        blocks.insert(-1, _table(caption, layers, rows))
-    return PageSection("config", "Config", blocks)
-
-
-def _main_settings(data: ReportData) -> list[str]:
-    used = dict.fromkeys(
-        key
-        for run in data.runs
-        for name in run.objectives
-        if run.settings.get(key := f"loss.{name}")
-    )
-    expanded = (list(used) if key == "loss.WEIGHTS" else [key] for key in MAIN_SETTINGS)
-    return [key for keys in expanded for key in keys]
-
-
-def environment(data: ReportData) -> PageSection | Missing | None:
-    """Versions and devices."""
+    keys = {data.called(run): run.settings for run in data.runs}
     facts = {data.called(run): flat(run.environment) for run in data.runs if run.environment}
-    if not facts:
-        return _rerun(data, "The environment")
-    keys = list(dict.fromkeys(key for values in facts.values() for key in values))
-    return PageSection("environment", "Environment", [_table("Where it ran", facts, keys)])
+    tables = [_table("Every key of the config", keys)]
+    if facts:
+        tables.append(_table("Where it ran: versions and devices", facts))
+    return PageSection("settings", "Every setting", tables)
 
 
 def cost(data: ReportData) -> PageSection | Missing | None:
-    """Device-hours, tokens, FLOPs."""
+    """Device-hours, tokens, FLOPs, the share of the devices' peak, and where the time went."""
     runs = [run for run in data.runs if run.cost]
+    spent = wall_time.blocks(data)
     if not runs:
-        return _rerun(data, "The cost in device-hours, tokens and FLOPs")
+        return PageSection("cost", "Cost", spent) if spent else _rerun(data, "The cost")
     rows = [
         [label, *(_amount(run, name, form) for run in runs)]
         for name, label, form in COSTS
         if any(name in run.cost for run in runs)
     ]
-    note = (
-        "Device-hours are those of the training steps, compilation of the first included, "
-        "validation and export not. FLOPs are those of matrix products, a multiplication and an "
-        f"addition each. The paper's run: {paper.DEVICE_HOURS} V100-hours."
-    )
-    head = ("amount", *(data.called(run) for run in runs))
-    return PageSection("cost", "Cost", [Table("What training took", head, rows), Text(note)])
+    if any(shares := [_of_peak(run) for run in runs]):
+        rows.append(["share of the devices' published peak", *(share or "-" for share in shares)])
+    head = ("", *(data.called(run) if len(data.runs) > 1 else "" for run in runs))
+    took: list[Block] = [Table("What training took", head, rows), Text(NOTE)]
+    return PageSection("cost", "Cost and time", [Columns(took, spent)] if spent else took)
+
+
+def _of_peak(run: Run) -> str:
+    """Matmuls alone; empty where no peak of the device is published here."""
+    hours, flops = run.cost.get("device_hours"), run.cost.get("flops")
+    chip = chips.of_device(str(run.environment.get("device", "")))
+    if chip is None or not hours or not flops:
+        return ""
+    return amount.percent(flops / (hours * 3600 * chip.flops))
 
 
 def _amount(run: Run, name: str, form: Callable[[float | int], str]) -> str:
@@ -99,16 +74,10 @@ def _amount(run: Run, name: str, form: Callable[[float | int], str]) -> str:
     return form(value) if isinstance(value, int | float) else "-"
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    value = values.get(key)
-    return "(empty)" if value == "" else amount.anything(value)
-
-
-def _table(
-    caption: str, settings: Mapping[str, Mapping[str, Any]], keys: list[str], folded: bool = False
-) -> Table:
-    rows = [[key, *(_shown(values, key) for values in settings.values())] for key in keys]
-    return Table(caption, ("key", *settings), rows, folded, words=range(1 + len(settings)))
+def _table(caption: str, settings: Mapping[str, Mapping[str, Any]]) -> Table:
+    keys = dict.fromkeys(key for values in settings.values() for key in values)
+    rows = [[key, *(shown(values, key) for values in settings.values())] for key in keys]
+    return Table(caption, ("key", *settings), rows, folded=True, words=range(1 + len(settings)))
 
 
 def _rerun(data: ReportData, what: str) -> Missing | None:

@@ -2,12 +2,19 @@
 
 from matplotlib.figure import Figure
 
-from distil_jax.report import amount, drawing
-from distil_jax.report.document import Missing, Notes, PageSection, Picture, Pictures, Table, Text
+from distil_jax.report import drawing, health_rows
+from distil_jax.report.document import (
+    Block,
+    Missing,
+    PageSection,
+    Picture,
+    Pictures,
+    Table,
+    Text,
+)
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
-SHOWN_WARNINGS = 20
 PANELS = {
     "gradient_norm": "Norm of the gradient before clipping",
     "clipped_share": "Share of the steps so far whose gradient was clipped",
@@ -15,10 +22,10 @@ PANELS = {
 
 
 def section(data: ReportData) -> PageSection | Missing | None:
-    """Expected beside seen, warnings, and the gradient's norm."""
-    blocks: list = []
+    """Expected beside seen, and the gradient's norm."""
+    blocks: list[Block] = []
     for run in data.runs:
-        blocks += _table(data, run) + _warnings(data, run)
+        blocks += _table(data, run)
     pictures = [
         Picture(name, title, f"{title}, by optimizer step.", _draw(data, name))
         for name, title in PANELS.items()
@@ -29,35 +36,29 @@ def section(data: ReportData) -> PageSection | Missing | None:
     return PageSection("health", "Health", [*blocks, *([Pictures(pictures)] if pictures else [])])
 
 
-def _table(data: ReportData, run: Run) -> list[Table]:
+def _table(data: ReportData, run: Run) -> list[Block]:
+    """In words; then every raw value, folded away."""
+    shown = health_rows.rows(run)
+    name = data.called(run)
+    caption = "✓ on its way; ✗ worse than right after initialisation. “Towards” is the lowest loss "
+    caption += "to hope for, and for shares the teacher's"
+    return [
+        *([Text(f"{name}:")] if len(data.runs) > 1 and shown else []),
+        *([Table(caption, health_rows.HEAD, shown, words=range(3))] if shown else []),
+        *_raw(data, run),
+    ]
+
+
+def _raw(data: ReportData, run: Run) -> list[Table]:
     expected, seen = (run.health.get(name, {}) for name in ("expected", "seen"))
     names = list(dict.fromkeys((*expected, *seen)))
-    rows = [
-        [name.replace("_", " "), *(_value(side.get(name)) for side in (expected, seen))]
-        for name in names
-    ]
-    caption = f"{data.of(run, 'what')} was expected of this run, and what was seen"
-    return [Table(caption, ("figure", "expected", "seen"), rows)] if rows else []
+    rows = [[name, *(_value(side.get(name)) for side in (expected, seen))] for name in names]
+    caption = data.of(run, "every value of health.json")
+    return [Table(caption, ("key", "expected", "seen"), rows, folded=True)] if rows else []
 
 
 def _value(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.4g}"
-
-
-def _warnings(data: ReportData, run: Run) -> list[Notes | Text]:
-    if not run.health:
-        return []
-    warnings = run.health.get("warnings", [])
-    if not warnings:
-        single = len(data.runs) == 1
-        return [Text("No warnings." if single else f"{data.of(run, 'no')} warnings.")]
-    remarks = [
-        f"{data.of(run, 'step')} {amount.anything(warning.get('step'))}: {warning['message']}"
-        for warning in warnings[:SHOWN_WARNINGS]
-    ]
-    if len(warnings) > SHOWN_WARNINGS:
-        remarks.append(f"and {len(warnings) - SHOWN_WARNINGS} more in {run.folder}/health.json")
-    return [Notes(remarks, serious=True)]
 
 
 def _draw(data: ReportData, name: str) -> Figure:
@@ -86,6 +87,8 @@ def _draw(data: ReportData, name: str) -> Figure:
             )
     if name == "gradient_norm":
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("optimizer step")
     drawing.grid(axes)
     if len(data.runs) > 1:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from distil_jax.report import amount, drawing, paper
-from distil_jax.report.document import Missing, PageSection, Picture, Pictures, Text
+from distil_jax.report.document import Columns, Missing, PageSection, Picture, Pictures, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import TEACHER
 
@@ -24,7 +24,7 @@ def section(data: ReportData) -> PageSection | Missing | None:
     listed = "; ".join(f"{name} {amount.count(value)}" for name, value in counts.items())
     description = f"{TITLE}. Here: {listed}. Published: DistilBERT 66 M to MegatronLM 8,300 M."
     picture = Picture("parameters", TITLE, description, _draw(counts))
-    return PageSection("size", "Size", [Pictures([picture]), Text(NOTE)])
+    return PageSection("size", "Size", [Columns([Pictures([picture])], [Text(NOTE)])])
 
 
 def _counts(data: ReportData) -> dict[str, float | int]:

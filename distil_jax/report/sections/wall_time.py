@@ -1,7 +1,7 @@
 """Where the wall time of a run went."""
 
 from distil_jax.report import amount
-from distil_jax.report.document import Missing, PageSection, Table, Text
+from distil_jax.report.document import Block, Table, Text
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.runs import Run
 
@@ -16,31 +16,27 @@ KINDS = {
 }
 
 
-def section(data: ReportData) -> PageSection | Missing | None:
+def blocks(data: ReportData) -> list[Block]:
     """Seconds and share of each kind, of every run that logged them."""
     runs = [run for run in data.runs if _seconds(run)]
     if not runs:
-        return None
+        return []
     rows = [
         [label, *(cell for run in runs for cell in _cells(run, kind))]
         for kind, label in KINDS.items()
     ]
-    head = ["what", *(label for run in runs for label in _head(data, run))]
+    head = ["where the time went", *(label for run in runs for label in _head(data, run))]
     shares = [
-        f"{data.of(run, 'goodput')} {amount.percent(run.lines[-1]['goodput'])}, "
+        f"{data.of(run, 'steps')} {amount.percent(run.lines[-1]['goodput'])} of the time, "
         f"{amount.counted(run.lines[-1].get('restarts', 0), 'restart')}, "
         f"{amount.counted(run.lines[-1].get('lost_steps', 0), 'step')} done twice"
         for run in runs
     ]
     note = (
-        "Goodput is the share of the training steps in the wall time of all attempts, up to the "
-        "last logged step of each; the time in between, when nothing ran, is not counted. "
+        ". Wall time of all attempts, up to the last logged step of each; the time in between, "
+        "when nothing ran, is not counted."
     )
-    return PageSection(
-        "goodput",
-        "Where the time went",
-        [Table("Wall time by kind", head, rows), Text(f"{note}{'; '.join(shares)}.".strip())],
-    )
+    return [Table("Wall time by kind", head, rows), Text(f"{'; '.join(shares)}{note}")]
 
 
 def _seconds(run: Run) -> dict[str, float]:
