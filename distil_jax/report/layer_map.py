@@ -31,7 +31,7 @@ def picture(run: Run, name: str) -> Picture | None:
 
 def run_text(pairs: Pairs) -> str:
     """A map in words."""
-    return ", ".join(f"{teacher} to {student}" for teacher, student in pairs)
+    return ", ".join(f"{teacher} -> {student}" for teacher, student in pairs)
 
 
 def _maps(layers: Mapping[str, str]) -> dict[Pairs, str]:

@@ -303,6 +303,6 @@ def test_the_layer_map_is_drawn_a_panel_for_each_different_one(tmp_path: Path) -
     ]
     assert [text.get_text() for text in first.texts] == [*"123456", *"12"]
     assert [text.get_text() for text in second.texts] == [*"E123456", *"E12"]
-    assert "hidden states: 0 to 0, 3 to 2" in picture.description
+    assert "hidden states: 0 -> 0, 3 -> 2" in picture.description
     assert "6 layers of width 8" in written(run)[write.MARKDOWN]
     assert layer_map.picture(read_run(make_run(tmp_path / "other")), "other") is None
