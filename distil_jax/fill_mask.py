@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> None:
     flags = parser().parse_args(arguments)
     texts = [_valid(text) for text in flags.text] or _lines_from_stdin()
     from distil_jax.exporting.onnx_fill import mask_filler
+    from distil_jax.run.compilation import keep_compiled
 
+    keep_compiled()
     folders = {"teacher": flags.teacher, "model": flags.model}
     if flags.teacher:
         _note_tokenizers(flags.teacher, flags.model)

@@ -15,7 +15,6 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.heads import HEADS
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.model import Head
-from distil_jax.tasks.table import kind_of_head
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import resolve
 
@@ -80,6 +79,8 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     session = _session(file, threads)
     about = session.get_modelmeta().custom_metadata_map
     head = about.get("head")
+    from distil_jax.tasks.table import kind_of_head  # seconds, which other folders do not need
+
     kind = kind_of_head(EARLIER_HEADS.get(str(head), head))
     if kind is None:
         raise UserError(f"{file} does not name its head; export it with distil_jax.export")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distil_jax.configuration.objective_table import LANGUAGE_LOSSES, OBJECTIVES, language_loss
+from distil_jax.configuration.objective_table import LANGUAGE_LOSSES, OBJECTIVES, language_loss, titles
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
 from distil_jax.objectives import active, measured
@@ -82,15 +82,16 @@ def _steady(config: Config) -> tuple[str, ...]:
 
 def _expectation_text(expected: Expectation) -> str:
     initial, floors = expected.initial, expected.floors
+    words = titles()
     terms = [
-        f"{name} {initial[name]:.3f} -> {floors[name]:.3f}"
+        f"{words[name]} {initial[name]:.3f} -> {floors[name]:.3f}"
         for name in expected.steady
         if name in floors and name in initial
     ]
     if expected.token_frequency_loss is None:
         return f"to expect, held out: {', '.join(terms) or 'nothing is known before'}"
     loss = language_loss(initial)
-    known = f"token frequencies alone give {loss} {expected.token_frequency_loss:.3f}"
+    known = f"token frequencies alone give {words.get(loss, loss)} {expected.token_frequency_loss:.3f}"
     accuracy = f"accuracy {initial['accuracy']:.1%}"
     if "accuracy" in expected.teacher:
         accuracy += f" -> {expected.teacher['accuracy']:.1%}"

@@ -119,3 +119,11 @@ def _accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.metrics import accuracy_score
 
     return 100 * float(accuracy_score(labels, predicted))
+
+
+def add_score(name: str, score: Score) -> None:
+    """Let tasks of your own name a score; raises `ValueError` for a name in use."""
+    if name in DEFINITIONS:
+        raise ValueError(f"a score cannot be called {name!r}: the name is in use")
+    SCORES[name] = score
+    DEFINITIONS[name] = score.definition

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from distil_jax.configuration.objective_table import language_loss
+from distil_jax.configuration.objective_table import language_loss, titles
 from distil_jax.data.masking import Masking
 from distil_jax.data.next_tokens import NextTokens
 
@@ -112,7 +112,7 @@ class Health:
                 concerns += self._tell(
                     f"rising {name}",
                     step,
-                    f"{name} has been rising: {trend.last:.3f} on average lately after "
+                    f"{_words(name)} has been rising: {trend.last:.3f} on average lately after "
                     f"{trend.lowest:.3f}; lower {self.expected.learning_rate_key}, or go back "
                     "to a checkpoint from before",
                 )
@@ -149,7 +149,7 @@ class Health:
                 concerns += self._tell(
                     f"above {name}",
                     step,
-                    f"held-out {name} is {value:.3f}, above {initial[name]:.3f} right after "
+                    f"held-out {_words(name)} is {value:.3f}, above {initial[name]:.3f} right after "
                     f"initialisation; lower {self.expected.learning_rate_key}",
                 )
         for name in ("agreement", "accuracy"):
@@ -179,6 +179,11 @@ class Health:
         self._given.add(kind)
         self.concerns.append(Concern(step, message))
         return self.concerns[-1:]
+
+
+def _words(name: str) -> str:
+    """What an objective is called; a fine-tuning's own terms keep their names."""
+    return titles().get(name, name.replace("_", " "))
 
 
 class _Window:

@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from distil_jax.tasks import named, task_scores
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -46,6 +48,35 @@ def test_distil_in_python(
     out = capsys.readouterr().out
     assert "step 12: loss " in out
     assert f"{tmp_path}/run/student: held-out loss " in out
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_custom_task(shallow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in (named.TASKS, task_scores.SCORES, task_scores.DEFINITIONS):
+        for name in ("stars", "within_one"):  # taken away again after the test
+            monkeypatch.setitem(table, name, None)
+            monkeypatch.delitem(table, name)
+    table = tmp_path / "table.jsonl"
+    rows = [{"title": "the", "text": f"number {i}", "label": str(i % 5 + 1)} for i in range(20)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ["--epochs=1", "--length=16", "--batch=8", "--seeds=1"]
+    out = tmp_path / "out"
+    load("custom_task").main(str(shallow_folder), str(table), str(table), str(out), *flags)
+    results = json.loads((out / "results.json").read_text())
+    assert results["metric"] == "within_one"
+    assert results["metric_definition"] == "share of the predictions at most one star off"
+    assert results["metrics"]["within_one"] >= results["metrics"]["accuracy"]
+
+
+def test_search_by_meaning(
+    shallow_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("the number 1 is small\n\nthe number 2 is large\nhow 3\n")
+    load("search_by_meaning").main(str(shallow_folder), str(texts), "how 3")
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "1.000  how 3"
+    assert len(others) == 2
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_a_healthy_run_prints_no_warning_and_says_what_to_expect(
     assert run(tmp_path / "run", english) == []
     out = capfd.readouterr().out
     assert "warning" not in out.replace("no warning", "")
-    assert "to expect, held out: soft_target" in out
+    assert "to expect, held out: soft targets" in out
     found = json.loads((tmp_path / "run" / "health.json").read_text())
     baseline = json.loads((tmp_path / "run" / "baseline.json").read_text())
     assert found["expected"]["masked_lm_floor"] == baseline["teacher"]["masked_lm"]

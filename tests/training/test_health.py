@@ -47,7 +47,7 @@ def test_a_falling_loss_and_a_flat_noisy_one_are_healthy() -> None:
 def test_a_loss_that_rises_for_long_is_told_once() -> None:
     message = messages(noisy([*np.linspace(6, 3, 50), *np.linspace(3, 6, 50)]))
     assert len(message) == 1
-    assert message[0].startswith("masked_lm has been rising")
+    assert message[0].startswith("masked LM has been rising")
 
 
 def test_one_bad_window_is_not_yet_a_rise() -> None:
@@ -65,7 +65,7 @@ def test_held_out_figures_worse_than_at_the_start_are_told() -> None:
     worse = line(50, validation_masked_lm=6.4, validation_cosine=0.5, validation_soft_target=2.0)
     message = messages([worse, {**worse, "step": 100}])
     assert len(message) == 1
-    assert message[0].startswith("held-out masked_lm is 6.400, above 6.000")
+    assert message[0].startswith("held-out masked LM is 6.400, above 6.000")
 
 
 @pytest.mark.parametrize(("predictions", "warns"), [(10_000, True), (100, False)])
