@@ -1,6 +1,7 @@
 """What every command shares: parse, run, turn a user's error into one line and an exit status."""
 
 import argparse
+import difflib
 import logging
 import math
 import os
@@ -8,7 +9,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +24,30 @@ NO_BACKEND = "Unable to initialize backend"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line."""
+    """An argument parser whose complaint is one line, which names the flag that was meant."""
+
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> Never:
         message = re.sub(r"invalid int value: (.*)", r"\1 is not a whole number", message)
         message = re.sub(r"invalid float value: (.*)", r"\1 is not a number", message)
-        raise UsageError(f"{message} (see {self.prog} --help)")
+        meant = "".join(f"; {name}: did you mean {flag}?" for name, flag in self._misspelt())
+        raise UsageError(f"{message}{meant} (see {self.prog} --help)")
+
+    def _misspelt(self) -> Iterator[tuple[str, str]]:
+        """Flags that were given and are none, with the nearest that is one."""
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        for word in self._given:
+            name = word.partition("=")[0]
+            if not name.startswith("--") or name == "--":
+                continue
+            nearest = difflib.get_close_matches(name, flags, n=1)
+            if nearest and not any(flag.startswith(name) for flag in flags):
+                yield name, nearest[0]
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:

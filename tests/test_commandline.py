@@ -110,3 +110,21 @@ def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, ca
     assert message.startswith("error: memory is not enough")
     assert "config.batch.micro_size" in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--inptu=x"], "required: --input; --inptu: did you mean --input?"),
+        (["--input=x", "--colour=y"], "unrecognized arguments: --colour=y (see"),
+        (["--inp=x", "--nmae", "y"], "--nmae y; --nmae: did you mean --name?"),
+        (["--", "--inptu"], "required: --input (see"),
+    ],
+)
+def test_a_misspelt_flag_is_named_with_the_one_that_was_meant(given: list[str], said: str) -> None:
+    parser = commandline.Parser(prog="it")
+    parser.add_argument("--input", required=True)
+    parser.add_argument("--name")
+    parser.add_argument("text", nargs="*")
+    with pytest.raises(UsageError, match=re.escape(said)):
+        parser.parse_args(given)

@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distil_jax.configuration.objective_table import LANGUAGE_LOSSES, OBJECTIVES, language_loss, titles
+from distil_jax.configuration.objective_table import (
+    LANGUAGE_LOSSES,
+    OBJECTIVES,
+    language_loss,
+    titles,
+)
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import token_counts
 from distil_jax.objectives import active, measured
@@ -91,7 +96,9 @@ def _expectation_text(expected: Expectation) -> str:
     if expected.token_frequency_loss is None:
         return f"to expect, held out: {', '.join(terms) or 'nothing is known before'}"
     loss = language_loss(initial)
-    known = f"token frequencies alone give {words.get(loss, loss)} {expected.token_frequency_loss:.3f}"
+    known = (
+        f"token frequencies alone give {words.get(loss, loss)} {expected.token_frequency_loss:.3f}"
+    )
     accuracy = f"accuracy {initial['accuracy']:.1%}"
     if "accuracy" in expected.teacher:
         accuracy += f" -> {expected.teacher['accuracy']:.1%}"

@@ -149,8 +149,8 @@ class Health:
                 concerns += self._tell(
                     f"above {name}",
                     step,
-                    f"held-out {_words(name)} is {value:.3f}, above {initial[name]:.3f} right after "
-                    f"initialisation; lower {self.expected.learning_rate_key}",
+                    f"held-out {_words(name)} is {value:.3f}, above {initial[name]:.3f} right "
+                    f"after initialisation; lower {self.expected.learning_rate_key}",
                 )
         for name in ("agreement", "accuracy"):
             concerns += self._share(step, name, line)
