@@ -122,7 +122,7 @@ def _complete_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def _known(name: str) -> Command:
-    name = name.replace("-", "_")
+    given, name = name, name.replace("-", "_")
     if name in COMMANDS:
         return COMMANDS[name]
     modules = {command.module: command for command in COMMANDS.values()}
@@ -130,7 +130,7 @@ def _known(name: str) -> Command:
         return modules[name]
     nearest = difflib.get_close_matches(name, COMMANDS, n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else "distil-jax --help lists them"
-    raise UsageError(f"{name!r} is not a command; {hint}")
+    raise UsageError(f"{given!r} is not a command; {hint}")
 
 
 def _run(command: Command, arguments: list[str]) -> None:
