@@ -117,7 +117,10 @@ def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, ca
     [
         (["--inptu=x"], "required: --input; --inptu: did you mean --input?"),
         (["--input=x", "--colour=y"], "unrecognized arguments: --colour=y (see"),
-        (["--inp=x", "--nmae", "y"], "unrecognized arguments: --nmae; --nmae: did you mean --name?"),
+        (
+            ["--inp=x", "--nmae", "y"],
+            "unrecognized arguments: --nmae; --nmae: did you mean --name?",
+        ),
         (["--", "--inptu"], "required: --input (see"),
     ],
 )
