@@ -169,7 +169,7 @@ class StoredTargets:
     def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
         """What the batch holds."""
         hidden = {n: batch[f"{HIDDEN}_{n}"].astype(jnp.float32) for n in self.layers}
-        nothing = jnp.zeros((*batch["tokens"].shape, 0), jnp.float32)
+        nothing = jnp.zeros((*batch["tokens"].shape, self.config.hidden_size), jnp.float32)
         last = hidden.get(self.config.layers, nothing)
         stored = None
         if self.top_k:

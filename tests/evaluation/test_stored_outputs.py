@@ -44,7 +44,7 @@ def test_what_is_stored_is_what_the_teacher_says(
     first = _outputs(settings, tmp_path / "first")
     np.testing.assert_allclose(first, live, atol=1e-5)
     texts = {row["sentence"] for row in sentences(96, 0)}
-    assert open_store(settings.targets).tables["texts"].rows == len(texts) < 96
+    assert open_store(settings.targets).tables["texts"].rows == len(texts)
 
     def refuse(*_: object) -> None:
         raise AssertionError("it was stored")

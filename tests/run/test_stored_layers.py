@@ -112,7 +112,7 @@ def test_a_sweep_names_the_variant_that_is_not_stored(
     settings = config_source.read(config.partition("=")[2], keys)
     with pytest.raises(UsageError, match=r"masks of seed 0 alone; sweep with --seeds=1"):
         sweep(settings, tmp_path / "sweep", seeds=2, layers=None, command="")
-    with pytest.raises(UserError, match=r"attention scores, every_last: .*attention_mse needs"):
+    with pytest.raises(UserError, match=r"states, evenly_spaced: .*config\.loss\.patient needs"):
         sweep(settings, tmp_path / "sweep", seeds=1, layers=None, command="")
     assert not (tmp_path / "sweep" / "runs").exists()
 
