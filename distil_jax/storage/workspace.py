@@ -184,7 +184,6 @@ def _differences(existing: dict[str, Any], given: dict[str, Any]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    text = (
-        ", ".join(str(v.get("name", v)) for v in value) if isinstance(value, list) else str(value)
-    )
+    listed = value if isinstance(value, list) else [value]
+    text = ", ".join(str(v.get("name", v) if isinstance(v, dict) else v) for v in listed)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -23,6 +23,8 @@ CHANGES = {
     "loss.cosine": 0,
     **{f"loss.{name}": 1 for name in COMPARED},
     "total_steps": 4,
+    "student.dropout": 0,
+    "student.attention_dropout": 0,
 }
 Flags = Callable[..., list[str]]
 

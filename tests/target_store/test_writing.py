@@ -126,4 +126,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path):
     write(tmp_path / "t", TABLES, _arrays, settings={"k": 1})
     with pytest.raises(UserError, match="other settings: k 1, now 2"):
         write(tmp_path / "t", TABLES, _arrays, settings={"k": 2})
+    write(tmp_path / "l", TABLES, _arrays, settings={"layers": [2, 4]})
+    with pytest.raises(UserError, match="other settings: layers 2, 4, now 6;"):
+        write(tmp_path / "l", TABLES, _arrays, settings={"layers": [6]})
     assert json.loads((tmp_path / "t" / "manifest.json").read_text())["settings"]["k"] == 1
