@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distil_jax.data import compression
 from distil_jax.data.signatures import ENCODINGS, MARKUP, binary_kind, zip_kind
+from distil_jax.storage import lfs
 
 TEXT, JSON_LINES, JSON, PARQUET, CSV, TSV = "text", "JSON lines", "JSON", "Parquet", "CSV", "TSV"
 SUFFIXES = {
@@ -45,6 +46,8 @@ def kind_of(name: Path, start: bytes) -> str:
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"PAR1"):
         return PARQUET
+    if start.startswith(lfs.BEGINNING):
+        return TEXT
     if _RECORDS.match(start):
         return JSON
     if _OBJECT.match(start) and named != PARQUET:
@@ -57,6 +60,8 @@ def unreadable(start: bytes) -> str | None:
 
     A file's name counts for nothing here.
     """
+    if start.startswith(lfs.BEGINNING):
+        return lfs.ADVICE
     if start.startswith((b"PK\3\4", b"PK\5\6")):
         return zip_kind(start)
     if found := compression.inside(start):

@@ -9,13 +9,16 @@ from typing import Any
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.activation import ACTIVATIONS
+from distil_jax.notes import note
 from distil_jax.pretrained.families import FAMILIES, family_of
 from distil_jax.pretrained.families.family import Family
 from distil_jax.pretrained.labels import read_labels
 from distil_jax.pretrained.model import Head
+from distil_jax.storage import lfs
 
 __all__ = ["read_config", "read_labels", "write_config"]
 
+TENSORFLOW_CONFIG = "bert_config.json"
 THRESHOLD = "threshold"
 """A key of our own, which transformers keeps."""
 RAW_SCORE = "score"
@@ -27,7 +30,7 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     """The encoder's shape, and the file's whole content; raises `UserError` naming file and key."""
     file = folder / "config.json"
     content = _read_object(file)
-    model_type = content.get("model_type")
+    model_type = content.get("model_type") or _by_class(file, content)
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise UserError(
             f"{file}: model_type {model_type!r} is not supported; use a {', '.join(FAMILIES)} model"
@@ -45,6 +48,25 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
             f"use a model with one of {', '.join(ACTIVATIONS)}"
         )
     return _encoder_config(file, family, fields, content), content
+
+
+def _by_class(file: Path, content: Mapping[str, Any]) -> str:
+    """The model type of a file that names none, by its class, as files before 2020 have it."""
+    named = str(content.get("architectures"))
+    found = next(
+        (name for name, each in FAMILIES.items() if any(f"'{c}'" in named for c in _names(each))),
+        "",
+    )
+    if not found:
+        raise UserError(
+            f'{file} has no model_type; write the family\'s name there, as "model_type": "bert"'
+        )
+    note(f"{file} has no model_type; it is read as {found}, by its architectures")
+    return found
+
+
+def _names(family: Family) -> list[str]:
+    return [name for name in family.classes.values() if name]
 
 
 TOKENS = {
@@ -115,6 +137,8 @@ def _read_object(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{file} does not exist; {_nearest(file.parent)}") from None
     except (OSError, ValueError, RecursionError) as error:
+        if pointer := lfs.advice(file):
+            raise UserError(f"{file} is {pointer}") from error
         raise UserError(f"{file} cannot be read as JSON ({error}); restore the file") from error
     if not isinstance(content, dict):
         raise UserError(f"{file} is not a JSON object; restore the file")
@@ -125,9 +149,14 @@ def _nearest(folder: Path) -> str:
     """What to give instead of a folder without a configuration: perhaps one that is within it."""
     files = sorted(folder.glob("*/config.json"))
     within = [each.parent for each in files if b'"model_type"' in each.read_bytes()]
-    if not within:
-        return "give a model folder with a config.json"
-    return f"give a model folder that has one, such as {within[0]}"
+    if within:
+        return f"give a model folder that has one, such as {within[0]}"
+    if (folder / TENSORFLOW_CONFIG).is_file():
+        return (
+            f"{TENSORFLOW_CONFIG} is of a checkpoint of BERT's first code: convert it with "
+            "transformers and give the folder that save_pretrained wrote"
+        )
+    return "give a model folder with a config.json"
 
 
 def _value(file: Path, content: Mapping[str, Any], key: str, default: Any) -> Any:

@@ -68,6 +68,14 @@ def _mention(content: Mapping[str, Any], count: int) -> None:
     """Say that there are names which are not for this head's number of classes."""
     for key in ("id2label", "label2id"):
         names = content.get(key)
-        if isinstance(names, Mapping | list) and names and len(names) != count:
+        if not isinstance(names, Mapping | list) or not names:
+            continue
+        if len(names) != count:
             note(f"config.json: {key} has {len(names)} names, the classifier {count} classes")
+            return
+        if not unnamed([str(name) for name in (names.values() if key == "id2label" else names)]):
+            note(
+                f"config.json: {key} does not number the {count} classes from 0; they are called "
+                "LABEL_0, ..."
+            )
             return

@@ -13,6 +13,7 @@ from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.heads import HEADS
 from distil_jax.models.types import Params
+from distil_jax.notes import note
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.location import locate
@@ -70,8 +71,26 @@ def load_weights(
     }
     if head is not None and _weights(config, head):
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
+    _mention_unread(config, tensors)
     config = _without_zero_token_types(config, params)
     return config, jax.tree.map(jnp.asarray, params), head, labels
+
+
+def _mention_unread(config: EncoderConfig, tensors: Tensors) -> None:
+    """Point out layers and tables of the family that are stored and that config.json leaves out."""
+    family = family_of(config.model_type)
+    read = {weight.path for weight in family.encoder_weights(config)}
+    unread = [
+        name
+        for weight in family.encoder
+        if weight.layered or weight.path not in read
+        if (name := _find(weight, config, tensors, config.layers)) in tensors
+    ]
+    if unread:
+        note(
+            f"{tensors.folder} holds {unread[0]}, for which its config.json has no place "
+            f"(layers: {config.layers}, token types: {config.token_types}): it is not read"
+        )
 
 
 def _weights(config: EncoderConfig, head: Head) -> tuple[Weight, ...]:

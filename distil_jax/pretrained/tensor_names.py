@@ -68,7 +68,8 @@ def _with_tied_half(tensors: Tensors, config: EncoderConfig) -> Tensors:
     """The decoder's table under the token table's name, too, where only the former is stored."""
     family = family_of(config.model_type)
     tokens = family.encoder[0].name
-    table = next((each for each in family.heads.get("masked_lm", ()) if each.path == "table"), None)
+    heads = [family.heads.get(head, ()) for head in ("masked_lm", "causal_lm")]
+    table = next((each for head in heads for each in head if each.path == "table"), None)
     if not config.tied or table is None or table.name not in tensors:
         return tensors
     if tokens in tensors or f"{family.prefix}.{tokens}" in tensors:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from distil_jax.errors import UserError
 from distil_jax.notes import note
+from distil_jax.storage import lfs
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -20,6 +21,15 @@ SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 ADAPTER = "adapter_model.safetensors"
 EXPORTED = "model.onnx"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
+ADAPTERS = (ADAPTER, "adapter_model.bin")
+OF_WEIGHTS = frozenset(
+    [
+        *(".bin", ".ckpt", ".data-00000-of-00001", ".gguf", ".ggml", ".gz", ".h5", ".index"),
+        *(".mlmodel", ".msgpack", ".npz", ".onnx", ".ot", ".pb", ".pdparams", ".pkl", ".pt"),
+        *(".pth", ".safetensors", ".tflite", ".tar", ".zip"),
+    ]
+)
+"""Suffixes of what other programs keep weights in."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,8 @@ def _numbered(folder: Path, paths: list[Path]) -> Tensors:
 def _open(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path} does not exist; copy the model folder again, with all its files")
+    if pointer := lfs.advice(path):
+        raise UserError(f"{path} is {pointer}")
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError, ValueError) as error:
@@ -155,12 +167,16 @@ def _missing(folder: Path) -> str:
     pickled = [name for name in PICKLES if (folder / name).is_file()]
     if not pickled and (folder / EXPORTED).is_file():
         return f"{folder} is an ONNX export; give the model folder that it was made from"
-    if (folder / ADAPTER).is_file():
-        return f"{folder} has only {ADAPTER}, an adapter; merge it into its model and save that"
+    if adapter := next((name for name in ADAPTERS if (folder / name).is_file()), ""):
+        return f"{folder} has only {adapter}, an adapter; merge it into its model and save that"
     if not pickled:
-        others = sorted(path.name for path in folder.glob("*.safetensors"))
-        found = f" but {others[0]}" if others else ""
-        return f"{folder} has no {SINGLE}{found}; give a folder with the model's weights"
+        every = [path for depth in ("*", "*/*") for path in sorted(folder.glob(depth))]
+        others = [str(p.relative_to(folder)) for p in every if p.suffix.lower() in OF_WEIGHTS]
+        found = f" but {others[0]}, which is not read" if others else ""
+        return (
+            f"{folder} has no {SINGLE}{found}; give a folder with the model's weights, as "
+            "save_pretrained of transformers writes it"
+        )
     return (
         f"{folder} has only {pickled[0]}, which is not read for safety; convert it once with "
         "transformers: AutoModelForMaskedLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.errors import UserError
+from distil_jax.storage import lfs
 from distil_jax.storage.address import is_url
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import hub, tokenizer_config, vocabulary_file
@@ -83,7 +84,7 @@ def _check(tokenizer: "PreTrainedTokenizerFast") -> None:
 
 
 def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     present = [name for name in TOKENIZER_FILES if (path / name).is_file()]
     if not present:
@@ -95,8 +96,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
             return _from_vocabulary(path, configured=configured)
         if configured:
             tokenizer = tokenizer_config.declare(
-                AutoTokenizer.from_pretrained(str(path), local_files_only=True),
-                tokenizer_config.read(path).get("tokenizer_class"),
+                _opened(path), tokenizer_config.read(path).get("tokenizer_class")
             )
         elif present[0] == "tokenizer.json":
             tokenizer = PreTrainedTokenizerFast(
@@ -107,28 +107,45 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
     except UserError:
         raise
     except Exception as error:  # the libraries raise bare Exception for a damaged file
+        if pointer := lfs.advice(path / present[0]):
+            raise UserError(f"{path / present[0]} is {pointer}") from error
         raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
     return _as_written(path, tokenizer) if present[0] == "tokenizer.json" else tokenizer
 
 
 def _from_vocabulary(path: Path, *, configured: bool) -> Any:
     """As the folder's class has it, or as BERT's: transformers 5 may make five tokens out of it."""
-    from transformers import AutoTokenizer
-
     settings = tokenizer_config.read(path)
     vocabulary_file.check_words(path, settings)
     tokenizer: Any = None
     if configured and _names_its_class(path):
-        tokenizer = tokenizer_config.declare(
-            AutoTokenizer.from_pretrained(str(path), local_files_only=True),
-            settings.get("tokenizer_class"),
-        )
+        tokenizer = tokenizer_config.declare(_opened(path), settings.get("tokenizer_class"))
     if tokenizer is None or tokenizer.vocab_size < _lines(path / vocabulary_file.FILE):
         tokenizer = vocabulary_file.build(path)
     if getattr(tokenizer, "is_fast", False):
         vocabulary_file.check_added(path, tokenizer)
         vocabulary_file.mention_case(path, tokenizer)
     return tokenizer
+
+
+def _opened(path: Path) -> Any:
+    """As transformers opens it: by the model type alone where it refuses the rest of config.json.
+
+    A tokenizer needs no more of it, and the model's shape is read and checked elsewhere.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    except Exception:  # of a config.json that is not as the class has it, whatever comes
+        try:
+            content = json.loads((path / "config.json").read_text("utf-8-sig"))
+            config = AutoConfig.for_model(content["model_type"])
+        except (OSError, ValueError, KeyError, TypeError):
+            config = None
+        if config is None:
+            raise
+        return AutoTokenizer.from_pretrained(str(path), local_files_only=True, config=config)
 
 
 def _as_written(path: Path, opened: Any) -> Any:
@@ -176,7 +193,7 @@ def _as_written(path: Path, opened: Any) -> Any:
 def _names_its_class(path: Path) -> bool:
     """Whether the folder says which tokenizer its vocabulary is for, as AutoTokenizer must know."""
     files = (path / "tokenizer_config.json", path / "config.json")
-    read = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
+    read = [json.loads(file.read_text("utf-8-sig")) for file in files if file.is_file()]
     return any(content.get(key) for content in read for key in ("tokenizer_class", "model_type"))
 
 

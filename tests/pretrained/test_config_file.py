@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.pretrained.config_file import read_config, read_labels, write_config
 from distil_jax.pretrained.families import make_config
@@ -59,7 +60,7 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
     ("changes", "message"),
     [
         ({"model_type": "t5"}, "model_type 't5' is not supported; use a bert"),
-        ({"model_type": None}, "model_type None is not supported"),
+        ({"model_type": None}, "has no model_type; write the family's name there"),
         ({"model_type": ["bert"]}, "is not supported"),
         ({"position_embedding_type": "relative_key"}, "'relative_key'; only absolute"),
         ({"is_decoder": True}, "is_decoder is True; only encoders"),
@@ -111,3 +112,22 @@ def test_a_missing_file_is_named(tmp_path):
 )
 def test_labels(names, expected):
     assert read_labels({"id2label": names}, 2) == expected
+
+
+def test_a_file_of_before_model_types_is_read_by_its_class(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    write(tmp_path, architectures=["RobertaForMaskedLM"])
+    assert read_config(tmp_path)[0].model_type == "roberta"
+    assert "no model_type; it is read as roberta" in capsys.readouterr().err
+    write(tmp_path, architectures=["RobertaForMaskedLMX"])
+    with pytest.raises(UserError, match=r'no model_type; write .* "model_type": "bert"'):
+        read_config(tmp_path)
+
+
+def test_what_lies_in_place_of_config_json_is_named(tmp_path):
+    (tmp_path / "bert_config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"bert_config.json is of a checkpoint of BERT's"):
+        read_config(tmp_path)
+    (tmp_path / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
+    with pytest.raises(UserError, match=r"config.json is a pointer of Git LFS"):
+        read_config(tmp_path)

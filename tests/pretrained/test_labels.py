@@ -2,6 +2,7 @@
 
 import pytest
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.pretrained.labels import read_labels, unnamed
 
@@ -41,3 +42,11 @@ def test_names_for_another_number_of_classes_are_mentioned(capsys):
     assert "id2label has 2 names, the classifier 3 classes" in capsys.readouterr().err
     assert unnamed(("LABEL_0", "label_1"))
     assert not unnamed(("LABEL_0", "neg"))
+
+
+@pytest.mark.parametrize("numbers", [("1", "2"), ("a", "b")])
+def test_names_that_are_not_numbered_from_0_are_mentioned(numbers, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    names = dict(zip(numbers, ("pos", "neg"), strict=True))
+    assert read_labels({"id2label": names}, 2) == ("LABEL_0", "LABEL_1")
+    assert "id2label does not number the 2 classes from 0" in capsys.readouterr().err

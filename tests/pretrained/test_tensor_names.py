@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load_weights
 
@@ -83,3 +84,27 @@ def test_surplus_rows_of_the_token_table_are_read_and_never_filled_in(teacher_fo
     plain, padded = (mask_filler(model, count=3)("the [MASK] of") for model in models)
     for one, other in zip(plain.masks[0], padded.masks[0], strict=True):
         assert (one.piece, one.probability) == (other.piece, pytest.approx(other.probability))
+
+
+def test_the_decoder_alone_is_enough_for_a_causal_model(hugging_face, tmp_path):
+    folder = tmp_path / "gpt2"
+    hugging_face("gpt2", "AutoModelForCausalLM").save_pretrained(folder)
+    expected = load_weights(folder)[1]
+    rename(folder, lambda name: "lm_head.weight" if name == "transformer.wte.weight" else name)
+    assert equal(load_weights(folder)[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [("num_hidden_layers", 1, "layer.1."), ("type_vocab_size", 0, "token_type_embeddings")],
+)
+def test_what_config_json_has_no_place_for_is_mentioned(
+    folder, capsys, monkeypatch, key, value, name
+):
+    monkeypatch.setattr(notes, "_said", set())
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    load_weights(folder)
+    error = capsys.readouterr().err
+    assert name in error
+    assert "for which its config.json has no place" in error

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,18 @@ def test_weights_by_another_name_are_named(folder):
     (folder / "adapter_model.safetensors").rename(folder / "best.safetensors")
     with pytest.raises(UserError, match=r"no model.safetensors but best.safetensors"):
         open_tensors(folder)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.gguf", "onnx/model.onnx", "bert.ckpt.index"])
+def test_weights_of_other_programs_are_named(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UserError, match=f"no model.safetensors but {re.escape(name)}, which is"):
+        open_tensors(tmp_path)
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path):
+    file = tmp_path / "model.safetensors"
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 440449768\n")
+    with pytest.raises(UserError, match="pointer of Git LFS, not the file itself; fetch it with"):
+        open_tensors(tmp_path)

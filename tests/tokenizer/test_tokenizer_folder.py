@@ -1,5 +1,6 @@
 import inspect
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,15 @@ def test_a_file_that_fills_and_cuts_is_opened_as_before(tmp_path: Path):
     found = tokenizer.load(tmp_path)
     assert type(found).__name__ == "BertTokenizer"
     assert found.tokenize("the the the the the") == ["the"] * 5
+
+
+@pytest.mark.parametrize(
+    "change", [{"layer_norm_eps": None}, {"id2label": ["no", "yes"]}, {"hidden_act": None}]
+)
+def test_a_tokenizer_needs_no_more_of_config_json_than_its_type(teacher_folder, tmp_path, change):
+    folder = tmp_path / "copy"
+    shutil.copytree(teacher_folder, folder)
+    file = folder / "config.json"
+    file.write_text("\ufeff" + json.dumps(json.loads(file.read_text()) | change))
+    first, second = tokenizer.load(teacher_folder), tokenizer.load(folder)
+    assert tokenizer.fingerprint(first) == tokenizer.fingerprint(second)
