@@ -50,6 +50,7 @@ def test_distil_in_python(
     assert f"{tmp_path}/run/student: held-out loss " in out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_runs")
 def test_custom_task(shallow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for table in (named.TASKS, task_scores.SCORES, task_scores.DEFINITIONS):

@@ -27,7 +27,7 @@ def blocks(data: ReportData) -> list[Block]:
     ]
     head = ["where the time went", *(label for run in runs for label in _head(data, run))]
     shares = [
-        f"{data.of(run, 'steps')} {amount.percent(run.lines[-1]['goodput'])} of the time, "
+        f"{data.of(run, 'Steps took')} {amount.percent(run.lines[-1]['goodput'])} of the time, "
         f"{amount.counted(run.lines[-1].get('restarts', 0), 'restart')}, "
         f"{amount.counted(run.lines[-1].get('lost_steps', 0), 'step')} done twice"
         for run in runs
