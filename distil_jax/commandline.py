@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Never
@@ -41,12 +42,10 @@ class Parser(argparse.ArgumentParser):
     def _misspelt(self) -> Iterator[tuple[str, str]]:
         """Flags that were given and are none, with the nearest that is one."""
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        for word in self._given:
+        for word in takewhile("--".__ne__, self._given):  # what follows it is no flag
             name = word.partition("=")[0]
-            if not name.startswith("--") or name == "--":
-                continue
             nearest = difflib.get_close_matches(name, flags, n=1)
-            if nearest and not any(flag.startswith(name) for flag in flags):
+            if name.startswith("--") and nearest and not any(f.startswith(name) for f in flags):
                 yield name, nearest[0]
 
 
