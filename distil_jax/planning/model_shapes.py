@@ -67,6 +67,11 @@ def model_shapes(config: Config) -> ModelShapes:
 
 def _with_targets(config: Config, student: EncoderConfig) -> ModelShapes:
     """A student without a teacher in memory; its rows come with what is stored of one."""
+    if config.loss.of_vectors:
+        raise UserError(
+            f"config.targets={config.targets}: plan counts sentence vectors with the teacher that "
+            "makes them; leave it empty, and take off what the tables say of the teacher"
+        )
     store, source = open_source(config.targets)
     student_rule.check_pair(config, source.config, student, f"in config.targets={config.targets}")
     source = replace(source, student=student)

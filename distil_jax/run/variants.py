@@ -84,6 +84,11 @@ def _without_each(config: Config) -> list[Variant]:
 def _check(config: Config) -> None:
     if not config.teacher:
         raise UsageError("config.teacher is empty: without a teacher there is nothing to ablate")
+    if config.targets and config.loss.of_vectors:
+        raise UsageError(
+            f"config.targets={config.targets} of sentence vectors hold nothing of the layers that "
+            "a sweep compares; leave it empty"
+        )
     if config.student.folder:
         raise UsageError(
             f"config.student.folder={config.student.folder} fixes where the student starts; "

@@ -40,16 +40,23 @@ def test_a_loss_that_is_not_there_and_layers_that_are_the_same_are_left_out() ->
     ]  # fmt: skip
 
 
+VECTORS = (
+    "--config.targets=T --config.loss.vector_cosine=1 --config.loss.soft_target=0 "
+    "--config.loss.masked_lm=0 --config.loss.cosine=0"
+)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("--config.student.folder=x", "student.folder"),
         ("--config.student.initialize=random", "initialize"),
+        (VECTORS, "targets=T of sentence vectors"),
     ],
 )
 def test_what_cannot_be_varied_is_refused(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        variants(config_source.read("ablation", [override]), 6, None)
+        variants(config_source.read("ablation", override.split()), 6, None)
 
 
 def test_layers_that_the_teacher_lacks_are_refused() -> None:
