@@ -7,10 +7,12 @@ import pytest
 
 from distil_jax.configuration import source as config_source
 from distil_jax.models import student_shape
+from distil_jax.objectives import active
 from distil_jax.planning.flops import config_flops
 from distil_jax.pretrained.families import make_config
 from distil_jax.run import resource_usage
 from distil_jax.run.data_cursor import START, DataCursor
+from distil_jax.training.assemble import TeacherShape, live_targets
 
 LENGTH = 32
 TEACHER = make_config(
@@ -29,9 +31,20 @@ def cost(cursor: DataCursor, lines: list[dict[str, Any]]) -> tuple[dict[str, flo
         models=SimpleNamespace(teacher=SimpleNamespace(config=TEACHER), student=student, others=()),
         devices=SimpleNamespace(count=4),
         train_data=SimpleNamespace(length=LENGTH),
+        spec=SimpleNamespace(
+            targets=live_targets(config, [TeacherShape(TEACHER)], student),
+            objectives=active(config.loss),
+        ),
     )
-    used = getattr(resource_usage.cost, "__wrapped__", resource_usage.cost)(setup, lines)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(resource_usage, "step_flops", _unchecked(resource_usage.step_flops))
+        used = _unchecked(resource_usage.cost)(setup, lines)
     return used, config_flops(config, TEACHER, student, length=LENGTH).total
+
+
+def _unchecked(function: Any) -> Any:
+    """Without the check that a setup is a whole one."""
+    return getattr(function, "__wrapped__", function)
 
 
 def line(step: int, tokens: int, rate: float, **more: int) -> dict[str, Any]:
