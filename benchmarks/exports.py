@@ -25,6 +25,7 @@ from distil_jax.exporting.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call,
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import OnnxModel, is_onnx, open_onnx
 from distil_jax.exporting.quantise import QUANTISATIONS
+from distil_jax.exporting.subject import of_head
 from distil_jax.models import EncoderConfig
 from distil_jax.planning.model_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained, load
@@ -64,8 +65,8 @@ def random_model(config: EncoderConfig, head: Head) -> Pretrained:
 def export_all(model: Pretrained, flags: argparse.Namespace, kinds: Any, prefix: str) -> None:
     calibration = sentences.read(flags.calibration, most=256)
     for kind in kinds:
-        settings = OnnxSettings("benchmark", kind, True, calibration, {}, "benchmark")
-        export = export_onnx(model, flags.folder / f"{prefix}{kind}", settings)
+        settings = OnnxSettings(kind, True, calibration, source="benchmark", command="benchmark")
+        export = export_onnx(of_head(model), flags.folder / f"{prefix}{kind}", settings)
         print(f"{export.folder.name}: {export.bytes / 1e6:.2f} MB", flush=True)
 
 

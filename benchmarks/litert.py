@@ -19,6 +19,7 @@ from distil_jax.exporting import processor
 from distil_jax.exporting.latency import timed
 from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.exporting.stablehlo import outputs_of
+from distil_jax.exporting.subject import of_head
 from distil_jax.pretrained import load
 
 SIGNATURE, OUTPUT = "serving_default", "outputs"
@@ -30,7 +31,7 @@ def main() -> None:
     model = load(flags.model)
     names = input_names(model.config)
     inputs = example(names, model.config.vocabulary, flags.length)
-    compiled = jax.jit(outputs_of(model))
+    compiled = jax.jit(outputs_of(of_head(model)))
     expected = np.asarray(compiled(*inputs.values()))
     files = {kind: flags.output / f"{kind}.tflite" for kind in ("float32", "int8")}
     program = export.export(compiled, platforms=["cpu"])(*inputs.values())

@@ -13,12 +13,12 @@ def main(arguments: list[str]) -> None:
 
     keep_compiled()
     from distil_jax.embedding.files import embed_file
-    from distil_jax.embedding.opening import open_embedder
     from distil_jax.embedding.truncation import truncated
+    from distil_jax.exporting.onnx_embedder import open_any_embedder
 
     start = time.monotonic()
     vectors = embed_file(
-        lambda: truncated(open_embedder(flags.model), flags.dimensions, flags.model),
+        lambda: truncated(open_any_embedder(flags.model), flags.dimensions, flags.model),
         flags.input,
         flags.output,
         column=flags.column,
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.embed", description=__doc__)
     add = parser.add_argument
-    models = "sentence-transformers or model2vec folder, folder of an encoder, or hub id"
+    models = "sentence-transformers, model2vec, encoder or ONNX folder, or hub id"
     add("--model", required=True, help=models)
     kinds = ".txt (a text a line), .jsonl, .json, .csv, .tsv, .parquet, compressed or not"
     add("--input", required=True, help=f"{kinds}; - is standard input, a text a line")

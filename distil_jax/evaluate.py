@@ -76,17 +76,25 @@ def _evaluate_vectors(flags: argparse.Namespace) -> None:
 
     if flags.epochs:
         raise UsageError(f"--task={flags.task} scores a model as it is; leave --epochs out")
-    if flags.card:
+    from distil_jax.evaluation import vector_scores
+    from distil_jax.exporting.layout import graph_file, model_folder
+    from distil_jax.exporting.onnx_embedder import open_any_embedder
+    from distil_jax.exporting.onnx_folder import is_onnx
+
+    if flags.card and not is_onnx(flags.model):
         raise UsageError("--card goes with an ONNX export as --model (see --help)")
     keep_compiled()
-    from distil_jax.evaluation import vector_scores
 
     given = {split: getattr(flags, split) for split in ("train", "validation", "test")}
     splits = {split: path for split, path in given.items() if path}
     settings = vector_scores.VectorSettings(
         given=splits, **_of_fields(vector_scores.VectorSettings, flags)
     )
-    vector_scores.evaluate(settings)
+    results = vector_scores.evaluate(settings, open_any_embedder)
+    if flags.card:
+        from distil_jax.exporting.onnx_card import add_scores
+
+        add_scores(model_folder(graph_file(Path(flags.model))), results)
 
 
 def _evaluate_export(flags: argparse.Namespace) -> None:

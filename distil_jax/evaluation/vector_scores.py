@@ -70,8 +70,13 @@ class _Scored:
     counts: Mapping[str, int]
 
 
-def evaluate(settings: VectorSettings) -> dict[str, Any]:
-    """Score a model's vectors and write results.json and predictions; raises `UserError`."""
+def evaluate(
+    settings: VectorSettings, opened: Callable[[str], Embedder] = open_embedder
+) -> dict[str, Any]:
+    """Score a model's vectors and write results.json and predictions; raises `UserError`.
+
+    `opened` makes an embedder of a model's name.
+    """
     display = Display()
     check_identity(settings.output, None)
     task = TASKS[settings.task](settings)
@@ -83,10 +88,11 @@ def evaluate(settings: VectorSettings) -> dict[str, Any]:
     }
     with lock(settings.output) as folder:
         check_identity(folder, identity)
-        model = _opened(settings.model, settings.dimensions)
+        model = truncated(opened(settings.model), settings.dimensions, settings.model)
         metrics, files = task.score(model)
         if settings.teacher:
-            of_teacher, _ = task.score(_opened(settings.teacher, settings.dimensions))
+            teacher = opened(settings.teacher)
+            of_teacher, _ = task.score(truncated(teacher, settings.dimensions, settings.teacher))
             metrics |= {f"teacher_{name}": value for name, value in of_teacher.items()}
         results = _results(settings, model, task, metrics, identity)
         with writing(folder):
@@ -100,10 +106,6 @@ def evaluate(settings: VectorSettings) -> dict[str, Any]:
         share = metrics[task.main] / metrics[f"teacher_{task.main}"]
         display.say(f"{settings.model} keeps {share:.1%} of the teacher's {task.main}")
     return results
-
-
-def _opened(name: str, dimensions: int) -> Embedder:
-    return truncated(open_embedder(name), dimensions, name)
 
 
 def _sts(settings: VectorSettings) -> _Scored:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import UserError
-from distil_jax.models.heads import HEADS
-from distil_jax.pretrained import Pretrained, locate, scores_of
+from distil_jax.exporting.subject import Subject
+from distil_jax.exporting.vector_outputs import EMBEDDING
+from distil_jax.pretrained import CardHeader, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
 from distil_jax.pretrained.writing import expressible
 from distil_jax.storage import atomic
@@ -24,9 +25,9 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         yield draft
 
 
-def describe(draft: Path, model: Pretrained, source: str) -> None:
-    """Put config.json and the tokenizer there; raises `UserError` for a model without a head."""
-    check_head(model, source)
+def describe(draft: Path, subject: Subject) -> None:
+    """Put config.json, the tokenizer and what else the model's folder has there."""
+    model = subject.model
     assert model.tokenizer is not None
     config, _ = expressible(model.config, model.params, model.head)
     text = write_config(
@@ -40,6 +41,9 @@ def describe(draft: Path, model: Pretrained, source: str) -> None:
     )
     (draft / "config.json").write_text(text, "utf-8")
     save_tokenizer(draft, model.tokenizer)
+    for path, content in subject.files.items():
+        (draft / path).parent.mkdir(parents=True, exist_ok=True)
+        (draft / path).write_bytes(content)
 
 
 def scores_before(source: str) -> dict[str, str]:
@@ -49,10 +53,10 @@ def scores_before(source: str) -> dict[str, str]:
     return {f"{measure}, before the export": value for measure, value in scores_of(text).items()}
 
 
-def check_head(model: Pretrained, source: str) -> None:
-    """Refuse a model without a head."""
-    if model.head is None:
-        raise UserError(
-            f"{source} has no {' or '.join(kind.title for kind in HEADS.values())}; "
-            "export a model with one of them"
+def card_header(head: str, format: str, library: str = "") -> CardHeader:
+    """Of an export's card."""
+    if head == EMBEDDING:
+        return CardHeader(
+            None, tags=[format], library=library or format, pipeline="sentence-similarity"
         )
+    return CardHeader(head=head, tags=[format], library=library or format)

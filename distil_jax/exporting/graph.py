@@ -1,6 +1,6 @@
 """An ONNX graph, node by node: a method for each operator that the encoders need."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, Literal
 
 import numpy as np
@@ -15,13 +15,15 @@ class Graph:
     """Nodes and constants in the making; values are known by their names.
 
     With float16 `weights` every array of two dimensions or more is stored in 16 bits and widened
-    where it is used: the run-time does that once, when it loads the graph.
+    where it is used: the run-time does that once, when it loads the graph. With float32 weights
+    those named in `kept` are stored so, and `kept` decoders multiply in float32: int8 leaves them.
     """
 
-    def __init__(self, weights: Weights = "float32") -> None:
+    def __init__(self, weights: Weights = "float32", kept: Set[str] = frozenset()) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.weights = weights
+        self.kept = kept
         self._helper = require("onnx.helper")
         self._numpy_helper = require("onnx.numpy_helper")
 
@@ -45,7 +47,7 @@ class Graph:
         Asked for again, it is the one that is stored already.
         """
         array = np.asarray(value, np.float32)
-        if self.weights == "float32" or array.ndim < 2:
+        if (self.weights == "float32" and name not in self.kept) or array.ndim < 2:
             return self.constant(name, array)
         if name in self.constants:
             return f"{name}/wide"

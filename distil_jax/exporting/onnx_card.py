@@ -7,10 +7,12 @@ from typing import Any
 
 from distil_jax.errors import UserError
 from distil_jax.exporting import processor
+from distil_jax.exporting.draft import card_header
+from distil_jax.exporting.gate import Gated
 from distil_jax.exporting.latency import latency
 from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.exporting.onnx_model import OPSET
-from distil_jax.pretrained import CardHeader, model_card, model_noun, with_scores
+from distil_jax.pretrained import model_card, model_noun, with_scores
 from distil_jax.storage.atomic import write_text
 
 OF_TEACHER = "teacher_"
@@ -24,7 +26,13 @@ BITS = {True: "7 bits", False: "8 bits, wrong on x86 without VNNI"}
 
 
 def onnx_card(
-    model: OnnxModel, source: str, *, reduced: bool, scores: Mapping[str, str], command: str
+    model: OnnxModel,
+    source: str,
+    *,
+    reduced: bool,
+    gated: Gated | None,
+    scores: Mapping[str, str],
+    command: str,
 ) -> str:
     """The card's Markdown; the speed is measured here and now."""
     import onnxruntime
@@ -43,17 +51,18 @@ def onnx_card(
         "exported from": source,
         "head": model.head,
         "quantisation": QUANTISED[model.quantisation].format(bits=BITS[reduced]),
+        **(_gate_rows(gated) if gated else {}),
         "size": f"{model.bytes:,} bytes",
         "opset": OPSET,
         "inputs": ", ".join(put.name for put in model.session.get_inputs()),
-        "outputs": ", ".join(put.name for put in model.session.get_outputs()),
+        "outputs": ", ".join(model.outputs),
         "longest input": f"{model.config.positions} tokens",
         "measured on": f"{processor.name()}, onnxruntime {onnxruntime.__version__}, "
         f"{datetime.now(UTC):%Y-%m-%d}",
         **speed,
     }
     return model_card(
-        CardHeader(head=model.head, tags=["onnx"], library="onnx"),
+        card_header(model.head, "onnx"),
         recipe=recipe,
         data="See the model that this was exported from.",
         scores=dict(scores),
@@ -62,6 +71,18 @@ def onnx_card(
         summary=f"A {model_noun(model.head)} ({model.config.model_type}) for onnxruntime. Inputs "
         "are int64 rows of equal length, padded behind the text; batch and length are free.",
     )
+
+
+def _gate_rows(gated: Gated) -> dict[str, str]:
+    """What the gate did, in the recipe's table."""
+    kept = [f"{name.removesuffix('/kernel')} ({cost:.2%})" for name, cost in gated.kept.items()]
+    layers = [f"{number} {cosine:.4f}" for number, cosine in enumerate(gated.layers, 1)]
+    return {
+        "gate": f"agreement with float32 of at least {gated.least:g} on {gated.texts} texts of "
+        f"the calibration: {gated.agreement:.4f}, with every product in int8 {gated.before:.4f}",
+        "products left in float (their squared error in int8)": ", ".join(kept) or "none",
+        "hidden states' cosine with float32, by layer": ", ".join(layers),
+    }
 
 
 def add_scores(folder: Path, results: Mapping[str, Any]) -> None:

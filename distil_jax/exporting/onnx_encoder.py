@@ -55,6 +55,12 @@ def hidden_states(graph: Graph, config: EncoderConfig, encoder: Any, table: Tabl
     return graph.norm(hidden, encoder["final_norm"], "final_norm", config.norm_epsilon)
 
 
+def layer_output(config: EncoderConfig, number: int) -> str:
+    """The name of a layer's hidden states, layers counted from 0."""
+    last = "mlp_norm" if config.block.norm == "post" else "residual"
+    return f"layer_{number}/{last}"
+
+
 def _embedded(graph: Graph, config: EncoderConfig, params: Any, table: Table) -> str:
     """Positions count from the row's beginning: padding belongs behind the text."""
     embedded = table.look_up(graph, IDS, "token_embeddings")

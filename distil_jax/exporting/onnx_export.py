@@ -1,60 +1,54 @@
-"""Writing an ONNX folder: graph, config.json, the tokenizer's files and a model card."""
+"""Writing an ONNX folder: graphs, config.json, the tokenizer's files and a model card."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from distil_jax.errors import UserError
-from distil_jax.exporting import quantise
-from distil_jax.exporting.calibration import calibration_batches
-from distil_jax.exporting.draft import atomic_dir, check_head, describe
+from distil_jax.exporting import layout, onnx_graphs
+from distil_jax.exporting.draft import atomic_dir, describe
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.gate import Gated
+from distil_jax.exporting.layout import Layout
 from distil_jax.exporting.onnx_card import onnx_card
-from distil_jax.exporting.onnx_folder import FILE, OnnxModel, open_onnx
-from distil_jax.exporting.onnx_model import onnx_model
-from distil_jax.exporting.quantise import Quantisation
-from distil_jax.pretrained import Pretrained
-
-LARGEST_FILE_BYTES = 1_900_000_000
-"""A file of protocol buffers ends at 2 GiB; the weights of larger graphs lie beside them."""
+from distil_jax.exporting.onnx_folder import OnnxModel, open_onnx
+from distil_jax.exporting.onnx_graphs import GraphSettings, write_graph
+from distil_jax.exporting.subject import Subject
 
 
 @dataclass(frozen=True)
-class OnnxSettings:
+class OnnxSettings(GraphSettings):
     """What is written.
 
     Attributes:
       source: what the user calls the model, for the card.
-      reduce_range: weights of 7 bits in place of 8, which x86 without VNNI multiplies wrongly.
-      calibration: texts or pairs, for int8-static.
       scores: for the card; `evaluate --card` adds the export's own.
+      layout: with three graphs or one; `quantisation` is that of the one that is opened.
     """
 
-    source: str
-    quantisation: Quantisation
-    reduce_range: bool
-    calibration: Sequence[tuple[str, ...]]
-    scores: Mapping[str, str]
-    command: str
+    source: str = ""
+    scores: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    layout: Layout = "flat"
 
 
-def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> OnnxModel:
+def export_onnx(subject: Subject, output: Path, settings: OnnxSettings) -> OnnxModel:
     """Write the folder, check it, measure it, and return it opened.
 
     It appears whole under its name, or not at all. Raises `UserError` for a target that exists and
     for a model that cannot be exported.
     """
-    _check(model, settings)
+    onnx_graphs.check(settings)
     for library in ("onnx", "onnxruntime"):
         require(library)
     with atomic_dir(output) as draft:
-        describe(draft, model, settings.source)
-        _write_graph(draft, model, settings)
+        describe(draft, subject)
+        gated = LAYOUTS[settings.layout](draft, subject, settings)
         card = onnx_card(
             open_onnx(draft),
             settings.source,
             reduced=settings.reduce_range,
+            gated=gated,
             scores=settings.scores,
             command=settings.command,
         )
@@ -62,59 +56,28 @@ def export_onnx(model: Pretrained, output: Path, settings: OnnxSettings) -> Onnx
     return open_onnx(output)
 
 
-def _check(model: Pretrained, settings: OnnxSettings) -> None:
-    check_head(model, settings.source)
-    if settings.quantisation == "int8-static" and not settings.calibration:
-        raise UserError("--quantize=int8-static needs --calibration, a file of real text")
+def _write_one(draft: Path, subject: Subject, settings: OnnxSettings) -> Gated | None:
+    return write_graph(draft / layout.FILE, subject, settings)
 
 
-def _write_graph(draft: Path, model: Pretrained, settings: OnnxSettings) -> None:
-    whole = settings.quantisation in ("none", "float16")
-    proto = onnx_model(
-        model,
-        weights="float16" if settings.quantisation == "float16" else "float32",
-        table_largest=None if whole else quantise.largest(settings.reduce_range),
-    )
-    target = draft / FILE
-    if whole:
-        _save(proto, target, settings.quantisation)
-    else:
-        source = draft / "float.onnx"
-        external = _save(proto, source, settings.quantisation)
-        _quantise(source, target, model, settings, external)
-        for part in draft.glob(f"{source.name}*"):
-            part.unlink()
-    require("onnx.checker").check_model(str(target), full_check=True)
+def _write_three(draft: Path, subject: Subject, settings: OnnxSettings) -> Gated | None:
+    """float32, float16 and int8; config.json says which one is opened."""
+    folder = draft / layout.FOLDER
+    folder.mkdir()
+    chosen = settings.quantisation
+    int8 = chosen if chosen.startswith("int8") else "int8"
+    gated = None
+    for quantisation in ("none", "float16", int8):
+        target = folder / layout.FILES[quantisation]
+        own = replace(settings, quantisation=quantisation)
+        gated = write_graph(target, subject, own) or gated
+        if any(folder.glob("*.data")):
+            raise UserError(
+                f"{settings.source} takes more than 1.9 GB in float32, which no browser loads; "
+                "use --layout=flat, or export a smaller model"
+            )
+    layout.set_default(draft, chosen)
+    return gated
 
 
-def _quantise(
-    source: Path, target: Path, model: Pretrained, settings: OnnxSettings, external: bool
-) -> None:
-    if settings.quantisation == "int8":
-        quantise.quantise_dynamic(
-            source, target, reduce_range=settings.reduce_range, external=external
-        )
-        return
-    quantise.quantise_static(
-        source,
-        target,
-        calibration_batches(model, settings.calibration),
-        reduce_range=settings.reduce_range,
-        external=external,
-    )
-
-
-def _save(proto: Any, path: Path, quantisation: Quantisation) -> bool:
-    """Write a graph, and a large one's weights in a second file; whether there is one."""
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = "quantisation", quantisation
-    weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    external = weights > LARGEST_FILE_BYTES
-    require("onnx").save_model(
-        proto,
-        str(path),
-        save_as_external_data=external,
-        all_tensors_to_one_file=True,
-        location=f"{path.name}.data",
-    )
-    return external
+LAYOUTS = {"flat": _write_one, "transformers.js": _write_three}

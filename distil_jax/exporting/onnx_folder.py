@@ -10,7 +10,9 @@ from jaxtyping import Int
 
 from distil_jax.errors import UserError
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.layout import graph_file, model_folder
 from distil_jax.exporting.onnx_encoder import IDS, MASK, TYPES
+from distil_jax.exporting.vector_outputs import EMBEDDING
 from distil_jax.models import EncoderConfig
 from distil_jax.models.heads import HEADS
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
@@ -21,7 +23,6 @@ from distil_jax.tokenizer import resolve
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-FILE = "model.onnx"
 FATAL = 4
 EARLIER_HEADS = {"span": "question_answering"}
 """Names of heads in files that earlier versions wrote."""
@@ -32,12 +33,15 @@ class OnnxModel:
     """A graph in its session, with what belongs to it.
 
     Attributes:
+      folder: of config.json and the tokenizer.
+      file: the graph.
       session: of onnxruntime.
       quantisation: as given to `export`; "unknown" for a graph that another program made.
       bytes: of the graph and its weights on disk.
     """
 
     folder: Path
+    file: Path
     config: EncoderConfig
     head: Head
     labels: tuple[str, ...]
@@ -47,6 +51,11 @@ class OnnxModel:
     bytes: int
     problem_type: str = ""
     threshold: float | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(put.name for put in self.session.get_outputs())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The graph's outputs; inputs that it does not have are left out."""
@@ -58,7 +67,7 @@ def is_onnx(name: str | Path) -> bool:
     """Whether this names an ONNX file, or a folder with one and without safetensors."""
     path = resolve(name)
     return path.suffix == ".onnx" or (
-        (path / FILE).is_file() and not any(path.glob("*.safetensors"))
+        graph_file(path).is_file() and not any(path.glob("*.safetensors"))
     )
 
 
@@ -68,33 +77,38 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
     `threads` 0 leaves their number to onnxruntime. Raises `UserError` naming the file.
     """
     path = resolve(name)
-    file = path if path.suffix == ".onnx" else path / FILE
-    folder = file.parent
+    file = graph_file(path)
+    folder = model_folder(file)
     if not file.is_file():
         raise UserError(
             f"{file} does not exist; write it first: python -m distil_jax.export "
             "--model=MODEL --format=onnx --output=FOLDER"
         )
     config, content = read_config(folder)
-    session = _session(file, threads)
+    try:
+        session = open_session(str(file), threads)
+    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{file} cannot be run ({reason}); export it again") from error
     about = session.get_modelmeta().custom_metadata_map
     head = about.get("head")
     from distil_jax.tasks.table import kind_of_head  # seconds, which other folders do not need
 
-    kind = kind_of_head(EARLIER_HEADS.get(str(head), head))
-    if kind is None:
+    head = EARLIER_HEADS.get(str(head), head)
+    if head != EMBEDDING and kind_of_head(head) is None:
         raise UserError(f"{file} does not name its head; export it with distil_jax.export")
-    labelled = HEADS[kind.head].labelled
+    labelled = head in HEADS and HEADS[head].labelled
     count = session.get_outputs()[0].shape[-1] if labelled else 0
     return OnnxModel(
         folder=folder,
+        file=file,
         config=config,
-        head=kind.head,
+        head=str(head),
         labels=read_labels(content, count),
         tokenizer=load_tokenizer(folder),
         session=session,
         quantisation=about.get("quantisation", "unknown"),
-        bytes=sum(part.stat().st_size for part in folder.glob(f"{file.name}*")),
+        bytes=sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*")),
         problem_type=str(content.get("problem_type") or ""),
         threshold=read_threshold(content, folder),
     )
@@ -118,14 +132,11 @@ def inputs_of(
     return {IDS: ids, MASK: mask, TYPES: types}
 
 
-def _session(file: Path, threads: int) -> Any:
+def open_session(graph: str | bytes, threads: int = 0) -> Any:
+    """A session of onnxruntime for a file or a graph's bytes, on this machine's processor."""
     runtime = require("onnxruntime")
     runtime.set_default_logger_severity(FATAL)
     options = runtime.SessionOptions()
     options.log_severity_level = FATAL
     options.intra_op_num_threads = threads
-    try:
-        return runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common class of their own
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{file} cannot be run ({reason}); export it again") from error
+    return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -7,18 +7,18 @@ can break it. The price is a second description of the encoder; the tests hold i
 outputs.
 """
 
+from collections.abc import Set
 from typing import Any
 
 import jax
 import numpy as np
 
-from distil_jax.errors import UserError
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.graph import Graph, Weights
 from distil_jax.exporting.onnx_encoder import hidden_states, input_names
+from distil_jax.exporting.quantise import LARGEST
+from distil_jax.exporting.subject import Subject
 from distil_jax.exporting.token_table import Table, float_table, int8_table
-from distil_jax.pretrained import Pretrained
-from distil_jax.tasks.table import kind_of_head
 
 OPSET = 20
 """The first with Gelu; onnxruntime 1.17 (2024) and later run it."""
@@ -26,46 +26,50 @@ IR_VERSION = 9
 
 
 def onnx_model(
-    model: Pretrained, *, weights: Weights = "float32", table_largest: int | None = None
+    subject: Subject,
+    *,
+    weights: Weights = "float32",
+    table_largest: int | None = None,
+    kept: Set[str] = frozenset(),
 ) -> Any:
     """The ONNX `ModelProto` of a model: int64 inputs [batch, length], float32 outputs.
 
-    With `table_largest` the token table is stored in int8 numbers up to it. Raises `UserError` for
-    a model without a head.
+    With `table_largest` the token table is stored in int8 numbers up to it; `kept` is what a
+    quantisation leaves in float (`graph.Graph`).
     """
-    kind = kind_of_head(model.head)
-    if kind is None:
-        raise UserError("the model has no head; an export needs one")
+    model = subject.model
     params = jax.tree.map(np.asarray, jax.device_get(dict(model.params)))
-    graph = Graph(weights)
+    graph = Graph(weights, kept)
+    own = params.get("head", {}).get("table")
 
-    def place(name: str, values: Any) -> Table:
+    def place(name: str, values: Any, *, multiplied: bool) -> Table:
         if table_largest is None:
             return float_table(graph, name, values)
-        return int8_table(graph, name, values, largest=table_largest)
+        # A table that is only looked up has all eight bits on every processor.
+        largest = table_largest if multiplied else LARGEST
+        return int8_table(graph, name, values, largest=largest)
 
-    table = place("tokens", params["encoder"]["embeddings"]["tokens"])
+    tied = subject.head == model.config.language_head and own is None
+    table = place("tokens", params["encoder"]["embeddings"]["tokens"], multiplied=tied)
 
     def decode(features: str, name: str) -> str:
-        own = params.get("head", {}).get("table")
-        return (table if own is None else place("decoder", own)).decode(graph, features, name)
+        decoder = table if own is None else place("decoder", own, multiplied=True)
+        return decoder.decode(graph, features, name)
 
     hidden = hidden_states(graph, model.config, params["encoder"], table)
-    kind.graph_head(graph, model.config, params.get("head", {}), hidden, decode)
-    return _proto(graph, model)
+    subject.graph_head(graph, params, hidden, decode)
+    return _proto(graph, subject)
 
 
-def _proto(graph: Graph, model: Pretrained) -> Any:
+def _proto(graph: Graph, subject: Subject) -> Any:
     helper, protos = require("onnx.helper"), require("onnx").TensorProto
-    kind = kind_of_head(model.head)
-    assert kind is not None
     inputs = [
         helper.make_tensor_value_info(name, protos.INT64, ["batch", "length"])
-        for name in input_names(model.config)
+        for name in input_names(subject.model.config)
     ]
-    axes = kind.export_axes(model.config, len(model.labels))
     outputs = [
-        helper.make_tensor_value_info(name, protos.FLOAT, axes) for name in kind.export_outputs
+        helper.make_tensor_value_info(name, protos.FLOAT, axes)
+        for name, axes in subject.outputs.items()
     ]
     body = helper.make_graph(
         graph.nodes, "distil_jax", inputs, outputs, list(graph.constants.values())
@@ -76,5 +80,5 @@ def _proto(graph: Graph, model: Pretrained) -> Any:
         ir_version=IR_VERSION,
         producer_name="distil_jax",
     )
-    helper.set_model_props(proto, {"head": model.head})
+    helper.set_model_props(proto, {"head": subject.head})
     return proto

@@ -12,6 +12,12 @@ def name() -> str:
     return f"{model or platform.machine()}, {os.cpu_count()} cores"
 
 
+def multiplies_bytes() -> bool:
+    """Whether products of 8-bit weights come out right here: x86 with VNNI, or ARM."""
+    flags = next((line for line in _cpuinfo() if line.startswith("flags")), "")
+    return "vnni" in flags or platform.machine().lower() in ("aarch64", "arm64")
+
+
 def _cpuinfo() -> list[str]:
     file = Path("/proc/cpuinfo")
     return file.read_text().splitlines() if file.is_file() else []

@@ -13,7 +13,7 @@ from typing import Any
 
 from distil_jax.errors import UserError
 from distil_jax.exporting import vendor
-from distil_jax.exporting.onnx_folder import FILE, OnnxModel
+from distil_jax.exporting.onnx_folder import OnnxModel
 from distil_jax.pretrained.fill import Filled
 
 TYPES = {
@@ -36,7 +36,7 @@ def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
         raise UserError(
             f"{model.folder} has a {model.head} head; the page needs an export of a masked LM"
         )
-    external = [part.name for part in model.folder.glob(f"{FILE}*") if part.name != FILE]
+    external = [part.name for part in model.file.parent.glob(f"{model.file.name}.*")]
     if external:
         raise UserError(
             f"{model.folder} keeps its weights in {external[0]}, too large for a browser; "
@@ -134,5 +134,6 @@ def page_files(model: OnnxModel) -> dict[str, Path]:
     page = {f"/{name}": vendor.WEB / name for name in PAGE}
     page["/"] = vendor.WEB / PAGE[0]
     libraries = {f"/vendor/{name}": path for name, path in vendor.libraries().items()}
-    names = (FILE, "tokenizer.json", "tokenizer_config.json")
-    return page | libraries | {f"/model/{name}": model.folder / name for name in names}
+    tokenizer = ("tokenizer.json", "tokenizer_config.json")
+    own = {"/model/model.onnx": model.file}
+    return page | libraries | own | {f"/model/{name}": model.folder / name for name in tokenizer}

@@ -44,8 +44,12 @@ class Int8Table:
         return graph.node("Mul", wide, column, name=name)
 
     def decode(self, graph: Graph, features: str, name: str) -> str:
-        """An integer product; the features' range is taken at run time."""
+        """An integer product, or a float32 one; the features' range is taken at run time."""
         turned = graph.node("Transpose", self.stored, name=f"{self.stored}/turned", perm=[1, 0])
+        if name in graph.kept:
+            columns = graph.node("Cast", turned, name=f"{self.stored}/float32", to=1)
+            product = graph.node("MatMul", features, columns, name=f"{name}/float")
+            return graph.node("Mul", product, self.scales, name=name)
         parts = [f"{name}/uint8", f"{name}/feature_scale", f"{name}/feature_zero"]
         graph.quantise(features, parts)
         product = graph.node("MatMulInteger", parts[0], turned, parts[2], name=f"{name}/integer")

@@ -26,7 +26,7 @@ def libraries() -> dict[str, Path]:
     root = _cache()
     found = {name: root / "node_modules" / path for name, path in FILES.items()}
     if not all(path.is_file() for path in found.values()):
-        _install(root)
+        install(root)
     return found
 
 
@@ -36,13 +36,14 @@ def _cache() -> Path:
     return cache_folder(f"web-{digest}")
 
 
-def _install(root: Path) -> None:
+def install(root: Path, manifest: Path = WEB) -> None:
+    """What a manifest's lock pins, into a new folder; raises `UserError` where npm cannot."""
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is missing, which installs the browser's libraries; install Node.js")
     with new_folder(root) as draft:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(WEB / name, draft)
+            shutil.copy(manifest / name, draft)
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=draft,

@@ -64,7 +64,8 @@ def _pipeline(head: str | None) -> str:
 
 def model_noun(head: str | None) -> str:
     """What a model with this head is."""
-    return HEADS[head].noun if head else "text encoder"
+    kind = HEADS.get(head or "")
+    return kind.noun if kind else "text encoder"
 
 
 def model_card(

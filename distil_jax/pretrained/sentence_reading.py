@@ -51,7 +51,9 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
     modules = _modules(folder) if (folder / MODULES).is_file() else None
     model = load(folder / modules[0][1] if modules else folder)
     encoder = replace(model, head=None, params={"encoder": model.params["encoder"]}, labels=())
-    settings = _transformer_settings(folder / modules[0][1] if modules else folder)
+    max_length, lower_case = text_limits(
+        folder / modules[0][1] if modules else folder, model.config, model.tokenizer
+    )
     pooling: tuple[str, ...] = ("mean",)
     include_prompt = True
     stages: list[Stage] = []
@@ -69,8 +71,8 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
     vectors = VectorConfig(
         pooling=pooling,
         stages=tuple(stages),
-        max_length=_max_length(settings, model.config, model.tokenizer),
-        lower_case=bool(settings.get("do_lower_case")),
+        max_length=max_length,
+        lower_case=lower_case,
         prompts=read_prompts(folder, include_prompt),
     )
     params = {**encoder.params, **({"dense": dense} if dense else {})}
@@ -175,9 +177,11 @@ def _check_widths(folder: Path, stages: Sequence[Stage], width: int) -> None:
         width = stage.outputs
 
 
-def _transformer_settings(folder: Path) -> Mapping[str, Any]:
+def text_limits(folder: Path, config: EncoderConfig, tokenizer: Any) -> tuple[int, bool]:
+    """Most tokens of a text, and whether texts are made lower case; raises `UserError`."""
     files = [folder / name for name in TRANSFORMER if (folder / name).is_file()]
-    return read_object(files[0], dict) if files else {}
+    settings = read_object(files[0], dict) if files else {}
+    return _max_length(settings, config, tokenizer), bool(settings.get("do_lower_case"))
 
 
 def _max_length(settings: Mapping[str, Any], config: EncoderConfig, tokenizer: Any) -> int:

@@ -31,11 +31,12 @@ def save_sentence_model(
     `sentence_transformers.SentenceTransformer(folder)` then makes the same vectors. Raises
     `UserError` as `save` does.
     """
-    files = _files(sentence, dtype)
+    files = module_files(sentence, dtype)
     save(folder, sentence.model, card=card, dtype=dtype, further=files)
 
 
-def _files(sentence: SentenceModel, dtype: str) -> dict[str, bytes]:
+def module_files(sentence: SentenceModel, dtype: str) -> dict[str, bytes]:
+    """What stands beside the encoder's files, by the paths below their folder."""
     config, hidden_size = sentence.vectors, sentence.model.config.hidden_size
     names = ["Transformer", "Pooling"]
     names += ["Normalize" if stage == NORMALIZE else "Dense" for stage in config.stages]

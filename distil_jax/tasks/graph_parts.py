@@ -26,14 +26,15 @@ def pooled(graph: Any, config: EncoderConfig, hidden: str) -> str:
         first = graph.node("Gather", hidden, graph.whole(0), name="head/first", axis=1)
         return graph.node("Squeeze", first, graph.whole(1), name="head/flat")
     if config.head.pooling == "last":
-        return _last(graph, hidden)
+        return last(graph, hidden, "head/flat")
     return _mean(graph, hidden)
 
 
-def _last(graph: Any, hidden: str) -> str:
-    count = graph.node("ReduceSum", MASK, graph.whole(1), name="head/tokens", keepdims=1)
-    last = graph.node("Sub", count, graph.whole(1), name="head/last")
-    return graph.node("GatherND", hidden, last, name="head/flat", batch_dims=1)
+def last(graph: Any, hidden: str, name: str) -> str:
+    """[batch, hidden_size]: the hidden states of the rows' last tokens."""
+    count = graph.node("ReduceSum", MASK, graph.whole(1), name=f"{name}/tokens", keepdims=1)
+    place = graph.node("Sub", count, graph.whole(1), name=f"{name}/last")
+    return graph.node("GatherND", hidden, place, name=name, batch_dims=1)
 
 
 def _mean(graph: Any, hidden: str) -> str:

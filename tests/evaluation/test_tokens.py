@@ -163,11 +163,12 @@ def test_bad_input_writes_nothing(teacher_folder, places, tuned_tokens, evaluate
 def test_an_export_scores_the_same(tuned_tokens, places, evaluate, tmp_path):
     from distil_jax.exporting.draft import scores_before
     from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
+    from distil_jax.exporting.subject import of_head
 
     folder = tuned_tokens / "seed-0" / "model"
     scores = scores_before(str(folder))
-    settings = OnnxSettings(str(folder), "none", True, (), scores, "the command")
-    export_onnx(pretrained.load(folder), tmp_path / "onnx", settings)
+    settings = OnnxSettings("none", True, (), None, str(folder), scores, "the command")
+    export_onnx(of_head(pretrained.load(folder)), tmp_path / "onnx", settings)
     arguments = {"task": "ner", "data": places, "epochs": 0}
     export = evaluate(tmp_path / "onnx", tmp_path / "a", **arguments)
     again = evaluate(folder, tmp_path / "b", **arguments)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from distil_jax.errors import UserError
-from distil_jax.exporting import onnx_export, quantise
+from distil_jax.exporting import onnx_export, onnx_graphs, quantise
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
+from distil_jax.exporting.subject import of_head
 
 TEXTS = (("the river in the old city",), ("of and in to is",), ("the city was old",)) * 3
-SETTINGS = OnnxSettings("here", "none", True, (), {"sst2 accuracy": "91.5"}, "the command")
+SETTINGS = OnnxSettings("none", True, (), None, "here", {"sst2 accuracy": "91.5"}, "the command")
 FILES = ["README.md", "config.json", "model.onnx", "tokenizer.json", "tokenizer_config.json"]
 
 
@@ -23,7 +24,7 @@ def folders(make, tmp_path_factory):
     for kind in quantise.QUANTISATIONS:
         folder = tmp_path_factory.mktemp("onnx") / "new" / kind
         settings = replace(SETTINGS, quantisation=kind, calibration=TEXTS)
-        export_onnx(make("distilbert", hidden_size=64, mlp_size=128), folder, settings)
+        export_onnx(of_head(make("distilbert", hidden_size=64, mlp_size=128)), folder, settings)
         made[kind] = open_onnx(folder)
     return made
 
@@ -71,7 +72,7 @@ def test_weights_have_seven_bits_or_eight(make, tmp_path, reduced, least, most):
     import onnx
 
     settings = replace(SETTINGS, quantisation="int8", reduce_range=reduced)
-    export_onnx(make("distilbert"), tmp_path / "out", settings)
+    export_onnx(of_head(make("distilbert")), tmp_path / "out", settings)
     graph = onnx.load(tmp_path / "out" / "model.onnx").graph
     arrays = [onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer]
     narrow = [np.abs(a.astype(int)).max() for a in arrays if a.dtype == np.int8 and a.ndim == 2]
@@ -93,7 +94,9 @@ def test_the_card_names_size_speed_machine_and_scores(folders):
 
 @pytest.mark.parametrize("head", ["classification", "question_answering"])
 def test_other_heads_come_back_with_their_names(make, tmp_path, head):
-    export_onnx(make("roberta", head), tmp_path / "out", replace(SETTINGS, quantisation="int8"))
+    export_onnx(
+        of_head(make("roberta", head)), tmp_path / "out", replace(SETTINGS, quantisation="int8")
+    )
     opened = open_onnx(tmp_path / "out")
     assert opened.head == head
     assert opened.labels == (("a", "b", "c") if head == "classification" else ())
@@ -105,14 +108,14 @@ def test_weights_of_a_large_graph_lie_beside_it(make, rows, tmp_path, monkeypatc
     for kind in quantise.QUANTISATIONS:
         folder = tmp_path / kind
         with monkeypatch.context() as patched:
-            patched.setattr(onnx_export, "LARGEST_FILE_BYTES", 1000)
+            patched.setattr(onnx_graphs, "LARGEST_FILE_BYTES", 1000)
             settings = replace(SETTINGS, quantisation=kind, calibration=TEXTS)
-            opened = export_onnx(model, folder, settings)
+            opened = export_onnx(of_head(model), folder, settings)
         kept = sorted(file.name for file in folder.glob("*.onnx*"))
         assert kept == ["model.onnx", "model.onnx.data"]
         assert opened.bytes == sum(file.stat().st_size for file in folder.glob("*.onnx*"))
         whole = tmp_path / f"{kind} whole"
-        expected = outputs(export_onnx(model, whole, settings), rows)
+        expected = outputs(export_onnx(of_head(model), whole, settings), rows)
         np.testing.assert_array_equal(outputs(opened, rows), expected)
 
 
@@ -120,7 +123,7 @@ def test_an_existing_target_is_refused_and_kept(make, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
     with pytest.raises(UserError, match="exists already"):
-        export_onnx(make("bert"), tmp_path / "out", SETTINGS)
+        export_onnx(of_head(make("bert")), tmp_path / "out", SETTINGS)
     assert [file.name for file in tmp_path.rglob("*")] == ["out", "mine"]
 
 
@@ -130,16 +133,16 @@ def test_a_failure_leaves_nothing(make, tmp_path, monkeypatch):
 
     monkeypatch.setattr(onnx_export, "onnx_card", fail)
     with pytest.raises(RuntimeError, match="half way"):
-        export_onnx(make("bert"), tmp_path / "new" / "out", SETTINGS)
+        export_onnx(of_head(make("bert")), tmp_path / "new" / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_exported_is_said(make, tmp_path):
     with pytest.raises(UserError, match="here has no masked-language-model head or"):
-        export_onnx(make("bert", None), tmp_path / "out", SETTINGS)
+        export_onnx(of_head(make("bert", None), "here"), tmp_path / "out", SETTINGS)
     static = replace(SETTINGS, quantisation="int8-static")
     with pytest.raises(UserError, match="needs --calibration"):
-        export_onnx(make("bert"), tmp_path / "out", static)
+        export_onnx(of_head(make("bert")), tmp_path / "out", static)
     assert not list(tmp_path.iterdir())
 
 
@@ -157,6 +160,6 @@ def test_damaged_folders_are_named(folders, tmp_path):
 
 
 def test_labels_are_in_the_configuration(make, tmp_path):
-    export_onnx(make("bert", "classification"), tmp_path / "out", SETTINGS)
+    export_onnx(of_head(make("bert", "classification")), tmp_path / "out", SETTINGS)
     content = json.loads((tmp_path / "out" / "config.json").read_text())
     assert content["id2label"] == {"0": "a", "1": "b", "2": "c"}

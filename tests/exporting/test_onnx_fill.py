@@ -6,14 +6,15 @@ from distil_jax import pretrained
 from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_fill import mask_filler
+from distil_jax.exporting.subject import of_head
 
-SETTINGS = OnnxSettings("here", "none", False, (), {}, "command")
+SETTINGS = OnnxSettings("none", False, (), source="here", command="command")
 
 
 @pytest.fixture(scope="module")
 def exported(teacher_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "out"
-    export_onnx(pretrained.load(teacher_folder), folder, SETTINGS)
+    export_onnx(of_head(pretrained.load(teacher_folder)), folder, SETTINGS)
     return folder
 
 
@@ -39,6 +40,6 @@ def test_no_mask_and_too_much_text_are_said(exported):
 
 
 def test_another_head_is_refused(make, tmp_path):
-    export_onnx(make("bert", "question_answering"), tmp_path / "out", SETTINGS)
+    export_onnx(of_head(make("bert", "question_answering")), tmp_path / "out", SETTINGS)
     with pytest.raises(UserError, match=r"no masked-language-model head .it has question"):
         mask_filler(tmp_path / "out", count=5)

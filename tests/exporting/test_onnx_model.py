@@ -10,6 +10,7 @@ import pytest
 from distil_jax import models
 from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_model import OPSET, onnx_model
+from distil_jax.exporting.subject import of_head
 from distil_jax.models.block import Block
 from tests.forward import forward
 
@@ -46,7 +47,7 @@ def in_onnx(proto, tokens, mask, types=None):
 @pytest.mark.parametrize("model_type", TYPES)
 def test_outputs_are_the_jax_models(make, rows, model_type, head):
     model, (tokens, mask) = make(model_type, head), rows
-    proto = onnx_model(model)
+    proto = onnx_model(of_head(model))
     assert [entry.version for entry in proto.opset_import] == [OPSET]
     theirs, ours = in_jax(model, tokens, mask), in_onnx(proto, tokens, mask)
     kept = slice(None) if head == "classification" else mask
@@ -58,7 +59,10 @@ def test_outputs_are_the_jax_models(make, rows, model_type, head):
 @pytest.mark.parametrize("activation", ["gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh"])
 def test_every_activation(make, rows, activation):
     model, (tokens, mask) = make("bert", activation=activation), rows
-    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    (expected,), (found,) = (
+        in_jax(model, tokens, mask),
+        in_onnx(onnx_model(of_head(model)), tokens, mask),
+    )
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
 
 
@@ -67,16 +71,22 @@ def test_token_types_and_no_token_types(make, rows):
     types = (np.arange(14)[None] > 6).astype(np.int64) * np.ones_like(tokens)
     model = make("bert")
     (expected,) = in_jax(model, tokens, mask, types)
-    (found,) = in_onnx(onnx_model(model), tokens, mask, types)
+    (found,) = in_onnx(onnx_model(of_head(model)), tokens, mask, types)
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
     bare = make("bert", token_types=0)
-    (expected,), (found,) = in_jax(bare, tokens, mask), in_onnx(onnx_model(bare), tokens, mask)
+    (expected,), (found,) = (
+        in_jax(bare, tokens, mask),
+        in_onnx(onnx_model(of_head(bare)), tokens, mask),
+    )
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
 
 
 def test_an_untied_decoder_is_its_own_table(make, rows):
     model, (tokens, mask) = make("bert", tied=False), rows
-    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    (expected,), (found,) = (
+        in_jax(model, tokens, mask),
+        in_onnx(onnx_model(of_head(model)), tokens, mask),
+    )
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
 
 
@@ -85,21 +95,24 @@ def test_batch_and_length_are_free(make, shape):
     model = make("distilbert")
     tokens = np.random.default_rng(0).integers(5, 60, shape)
     mask = np.ones(shape, bool)
-    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    (expected,), (found,) = (
+        in_jax(model, tokens, mask),
+        in_onnx(onnx_model(of_head(model)), tokens, mask),
+    )
     np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("stored", [{}, {"weights": "float16"}, {"table_largest": 127}])
 def test_a_tied_table_is_stored_once(make, stored):
     model = make("distilbert", hidden_size=64)
-    graph = onnx_model(model, **stored).graph
+    graph = onnx_model(of_head(model), **stored).graph
     shape = [model.config.vocabulary, 64]
     assert sum(sorted(tensor.dims) == sorted(shape) for tensor in graph.initializer) == 1
 
 
 def test_float16_weights_are_half_the_bytes_and_nearly_the_outputs(make, rows):
     model, (tokens, mask) = make("bert", hidden_size=64, mlp_size=128), rows
-    whole, half = onnx_model(model), onnx_model(model, weights="float16")
+    whole, half = onnx_model(of_head(model)), onnx_model(of_head(model), weights="float16")
     assert half.ByteSize() < 0.65 * whole.ByteSize()
     (expected,), (found,) = in_onnx(whole, tokens, mask), in_onnx(half, tokens, mask)
     assert 0 < np.abs(found - expected)[mask].max() < 0.01 * np.ptp(expected)
@@ -109,12 +122,12 @@ def test_weights_beyond_float16_are_refused_by_name(make):
     model = make("bert")
     model.params["encoder"]["embeddings"]["tokens"][3, 3] = 1e6
     with pytest.raises(UserError, match=r"tokens does not fit float16.*int8"):
-        onnx_model(model, weights="float16")
+        onnx_model(of_head(model), weights="float16")
 
 
 def test_a_model_without_a_head_is_refused(make):
-    with pytest.raises(UserError, match="has no head"):
-        onnx_model(make("bert", None))
+    with pytest.raises(UserError, match="has no masked"):
+        onnx_model(of_head(make("bert", None)))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +142,10 @@ def test_a_model_without_a_head_is_refused(make):
 )
 def test_every_option_of_the_block_specification_is_built(make, rows, options):
     model, (tokens, mask) = make("bert", **options), rows
-    (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(onnx_model(model), tokens, mask)
+    (expected,), (found,) = (
+        in_jax(model, tokens, mask),
+        in_onnx(onnx_model(of_head(model)), tokens, mask),
+    )
     np.testing.assert_allclose(found[mask], expected[mask], atol=TOLERANCE, rtol=0)
 
 
@@ -139,7 +155,7 @@ def test_relative_embeddings_at_every_length_and_stored_once(make, shape, stored
     model = make("deberta-v2")
     tokens = np.random.default_rng(0).integers(5, 60, shape)
     mask = np.ones(shape, bool)
-    proto = onnx_model(model, **stored)
+    proto = onnx_model(of_head(model), **stored)
     (expected,), (found,) = in_jax(model, tokens, mask), in_onnx(proto, tokens, mask)
     error = TOLERANCE if not stored else 0.02 * np.ptp(expected)
     np.testing.assert_allclose(found, expected, atol=error, rtol=0)

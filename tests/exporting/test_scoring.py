@@ -10,12 +10,13 @@ from distil_jax import commandline, evaluate, pretrained
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import open_onnx
 from distil_jax.exporting.onnx_predictor import predictor
+from distil_jax.exporting.subject import of_head
 from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.question_answering import QUESTION_ANSWERING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-SETTINGS = OnnxSettings("here", "none", False, (), {}, "command")
+SETTINGS = OnnxSettings("none", False, (), source="here", command="command")
 WORDS = [
     "the",
     "of",
@@ -39,7 +40,7 @@ WORDS = [
 @pytest.fixture(scope="module")
 def exported(teacher_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scored") / "masked"
-    export_onnx(pretrained.load(teacher_folder), folder, SETTINGS)
+    export_onnx(of_head(pretrained.load(teacher_folder)), folder, SETTINGS)
     return folder
 
 
@@ -73,7 +74,7 @@ def test_masked_lm_is_the_model_folders(exported, teacher_folder, text, tmp_path
 
 def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     model = make("distilbert", "classification")
-    export_onnx(model, tmp_path / "out", SETTINGS)
+    export_onnx(of_head(model), tmp_path / "out", SETTINGS)
     draw = np.random.default_rng(1)
     lines = [
         json.dumps({"text": " ".join(draw.choice(WORDS, 6)), "label": "abc"[n % 3]})
@@ -109,16 +110,16 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
 def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
     exported, make, text, tmp_path, capfd
 ):
-    export_onnx(pretrained.load("builtin:teacher"), tmp_path / "other", SETTINGS)
+    export_onnx(of_head(pretrained.load("builtin:teacher")), tmp_path / "other", SETTINGS)
     flags = ("--task=mlm", f"--data={text}", f"--output={tmp_path / 'r'}")
     given = (f"--model={exported}", f"--teacher={tmp_path / 'other'}")
     status, _, err = run(capfd, *given, *flags)
     assert (status, err.count("\n"), "has another tokenizer than" in err) == (1, 1, True)
 
     model = make("bert", "classification")
-    export_onnx(model, tmp_path / "three", SETTINGS)
+    export_onnx(of_head(model), tmp_path / "three", SETTINGS)
     renamed = replace(model, labels=("a", "b", "z"))
-    export_onnx(renamed, tmp_path / "renamed", SETTINGS)
+    export_onnx(of_head(renamed), tmp_path / "renamed", SETTINGS)
     rows = [json.dumps({"text": "the river", "label": "abc"[number % 3]}) for number in range(9)]
     (tmp_path / "v.jsonl").write_text("\n".join(rows))
     flags = ("--task=classification", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
@@ -128,7 +129,7 @@ def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
 
 
 def test_span_outputs_end_with_the_sequence(make, tmp_path):
-    model = export_onnx(make("bert", "question_answering"), tmp_path / "out", SETTINGS)
+    model = export_onnx(of_head(make("bert", "question_answering")), tmp_path / "out", SETTINGS)
     tokens = tuple(np.arange(5, 5 + size, dtype=np.int32) for size in (4, 9, 2))
     encoded = Encoded(tokens, tuple(np.zeros_like(one) for one in tokens), 0)
     together = predictor(model, QUESTION_ANSWERING)(encoded)
@@ -168,7 +169,7 @@ def test_values_are_asked_of_an_export_of_one_value(make, tmp_path, capfd):
     (tmp_path / "v.jsonl").write_text("\n".join(rows))
     flags = ("--task=regression", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
     classes = make("bert", "classification")
-    export_onnx(classes, tmp_path / "classes", SETTINGS)
+    export_onnx(of_head(classes), tmp_path / "classes", SETTINGS)
     status, _, err = run(
         capfd, f"--model={tmp_path / 'classes'}", *flags, f"--output={tmp_path / 'r'}"
     )
@@ -177,7 +178,9 @@ def test_values_are_asked_of_an_export_of_one_value(make, tmp_path, capfd):
     head = classes.params["head"]
     last = {name: leaf[..., :1] for name, leaf in head["classifier"].items()}
     params = {**classes.params, "head": {**head, "classifier": last}}
-    export_onnx(replace(classes, params=params, labels=("v",)), tmp_path / "value", SETTINGS)
+    export_onnx(
+        of_head(replace(classes, params=params, labels=("v",))), tmp_path / "value", SETTINGS
+    )
     given = (f"--model={tmp_path / 'value'}", f"--teacher={tmp_path / 'value'}")
     status, _, err = run(capfd, *given, *flags, f"--output={tmp_path / 's'}")
     assert (status, err) == (0, "")

@@ -16,6 +16,7 @@ from distil_jax.errors import UserError
 from distil_jax.exporting import server, vendor
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_fill import mask_filler
+from distil_jax.exporting.subject import of_head
 
 TEXT = "the [MASK] of the file is [MASK]."
 BROWSER = Path(__file__).parent / "browser"
@@ -24,8 +25,8 @@ BROWSER = Path(__file__).parent / "browser"
 @pytest.fixture(scope="module")
 def exported(teacher_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "student"
-    settings = OnnxSettings("here", "int8", True, (), {}, "command")
-    return export_onnx(pretrained.load(teacher_folder), folder, settings)
+    settings = OnnxSettings("int8", True, (), source="here", command="command")
+    return export_onnx(of_head(pretrained.load(teacher_folder)), folder, settings)
 
 
 @pytest.fixture
@@ -83,10 +84,11 @@ def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, 
 
 def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(vendor, "libraries", dict)
-    settings = OnnxSettings("here", "none", False, (), {}, "command")
+    settings = OnnxSettings("none", False, (), source="here", command="command")
     with pytest.raises(UserError, match="has a question_answering head"):
         server.about(
-            export_onnx(make("bert", "question_answering"), tmp_path / "span", settings), ""
+            export_onnx(of_head(make("bert", "question_answering")), tmp_path / "span", settings),
+            "",
         )
     with server.PageServer(
         server.page_files(exported), {}, None, host="127.0.0.1", port=0
@@ -175,9 +177,9 @@ def test_the_lock_names_no_host():
 def test_the_cache_is_used_again(monkeypatch, tmp_path):
     monkeypatch.delenv("DISTIL_JAX_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(vendor, "_install", lambda root: _pretend(root))
+    monkeypatch.setattr(vendor, "install", lambda root: _pretend(root))
     first = vendor.libraries()
-    monkeypatch.setattr(vendor, "_install", lambda _: pytest.fail("installed again"))
+    monkeypatch.setattr(vendor, "install", lambda _: pytest.fail("installed again"))
     assert vendor.libraries() == first
 
 

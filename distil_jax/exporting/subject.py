@@ -1,0 +1,113 @@
+"""What is exported: a model with a head, or one that makes a vector of each text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from distil_jax.errors import UserError
+from distil_jax.exporting import sentence_graph
+from distil_jax.exporting.vector_outputs import EMBEDDING, HIDDEN, VECTOR
+from distil_jax.models import Encoder
+from distil_jax.models.heads import HEADS
+from distil_jax.models.sentence_vectors import sentence_vectors
+from distil_jax.models.types import Batch, Params
+from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model, locate
+from distil_jax.pretrained.sentence_reading import is_sentence_folder
+from distil_jax.pretrained.sentence_writing import module_files
+from distil_jax.tasks.table import kind_of_head
+
+Pooling = Literal["graph", "client"]
+Axes = list[str | int]
+Decode = Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and what its program returns.
+
+    Attributes:
+      head: a key of `models.heads.HEADS`, or `EMBEDDING`.
+      outputs: their axes by their names, in order.
+      graph_head: adds the nodes behind the hidden states: (graph, params, hidden, decode), as
+        `tasks.kind.TaskKind.graph_head`.
+      forward: the same in JAX, the encoder before it; one array, or one for each output.
+      files: further ones of its folder, by their paths.
+    """
+
+    model: Pretrained
+    head: str
+    outputs: Mapping[str, Axes]
+    graph_head: Callable[[Any, Params, str, Decode], None]
+    forward: Callable[[Params, Batch], Array | tuple[Array, ...]]
+    files: Mapping[str, bytes]
+
+
+def open_subject(source: str, pooling: Pooling | None) -> Subject:
+    """A model folder or hub id, to be exported.
+
+    A folder of sentence-transformers makes vectors, any other encoder where `pooling` asks for
+    them. Raises `UserError` for a model that has neither a head nor that.
+    """
+    if pooling is not None or is_sentence_folder(locate(source, inner=True)):
+        return of_sentences(load_sentence_model(source), pooling or "graph")
+    return of_head(load(source), source)
+
+
+def of_head(model: Pretrained, source: str = "the model") -> Subject:
+    """A model with a head; raises `UserError` for one without."""
+    kind = kind_of_head(model.head)
+    if kind is None:
+        raise UserError(
+            f"{source} has no {' or '.join(kind.title for kind in HEADS.values())}; "
+            "export a model with one of them, or vectors of texts with --pooling=graph"
+        )
+    module = kind.model(model.config, max(1, len(model.labels)))
+
+    def graph_head(graph: Any, params: Params, hidden: str, decode: Decode) -> None:
+        kind.graph_head(graph, model.config, params.get("head", {}), hidden, decode)
+
+    def forward(params: Params, batch: Batch) -> Array:
+        return module.apply({"params": params}, batch)  # type: ignore[return-value]
+
+    axes = kind.export_axes(model.config, len(model.labels))
+    outputs = dict.fromkeys(kind.export_outputs, axes)
+    return Subject(model, kind.head, outputs, graph_head, forward, {})
+
+
+def of_sentences(sentence: SentenceModel, pooling: Pooling = "graph") -> Subject:
+    """Hidden states, and with them the texts' vectors where `pooling` is the graph's.
+
+    Raises `UserError` where a prompt's tokens are left out of the pooling: no input says them.
+    """
+    model, vectors = sentence.model, sentence.vectors
+    in_graph = pooling == "graph"
+    if in_graph and not vectors.prompts.pooled:
+        raise UserError(
+            "this model leaves its prompt's tokens out of the pooling, which a graph cannot know; "
+            "use --pooling=client"
+        )
+    encoder = Encoder(model.config)
+
+    def graph_head(graph: Any, params: Params, hidden: str, _: Decode) -> None:
+        graph.node("Identity", hidden, name=HIDDEN)
+        if in_graph:
+            found = sentence_graph.vectors(graph, vectors, params, hidden)
+            graph.node("Identity", found, name=VECTOR)
+
+    def forward(params: Params, batch: Batch) -> Array | tuple[Array, ...]:
+        hidden = encoder.apply({"params": params["encoder"]}, batch)
+        wide = hidden.astype(jnp.float32)  # type: ignore[union-attr]
+        if not in_graph:
+            return wide
+        found = sentence_vectors(vectors, params, wide, batch["segments"], count=1)
+        return wide, found[:, 0]
+
+    outputs: dict[str, Axes] = {HIDDEN: ["batch", "length", model.config.hidden_size]}
+    if in_graph:
+        outputs[VECTOR] = ["batch", sentence.width]
+    return Subject(
+        model, EMBEDDING, outputs, graph_head, forward, module_files(sentence, "float32")
+    )
