@@ -12,6 +12,7 @@ import pytest
 
 from distil_jax.errors import UserError
 from distil_jax.exporting import onnx_graphs, vendor
+from distil_jax.exporting.onnx_embedder import open_any_embedder
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, is_onnx, open_onnx
 from distil_jax.exporting.subject import of_head, of_sentences
@@ -84,6 +85,17 @@ def test_another_default_is_named(folders, tmp_path):
     file.write_text(file.read_text().replace('"fp32"', '"q3"'))
     with pytest.raises(UserError, match=r"config.json: the dtype 'q3' .* q8, fp16, fp32; fix it"):
         open_onnx(tmp_path / "copy")
+
+
+def test_an_export_of_vectors_embeds_texts_in_their_order(folders):
+    embed = open_any_embedder(str(folders / "feature-extraction"))
+    found = embed([CONTEXT, TEXT, ""])
+    assert (found.shape, embed.width) == ((3, 16), 16)
+    expected = run(folders / "feature-extraction", TEXT)[0]["sentence_embedding"]
+    np.testing.assert_allclose(found[1], expected, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-5)
+    with pytest.raises(UserError, match=r"makes no vectors \(its outputs are logits\)"):
+        open_any_embedder(str(folders / "fill-mask"))
 
 
 @pytest.fixture(scope="module")
