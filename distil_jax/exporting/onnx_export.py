@@ -13,6 +13,7 @@ from distil_jax.exporting.layout import Layout
 from distil_jax.exporting.onnx_card import onnx_card
 from distil_jax.exporting.onnx_folder import OnnxModel, open_onnx
 from distil_jax.exporting.onnx_graphs import GraphSettings, write_graph
+from distil_jax.exporting.quantise import Quantisation
 from distil_jax.exporting.subject import Subject
 
 
@@ -65,9 +66,10 @@ def _write_three(draft: Path, subject: Subject, settings: OnnxSettings) -> Gated
     folder = draft / layout.FOLDER
     folder.mkdir()
     chosen = settings.quantisation
-    int8 = chosen if chosen.startswith("int8") else "int8"
+    int8: Quantisation = chosen if chosen.startswith("int8") else "int8"
+    kinds: tuple[Quantisation, ...] = ("none", "float16", int8)
     gated = None
-    for quantisation in ("none", "float16", int8):
+    for quantisation in kinds:
         target = folder / layout.FILES[quantisation]
         own = replace(settings, quantisation=quantisation)
         gated = write_graph(target, subject, own) or gated

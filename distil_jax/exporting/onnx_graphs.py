@@ -11,6 +11,7 @@ from distil_jax.exporting import gate, processor, quantise
 from distil_jax.exporting.calibration import calibration_batches
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.gate import Gated
+from distil_jax.exporting.graph import Weights
 from distil_jax.exporting.onnx_model import onnx_model
 from distil_jax.exporting.quantise import Quantisation
 from distil_jax.exporting.subject import Subject
@@ -54,8 +55,8 @@ def write_graph(target: Path, subject: Subject, settings: GraphSettings) -> Gate
     """Write the graph (and large weights beside it) and check it; what the gate did."""
     gated = None
     if settings.quantisation in ("none", "float16"):
-        weights = "float16" if settings.quantisation == "float16" else "float32"
-        _save(onnx_model(subject, weights=weights), target, settings.quantisation)  # type: ignore[arg-type]
+        weights: Weights = "float16" if settings.quantisation == "float16" else "float32"
+        _save(onnx_model(subject, weights=weights), target, settings.quantisation)
     elif settings.least is None:
         _write_int8(target, subject, settings, frozenset())
     else:

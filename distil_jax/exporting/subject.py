@@ -98,8 +98,7 @@ def of_sentences(sentence: SentenceModel, pooling: Pooling = "graph") -> Subject
             graph.node("Identity", found, name=VECTOR)
 
     def forward(params: Params, batch: Batch) -> Array | tuple[Array, ...]:
-        hidden = encoder.apply({"params": params["encoder"]}, batch)
-        wide = hidden.astype(jnp.float32)  # type: ignore[union-attr]
+        wide = jnp.asarray(encoder.apply({"params": params["encoder"]}, batch), jnp.float32)
         if not in_graph:
             return wide
         found = sentence_vectors(vectors, params, wide, batch["segments"], count=1)
