@@ -62,6 +62,10 @@ def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file")
     try:
+        with path.open("rb") as file:
+            start = compression.first_bytes(path, file, SAMPLE_BYTES)
+        if what := file_kind.unreadable(start):
+            raise UserError(f"{path} is {what}")
         for record in files.READERS[TEXT](path):
             yield record["text"]
     except compression.ERRORS as error:

@@ -74,12 +74,15 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
         for name, split in splits.items()
     ]
     training = None if train is None else _training(train, encode_pairs)
+    read = [split.pairs for split in splits.values()] + ([train] if train is not None else [])
+    left_out = sum(len(pairs.left_out) for pairs in read)
     counts = {
         "train": 0 if train is None else len(train),
         **{name: len(split.pairs) for name, split in splits.items()},
         **{f"{name}_queries": len(set(split.pairs.query_ids)) for name, split in splits.items()},
         "truncated": sum(part.encoded.truncated for part in parts),
         "strided": 0,
+        **({"without_label": left_out} if left_out else {}),
     }
     return TaskData(
         (SCORE,),

@@ -67,3 +67,10 @@ def test_compressed_and_missing(tmp_path):
 def test_which_files_hold_columns(tmp_path, name, text, columns):
     (tmp_path / name).write_text(text)
     assert conll.is_columns(tmp_path / name) is columns
+
+
+def test_another_encoding_is_named(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_bytes("EU B-ORG\nrejects O\n".encode("utf-16"))
+    with pytest.raises(UserError, match=r"a\.conll is in UTF-16"):
+        list(conll.records(path))
