@@ -40,6 +40,7 @@ class Comparison:
 
     def __init__(self, flags):
         self.size, self.output, self.teacher = SIZES[flags.size], flags.output, flags.teacher
+        self.shape = load(flags.teacher).config
         self.text, self.rows = flags.text, flags.output / "rows"
         self.programs = Programs(flags.output / "hours.jsonl")
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
@@ -119,7 +120,7 @@ class Comparison:
         changes = self.changes(shape, name, 1)
         overrides = [f"--config.{key}={value}" for key, value in changes.items()]
         config = config_source.read("quickstart", overrides)
-        teacher = load(self.teacher).config
+        teacher = self.shape
         student = student_of(config, teacher, parse_layers(config.student.layers, teacher.layers))
         return config_flops(config, teacher, student, length=self.size.length).total
 
