@@ -17,7 +17,6 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -190,19 +189,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list
     workdir = tmp_path_factory.mktemp("finished") / "run"
     main(flags(workdir))
     return workdir
-
-
-@pytest.fixture(scope="session")
-def quickly() -> Callable[[], AbstractContextManager[None]]:
-    return nullcontext
-
-
-@pytest.fixture
-def quick_compilation() -> None: ...
-
-
-@pytest.fixture
-def quick_runs(blank_figures: None) -> None: ...
 
 
 @pytest.fixture

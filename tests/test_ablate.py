@@ -15,7 +15,6 @@ from distil_jax.run import distillation
 def test_a_stopped_sweep_keeps_what_is_finished_and_ends_with_a_table(
     tmp_path: Path,
     flags: Callable[..., list[str]],
-    quick_compilation: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = tmp_path / "sweep"

@@ -15,8 +15,6 @@ from distil_jax.report import page, write
 from distil_jax.report.measurements import SPEED, read_speed
 from distil_jax.report.report_data import gather
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(autouse=True)
 def _small_matmuls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from distil_jax.main import main
 from distil_jax.prepare import main as prepare
 from distil_jax.storage.bucket import Bucket
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 Flags = Callable[..., list[str]]
 TIMING = re.compile("_seconds?$|^goodput$|^restarts$|^lost_steps$")

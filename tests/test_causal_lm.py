@@ -10,7 +10,7 @@ from distil_jax import evaluate, prepare
 from distil_jax.errors import UserError
 from distil_jax.main import main
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 END = "<|endoftext|>"
 LENGTH, STRIDE = 32, 8

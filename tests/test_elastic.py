@@ -19,7 +19,7 @@ from tests import code_generation
 Flags = Callable[..., list[str]]
 STILL = {"student.dropout": 0.0, "student.attention_dropout": 0.0, "batch.size": 16}
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_runs")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
 def lines(workdir: Path) -> list[dict[str, Any]]:

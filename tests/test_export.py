@@ -8,9 +8,6 @@ from safetensors.numpy import load_file
 from distil_jax import commandline, pretrained
 from distil_jax.export import main
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 ONNX = ("--format=onnx", "--output={out}")
 STATIC = (*ONNX, "--quantize=int8-static")
 

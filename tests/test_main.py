@@ -23,7 +23,7 @@ from distil_jax.models import MaskedLM
 from distil_jax.run.setup import Setup
 from tests.forward import forward
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 Flags = Callable[..., list[str]]
 TIMING = re.compile("_seconds?$|^goodput$|^restarts$|^lost_steps$")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from distil_jax import commandline
 from distil_jax.main import main
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 Flags = Callable[..., list[str]]
 Spoil = Callable[[Path], object]

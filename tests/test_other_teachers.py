@@ -17,7 +17,7 @@ from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from tests.forward import forward
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 SENTENCES = [
     "The old city by the river was known for its bridges and its markets.",

@@ -42,8 +42,6 @@ printf '%s host-%s\\n127.0.0.1 localhost\\n' $address $address > {place}/hosts-$
 mount --bind {place}/hosts-$address /etc/hosts && exec "$@"
 """
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.slow
 def test_hosts_that_lose_each_other_both_end_with_one_line(

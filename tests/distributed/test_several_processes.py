@@ -24,7 +24,7 @@ STAMPED = r"\[\d\d:\d\d:\d\d process {}/{} step \d+\] "
 
 Flags = Callable[..., list[str]]
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 def figures(workdir: Path) -> list[list[float]]:

@@ -3,7 +3,6 @@
 import json
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def sentiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def evaluate(quickly: Callable[[], AbstractContextManager[None]]) -> Callable[..., dict]:
+def evaluate() -> Callable[..., dict]:
     """Run the command with flags; the results."""
     from distil_jax.evaluate import main
 
@@ -55,8 +54,7 @@ def evaluate(quickly: Callable[[], AbstractContextManager[None]]) -> Callable[..
         arguments += [
             f"--{name.replace('_', '-')}={value}" for name, value in (usual | flags).items()
         ]
-        with quickly():
-            main(arguments)
+        main(arguments)
         return json.loads((output / "results.json").read_text())
 
     return call

@@ -22,8 +22,6 @@ from distil_jax.evaluation import fine_tuner as tuners
 
 from .conftest import sentences, write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def content(folder: Path) -> dict[str, bytes]:
     return {

@@ -12,8 +12,6 @@ from distil_jax.tasks import multilabel
 
 from .conftest import write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def rows_of(count: int, seed: int) -> list[dict]:
     """Each label is a word of the text."""
@@ -36,10 +34,9 @@ def topics(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tuned_topics(tmp_path_factory, teacher_folder, topics, evaluate, quickly):
+def tuned_topics(tmp_path_factory, teacher_folder, topics, evaluate):
     output = tmp_path_factory.mktemp("topics") / "output"
-    with quickly():
-        evaluate(teacher_folder, output, task="multilabel", data=topics)
+    evaluate(teacher_folder, output, task="multilabel", data=topics)
     return output
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import optax.losses
-import pytest
 
 from distil_jax import predict
 from distil_jax.losses import WeightedSum
@@ -15,7 +14,6 @@ from distil_jax.tasks.regression import REGRESSION
 from .conftest import sentences, write
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_kind_of_ones_own_is_learnt_scored_and_predicted(
     teacher_folder, evaluate, tmp_path, monkeypatch, capsys
 ):

@@ -11,7 +11,6 @@ from distil_jax.errors import UserError
 from distil_jax.evaluation import predict_file
 from distil_jax.predict import main
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 TEXTS = ["of old river", "", "is in the city", "river " * 500, "city 😀"]
 
 

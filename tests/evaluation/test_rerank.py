@@ -10,7 +10,6 @@ from distil_jax.errors import UserError
 
 from .conftest import write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 TOPICS = ("river", "city", "old")
 
 
@@ -36,10 +35,9 @@ def passages(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tuned_ranks(tmp_path_factory, teacher_folder, passages, evaluate, quickly):
+def tuned_ranks(tmp_path_factory, teacher_folder, passages, evaluate):
     output = tmp_path_factory.mktemp("ranks") / "output"
-    with quickly():
-        evaluate(teacher_folder, output, task="rerank_listwise", data=passages, epochs=8, micro=4)
+    evaluate(teacher_folder, output, task="rerank_listwise", data=passages, epochs=8, micro=4)
     return output
 
 

@@ -14,8 +14,6 @@ from distil_jax.target_store import open_store
 
 from .conftest import sentences, write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture
 def settings(tuned: Path, teacher_folder: Path, sentiment: Path, tmp_path: Path) -> Settings:

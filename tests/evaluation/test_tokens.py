@@ -12,8 +12,6 @@ from distil_jax.errors import UserError
 
 from .conftest import write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def tagged(count: int, seed: int) -> list[dict]:
     """`old` begins a place that `river` and `city` go on; `7` is a number."""
@@ -46,10 +44,9 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tuned_tokens(tmp_path_factory, teacher_folder, places, evaluate, quickly):
+def tuned_tokens(tmp_path_factory, teacher_folder, places, evaluate):
     output = tmp_path_factory.mktemp("tokens") / "output"
-    with quickly():
-        evaluate(teacher_folder, output, task="ner", data=places, epochs=4, micro=4)
+    evaluate(teacher_folder, output, task="ner", data=places, epochs=4, micro=4)
     return output
 
 

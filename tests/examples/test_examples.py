@@ -39,7 +39,7 @@ def test_losses_in_your_loop(library: str) -> None:
     assert last < 0.9 * first
 
 
-@pytest.mark.usefixtures("quick_runs")
+@pytest.mark.usefixtures("blank_figures")
 def test_distil_in_python(
     flags: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,7 +51,7 @@ def test_distil_in_python(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_runs")
+@pytest.mark.usefixtures("blank_figures")
 def test_custom_task(shallow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for table in (named.TASKS, task_scores.SCORES, task_scores.DEFINITIONS):
         for name in ("stars", "within_one"):  # taken away again after the test

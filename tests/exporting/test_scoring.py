@@ -14,8 +14,6 @@ from distil_jax.exporting.subject import of_head
 from distil_jax.tasks.encoding import Encoded
 from distil_jax.tasks.question_answering import QUESTION_ANSWERING
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SETTINGS = OnnxSettings("none", False, (), source="here", command="command")
 WORDS = [
     "the",

@@ -14,8 +14,6 @@ from distil_jax.exporting.onnx_encoder import input_names
 from distil_jax.exporting.stablehlo import FILE, PLATFORMS, export_stablehlo, outputs_of, stablehlo
 from distil_jax.exporting.subject import of_head
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PRINT = """
 import sys
 print(np.asarray(logits)[0].tolist())

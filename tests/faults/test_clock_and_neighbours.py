@@ -15,7 +15,7 @@ from distil_jax.main import main
 
 TIMING = re.compile("_seconds?$|^goodput$|^restarts$|^lost_steps$")
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 def untimed(workdir: Path) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 TIMING = re.compile("_seconds?$|^goodput$|^restarts$|^lost_steps$")
 

@@ -42,7 +42,7 @@ def settings(teacher_folder: Path, text_file: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def one_device(monkeypatch: pytest.MonkeyPatch, quick_compilation: None) -> None:
+def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine of its own; the kernel and what it starts inherit it."""
     monkeypatch.setenv("XLA_FLAGS", code_generation.FLAGS)
 

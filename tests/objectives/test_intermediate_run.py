@@ -9,7 +9,7 @@ import pytest
 from distil_jax import pretrained
 from distil_jax.main import main
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,11 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_objective.py"
 def workdir(
     tmp_path_factory: pytest.TempPathFactory,
     flags: Callable[..., list[str]],
-    quickly: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own")
     arguments = [f"--config={EXAMPLE}", *flags(folder / "run")[1:]]
     try:
-        with quickly():
-            main(arguments)
+        main(arguments)
         yield folder / "run"
     finally:
         objectives.unregister("middle_distance")

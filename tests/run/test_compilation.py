@@ -70,7 +70,7 @@ def test_beyond_the_limit_the_longest_unused_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_runs")
+@pytest.mark.usefixtures("blank_figures")
 def test_the_second_start_compiles_nothing_anew(
     flags: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from distil_jax.data.store import is_prepared, open_split
 from distil_jax.errors import UserError
 from distil_jax.main import main
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from distil_jax.main import main
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_runs")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 MODULES = (argparse, inspect, json, logging, random, subprocess, tarfile, zipfile)
 

@@ -18,7 +18,6 @@ def given(flags: Flags, workdir: Path, **changes: object) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_all_that_it_says_and_curves_that_grow(tmp_path: Path, flags: Flags) -> None:
     updates = list(live.distil(tmp_path / "w", *given(flags, tmp_path), every_seconds=0.05))
     text = "".join(update.text for update in updates)
@@ -32,7 +31,6 @@ def test_all_that_it_says_and_curves_that_grow(tmp_path: Path, flags: Flags) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_reader_that_stops_stops_the_run(tmp_path: Path, flags: Flags) -> None:
     workdir = tmp_path / "w"
     run = live.distil(workdir, *given(flags, tmp_path, total_steps=100_000), every_seconds=0.05)

@@ -52,10 +52,9 @@ def command(teacher_folder, pairs):
 
 
 @pytest.fixture(scope="module")
-def finished(command, tmp_path_factory, quickly):
+def finished(command, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("sentences") / "run"
-    with quickly():
-        main(command(workdir))
+    main(command(workdir))
     return workdir
 
 
@@ -75,7 +74,7 @@ def test_the_student_is_a_folder_of_sentence_transformers(finished):
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"batch.micro_size": 4}, {"parallel.mode": "pmap"}])
 def test_losses_do_not_depend_on_micro_batches_or_devices(
-    finished, command, changes, tmp_path, quick_runs
+    finished, command, changes, tmp_path, blank_figures
 ):
     devices = 2 if "parallel.mode" in changes else 1
     main(command(tmp_path / "run", **{"parallel.devices": devices, **changes}))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -33,13 +32,11 @@ Flags = Callable[..., list[str]]
 def stored(
     tmp_path_factory: pytest.TempPathFactory,
     flags: Flags,
-    quickly: Callable[[], AbstractContextManager[None]],
 ) -> Path:
     """What the objectives need of the tiny teacher, and the first hidden states besides."""
     folder = tmp_path_factory.mktemp("layers") / "stored"
     config, _, *keys = flags(folder, **CHANGES)
-    with quickly():
-        cache.main([config, f"--output={folder}", *keys, "--layers=0,1", "--dtype=float32"])
+    cache.main([config, f"--output={folder}", *keys, "--layers=0,1", "--dtype=float32"])
     return folder
 
 
@@ -52,7 +49,7 @@ def test_what_is_stored_is_what_is_needed(stored: Path) -> None:
 
 @pytest.mark.slow
 def test_the_same_losses_over_devices_and_micro_batches(
-    stored: Path, flags: Flags, tmp_path: Path, quick_runs: None
+    stored: Path, flags: Flags, tmp_path: Path, blank_figures: None
 ) -> None:
     """Stored in float32: a run by pmap over two devices equals the live one on one device."""
     main(flags(tmp_path / "live", **CHANGES))

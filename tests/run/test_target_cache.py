@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,10 @@ def _lines(workdir: Path) -> list[dict]:
 def stored(
     tmp_path_factory: pytest.TempPathFactory,
     flags: Flags,
-    quickly: Callable[[], AbstractContextManager[None]],
 ) -> Path:
     """The targets of the tiny run `finished`."""
     folder = tmp_path_factory.mktemp("targets") / "stored"
-    with quickly():
-        cache.main(_cache_flags(flags, folder))
+    cache.main(_cache_flags(flags, folder))
     return folder
 
 
@@ -43,12 +40,10 @@ def from_stored(
     tmp_path_factory: pytest.TempPathFactory,
     flags: Flags,
     stored: Path,
-    quickly: Callable[[], AbstractContextManager[None]],
 ) -> Path:
     """The workdir of the same run by its stored targets."""
     workdir = tmp_path_factory.mktemp("from_stored") / "run"
-    with quickly():
-        main(flags(workdir, targets=stored))
+    main(flags(workdir, targets=stored))
     return workdir
 
 

@@ -91,17 +91,16 @@ def command(texts):
 
 
 @pytest.fixture(scope="module")
-def stored(command, teacher_folder, shallow_folder, tmp_path_factory, quickly):
+def stored(command, teacher_folder, shallow_folder, tmp_path_factory):
     """Targets of a student that has its teacher's tokenizer."""
     folder = tmp_path_factory.mktemp("stored") / "vectors"
     flags = command(teacher=teacher_folder, **{"student.folder": shallow_folder})
-    with quickly():
-        cache.main([*flags, f"--output={folder}"])
+    cache.main([*flags, f"--output={folder}"])
     return folder
 
 
 def test_stored_vectors_teach_what_the_live_teacher_does(
-    command, stored, teacher_folder, shallow_folder, tmp_path, quick_runs
+    command, stored, teacher_folder, shallow_folder, tmp_path, blank_figures
 ):
     live = command(teacher=teacher_folder, **{"student.folder": shallow_folder})
     main([*live, f"--workdir={tmp_path / 'live'}"])
@@ -118,7 +117,7 @@ def test_stored_vectors_teach_what_the_live_teacher_does(
 
 
 def test_a_student_of_another_tokenizer_and_width_learns_and_resumes(
-    command, other_student, teacher_folder, tmp_path, quick_runs, monkeypatch
+    command, other_student, teacher_folder, tmp_path, blank_figures, monkeypatch
 ):
     workdir = tmp_path / "run"
     changes = {"teacher": teacher_folder, "student.folder": other_student}
@@ -138,7 +137,7 @@ def test_a_student_of_another_tokenizer_and_width_learns_and_resumes(
 
 
 def test_each_segment_has_the_vector_of_its_text(
-    command, other_student, teacher_folder, tmp_path, texts, quick_compilation
+    command, other_student, teacher_folder, tmp_path, texts
 ):
     changes = {"teacher": teacher_folder, "student.folder": other_student}
     flags = [flag for flag in command(**changes) if flag != "--config=embedding"]
@@ -236,7 +235,7 @@ def of_pairs(command, pairs, other_student):
 
 
 def test_a_cross_encoder_teaches_cosines_of_pairs(
-    of_pairs, cross_encoder, pairs, tmp_path, quick_runs
+    of_pairs, cross_encoder, pairs, tmp_path, blank_figures
 ):
     workdir = tmp_path / "run"
     changes = {"total_steps": 30, "optimizer.learning_rate": 3e-3, "eval.every_steps": 30}

@@ -16,8 +16,6 @@ from distil_jax.training import optimizer
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.freezing import stop_frozen_gradients
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONFIG = Optimizer("adamw", 1e-3, "linear", 0.1, 0.2, 0.9, 0.98, 1e-6, 0.0, 0.0)
 
 

@@ -97,7 +97,6 @@ def gradient_and_means(shape: EncoderConfig, rows: Rows, **changes: Any) -> Any:
     return jax.device_get(both(student, {k: jnp.asarray(v) for k, v in rows.items()}))
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     ("shape", "positions"),
     [(BERT, "all"), (BERT, "masked"), (ROBERTA, "all")],
