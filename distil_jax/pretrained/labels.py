@@ -73,7 +73,8 @@ def _mention(content: Mapping[str, Any], count: int) -> None:
         if len(names) != count:
             note(f"config.json: {key} has {len(names)} names, the classifier {count} classes")
             return
-        if not unnamed([str(name) for name in (names.values() if key == "id2label" else names)]):
+        given = names.values() if isinstance(names, Mapping) and key == "id2label" else names
+        if not unnamed([str(name) for name in given]):
             note(
                 f"config.json: {key} does not number the {count} classes from 0; they are called "
                 "LABEL_0, ..."
