@@ -131,6 +131,11 @@ def parser() -> argparse.ArgumentParser:
         help="onnx alone; transformers.js: float32, float16 and int8 where that library looks for "
         "them, int8 by default; flat if left out",
     )
+    _add_int8(model)
+    return parser
+
+
+def _add_int8(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--target",
         choices=("any", "vnni", "arm"),
@@ -156,7 +161,6 @@ def parser() -> argparse.ArgumentParser:
         choices=("yes", "no"),
         help="the earlier --target: yes is any, no is vnni",
     )
-    return parser
 
 
 if __name__ == "__main__":

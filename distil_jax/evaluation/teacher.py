@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage import atomic
 from distil_jax.target_store import Text
 from distil_jax.tasks.encoding import Encoded
-from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, TaskData
+from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, TaskData, TrainingSet
 from distil_jax.tasks.network import Network
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
@@ -133,20 +134,9 @@ def open_teacher(
         raise UserError("--teacher needs a training split and --epochs=1 or more")
     check_vocabulary(model.tokenizer, model.config, folder)
     kind.check_model(model, folder)
-    same = fingerprint(model.tokenizer) == fingerprint(student.tokenizer)
-    align = None
     length = min(data.length, model.config.positions)
-    if same and length == data.length:
-        encoded = training.encoded
-    elif training.aligned_for is not None:
-        encoded, align = training.aligned_for(model.tokenizer, length)
-    elif training.encode_for is None:
-        raise UserError(
-            f"teacher {folder} and the student read other tokens, and spans are distilled token by "
-            "token; use a teacher with the student's tokenizer and at least its length"
-        )
-    else:
-        encoded = training.encode_for(model.tokenizer, length)
+    same = fingerprint(model.tokenizer) == fingerprint(student.tokenizer) and length == data.length
+    encoded, align = _in_its_tokens(folder, model.tokenizer, training, length, same=same)
     order = kind.class_order(model.labels, data.labels)
     if order is None:
         raise UserError(
@@ -154,17 +144,35 @@ def open_teacher(
             f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
         )
     mention_order(folder, model.labels, data.labels, proven=named)
-    shared = None
-    if targets:
-        if training.texts is None:
-            raise UserError(
-                f"--targets={targets} keeps a teacher's outputs by text, and this task's are by "
-                "token or by candidate; leave it out"
-            )
-        shared = SharedOutputs(Path(targets), training.texts, length)
+    shared = SharedOutputs(Path(targets), _texts(training, targets), length) if targets else None
     return FineTunedTeacher(
         kind, model, encoded, order, data.scale, devices, data.length, align, shared
     )
+
+
+def _in_its_tokens(
+    folder: str, tokenizer: Any, training: TrainingSet, length: int, *, same: bool
+) -> tuple[Encoded, Callable[[Outputs], Outputs] | None]:
+    """The training set in the teacher's tokens, and what moves its outputs to the student's."""
+    if same:
+        return training.encoded, None
+    if training.aligned_for is not None:
+        return training.aligned_for(tokenizer, length)
+    if training.encode_for is None:
+        raise UserError(
+            f"teacher {folder} and the student read other tokens, and spans are distilled token by "
+            "token; use a teacher with the student's tokenizer and at least its length"
+        )
+    return training.encode_for(tokenizer, length), None
+
+
+def _texts(training: TrainingSet, targets: str) -> tuple[Text, ...]:
+    if training.texts is None:
+        raise UserError(
+            f"--targets={targets} keeps a teacher's outputs by text, and this task's are by token "
+            "or by candidate; leave it out"
+        )
+    return training.texts
 
 
 def _write(file: Path, outputs: Outputs) -> None:
