@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", required=True, help="a config file, or the name of a shipped one")
     add("--topology", required=True, help="v4-32, v5e-16, v5p-128, v6e-8, 2xv4-32, h100-8, ...")
-    add("--teacher", help="a model folder, or a name: bert-base, bert-large, xlm-r-large, xlm-r-xl")
+    names = "bert-base, xlm-r-xl, mpnet-base, deberta-v3-base, modernbert-base, gpt2, ..."
+    add("--teacher", help=f"a model folder, or a usual name: {names}")
     add(
         "--corpus-tokens",
         type=_amount,

@@ -107,7 +107,9 @@ def test_an_objective_of_masked_tokens_is_refused(
     from distil_jax.run.models import load_models
 
     masked = source.read("base", flags(teacher, rows, tmp_path, **{"loss.masked_lm": 1})[2:])
-    with pytest.raises(UserError, match="masked_lm=1: a gpt2 predicts each next token; set"):
+    with pytest.raises(
+        UserError, match="masked_lm=1: a model of type gpt2 predicts each next token; set"
+    ):
         load_models(masked)
     targets_alone = flags(teacher, rows, tmp_path, **{"loss.causal_lm": 0})[2:]
     assert load_models(source.read("base", targets_alone)).student.block.causal
@@ -120,7 +122,9 @@ def test_a_masked_model_refuses_next_tokens_and_a_tokenizer_without_a_mask(
     from distil_jax.run.models import load_models
 
     both = flags(teacher_folder, rows_folder, tmp_path, **{"loss.masked_lm": 1})
-    with pytest.raises(UserError, match="causal_lm=2: a distilbert predicts masked tokens"):
+    with pytest.raises(
+        UserError, match="causal_lm=2: a model of type distilbert predicts masked tokens"
+    ):
         load_models(source.read("base", both[2:]))
     masked = flags(teacher_folder, rows, tmp_path, **{"loss.causal_lm": 0, "tokenizer": teacher})
     with pytest.raises(UserError, match="has no mask token, which masked language modelling needs"):

@@ -30,7 +30,7 @@ def with_student_vocabulary(
             "config.student.vocabulary to that folder"
         )
     share = 0.0 if config.data.validation else config.data.heldout
-    corpus = Corpus(train, config.data.document, heldout=share)
+    corpus = Corpus(train, config.data.document, config.data.column, share)
     try:
         kept = kept_tokens(teacher, corpus, int(named) if named.isdecimal() else Path(named))
     except UserError as error:

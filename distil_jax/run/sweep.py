@@ -101,9 +101,11 @@ def _check_targets(stored: Stored, config: Config, chosen: Sequence[Variant], se
         )
     for variant in chosen:
         varied = variant.apply(config, seed=config.seed)
-        depth = len(parse_layers(varied.student.layers, stored.source.config.layers))
-        student = replace(stored.source.student, layers=depth)
+        teacher = stored.source.config
         try:
+            layers = parse_layers(varied.student.layers, teacher.layers)
+            block = teacher.block.of_layers(layers)
+            student = replace(stored.source.student, layers=len(layers), block=block)
             stored.for_student(student).check(varied)
         except UserError as error:
             raise UserError(

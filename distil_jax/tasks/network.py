@@ -93,7 +93,7 @@ def fresh_head(
     kind: ExampleKind, config: EncoderConfig, outputs: int, key: Key[Array, ""]
 ) -> Params:
     """A random head, as Hugging Face draws it."""
-    small = replace(config, vocabulary=1, layers=1)
+    small = replace(config.student((0,), keep_token_types=True), vocabulary=1)
     return initialize_module(kind.model(small, outputs), key)["head"]
 
 

@@ -59,7 +59,10 @@ def student_of(config: Config, teacher: EncoderConfig, layers: tuple[int, ...]) 
 
     Raises `UserError` for sizes that its weights cannot be made of.
     """
-    wide = student_shape(teacher, layers, keep_token_types=config.student.keep_token_types)
+    try:
+        wide = student_shape(teacher, layers, keep_token_types=config.student.keep_token_types)
+    except UserError as error:
+        raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
     sizes = config.student
     small = narrow_shape(
         wide, hidden_size=sizes.hidden_size, heads=sizes.heads, mlp_size=sizes.mlp_size
@@ -101,8 +104,9 @@ def check_objectives(config: Config, student: EncoderConfig) -> None:
             other = {"masked_lm": "causal_lm", "causal_lm": "masked_lm"}.get(one.name, "another")
             kind = "predicts each next token" if student.block.causal else "predicts masked tokens"
             raise UserError(
-                f"config.loss.{one.name}={config.loss.weight(one.name):g}: a {student.model_type} "
-                f"{kind}; set config.loss.{one.name}=0 and config.loss.{other} instead"
+                f"config.loss.{one.name}={config.loss.weight(one.name):g}: a model of type "
+                f"{student.model_type} {kind}; set config.loss.{one.name}=0 and "
+                f"config.loss.{other} instead"
             )
 
 

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from distil_jax.configuration import source
 from distil_jax.errors import UserError
 from distil_jax.models import choose_layers
 from distil_jax.pretrained.config_file import read_config, write_config
 from distil_jax.pretrained.families import make_config
+from distil_jax.training.student import student_of
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
 
@@ -76,3 +78,10 @@ def test_a_head_of_odd_size_has_no_pairs_to_turn():
     sizes = {"vocabulary": 9, "layers": 2, "mlp_size": 6, "positions": 5}
     with pytest.raises(UserError, match="a head size of 3 has none, use an even one"):
         make_config("modernbert", hidden_size=6, heads=2, **sizes)
+
+
+def test_layers_that_break_the_format_are_refused_by_key(tmp_path):
+    teacher = read(tmp_path)
+    config = source.read("base", ["--config.student.layers=1,2,3", "--config.teacher=t"])
+    with pytest.raises(UserError, match=r"config\.student\.layers='1,2,3': layers \[1, 2, 3\] beg"):
+        student_of(config, teacher, (1, 2, 3))
