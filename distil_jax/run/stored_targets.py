@@ -19,7 +19,7 @@ from distil_jax.objectives import active
 from distil_jax.pretrained import Pretrained
 from distil_jax.target_store import Store, StoredTable
 from distil_jax.tokenizer import fingerprint
-from distil_jax.training.stored_source import VALIDATION, known_tokens, open_source
+from distil_jax.training.stored_source import VALIDATION, epoch_table, known_tokens, open_source
 from distil_jax.training.student import check_pair
 from distil_jax.training.targets import StoredTargets, shape_for
 
@@ -182,11 +182,6 @@ def check_stored(
         wanted["teachers"] = teacher_settings(digests, weights)
     stored.check_content(wanted)
     check_pair(config, stored.source.config, student, f"in config.targets={config.targets}")
-
-
-def epoch_table(epoch: int) -> str:
-    """The table of the training rows as they are masked in an epoch."""
-    return f"train-{epoch:05d}"
 
 
 def epoch_of(table: str) -> int:

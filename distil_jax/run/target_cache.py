@@ -27,17 +27,13 @@ from distil_jax.run.data_cursor import START
 from distil_jax.run.model_figures import teacher_figures
 from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import RunInputs, load_inputs, step_spec
-from distil_jax.run.stored_targets import (
-    VALIDATION,
-    content_settings,
-    epoch_table,
-    teacher_settings,
-)
+from distil_jax.run.stored_targets import VALIDATION, content_settings, teacher_settings
 from distil_jax.run.target_outputs import Job, columns_of, computer, content_of
 from distil_jax.run.text_targets import cache_targets
 from distil_jax.storage.cache import cache_folder
 from distil_jax.target_store import Share, StoreManifest, Table, write
 from distil_jax.tokenizer import fingerprint
+from distil_jax.training.stored_source import epoch_table
 from distil_jax.training.targets import shapes_of
 from distil_jax.training.workdir import resolve
 

@@ -1,5 +1,6 @@
 """What a folder of targets says about itself, in `manifest.json`."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from distil_jax.target_store.column import DTYPES, Column
 
 FORMAT = 1
 KIND = "targets"
+DIGEST = "sha256"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,16 @@ class StoreManifest:
 
     def to_bytes(self) -> bytes:
         """The file's content, the same bytes for the same manifest."""
-        return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
+        return _as_json(asdict(self))
+
+    def to_file(self) -> bytes:
+        """The same with its own checksum, by which any change of it shows."""
+        content = json.loads(self.to_bytes())
+        return _as_json(content | {DIGEST: hashlib.sha256(_as_json(content)).hexdigest()})
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 
 def is_store(folder: str | Path) -> bool:
@@ -83,9 +94,17 @@ def load(folder: str | Path) -> StoreManifest:
         if raw["format"] != FORMAT:
             raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; make it again")
         tables = {name: _table(table) for name, table in raw["tables"].items()}
+        _check_digest(raw)
         return StoreManifest(FORMAT, KIND, dict(raw["settings"]), dict(raw["notes"]), tables)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); make the targets again") from error
+
+
+def _check_digest(raw: Mapping[str, Any]) -> None:
+    """Refuse what was changed since it was written; folders of earlier versions have no digest."""
+    content = {name: value for name, value in raw.items() if name != DIGEST}
+    if DIGEST in raw and raw[DIGEST] != hashlib.sha256(_as_json(content)).hexdigest():
+        raise ValueError("its content is not what was written")
 
 
 def _table(raw: Mapping[str, Any]) -> StoredShards:

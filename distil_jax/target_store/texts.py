@@ -126,6 +126,10 @@ def open_texts(folder: str | Path) -> TextTable:
     if set(store.tables) != {TABLE}:
         raise UserError(f"targets {folder} are those of rows, not of texts; name a folder of texts")
     table = store.tables[TABLE]
+    if Column(KEY, "uint8", (KEY_BYTES,)) not in table.columns:
+        raise UserError(
+            f"targets {folder} are damaged: they lack the column {KEY}; make them again"
+        )
     keys = table.gather(range(table.rows), [KEY])[KEY]
     places = {key.tobytes(): row for row, key in enumerate(keys)}
     manifest = store.manifest

@@ -175,6 +175,6 @@ def _finish(
         table.name: StoredShards(table.columns, tuple(shards[table.name])) for table in tables
     }
     manifest = StoreManifest(FORMAT, KIND, settings, dict(notes()), stored)
-    workspace.write(MANIFEST, manifest.to_bytes())
+    workspace.write(MANIFEST, manifest.to_file())
     workspace.remove_unfinished()
     return manifest

@@ -14,7 +14,8 @@ from typing import Any
 from distil_jax.data.compression import SUFFIXES
 from distil_jax.errors import UserError
 from distil_jax.tasks import files
-from distil_jax.tasks.examples import clean, is_missing
+from distil_jax.tasks.examples import clean
+from distil_jax.tasks.missing_labels import finite, is_missing, shown
 
 SPLITS = ("test", "validation", "dev", "train")
 JUDGED = ("query-id", "corpus-id", "score")
@@ -100,6 +101,14 @@ def _joined(record: Mapping[str, Any], columns: tuple[str, ...], where: str) -> 
     return " ".join(clean(str(part)) for part in parts if not is_missing(part))
 
 
+def _whole(score: Any, where: str) -> int:
+    """How relevant something is; 1.0 is 1."""
+    number = finite(score)
+    if number is None or not number.is_integer():
+        raise UserError(f"{where}: the score {shown(score)} is no whole number; fix it")
+    return int(number)
+
+
 def _judgements(
     file: Path, documents: Mapping[str, str], queries: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
@@ -111,18 +120,13 @@ def _judgements(
                 f"{file} has no column {missing[0]}; its first line is {', '.join(record)}, and "
                 f"must name {', '.join(JUDGED)}"
             )
-        query, document, score = (record[name] for name in JUDGED)
+        query, document = (str(record[name]) for name in JUDGED[:2])
         for name, known, of in ((query, queries, "queries"), (document, documents, "corpus")):
             if name not in known:
                 raise UserError(f"{file} line {line} names {name}, which is not in {of}.jsonl")
         if document in judged.setdefault(query, {}):
             raise UserError(f"{file} line {line} judges {query} and {document} once more")
-        try:
-            judged[query][document] = int(score)
-        except ValueError:
-            raise UserError(
-                f"{file} line {line}: the score {score!r} is no whole number; fix it"
-            ) from None
+        judged[query][document] = _whole(record["score"], f"{file} line {line}")
     if not any(score > 0 for of_query in judged.values() for score in of_query.values()):
         raise UserError(f"{file} says of nothing that it is relevant; there is nothing to score")
     return judged

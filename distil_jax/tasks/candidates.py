@@ -1,6 +1,5 @@
 """Pairs of a query and a document: what is ranked, and what ranking is learnt from."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from distil_jax.data.file_kind import JSON, JSON_LINES, TEXT
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples, files
 from distil_jax.tasks.files import Record
-from distil_jax.tasks.missing_labels import leave_out, no_label
+from distil_jax.tasks.missing_labels import finite, leave_out, no_label, shown
 
 QUERIES = ("query", "question", "anchor", "sentence1")
 DOCUMENTS = ("passage", "document", "text", "sentence", "doc", "answer", "sentence2")
@@ -162,12 +161,9 @@ def _text(row: Record, column: str, where: str) -> str:
 
 
 def _number(value: Any, column: str, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not math.isfinite(number):
-        raise UserError(f"{where}: {column} is {value!r}, no finite number; fix it")
+    number = finite(value)
+    if number is None:
+        raise UserError(f"{where}: {column} is {shown(value)}, no finite number; fix it")
     return number
 
 

@@ -11,12 +11,14 @@ from distil_jax.notes import note
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.missing_labels import (
     UNLABELLED,
+    finite,
     is_missing,
     is_number,
     is_unlabelled,
     label_name,
     leave_out,
     missing_labels,
+    shown,
 )
 
 GUESSES = (
@@ -95,7 +97,7 @@ def read(
                 raise UserError(
                     f"{origin} has no label column {label}; it has {', '.join(row)} (--label)"
                 )
-        texts.append(row_texts(row, columns, origin, number))
+        texts.append(_cells(row, columns, origin, number))
         ids.append(str(row.get("idx", row.get("id", number))))
         labels.append(row.get(label))
         if isinstance(labels[-1], list | dict):
@@ -105,6 +107,7 @@ def read(
             )
     if not texts:
         raise UserError(f"{origin} has no rows; give a table with some")
+    _check_texts(texts, columns, origin)
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
     numbers = tuple(range(len(texts)))
@@ -184,6 +187,16 @@ def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str
 
 def row_texts(row: Record, columns: Sequence[str], origin: str, number: int) -> tuple[str, ...]:
     """The record's text or texts; raises `UserError` for what is no text, or has none at all."""
+    texts = _cells(row, columns, origin, number)
+    if not any(text.strip() for text in texts):
+        raise UserError(
+            f"{origin} row {number} has an empty text ({', '.join(columns)}); "
+            "fill it in or leave the row out"
+        )
+    return texts
+
+
+def _cells(row: Record, columns: Sequence[str], origin: str, number: int) -> tuple[str, ...]:
     texts = []
     for column in columns:
         value = None if is_missing(row.get(column)) else row.get(column)
@@ -192,12 +205,17 @@ def row_texts(row: Record, columns: Sequence[str], origin: str, number: int) -> 
                 f"{origin} row {number}: column {column} holds {type(value).__name__}, not text"
             )
         texts.append("" if value is None else clean(str(value)))
-    if not any(text.strip() for text in texts):
-        raise UserError(
-            f"{origin} row {number} has an empty text ({', '.join(columns)}); "
-            "fill it in or leave the row out"
-        )
     return tuple(texts)
+
+
+def _check_texts(texts: Sequence[tuple[str, ...]], columns: Sequence[str], origin: str) -> None:
+    """Refuse labelled rows that say nothing: a wrong column is likelier than such texts."""
+    empty = [row for row, parts in enumerate(texts) if not any(part.strip() for part in parts)]
+    if empty:
+        raise UserError(
+            f"{origin} row {empty[0]} has an empty text ({', '.join(columns)}), {len(empty):,} of "
+            f"{len(texts):,} rows in all; fill them in or leave them out"
+        )
 
 
 def clean(text: str) -> str:
@@ -250,15 +268,13 @@ def values(examples: Examples) -> np.ndarray:
     assert examples.labels is not None
     numbers = np.empty(len(examples), np.float32)
     for row, value in enumerate(examples.labels):
-        try:
-            numbers[row] = float(value)
-        except (TypeError, ValueError):
-            numbers[row] = np.nan
-        if not np.isfinite(numbers[row]):
+        number = finite(value)
+        if number is None:
             raise UserError(
-                f"{examples.origin} row {examples.numbers[row]}: label {value!r} is no finite "
+                f"{examples.origin} row {examples.numbers[row]}: label {shown(value)} is no finite "
                 "number"
             )
+        numbers[row] = number
     return numbers
 
 

@@ -63,6 +63,9 @@ def kind(path: Path) -> str:
             f"{path} is of no known kind{f' ({what})' if what else ''}; "
             f"give a {', '.join(SUFFIXES)} file, compressed or not"
         )
+    if found == TEXT and (what := file_kind.table_of(start)):
+        mark = ".tsv" if "tabs" in what else ".csv"
+        raise UserError(f"{path} is {what}, not lines of text; name it {mark} to have it read so")
     return found
 
 
@@ -119,9 +122,19 @@ def _json(path: Path) -> Iterator[Record]:
     content = read_json(path)
     rows = content.get("data") if isinstance(content, dict) else content
     if not isinstance(rows, list):
-        raise UserError(f"{path} holds no list of records; give one, or JSON lines")
+        raise UserError(f"{path} holds {_shape(content)}; give a list of records, or JSON lines")
     for number, record in enumerate(rows, 1):
         yield _object(record, f"{path} record {number}")
+
+
+def _shape(content: Any) -> str:
+    """What a JSON value looks like that is no list of records."""
+    if isinstance(content, dict) and content:
+        names = ", ".join(map(str, list(content)[:5]))
+        if all(isinstance(value, list | dict) for value in content.values()):
+            return f"columns ({names}), each with its values, and no list of records"
+        return f"one object ({names}) and no list of records"
+    return "no list of records"
 
 
 def _parquet(path: Path) -> Iterator[Record]:

@@ -10,6 +10,8 @@ from distil_jax.errors import UserError
 from distil_jax.notes import note
 
 UNLABELLED = -1
+MOST_SHOWN = 60
+LARGEST = float(np.finfo(np.float32).max)
 NO_LABEL = frozenset(
     [
         *("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA"),
@@ -51,6 +53,21 @@ def is_number(name: str) -> bool:
         return math.isfinite(float(name))
     except ValueError:
         return False
+
+
+def finite(value: Any) -> float | None:
+    """A number that float32 holds; None for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if abs(number) <= LARGEST else None
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def is_unlabelled(value: Any) -> bool:

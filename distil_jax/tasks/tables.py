@@ -14,6 +14,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SHOWN = 40
+_NAME = re.compile(r"[A-Za-z_][\w -]{0,30}")
 
 
 def read_csv(path: Path) -> Iterator[dict[str, str]]:
@@ -55,6 +56,8 @@ def _rows(path: Path, *, delimiter: str | None, **dialect: Any) -> Iterator[dict
     said = _SEPARATOR_LINE.fullmatch(first) if delimiter is None else None
     if said is not None:
         delimiter, first = said[1], next(lines, "")
+    if delimiter == "\t" and said is None:
+        _check_tabs(first, path)
     reader = csv.reader(_from(first, lines), delimiter=delimiter or _delimiter(first), **dialect)
     names = _read(reader, lines, path, 1) or []
     if twice := [name for name in names if names.count(name) > 1]:
@@ -67,6 +70,17 @@ def _rows(path: Path, *, delimiter: str | None, **dialect: Any) -> Iterator[dict
             )
         if row:
             yield dict(zip(names, row, strict=True))
+
+
+def _check_tabs(header: str, path: Path) -> None:
+    """Refuse a first line in which something else than tabs stands between names."""
+    mark = _delimiter(header)
+    names = next(csv.reader([header.strip()], delimiter=mark), [])
+    if "\t" not in header and len(names) > 1 and all(map(_NAME.fullmatch, names)):
+        raise UserError(
+            f"{path} has no tab in its first line, but {mark!r} between the names "
+            f"{', '.join(names)}: it is a CSV; name it .csv"
+        )
 
 
 def _from(first: str, lines: _Counted) -> Iterator[str]:

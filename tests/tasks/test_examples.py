@@ -1,6 +1,7 @@
 """Texts and labels out of tables: which columns are read, and what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -98,3 +99,17 @@ def test_class_names_that_datasets_wrote_know_no_minus_one(tmp_path):
     rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, -1]}, features=features)
     rows.to_parquet(tmp_path / "a.parquet")
     assert [row["label"] for row in records(tmp_path / "a.parquet")] == [0, None]
+
+
+def test_labelled_rows_without_a_text_are_refused_with_their_number():
+    rows = [{"text": text, "label": n % 2} for n, text in enumerate(["a", " ", "b", None])]
+    with pytest.raises(UserError, match=r"f.csv row 1 has an empty text \(text\), 2 of 4 rows"):
+        examples.read(rows, "f.csv", columns=(), label="label", labelled=True)
+
+
+@pytest.mark.parametrize("value", [10**400, 1e39, float("nan"), [1], None, "one"])
+def test_what_float32_does_not_hold_is_no_value(value):
+    rows = [{"text": "a", "label": 1}]
+    table = examples.read(rows, "f", columns=(), label="label", labelled=True)
+    with pytest.raises(UserError, match="no finite number"):
+        examples.values(replace(table, labels=(value,)))

@@ -56,6 +56,15 @@ def test_text_has_a_record_for_every_line_and_other_separators_are_text(tmp_path
         ("a.csv", b'text,label\n"a,1\nb,0\n"c",1\n', "cannot be read to its end"),
         ("a.csv", b"text,text,label\na,b,1\n", "has two columns text"),
         ("a.csv", "text,label\na,1\n".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
+        (
+            "a.tsv",
+            b"text,label\na,1\n",
+            "no tab .* ',' between the names text, label.* name it .csv",
+        ),
+        ("a.txt", b"text,label\n" + b"a,1\n" * 4, "the columns text, label.* name it .csv"),
+        ("a.txt", b"text\tlabel\n" + b"a\t1\n" * 4, "2 columns with tabs.* name it .tsv"),
+        ("a.json", b'{"text": ["a"], "label": [1]}', r"holds columns \(text, label\)"),
+        ("a.json", b'{"text": "a", "label": 1}', r"holds one object \(text, label\)"),
     ],
 )
 def test_damage_is_named(tmp_path, name, content, message):
