@@ -102,10 +102,10 @@ def _check_targets(stored: Stored, config: Config, chosen: Sequence[Variant], se
     for variant in chosen:
         varied = variant.apply(config, seed=config.seed)
         teacher = stored.source.config
+        layers = parse_layers(varied.student.layers, teacher.layers)
+        block = teacher.block.of_layers(layers)
+        student = replace(stored.source.student, layers=len(layers), block=block)
         try:
-            layers = parse_layers(varied.student.layers, teacher.layers)
-            block = teacher.block.of_layers(layers)
-            student = replace(stored.source.student, layers=len(layers), block=block)
             stored.for_student(student).check(varied)
         except UserError as error:
             raise UserError(
