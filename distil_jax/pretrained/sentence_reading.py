@@ -90,6 +90,8 @@ def module_kinds(folder: Path) -> list[tuple[str, str]]:
     named = all(isinstance(each, dict) and isinstance(each.get("type"), str) for each in content)
     if not content or not named:
         raise UserError(f"{folder / MODULES} names no modules; copy the folder again")
+    if wrong := [each["idx"] for each in content if not isinstance(each.get("idx", 0), int)]:
+        raise UserError(f"{folder / MODULES}: idx is {wrong[0]!r}, no whole number; fix it")
     ordered = sorted(content, key=lambda each: each.get("idx", 0))
     kinds = [(each["type"].rpartition(".")[2], str(each.get("path", ""))) for each in ordered]
     for _, path in kinds:
@@ -121,7 +123,7 @@ def _pooling(folder: Path, config: EncoderConfig) -> tuple[tuple[str, ...], bool
     if given is None:
         modes = tuple(mode for key, mode in POOLING_KEYS.items() if content.get(key)) or ("mean",)
     else:
-        modes = (given,) if isinstance(given, str) else tuple(map(str, given))
+        modes = tuple(map(str, given)) if isinstance(given, list) else (str(given),)
     unknown = [mode for mode in modes if mode not in POOLINGS]
     if unknown:
         raise UserError(
@@ -201,7 +203,7 @@ def read_prompts(folder: Path, pooled: bool) -> Prompts:
     default = content.get("default_prompt_name") or ""
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise UserError(f"{file}: prompts is {texts!r}, not texts by name; fix it")
-    if default and default not in texts:
+    if default and (not isinstance(default, str) or default not in texts):
         raise UserError(
             f"{file}: default_prompt_name {default!r} is none of the prompts "
             f"({', '.join(texts) or 'there are none'}); fix it"

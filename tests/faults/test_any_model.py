@@ -70,6 +70,32 @@ def test_any_damage_to_any_file(
     use(folder)
 
 
+@pytest.fixture(scope="module")
+def sentence_folder(teacher_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sentence") / "model"
+    pretrained.save_sentence_model(folder, pretrained.load_sentence_model(teacher_folder))
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["mean", "cls"]}')
+    prompts = {"prompts": {"query": "q: "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    return folder
+
+
+@fuzzed
+@given(st.data())
+def test_any_value_in_any_file_of_a_sentence_folder(
+    sentence_folder: Path, tmp_path: Path, spoil_json: Callable[..., None], data: st.DataObject
+) -> None:
+    shutil.rmtree(tmp_path / "model", ignore_errors=True)
+    folder = shutil.copytree(sentence_folder, tmp_path / "model")
+    names = ["modules.json", "1_Pooling/config.json", "config_sentence_transformers.json"]
+    file = folder / data.draw(st.sampled_from([*names, "sentence_bert_config.json"]))
+    content = json.loads(file.read_text())
+    spoil_json(content, data)
+    file.write_text(json.dumps(content))
+    with contextlib.suppress(UserError):
+        assert pretrained.load_sentence_model(folder).width in (32, 64)
+
+
 @fuzzed
 @given(st.data())
 def test_any_tensors(copy: Callable[[], Path], data: st.DataObject) -> None:
