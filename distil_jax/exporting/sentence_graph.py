@@ -17,7 +17,9 @@ LOWEST = float(np.finfo(np.float32).min)
 def vectors(graph: Any, config: VectorConfig, params: Params, hidden: str) -> str:
     """[batch, width] of hidden states [batch, length, hidden_size]."""
     seen = graph.node("Cast", graph_parts.MASK, name="pooling/seen", to=FLOAT)
-    pooled = [POOLINGS[mode](graph, hidden, seen, f"pooling/{mode}") for mode in config.pooling]
+    modes = dict.fromkeys(config.pooling)
+    of_mode = {mode: POOLINGS[mode](graph, hidden, seen, f"pooling/{mode}") for mode in modes}
+    pooled = [of_mode[mode] for mode in config.pooling]
     value = pooled[0]
     if len(pooled) > 1:
         value = graph.node("Concat", *pooled, name="pooling/all", axis=-1)

@@ -21,11 +21,12 @@ def buckets(distances: Int[Any, "*shape"]) -> Int[Any, "*shape"]:
 
 
 def relative_bias(
-    table: Float[Array, "buckets heads"], length: int
+    table: Float[Array, "buckets heads"], length: Any
 ) -> Float[Array, "heads length length"]:
     """What is added to each head's scores, query by key, for rows of `length` tokens.
 
-    A distance is one of places in the row, which inside a segment is one of positions.
+    `length` may be a size that is not known yet, as in an export. A distance is one of places in
+    the row, which inside a segment is one of positions.
     """
     index = jnp.arange(length)
     table = table.astype(jnp.float32)

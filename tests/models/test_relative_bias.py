@@ -50,6 +50,7 @@ def test_packed_sequences_are_what_each_is_alone(config, scan):
         np.testing.assert_allclose(packed[:, start:stop], alone, atol=1e-5)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("rematerialise", ["attention", "layer"])
 def test_the_tables_gradient_is_the_same_recomputed(config, batch, rematerialise):
     config = replace(config, block=Block(relative_bias=True))
