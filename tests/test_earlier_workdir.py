@@ -38,6 +38,7 @@ def workdir(tmp_path: Path) -> Path:
     return shutil.copytree(EARLIER / "workdir", tmp_path / "workdir")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blank_figures")
 def test_it_resumes_like_the_uninterrupted_run(
     workdir: Path, capsys: pytest.CaptureFixture[str]

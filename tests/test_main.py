@@ -148,6 +148,7 @@ def test_the_same_command_again_changes_nothing_and_says_so(
     assert before == {path: digest(path) for path in finished.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_as_a_program_from_text_with_nothing_on_standard_error(
     tmp_path: Path, flags: Flags, text_file: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_as_a_program_from_text_with_nothing_on_standard_error(
     assert any((workdir / "tensorboard").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "devices"), [("jit", 1), pytest.param("pmap", 2, marks=pytest.mark.slow)]
 )
@@ -317,6 +319,7 @@ def test_goes_on_from_a_student_folder(tmp_path: Path, flags: Flags, finished: P
     assert before["masked_lm"] == pytest.approx(left["masked_lm"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "layers", "origin"),
     [

@@ -177,6 +177,7 @@ def assert_same_logits(folder: Path) -> None:
     np.testing.assert_allclose(ours(folder, encoded)[kept], expected[kept], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_kind_becomes_a_student_of_its_kind(
     teacher: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

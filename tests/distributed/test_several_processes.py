@@ -112,6 +112,7 @@ def start(index: int, count: int, port: int, arguments: list[str]) -> subprocess
     )
 
 
+@pytest.mark.slow
 def test_processes_with_different_workdirs_are_told_to_share_one(
     tmp_path: Path, flags: Flags, free_port: int
 ) -> None:

@@ -173,6 +173,7 @@ def test_an_objective_without_a_weight_says_what_to_type(
         evaluate(teacher_folder, tmp_path / "none", **given)
 
 
+@pytest.mark.slow
 def test_hidden_states_of_a_teacher_besides_the_labels(
     tuned, teacher_folder, sentiment, evaluate, tmp_path
 ):

@@ -167,6 +167,7 @@ def made(tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", SETTINGS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_twenty_losses_are_those_of_transformers(made, model_type, kind):
@@ -179,6 +180,7 @@ def test_twenty_losses_are_those_of_transformers(made, model_type, kind):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("devices", "micro", "mode"), [(4, 1, "jit"), (1, 2, "jit"), (2, 2, "pmap")]
 )

@@ -29,6 +29,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_teacher_judges_them_and_labels_count_where_they_are(
     tuned, teacher_folder, few, evaluate, tmp_path
 ):
@@ -56,6 +57,7 @@ def test_the_teacher_judges_them_and_labels_count_where_they_are(
     assert set(model.params) == {"encoder", "head"}
 
 
+@pytest.mark.slow
 def test_a_stage_of_hidden_states_alone_leaves_the_head(
     tuned, teacher_folder, few, evaluate, tmp_path
 ):

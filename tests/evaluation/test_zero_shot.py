@@ -76,6 +76,7 @@ def _student(
     return evaluate(model, output, **flags | more)
 
 
+@pytest.mark.slow
 def test_a_student_learns_labels_that_nobody_gave_it(
     teacher_folder, inference, data, evaluate, tmp_path
 ):

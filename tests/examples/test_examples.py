@@ -39,6 +39,7 @@ def test_losses_in_your_loop(library: str) -> None:
     assert last < 0.9 * first
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blank_figures")
 def test_distil_in_python(
     flags: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]

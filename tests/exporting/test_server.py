@@ -145,6 +145,7 @@ def ran(command, folder):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_browser_types_and_reads_what_python_reads(serve, exported, teacher_folder, puppeteer):
     address = serve(exported, mask_filler(teacher_folder, count=5))
     shown = json.loads(ran(["node", "type.mjs", address, TEXT], puppeteer))

@@ -24,6 +24,7 @@ def untimed(workdir: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in line.items() if not TIMING.search(k)} for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [-1, 1], ids=["backwards", "forwards"])
 def test_a_clock_that_jumps_at_every_look_changes_nothing(
     hours: int,

@@ -31,6 +31,7 @@ def hidden(config, params, batch):
     return np.asarray(forward(Encoder(config), params, batch))
 
 
+@pytest.mark.slow
 def test_the_same_shape_is_the_same_function(wide, batch):
     config, params = wide
     same, fitted = prune_width(config, params, batch, hidden_size=24, heads=3, mlp_size=40)

@@ -173,6 +173,7 @@ def of_tokens(ours: Any, theirs: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_sums_are_those_of_the_formulas() -> None:
     """Each objective alone, from the hidden states and projections of plain forward passes."""
     ours, theirs = outputs()

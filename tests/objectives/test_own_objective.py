@@ -30,6 +30,7 @@ def lines(workdir: Path) -> list[dict]:
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_it_is_trained_with_and_logged(workdir: Path) -> None:
     logged = lines(workdir)
     values = [line["middle_distance"] for line in logged]

@@ -60,6 +60,7 @@ def part(inputs: Inputs, rows: slice) -> Inputs:
     return replace(inputs, student=cut(inputs.student), teacher=cut(inputs.teacher), batch=batch)
 
 
+@pytest.mark.slow
 def test_sums_of_parts_are_the_sums_of_the_whole(inputs, loss):
     for one in active(loss):
         whole = one.compute(inputs)

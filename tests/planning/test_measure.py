@@ -9,6 +9,7 @@ from distil_jax.planning.measure import measure, memory_by_kind, read_refusal, r
 from distil_jax.planning.step_program import StepProgram
 
 
+@pytest.mark.slow
 def test_the_kinds_add_up_to_what_the_compiler_allocates(
     tiny_program: Callable[..., StepProgram],
 ) -> None:

@@ -71,6 +71,7 @@ def test_products_are_the_counted_minimum(parsed, tiny_models) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -86,6 +87,7 @@ def test_other_losses_and_frozen_embeddings_cost_what_is_said_of_them(
     assert counted == pytest.approx(said_flops(program, tiny_models, **said), rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attention", "layer"])
 def test_recomputation_costs_what_is_said_of_it(
     kind, tiny_program: Callable[..., StepProgram], tiny_models
@@ -105,6 +107,7 @@ BLOCKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("freeze", ["none", "embeddings"])
 def test_other_blocks_cost_what_is_said_of_them(

@@ -38,6 +38,7 @@ def test_text_to_train_on_is_not_held_out_whole(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_with_held_out_text_of_its_own_nothing_is_held_out_of_the_rest(
     flags: Callable[..., list[str]], text_file: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ def figures(lines: list[Mapping[str, Any]]) -> list[list[float]]:
     return [[line["step"], *(line[name] for name in LOSSES)] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blank_figures")
 def test_it_is_the_run_of_the_command_stopped_and_resumed(
     flags: Callable[..., list[str]], finished: Path, tmp_path: Path

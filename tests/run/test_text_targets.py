@@ -116,6 +116,7 @@ def test_stored_vectors_teach_what_the_live_teacher_does(
     assert "student, distilled" in found
 
 
+@pytest.mark.slow
 def test_a_student_of_another_tokenizer_and_width_learns_and_resumes(
     command, other_student, teacher_folder, tmp_path, blank_figures, monkeypatch
 ):
@@ -234,6 +235,7 @@ def of_pairs(command, pairs, other_student):
     return command_line
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_teaches_cosines_of_pairs(
     of_pairs, cross_encoder, pairs, tmp_path, blank_figures
 ):

@@ -112,6 +112,7 @@ def theirs(teacher, student, positions: str, temperature: float) -> dict[str, to
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("positions", "temperature", "logit_mse"),
     [("all", 2.0, 0.0), ("masked", 2.0, 0.01), ("all", 1.0, 0.0), ("all", 4.0, 0.01)],
@@ -137,6 +138,7 @@ def test_losses_and_gradients_equal_pytorchs(
         assert np.linalg.norm(found[name] - theirs_) < 1e-4 * norm, name
 
 
+@pytest.mark.slow
 def test_ten_sgd_steps_stay_together(torch_models) -> None:
     teacher, student = torch_models
     before = {name: value.clone() for name, value in student.state_dict().items()}

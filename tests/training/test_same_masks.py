@@ -87,6 +87,7 @@ print(len(jax.devices()), *found)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start_step", [11])
 def test_on_four_processes_of_two_devices_each(
     start_step: int, rows_folder: Path, expected: list[str]

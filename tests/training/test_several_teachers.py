@@ -65,6 +65,7 @@ def _several(teacher_of: dict[str, int], **changes: object) -> StepSpec:
     return replace(LIVE, targets=LiveTeachers(models), **changes)
 
 
+@pytest.mark.slow
 def test_hidden_states_are_those_of_the_named_teacher_and_soft_targets_of_all() -> None:
     one, _ = _found(LIVE, TEACHER)
     other, _ = _found(replace(LIVE, targets=LiveTeacher(model(DEEPER))), OTHER)

@@ -153,6 +153,7 @@ def test_a_mean_of_micro_batch_means_would_be_wrong() -> None:
     assert average != pytest.approx(float(whole()[1]["masked_lm"].value()), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 @pytest.mark.parametrize("positions", ["all", "masked"])
 def test_the_loss_is_the_plain_formulas(positions: str) -> None:
@@ -178,6 +179,7 @@ def test_the_loss_is_the_plain_formulas(positions: str) -> None:
     ) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [pytest.param("jit", marks=pytest.mark.optimised), "pmap"])
 def test_steps_agree_between_device_counts_and_are_traced_once(mode: str) -> None:
     curves = []
@@ -228,6 +230,7 @@ def test_dropout_is_repeatable_and_differs_between_steps() -> None:
     assert float(first) == float(again) != float(other)
 
 
+@pytest.mark.slow
 def test_bfloat16_follows_float32() -> None:
     curves = []
     for dtype in ("float32", "bfloat16"):
@@ -261,6 +264,7 @@ def run_steps(run: StepSpec, number: int) -> tuple[step.State, list[dict]]:
     return state, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", ["positions", "embeddings"])
 def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(freeze: str) -> None:
     config = Optimizer("adamw", 1e-3, "linear", 0.0, 0.2, 0.9, 0.98, 1e-6, 0.1, 0.0)
@@ -297,6 +301,7 @@ def test_weights_and_temperature_follow_their_schedules() -> None:
     assert seen[0]["soft_target"] != pytest.approx(constant[0]["soft_target"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_share_of_clipped_steps_is_counted() -> None:
     norms = [values["gradient_norm"] for values in run_steps(distillation(), 4)[1]]
     assert len(set(norms)) == 4
