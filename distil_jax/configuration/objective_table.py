@@ -26,6 +26,7 @@ class ObjectiveEntry:
       needs_teacher: whether it compares the student with a teacher.
       of_vectors: it is of a vector for each sentence: the models are sentence models, without a
         masked-LM head, and nothing is masked.
+      of_pairs: it compares the two texts of pairs; rows must hold pairs.
       title: what cards and sweeps call it; empty: its name.
       label: the title of its curves, with the unit; empty: its title.
     """
@@ -39,6 +40,7 @@ class ObjectiveEntry:
     title: str = ""
     label: str = ""
     of_vectors: bool = False
+    of_pairs: bool = False
 
 
 OBJECTIVES: dict[str, ObjectiveEntry] = {
@@ -179,6 +181,7 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         title="pairs of texts",
         label="contrastive (nats)",
         of_vectors=True,
+        of_pairs=True,
     ),
     "pair_mse": ObjectiveEntry(
         "pair_mse",
@@ -189,6 +192,7 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         title="scores of pairs",
         label="squared distance of scores",
         of_vectors=True,
+        of_pairs=True,
     ),
 }
 """All that there are, by name, in the order of logs and reports."""

@@ -14,6 +14,7 @@ COLUMNS = (
     ("similarity_mse", "held-out similarity MSE", "{:.5f}"),
     ("similarity_kl", "held-out similarity KL", "{:.4f}"),
     ("contrastive", "held-out contrastive", "{:.3f}"),
+    ("pair_mse", "held-out score MSE", "{:.5f}"),
     ("sentences_per_second", "sentences/s", "{:,.0f}"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader, manifest, preparation
 from distil_jax.data.corpus import find as find_text
@@ -79,7 +80,9 @@ def prepare_rows(
 def check_pairs(config: Config, *splits: Split) -> None:
     """Refuse rows of single texts where pairs are compared."""
     single = [split for split in splits if PAIR_COMMA not in split.manifest.settings["column"]]
-    comparing = [name for name in ("contrastive", "pair_mse") if config.loss.uses(name)]
+    comparing = [
+        one.name for one in OBJECTIVES.values() if one.of_pairs and config.loss.uses(one.name)
+    ]
     if single and comparing:
         raise UserError(
             f"config.loss.{comparing[0]} compares pairs of texts, and {single[0].folder} holds "

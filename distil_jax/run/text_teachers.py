@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from distil_jax.configuration.objective_table import OBJECTIVES
 from distil_jax.configuration.schema import Config
 from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.errors import UserError
@@ -24,7 +25,6 @@ from distil_jax.training.parallel import Devices
 from distil_jax.training.targets import PAIR_SCORES, VECTORS
 
 VECTOR, SCORE = "vector", "score"
-PAIR_OBJECTIVE = "pair_mse"
 IN_BATCH = {VECTOR: VECTORS, SCORE: PAIR_SCORES}
 LONGEST_PAIR = 512
 """Most tokens of a pair."""
@@ -82,17 +82,17 @@ def pair_teacher(name: str) -> TextTeacher:
 
 def wanted_column(config: Config) -> str:
     """Which targets a config takes by text; raises `UserError` for two kinds of teachers."""
-    if not config.loss.uses(PAIR_OBJECTIVE):
-        return VECTOR
-    others = [
-        name
-        for name in ("vector_cosine", "similarity_mse", "similarity_kl")
-        if config.loss.uses(name)
+    taught = [
+        one for one in OBJECTIVES.values() if one.needs_teacher and config.loss.uses(one.name)
     ]
+    pairs = [one.name for one in taught if one.of_pairs]
+    others = [one.name for one in taught if one.of_vectors and not one.of_pairs]
+    if not pairs:
+        return VECTOR
     if others:
         zero = " and ".join(f"config.loss.{name}=0" for name in others)
         raise UserError(
-            f"config.loss.{PAIR_OBJECTIVE} has a cross-encoder as its teacher, which has no "
+            f"config.loss.{pairs[0]} has a cross-encoder as its teacher, which has no "
             f"vectors of sentences; set {zero}"
         )
     return SCORE
