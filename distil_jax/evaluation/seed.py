@@ -193,7 +193,7 @@ def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Tr
 
 def _loop(run: _Run, state: State, folder: Path) -> State:
     tuner, plan, first_step = run.tuner, run.tuner.plan, run.progress.step
-    display = Display(title=f"seed {run.seed}", every_seconds=SHOW_SECONDS)
+    display = Display(title=f"seed {run.seed}", every_seconds=SHOW_SECONDS, says_held_out=False)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(display.bar(run.cadence.total_steps, start_step=first_step))

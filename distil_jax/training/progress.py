@@ -21,7 +21,8 @@ IMPORTANCE = (0, 3, 1, 2, 4)
 class Display:
     """Shows a run on standard output; `at_step` hears of every step that is done.
 
-    `title` stands before its lines, of which there is at most one in `every_seconds`.
+    `title` stands before its lines, of which there is at most one in `every_seconds`. Without
+    `says_held_out`, held-out figures get no line: the caller has words of its own for them.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class Display:
         *,
         title: str = "",
         every_seconds: float = 0.0,
+        says_held_out: bool = True,
     ) -> None:
-        self.at_step = at_step
+        self.at_step, self._says_held_out = at_step, says_held_out
         self._title, self._every_seconds, self._shown = title, every_seconds, time.monotonic()
         self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
         self._line = _Line(0, 0, 0.0)
@@ -61,7 +63,7 @@ class Display:
         """Show a logged step, and its held-out figures where it has any."""
         now = time.monotonic()
         self._line.take(step, values, now)
-        if figures := held_out(values):
+        if self._says_held_out and (figures := held_out(values)):
             self.say(f"{self._prefix()}held out at step {step}: {figures}")
         if self._live is not None or now - self._shown < self._every_seconds:
             return

@@ -25,6 +25,7 @@ OBJECTIVES = {
     "loss.relations": 1.0,
     "loss.options.soft_target.divergence": "reverse",
     "student.hidden_size": 16,
+    "student.heads": 4,
     "student.initialize": "slice",
     "loss.cosine": 0.0,
 }

@@ -51,15 +51,23 @@ def test_a_log_has_a_line_for_each_logged_step(now: list[float]) -> None:
 
 
 def test_held_out_figures_are_a_line_in_words(now: list[float]) -> None:
-    display = Display(title="seed 1", every_seconds=60.0)
+    display = Display(every_seconds=60.0)
     out = shown(display, 80, terminal=False)
     with display.bar(1000, start_step=0):
         display.step(1000, VALUES | HELD_OUT)
     assert out.getvalue() == (
-        "seed 1: held out at step 1000: soft targets 0.602, masked LM 3.418, accuracy 38.9%, "
+        "held out at step 1000: soft targets 0.602, masked LM 3.418, accuracy 38.9%, "
         "agreement with the teacher 58.0%\n"
     )
     assert held_out(VALUES) == ""
+
+
+def test_a_tasks_score_is_said_once_by_those_who_know_its_scale(now: list[float]) -> None:
+    display = Display(title="seed 1", every_seconds=60.0, says_held_out=False)
+    out = shown(display, 80, terminal=False)
+    with display.bar(24, start_step=0):
+        display.step(8, VALUES | {"validation_accuracy": 50.0})
+    assert out.getvalue() == ""
 
 
 def test_the_time_left_is_of_this_attempt_alone(now: list[float]) -> None:
