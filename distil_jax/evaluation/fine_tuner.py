@@ -119,6 +119,7 @@ def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
         seed=0,
         micro_batches=plan.micro_batches,
         matmul_dtype="float32",
+        dropout_bits="threefry",
     )
 
 

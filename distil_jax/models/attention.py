@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, DTypeLike, Float, Key
+from jaxtyping import Array, DTypeLike, Float
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.disentangled import position_scores
-from distil_jax.models.dropout import dropout
+from distil_jax.models.dropout import Rng, dropout, table_dropout
 from distil_jax.models.intermediates import offer
 from distil_jax.models.layer_view import LayerView
 from distil_jax.models.local_attention import attend_locally, is_of_blocks
@@ -27,7 +27,7 @@ def attend(
     key: Float[Array, "batch keys heads head_size"],
     value: Float[Array, "batch keys heads head_size"],
     bias: Float[Array, "batch 1 queries keys"],
-    rng: Key[Array, ""] | None,
+    rng: Rng | None,
     *,
     dropout_rate: float,
     relative: Float[Array, "*batch heads queries keys"] | None = None,
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         self,
         hidden: Hidden,
         view: LayerView,
-        rng: Key[Array, ""] | None,
+        rng: Rng | None,
         relative: Relative | None = None,
     ) -> Hidden:
         """Mix the tokens of each segment; `rng` drops attention probabilities."""
@@ -97,8 +97,7 @@ class Attention(nn.Module):
         offer(self, "keys", key)
         offer(self, "values", value)
         if config.block.relative_span and relative is not None:
-            table_rng = None if rng is None else jax.random.fold_in(rng, 1)
-            table = dropout(relative, table_rng, rate=config.dropout)
+            table = table_dropout(relative, rng, rate=config.dropout)
             positions = project("query", table), project("key", table)
             # Of three kinds of scores the sum is divided by the root of 3 head_size.
             scale = (3 * config.head_size) ** -0.5

@@ -1,17 +1,19 @@
 """A transformer encoder: embeddings and a stack of layers."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Key
 
+from distil_jax.kernels.place import Place
 from distil_jax.models.attention import ATTENTION_OUTPUT
 from distil_jax.models.block import LayerKind
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
-from distil_jax.models.dropout import dropout
+from distil_jax.models.dropout import Rng, dropout
 from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
 from distil_jax.models.layer_loop import ApplyLayer, PerLayer, looped, scanned
@@ -38,7 +40,7 @@ class Embeddings(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, batch: Batch, rng: Key[Array, ""] | None = None) -> Hidden:
+    def __call__(self, batch: Batch, rng: Rng | None = None) -> Hidden:
         """Embed a batch of rows.
 
         Positions and token types are added first: a student whose position table holds that sum
@@ -76,7 +78,7 @@ class Encoder(nn.Module):
     loop runs faster (CPU), most of all over layers that `stacking.unstack` took apart.
     `rematerialise` says what the backward pass computes again instead of keeping it: "attention"
     the attention scores and all element-wise functions (LayerNorm, GELU), no matmul with a weight;
-    "layer" everything. Training mode needs the "dropout" key.
+    "layer" everything. Training mode needs a place of dropout, or the "dropout" key.
     """
 
     config: EncoderConfig
@@ -106,7 +108,13 @@ class Encoder(nn.Module):
         """Final hidden states."""
         return self.run(batch, train).last
 
-    def run(self, batch: Batch, train: bool = False, request: Request = NOTHING) -> Intermediates:
+    def run(
+        self,
+        batch: Batch,
+        train: bool = False,
+        request: Request = NOTHING,
+        place: Place | None = None,
+    ) -> Intermediates:
         """Final hidden states and the requested intermediates; nothing else is kept.
 
         The last hidden state is behind the last LayerNorm, also where layers normalise first.
@@ -114,11 +122,7 @@ class Encoder(nn.Module):
         """
         config = self.config
         request.check(config.layers)
-        rng = self.make_rng("dropout") if train else None
-        layer_rngs = None
-        if rng is not None:
-            rng, layer_rng = jax.random.split(rng)
-            layer_rngs = jax.random.split(layer_rng, config.layers)
+        rng, layer_rngs = self._rngs(place) if train else (None, None)
         hidden = self.embeddings(batch, rng)
         run = scanned if self.scan else looped
         numbers = None if config.block.first_norm else jnp.arange(config.layers)
@@ -132,6 +136,13 @@ class Encoder(nn.Module):
         if config.layers in request.hidden_states:
             values.hidden_states[config.layers] = values.last
         return values
+
+    def _rngs(self, place: Place | None) -> tuple[Rng, Any]:
+        """What the embeddings draw their dropout from, and the layers, along a leading axis."""
+        if place is not None:
+            return place.at(0), place.at(1).layers(self.config.layers)
+        rng, layer_rng = jax.random.split(self.make_rng("dropout"))
+        return rng, jax.random.split(layer_rng, self.config.layers)
 
     def embed(self, batch: Batch) -> Hidden:
         """Hidden states before the first layer."""

@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, DTypeLike, Int, Key
+from jaxtyping import Array, DTypeLike, Int
 
 from distil_jax.models.activation import activation
 from distil_jax.models.attention import Attention
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense, Norm
-from distil_jax.models.dropout import dropout
+from distil_jax.models.dropout import Rng, dropout, sites
 from distil_jax.models.layer_view import LayerView
 from distil_jax.models.types import Hidden, Relative
 
 
 class Layer(nn.Module):
-    """The layer that `config.block` specifies; with a key, dropout as in Hugging Face's training.
+    """The layer that `config.block` specifies; with `rng`, dropout as in Hugging Face's training.
 
     Its maps, in the order of the parameters: attention (query, key, value, output),
     attention_norm, mlp_in, mlp_gate (if gated), mlp_norm, mlp_out.
@@ -31,7 +30,7 @@ class Layer(nn.Module):
         self,
         hidden: Hidden,
         view: LayerView,
-        rng: Key[Array, ""] | None = None,
+        rng: Rng | None = None,
         number: Int[Array, ""] | int | None = None,
         relative: Relative | None = None,
     ) -> Hidden:
@@ -41,7 +40,7 @@ class Layer(nn.Module):
         `relative` is what the encoder's `relative` makes for a block with relative positions.
         """
         config = self.config
-        rngs = [None] * 3 if rng is None else list(jax.random.split(rng, 3))
+        rngs = sites(rng, 3)
         norm = self._norm("attention_norm")
         attention = Attention(config, self.dtype, name="attention")
 

@@ -18,8 +18,8 @@ from distil_jax.models.intermediates import HIDDEN_STATES, Intermediates, Reques
 from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Params
 
-PerLayer = tuple[Array | None, Any]
-"""Each layer's dropout key (None: no dropout) and number (None: no layer needs it)."""
+PerLayer = tuple[Any, Any]
+"""Each layer's place or key of dropout (None: no dropout) and number (None: no layer needs it)."""
 ApplyLayer = Callable[
     [Array, Params, PerLayer, tuple[str, ...], LayerKind], tuple[Array, dict[str, Array]]
 ]

@@ -7,8 +7,10 @@ see the keys of their own block and of its two neighbours, which hold all that t
 from collections.abc import Callable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
+from distil_jax.kernels.place import Place
+from distil_jax.models.dropout import Rng
 from distil_jax.models.intermediates import Heads
 from distil_jax.models.segments import MASK_VALUE
 
@@ -51,7 +53,7 @@ def attend_locally(
     key: Heads,
     value: Heads,
     bias: LocalBias,
-    rng: Key[Array, ""] | None,
+    rng: Rng | None,
 ) -> Heads:
     """As `attend` of whole rows, by calls of `attend` with blocks; the bias is of `local_bias`."""
     batch, length, heads, head_size = query.shape
@@ -63,6 +65,9 @@ def attend_locally(
         return x.reshape(batch * count, -1, heads, head_size)
 
     keys, values = (joined(_with_neighbours(_blocks(x, window, 0), 0)) for x in (key, value))
+    if isinstance(rng, Place):
+        starts = jnp.arange(count) * window
+        rng = rng.in_blocks(starts, starts - window)
     flat_bias = bias[:, 0].reshape(batch * count, 1, *bias.shape[3:])
     output, _ = attend(joined(blocks), keys, values, flat_bias, rng)
     return output.reshape(batch, count * window, heads, head_size)[:, :length]

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Float
 
+from distil_jax.kernels.place import Place
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import NOTHING, Encoder
 from distil_jax.models.intermediates import Intermediates, Request
@@ -79,9 +80,15 @@ class MaskedLM(nn.Module):
         """Final hidden states."""
         return self.encoder(batch, train)
 
-    def run(self, batch: Batch, train: bool = False, request: Request = NOTHING) -> Intermediates:
+    def run(
+        self,
+        batch: Batch,
+        train: bool = False,
+        request: Request = NOTHING,
+        place: Place | None = None,
+    ) -> Intermediates:
         """Final hidden states and the requested intermediates of the encoder."""
-        return self.encoder.run(batch, train, request)
+        return self.encoder.run(batch, train, request, place)
 
     def transform(
         self, hidden: Float[Array, "*tokens hidden_size"]

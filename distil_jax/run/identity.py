@@ -32,6 +32,11 @@ ROWS = ("data", "held_out")
 NEWER = ("start", "held_out", "targets")
 """What checkpoints of earlier versions do not hold."""
 
+DROPOUT_BITS = "dropout_bits"
+"""Where a run's dropout is drawn from, as `StepSpec.dropout_bits`."""
+DROPOUT_BITS_BEFORE = "threefry"
+"""In versions that did not save it."""
+
 FILE = "config.json"
 MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
 
@@ -119,6 +124,7 @@ def of_today(saved: dict[str, Any], current: dict[str, Any] | None = None) -> di
     """
     found = dict(saved)
     if "run" in saved:
+        found.setdefault(DROPOUT_BITS, DROPOUT_BITS_BEFORE)
         found["run"] = earlier.of_today(saved["run"], current and current.get("run"))
     if "model" in saved:
         found["model"] = _model_of_today(saved["model"])

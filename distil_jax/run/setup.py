@@ -54,6 +54,8 @@ class Setup:
       identity: what its checkpoints belong to.
       cursor: where in the data its batch was chosen.
       latest: the step of its latest checkpoint; None if there is none.
+
+    A run that an earlier version began keeps that version's dropout bits.
     """
 
     config: Config
@@ -91,7 +93,8 @@ class Setup:
     @cached_property
     def spec(self) -> StepSpec:
         """The compiled step's constants."""
-        return step_spec(self, self.train_data, self.total_steps)
+        spec = step_spec(self, self.train_data, self.total_steps)
+        return replace(spec, dropout_bits=self.identity[identity.DROPOUT_BITS])
 
     def training_batches(self, first_step: int) -> Iterator[Any]:
         """This process's share of the batches after `first_step` steps, for ever."""
@@ -153,6 +156,7 @@ def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Check
     if models.stored is not None:
         _check_stored(config, models, cursor, train, validation)
     current = identity.with_data(current, train, validation, cursor)
+    current[identity.DROPOUT_BITS] = (saved or {}).get(identity.DROPOUT_BITS, "place")
     if saved is not None:
         identity.check(workdir.address, saved, current)
     return Setup(

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array
 
+from distil_jax.kernels.place import Place
 from distil_jax.losses.vocabulary_teacher import UNKNOWN
 from distil_jax.models import Encoder, EncoderConfig, MaskedLM, output_table
+from distil_jax.models.dropout import Rng
 from distil_jax.models.intermediates import Request
 from distil_jax.models.sentence_vectors import sentence_vectors
 from distil_jax.models.types import Batch, Params
@@ -30,9 +32,16 @@ class Model(Protocol):
         """Whether the layers are one compiled loop, over stacked parameters."""
 
     def __call__(
-        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None, /
+        self, params: Params, batch: Batch, request: Request, rng: Rng | None, /
     ) -> Outputs:
-        """The outputs; with a key in training mode."""
+        """The outputs; in training mode with a place or a key of dropout."""
+
+
+def _training(rng: Rng | None) -> dict[str, Any]:
+    """How Flax is asked for the mode that `rng` means."""
+    if isinstance(rng, Place):
+        return {"train": True, "place": rng}
+    return {"train": rng is not None, "rngs": None if rng is None else {"dropout": rng}}
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,10 @@ class LanguageModel:
     def scan(self) -> bool:
         return self.module.scan
 
-    def __call__(
-        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
-    ) -> Outputs:
+    def __call__(self, params: Params, batch: Batch, request: Request, rng: Rng | None) -> Outputs:
         """Hidden states, and the head over the vocabulary if the parameters have one."""
-        variables, train = {"params": params}, rng is not None
-        rngs = None if rng is None else {"dropout": rng}
-        found = self.module.apply(
-            variables, batch, train=train, request=request, rngs=rngs, method="run"
-        )
+        variables = {"params": params}
+        found = self.module.apply(variables, batch, request=request, method="run", **_training(rng))
         if "head" not in params and not self.config.block.causal:
             return Outputs(found)
         table, bias = output_table(params)
@@ -91,18 +95,10 @@ class SentenceEncoder:
     def scan(self) -> bool:
         return self.module.scan
 
-    def __call__(
-        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
-    ) -> Outputs:
+    def __call__(self, params: Params, batch: Batch, request: Request, rng: Rng | None) -> Outputs:
         """Hidden states, and the vectors [rows, count, width]."""
-        rngs = None if rng is None else {"dropout": rng}
         found = self.module.apply(
-            {"params": params["encoder"]},
-            batch,
-            train=rng is not None,
-            request=request,
-            rngs=rngs,
-            method="run",
+            {"params": params["encoder"]}, batch, request=request, method="run", **_training(rng)
         )
         vectors = sentence_vectors(
             self.vectors, params, found.last, batch["segments"], count=self.count
@@ -133,9 +129,7 @@ class OtherVocabulary:
     def scan(self) -> bool:
         return self.model.scan
 
-    def __call__(
-        self, params: Params, batch: Batch, request: Request, rng: Key[Array, ""] | None
-    ) -> Outputs:
+    def __call__(self, params: Params, batch: Batch, request: Request, rng: Rng | None) -> Outputs:
         """As the teacher's own, over the student's tokens."""
         ids = params["ids"]
         tokens = jnp.maximum(ids, 0)[batch["tokens"]]
@@ -187,7 +181,7 @@ class AveragedModels:
         params: tuple[Params, ...],
         batch: Batch,
         request: Request | tuple[Request, ...],
-        rng: Key[Array, ""] | None,
+        rng: Rng | None,
     ) -> SeveralOutputs:
         """The outputs of each; a request is of each its own, or the same of all."""
         requests = request if isinstance(request, tuple) else (request,) * len(self.models)

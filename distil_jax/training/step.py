@@ -4,7 +4,7 @@ Pure and device-agnostic: `parallel` maps it over devices and passes the sum in.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -15,7 +15,9 @@ from jaxtyping import Array, Float, Int
 from distil_jax.configuration.schema import Loss
 from distil_jax.data.masking import Masking
 from distil_jax.data.next_tokens import NextTokens
+from distil_jax.kernels.place import Place, row_names
 from distil_jax.losses import WeightedSum
+from distil_jax.models.dropout import Rng
 from distil_jax.models.types import Batch, Params
 from distil_jax.objectives import Inputs, Objective, Requests, losses_of
 from distil_jax.training.forward import Model
@@ -72,6 +74,7 @@ class StepSpec:
       clip: the bound on the gradient's norm that `optimizer` applies; 0: none.
       micro_batches: into how many parts a device's rows are divided, computed one after another.
       matmul_dtype: of the vocabulary matmuls' operands.
+      dropout_bits: place, or threefry: earlier versions' bits, of a device's micro-batch.
     """
 
     student: Model
@@ -87,6 +90,7 @@ class StepSpec:
     seed: int
     micro_batches: int
     matmul_dtype: str
+    dropout_bits: str = "place"
 
     @property
     def requests(self) -> Requests:
@@ -118,13 +122,13 @@ def train_step(
       batch: this device's rows: tokens, segments [rows, length], and whatever else the model,
         the targets and the objectives read; with masking also epoch and row [rows].
       sum_over_devices: adds the leaves of a tree over all devices.
-      device: this device's number; only dropout looks at it.
+      device: this device's number; only dropout looks at it, for the place of unnamed rows.
     """
     seed = spec.seed if constants.seed is None else constants.seed
     ready = batch if spec.masking is None else mask_batch(spec.masking, spec.seed, batch)
     weights = spec.weights(state.step)
     scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(spec, ready)))
-    dropout = jax.random.fold_in(jax.random.fold_in(_dropout_key(seed), state.step), device)
+    dropout = _dropout(spec, seed, state.step, device, batch)
     gradient, sums = sum_over_devices(
         accumulate(spec, state.params, constants, ready, scales, weights.temperature, dropout)
     )
@@ -167,7 +171,7 @@ def accumulate(
     batch: Batch,
     scales: Scales,
     temperature: Array,
-    dropout: Array,
+    dropout: Rng,
 ) -> tuple[Params, Sums]:
     """The gradient and the sums of all micro-batches of this device.
 
@@ -177,9 +181,9 @@ def accumulate(
     """
 
     def one(part: Batch, number: Array) -> tuple[Params, Sums]:
-        key = jax.random.fold_in(dropout, number)
+        rng = _of_part(dropout, number, spec.micro_batches)
         gradient, sums = jax.grad(micro_batch_loss, argnums=1, has_aux=True)(
-            spec, params, constants, part, scales, temperature, key
+            spec, params, constants, part, scales, temperature, rng
         )
         return jax.tree.map(lambda g: g.astype(jnp.float32), gradient), sums
 
@@ -205,7 +209,7 @@ def micro_batch_loss(
     batch: Batch,
     scales: Scales,
     temperature: Array,
-    dropout: Array,
+    dropout: Rng,
 ) -> tuple[Float[Array, ""], Sums]:
     """This micro-batch's share of the weighted loss of the whole global batch, and its sums."""
     requests = spec.requests
@@ -238,5 +242,19 @@ def _scheduled(loss: Loss, weights: Any) -> dict[str, Array]:
     return found | ({"temperature": weights.temperature} if loss.schedule("temperature") else {})
 
 
-def _dropout_key(seed: Any) -> Array:
-    return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), 0xD120)
+def _dropout(spec: StepSpec, seed: Any, step: Array, device: Array, batch: Batch) -> Rng:
+    """What this device's rows draw their dropout from at a step."""
+    if spec.dropout_bits == "threefry":
+        key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), 0xD120)
+        return jax.random.fold_in(jax.random.fold_in(key, step), device)
+    count = len(batch["tokens"])
+    row = batch.get("row", device * count + jnp.arange(count))
+    # Rows come once an epoch, and a batch may straddle two.
+    return Place.of(row_names(row, batch.get("epoch", 0)), seed, step)
+
+
+def _of_part(dropout: Rng, number: Array, parts: int) -> Rng:
+    """What micro-batch `number` draws from."""
+    if isinstance(dropout, Place):
+        return replace(dropout, row=dropout.row.reshape(parts, -1)[number])
+    return jax.random.fold_in(dropout, number)
