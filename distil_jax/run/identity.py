@@ -124,7 +124,8 @@ def of_today(saved: dict[str, Any], current: dict[str, Any] | None = None) -> di
     """
     found = dict(saved)
     if "run" in saved:
-        found.setdefault(DROPOUT_BITS, DROPOUT_BITS_BEFORE)
+        if current is None or DROPOUT_BITS in current:
+            found.setdefault(DROPOUT_BITS, DROPOUT_BITS_BEFORE)
         found["run"] = earlier.of_today(saved["run"], current and current.get("run"))
     if "model" in saved:
         found["model"] = _model_of_today(saved["model"])
