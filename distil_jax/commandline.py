@@ -20,6 +20,9 @@ from distil_jax import environment
 from distil_jax.errors import EXIT_STATUS, FULL, Stopped, UsageError, UserError, to_install
 from distil_jax.storage.address import is_url
 
+NVIDIA_DEVICES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")
+"""One of them is there where JAX sees a GPU, the last one under Windows."""
+
 NO_BACKEND = "Unable to initialize backend"
 """How JAX begins to say that a platform has no device here."""
 
@@ -144,6 +147,7 @@ def run(command: Callable[[list[str]], None], arguments: list[str] | None = None
     environment.set_default("TOKENIZERS_PARALLELISM", "true")
     if arguments is None:
         _do_without_pytorch()
+        do_without_absent_gpus()
     _keep_standard_error_for_errors()
     try:
         command(sys.argv[1:] if arguments is None else arguments)
@@ -235,6 +239,28 @@ def _do_without_pytorch() -> None:
     sys.meta_path[:] = [
         OtherPackages if finder is PathFinder else finder for finder in sys.meta_path
     ]
+
+
+def do_without_absent_gpus() -> None:
+    """On a machine without an NVIDIA GPU XLA's plugin for them is not started, if it is installed.
+
+    The extra gpu-plan brings it for its compiler (planning.gpu_compiler). Its start would look for
+    CUDA, in vain, and say so on standard error. To be called before JAX is imported.
+    """
+    if any(map(os.path.exists, NVIDIA_DEVICES)):
+        return
+    for cuda in ("12", "13"):
+        name = f"jax_plugins.xla_cuda{cuda}"
+        sys.modules.setdefault(name, _PluginWithoutDevice(name))
+        # No module: JAX takes these kernels for not installed.
+        sys.modules.setdefault(f"jax_cuda{cuda}_plugin", None)  # type: ignore[arg-type]
+
+
+class _PluginWithoutDevice(ModuleType):
+    """What JAX starts instead."""
+
+    def initialize(self) -> None:
+        """There is nothing to register."""
 
 
 def _keep_standard_error_for_errors() -> None:

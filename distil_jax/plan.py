@@ -1,4 +1,4 @@
-"""Plan: what a config needs and takes on chips that are not there, as the TPU compiler sees it."""
+"""Plan: what a config needs and takes on chips that are not there, as their compilers see it."""
 
 import argparse
 import json
@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> None:
     topology = topologies.find(flags.topology)
     models, workload = model_shapes(config), workload_of(config, flags.corpus_tokens)
     config = planned(config, models.student)
-    plan = plan_run(config, models, topology, workload, search=flags.search)
+    plan = plan_run(
+        config, models, topology, workload, search=flags.search, compiled=flags.compiled
+    )
     if flags.json:
         print(json.dumps(plan.as_dict(), indent=2))
     else:
@@ -37,7 +39,11 @@ def parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="python -m distil_jax.plan", description=__doc__)
     add = parser.add_argument
     add("--config", required=True, help="a config file, or the name of a shipped one")
-    add("--topology", required=True, help="v4-32, v5e-16, v5p-128, v6e-8, 2xv4-32, h100-8, ...")
+    add(
+        "--topology",
+        required=True,
+        help="v4-32, v5e-16, v6e-8, 2xv4-32, h100-8, 2xh100-8, l4-1, ...",
+    )
     names = "bert-base, xlm-r-xl, mpnet-base, deberta-v3-base, modernbert-base, gpt2, ..."
     add("--teacher", help=f"a model folder, or a usual name: {names}")
     add(
@@ -49,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         "--utilisation", type=_share, default=0.5, help="of the compute peak; hours are given at it"
     )
     add("--no-search", dest="search", action="store_false", help="compile the config's batch alone")
+    add(
+        "--no-compile",
+        dest="compiled",
+        action="store_false",
+        help="count from shapes, in seconds; the traffic is not known then",
+    )
     add("--json", action="store_true", help="all figures as one JSON object")
     return parser
 

@@ -131,3 +131,36 @@ def test_a_misspelt_flag_is_named_with_the_one_that_was_meant(given: list[str], 
     parser.add_argument("text", nargs="*")
     with pytest.raises(UsageError, match=re.escape(said)):
         parser.parse_args(given)
+
+
+FAKE_PLUGIN = """
+import sys
+
+sys.stderr.write("started\\n")
+
+
+def initialize():
+    raise RuntimeError("Unable to load CUDA. Is it installed?")
+"""
+
+
+@pytest.mark.skipif(
+    any(map(os.path.exists, commandline.NVIDIA_DEVICES)), reason="this machine has a GPU"
+)
+def test_a_plugin_for_gpus_is_not_started_where_there_is_none(tmp_path: Path) -> None:
+    for name in ("jax_plugins/xla_cuda12", "jax_cuda12_plugin"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "__init__.py").write_text(FAKE_PLUGIN)
+    program = "import jax; print(jax.devices()[0].platform)"
+    code = f"from distil_jax import commandline as c; c.do_without_absent_gpus(); {program}"
+    paths = [str(tmp_path), str(Path(__file__).parents[1])]
+    variables = {k: v for k, v in os.environ.items() if k != "JAX_PLATFORMS"}
+    variables["PYTHONPATH"] = os.pathsep.join(paths)
+    shown = {
+        name: subprocess.run(
+            [sys.executable, "-c", text], env=variables, capture_output=True, text=True, check=True
+        )
+        for name, text in (("jax alone", program), ("here", code))
+    }
+    assert "Unable to load CUDA" in shown["jax alone"].stderr
+    assert (shown["here"].stdout, shown["here"].stderr) == ("cpu\n", "")

@@ -12,6 +12,18 @@ Grid = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Shares of a chip's published peaks that large matmuls and streams through memory reach.
+
+    Where nothing was measured on the chip they are 1: what follows is a bound, not a forecast.
+    """
+
+    matmuls: float = 1.0
+    memory: float = 1.0
+    source: str = "nothing was measured on one: published peaks"
+
+
+@dataclass(frozen=True)
 class Chip:
     """One chip, the unit that is allocated and that one process drives as one device.
 
@@ -23,6 +35,7 @@ class Chip:
       links: of one chip.
       network_bandwidth: one way, of a chip's share of its host's network (DCN).
       source: where the figures are published.
+      reached: shares of `flops` and `hbm_bandwidth` that programs reach.
     """
 
     name: str
@@ -33,10 +46,11 @@ class Chip:
     links: int
     network_bandwidth: float
     source: str
+    reached: Reached = Reached()
 
     @property
     def is_tpu(self) -> bool:
-        return self.name.startswith("v")
+        return self.name.startswith(("v", "tpu"))
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,8 @@ def _never_closes(grid: Grid, size: int) -> bool:
 
 TPU_DOCUMENTATION = "https://cloud.google.com/tpu/docs/"
 SCALING_BOOK = "https://jax-ml.github.io/scaling-book/tpus (network per chip)"
+
+H200_REACHED = Reached(0.66, 0.87, "one H200, 2026-11-26 (docs/performance.md)")
 
 # Usable HBM: what libtpu 0.0.42 names as "available HBM" when a program does not fit.
 GENERATIONS = (
@@ -193,6 +209,8 @@ GENERATIONS = (
             links=1,
             network_bandwidth=50e9,
             source="NVIDIA H100 SXM data sheet; 400 Gbit/s per GPU as in a DGX H100",
+            # The same chip with other memory.
+            reached=H200_REACHED,
         ),
         grids=NODES,
         closes=_never_closes,
@@ -208,10 +226,41 @@ GENERATIONS = (
             links=1,
             network_bandwidth=50e9,
             source="NVIDIA H200 SXM data sheet; 400 Gbit/s per GPU as in a DGX H200",
+            reached=H200_REACHED,
         ),
         grids=NODES,
         closes=_never_closes,
         device_kinds=("NVIDIA H200",),
+    ),
+    Generation(
+        Chip(
+            "b200",
+            flops=2250e12,
+            hbm_bytes=180e9,
+            hbm_bandwidth=7700e9,
+            link_bandwidth=900e9,
+            links=1,
+            network_bandwidth=50e9,
+            source="NVIDIA DGX B200 data sheet (36 PFLOPS bfloat16 with sparsity and 62 TB/s of 8)",
+        ),
+        grids=NODES,
+        closes=_never_closes,
+        device_kinds=("NVIDIA B200",),
+    ),
+    Generation(
+        Chip(
+            "l4",
+            flops=121e12,
+            hbm_bytes=23.5e9,
+            hbm_bandwidth=300e9,
+            link_bandwidth=32e9,
+            links=1,
+            network_bandwidth=3.125e9,
+            source="NVIDIA L4 data sheet; PCIe 4.0 x16; 200 Gbit/s for 8 as in g2-standard-96",
+        ),
+        grids=NODES,
+        closes=_never_closes,
+        device_kinds=("NVIDIA L4",),
     ),
 )
 BY_NAME = {generation.chip.name: generation for generation in GENERATIONS}

@@ -1,71 +1,35 @@
-"""The TPU compiler on a machine without a TPU: devices that exist in name only."""
+"""The compilers of chips that are not here: which one a topology needs, and its devices."""
 
-import importlib.util
-from typing import Any
+from types import ModuleType
 
-import jax
-from jax.experimental import topologies as jax_topologies
-
-from distil_jax import environment
-from distil_jax.errors import UserError, to_install
+from distil_jax.planning import gpu_compiler, tpu_compiler
+from distil_jax.planning.chips import Chip
 from distil_jax.planning.topologies import Topology
 from distil_jax.training.parallel import Devices
 
-# What libtpu would otherwise ask a TPU machine's metadata server for; the type has no effect here.
-LIBTPU_ENV = {
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_ACCELERATOR_TYPE": "v4-8",
-    # No TPU is opened, so that several compilers may work at one time.
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-    "TPU_MIN_LOG_LEVEL": "3",
-    "TPU_STDERR_LOG_LEVEL": "3",
-}
 
-
-def is_installed() -> bool:
-    """Whether programs for TPUs can be compiled here."""
-    return importlib.util.find_spec("libtpu") is not None
+def is_installed(chip: Chip) -> bool:
+    """Whether programs for this chip can be compiled here."""
+    return bool(_of(chip).is_installed())
 
 
 def devices(topology: Topology, mode: str) -> Devices:
-    """The chips of `topology` in slice-major order; raises `UserError` without libtpu."""
-    if not is_installed():
-        raise UserError(
-            f"the TPU compiler is not installed, so nothing can be compiled for {topology.name}; "
-            f"{to_install('tpu')}"
-        )
-    for name, value in LIBTPU_ENV.items():
-        environment.set_default(name, value)
-    described: list[Any] = jax_topologies.get_topology_desc(
-        platform="tpu", topology_name=compiler_name(topology), **_options(topology)
-    ).devices
-    ordered = sorted(described, key=lambda device: (_slice(device), device.id))
-    if len(ordered) != topology.chips:
-        raise UserError(
-            f"the installed TPU compiler sees {len(ordered)} devices in {topology.name}, not "
-            f"{topology.chips}; install the libtpu that jax {jax.__version__} asks for: "
-            f"{to_install('tpu')}"
-        )
-    return Devices(mode, tuple(ordered))
+    """The chips of `topology`, those of a slice or node together.
+
+    They exist in name only. Raises `UserError` where the compiler is missing or another version.
+    """
+    return Devices(mode, tuple(_of(topology.chip).described(topology)))
 
 
-def compiler_name(topology: Topology) -> str:
-    """libtpu's own name of one slice: `v4:2x2x4`."""
-    return f"{topology.chip.name}:{'x'.join(map(str, topology.grid))}"
+def options(chip: Chip) -> dict[str, str]:
+    """What the compiler is given besides the program."""
+    return dict(_of(chip).OPTIONS)
 
 
-def _options(topology: Topology) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if topology.generation.cores > 1:
-        # The two cores of a chip work as one device, as they do in a run.
-        options["chip_config_name"] = "megacore"
-    if topology.slice_chips == 1:
-        options["chips_per_host_bounds"] = [1] * 3
-    if topology.slices > 1:
-        options["num_slices"] = topology.slices
-    return options
+def extra(chip: Chip) -> str:
+    """The extra of setup.cfg that brings the compiler."""
+    return str(_of(chip).EXTRA)
 
 
-def _slice(device: Any) -> int:
-    return getattr(device, "slice_index", None) or 0
+def _of(chip: Chip) -> ModuleType:
+    return tpu_compiler if chip.is_tpu else gpu_compiler

@@ -4,7 +4,8 @@ import dataclasses
 import math
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 
 from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.step_program import StepProgram
-from distil_jax.planning.traffic import memory_bytes
+from distil_jax.planning.traffic_kinds import traffic_by_kind
 from distil_jax.training.step import micro_batch_loss
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
@@ -55,7 +56,7 @@ class Measured:
     Attributes:
       fits: into a chip's memory.
       flops: of its matmuls; this and all below are 0 where the compiler refused.
-      traffic_bytes: between memory and chip, an upper estimate.
+      traffic_bytes: between memory and chip, an upper estimate; `traffic` has it by kind.
       program_bytes: temporaries as the compiler counts them, activations and gradients included.
     """
 
@@ -66,33 +67,40 @@ class Measured:
     collectives: tuple[hlo_counts.Collective, ...]
     program_bytes: float
     compile_seconds: float
+    traffic: Mapping[str, float] = field(default_factory=dict)
 
 
-def measure(program: StepProgram, hbm_bytes: float) -> Measured:
+def measure(
+    program: StepProgram, hbm_bytes: float, options: Mapping[str, str] | None = None
+) -> Measured:
     """Compile `program` for chips of `hbm_bytes` and read what the compiler reports.
 
-    The compiler refuses a program for its temporaries alone, so the sum is compared here.
+    `options` are the compiler's. The TPU's refuses a program for its temporaries alone, the GPU's
+    none at all, so the sum is compared here.
     """
     started = time.perf_counter()
     try:
-        compiled = program.lower().compile()
+        compiled = program.lower().compile(compiler_options=dict(options or {}))
     except jax.errors.JaxRuntimeError as error:
         if FULL not in str(error):
             raise
         return _too_large(program, str(error), time.perf_counter() - started)
     seconds = time.perf_counter() - started
     stats = compiled.memory_analysis()
-    parsed = hlo.parse(compiled.as_text())
+    text = compiled.as_text()
+    parsed = hlo.parse(text)
+    traffic = traffic_by_kind(parsed, text)
     temporaries = float(stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
     memory = memory_by_kind(program, temporaries)
     return Measured(
         fits=memory.total <= hbm_bytes,
         memory=memory,
         flops=hlo_counts.matmul_flops(parsed),
-        traffic_bytes=memory_bytes(parsed),
+        traffic_bytes=sum(traffic.values()),
         collectives=hlo_counts.collectives(parsed),
         program_bytes=float(stats.temp_size_in_bytes),
         compile_seconds=seconds,
+        traffic=traffic,
     )
 
 

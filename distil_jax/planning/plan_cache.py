@@ -25,8 +25,9 @@ SOURCES = (
     *(
         f"planning/{name}.py"
         for name in (
-            *("chips", "compiler", "flops", "hlo", "hlo_counts", "measure", "run_plan"),
-            *("step_program", "topologies", "traffic"),
+            *("chips", "compiler", "flops", "gpu_compiler", "hlo", "hlo_counts", "measure"),
+            *("run_plan", "source_frames", "step_program", "topologies", "tpu_compiler"),
+            *("traffic", "traffic_kinds"),
         )
     ),
 )
@@ -36,7 +37,13 @@ WITHOUT_EFFECT = ("data", "checkpoint", "eval", "log", "teacher", "tokenizer")
 """Sections of a config that the step's program does not depend on."""
 
 
-def key_of(config: Config, models: ModelShapes, topology: str, length: int) -> str:
+COMPILERS = ("jax", "jaxlib", "libtpu", "jax-cuda12-pjrt", "jax-cuda13-pjrt", "flax", "optax")
+"""The packages whose versions decide what is compiled."""
+
+
+def key_of(
+    config: Config, models: ModelShapes, topology: str, length: int, *, compiled: bool = True
+) -> str:
     """What decides a program: config, shapes, chips, this package's code, jax and the compiler."""
     values = as_dict(config)
     program_config = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
@@ -46,7 +53,8 @@ def key_of(config: Config, models: ModelShapes, topology: str, length: int) -> s
         "topology": topology,
         "length": length,
         "code": _code_digest(),
-        "versions": [_version(name) for name in ("jax", "jaxlib", "libtpu", "flax", "optax")],
+        "compiled": compiled,
+        "versions": [_version(name) for name in COMPILERS],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 

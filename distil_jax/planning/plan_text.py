@@ -2,17 +2,17 @@
 
 import math
 import re
-from collections.abc import Sequence
 from functools import partial
 
 import jax
 
+from distil_jax.errors import to_install
 from distil_jax.models import EncoderConfig, initialize
+from distil_jax.planning import compiler, plan_times
 from distil_jax.planning.flops import WindowedCost
-from distil_jax.planning.hlo_counts import Collective
+from distil_jax.planning.plan_times import GB
 from distil_jax.planning.run_plan import RunPlan
 
-GB = 1e9
 PREALLOCATED = 0.75
 """https://docs.jax.dev/en/latest/gpu_memory_allocation.html; newer versions grow beyond it."""
 
@@ -40,11 +40,12 @@ def lines(plan: RunPlan, *, utilisation: float) -> list[str]:
         fit_report(plan),
         *_micro(plan),
         "",
-        *_time(plan),
+        *plan_times.step_lines(plan),
+        *plan_times.traffic_lines(plan),
         "",
-        *_network(plan),
+        *plan_times.network_lines(plan),
         "",
-        *_run(plan, utilisation),
+        *plan_times.run_lines(plan, utilisation),
     ]
 
 
@@ -101,11 +102,6 @@ def _head(plan: RunPlan) -> list[str]:
     slices = f", {topology.slices} slices" if topology.slices > 1 else ""
     chips = "chip" if topology.chips == 1 else "chips"
     grid = "x".join(map(str, topology.grid))
-    source = (
-        f"TPU compiler, {plan.measured.compile_seconds:.0f} s"
-        if plan.compiled
-        else "from shapes alone: this jax has no compiler for the chip without the chip"
-    )
     return [
         f"topology   {topology.name}: {topology.chips} {chips} ({grid}{slices})",
         _teacher(plan),
@@ -114,9 +110,21 @@ def _head(plan: RunPlan) -> list[str]:
         f"batch      {batch.rows} rows of {plan.workload.length} tokens: {batch.device_rows} "
         f"a chip in {batch.micro_batches} micro-batches of {batch.micro_rows}",
         *map(_windows, plan.windowed),
-        f"program    {source}",
+        f"program    {_source(plan)}",
         f"peaks      {topology.chip.source}",
     ]
+
+
+def _source(plan: RunPlan) -> str:
+    """Who says so: a compiler, or the shapes."""
+    chip = plan.topology.chip
+    if plan.compiled:
+        kind = "TPU" if chip.is_tpu else "GPU"
+        return f"{kind} compiler, {plan.measured.compile_seconds:.0f} s"
+    if compiler.is_installed(chip):
+        return "from shapes alone, nothing compiled"
+    missing = to_install(compiler.extra(chip))
+    return f"from shapes alone: the chip's compiler is not installed; {missing}"
 
 
 def _teacher(plan: RunPlan) -> str:
@@ -149,7 +157,7 @@ def _memory(plan: RunPlan) -> list[str]:
     rows = [(text, f"{getattr(memory, kind) / GB:.2f}") for kind, text in KINDS.items()]
     rows.append(("all", f"{memory.total / GB:.2f}"))
     rows.append((f"a {plan.topology.chip.name} chip has", f"{_hbm_bytes(plan) / GB:.2f}"))
-    return ["memory of one chip, GB", *_aligned(rows)]
+    return ["memory of one chip, GB", *plan_times.aligned(rows)]
 
 
 def _micro(plan: RunPlan) -> list[str]:
@@ -160,88 +168,6 @@ def _micro(plan: RunPlan) -> list[str]:
         return ["largest micro-batch that fits: none"]
     whole = ", a chip's whole share" if most == plan.shares.device_rows else ""
     return [f"largest micro-batch that fits: {most} rows{whole}"]
-
-
-def _time(plan: RunPlan) -> list[str]:
-    times, measured = plan.roofline, plan.measured
-    if not measured.flops:
-        return ["no program, so no times: it does not fit"]
-    more = measured.flops / plan.minimum_flops
-    rows = [
-        (
-            f"compute: {measured.flops / 1e12:.2f} TFLOP, {more:.3f} of the counted minimum",
-            times.compute,
-        ),
-        *(
-            [(f"memory: {measured.traffic_bytes / GB:.0f} GB at most", times.memory)]
-            * plan.compiled
-        ),
-        (f"network: {plan.network_bytes / GB:.3f} GB sent by a chip", times.network),
-        (f"step, at the peaks; {times.limit} takes the longest", times.step),
-    ]
-    unknown = [] if plan.compiled else ["memory: not known without the chip's compiler"]
-    shown = _aligned([(text, f"{s * 1e3:.1f}") for text, s in rows])
-    return ["one optimizer step, ms", *shown, *(f"  {line}" for line in unknown)]
-
-
-def _network(plan: RunPlan) -> list[str]:
-    collectives = plan.measured.collectives
-    if not collectives:
-        return [f"network takes over below {_network_batch(plan)} rows a step"]
-    rows = [
-        (
-            _collective_text(same),
-            f"{sum(collective.bytes * collective.times for collective in same) / 1e6:.3f}",
-        )
-        for same in _alike(collectives)
-    ]
-    return [
-        "collectives of one step, MB",
-        *_aligned(rows),
-        f"network takes over below {_network_batch(plan)} rows a step",
-    ]
-
-
-def _network_batch(plan: RunPlan) -> str:
-    return f"{plan.roofline.network_batch(plan.shares.rows):,}"
-
-
-def _alike(collectives: Sequence[Collective]) -> list[list[Collective]]:
-    groups: dict[tuple[str, bool], list[Collective]] = {}
-    for collective in collectives:
-        key = (collective.operation, collective.in_loop)
-        groups.setdefault(key, []).append(collective)
-    return list(groups.values())
-
-
-def _collective_text(same: Sequence[Collective]) -> str:
-    times = sum(collective.times for collective in same)
-    where = "inside a loop" if same[0].in_loop else "outside every loop"
-    return f"{same[0].operation}, {times} {'message' if times == 1 else 'messages'}, {where}"
-
-
-def _run(plan: RunPlan, utilisation: float) -> list[str]:
-    steps, chips = plan.workload.total_steps, plan.topology.chips
-    if not plan.measured.flops:
-        return [f"whole run  {steps:,} steps"]
-    tokens = steps * plan.shares.rows * plan.workload.length
-    rows = [
-        (f"{share:.0%} of the compute peak" if share < 1 else "at the peaks", plan.hours(share))
-        for share in (1.0, utilisation)
-    ]
-    return [
-        f"whole run: {steps:,} steps, {tokens / 1e9:.2f} G tokens",
-        *_aligned([(text, f"{h:.2f} h   {h * chips:.1f} chip-hours") for text, h in rows]),
-    ]
-
-
-def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
-    width = max(len(text) for text, _ in rows)
-    most = max(len(value.split(" ")[0]) for _, value in rows)
-    return [
-        f"  {text:<{width}}  {value.split(' ')[0]:>{most}}{value[len(value.split(' ')[0]) :]}"
-        for text, value in rows
-    ]
 
 
 def _more_than_preallocated(plan: RunPlan) -> str:

@@ -14,11 +14,14 @@ class Roofline:
       compute: all matmuls at the bfloat16 peak.
       memory: all traffic at the memory's bandwidth; an upper estimate, as the traffic is.
       network: the sums over devices, which follow the last micro-batch and hide behind nothing.
+      expected: at the shares of the peaks that programs reach on the chip (`Chip.reached`), matmuls
+        and traffic one after the other, as they were on an H200, and the network.
     """
 
     compute: float
     memory: float
     network: float
+    expected: float
 
     @property
     def limit(self) -> str:
@@ -44,11 +47,11 @@ def roofline(
 ) -> Roofline:
     """The times of one chip's matmuls, traffic and sums of `summed_bytes` over all chips."""
     chip = topology.chip
-    return Roofline(
-        compute=flops / chip.flops,
-        memory=traffic_bytes / chip.hbm_bandwidth,
-        network=network_seconds(topology, summed_bytes),
-    )
+    compute, memory = flops / chip.flops, traffic_bytes / chip.hbm_bandwidth
+    network = network_seconds(topology, summed_bytes)
+    reached = chip.reached
+    expected = compute / reached.matmuls + memory / reached.memory + network
+    return Roofline(compute, memory, network, expected)
 
 
 def network_seconds(topology: Topology, summed_bytes: float) -> float:

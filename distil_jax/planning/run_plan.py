@@ -36,8 +36,8 @@ class RunPlan:
     """A config on a topology.
 
     Attributes:
-      compiled: False where figures come from shapes alone, as for a GPU, and nothing is known of
-        the traffic between memory and chip.
+      compiled: False where figures come from shapes alone, and nothing is known of the traffic
+        between memory and chip.
       largest_micro_rows: that fit one chip; 0: none; None: not searched.
       minimum_flops: of one chip's step, counted from shapes without recomputation.
       network_bytes: that a chip sends in one step.
@@ -73,6 +73,12 @@ class RunPlan:
         seconds = max(times.compute / utilisation, times.memory) + times.network
         return seconds * self.workload.total_steps / 3600
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Of all chips, expected; None where the traffic is not known."""
+        tokens = self.shares.rows * self.workload.length
+        return tokens / self.roofline.expected if self.compiled and self.fits else None
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         times = self.roofline
@@ -94,13 +100,15 @@ class RunPlan:
             "flops": self.measured.flops,
             "minimum_flops": self.minimum_flops,
             "traffic_bytes": self.measured.traffic_bytes if self.compiled else None,
+            "traffic_by_kind": dict(self.measured.traffic) if self.compiled else None,
             "network_bytes": self.network_bytes,
             "collectives": [
                 dataclasses.asdict(collective) for collective in self.measured.collectives
             ],
             "seconds": dataclasses.asdict(times)
-            | ({} if self.compiled else {"memory": None})
+            | ({} if self.compiled else {"memory": None, "expected": None})
             | {"step": times.step, "limit": times.limit},
+            "tokens_per_second": self.tokens_per_second,
             "network_batch": times.network_batch(self.shares.rows),
             "compile_seconds": self.measured.compile_seconds,
         }
@@ -123,12 +131,20 @@ def workload_of(config: Config, corpus_tokens: float | None) -> Workload:
 
 
 def plan_run(
-    config: Config, models: ModelShapes, topology: Topology, workload: Workload, *, search: bool
+    config: Config,
+    models: ModelShapes,
+    topology: Topology,
+    workload: Workload,
+    *,
+    search: bool,
+    compiled: bool = True,
 ) -> RunPlan:
     """Compile the step of `config` for `topology` and work out what it costs.
 
-    Raises `UserError` where the batch does not divide, or the TPU compiler is missing.
+    Not `compiled`, or for a GPU without its compiler, it is counted from shapes. Raises `UserError`
+    where the batch does not divide, or the TPU compiler is missing.
     """
+    compiled = compiled and (topology.chip.is_tpu or compiler.is_installed(topology.chip))
     batch_shares = shares(config.batch.size, config.batch.micro_size, topology.chips)
     known: dict[int, Measured] = {}
 
@@ -136,7 +152,7 @@ def plan_run(
         changed = dataclasses.replace(
             config, batch=dataclasses.replace(config.batch, micro_size=rows)
         )
-        return compile_step(changed, models, topology, workload)
+        return compile_step(changed, models, topology, workload, compiled=compiled)
 
     known[batch_shares.micro_rows] = measured = compile_at(batch_shares.micro_rows)
     largest_rows = None
@@ -158,7 +174,7 @@ def plan_run(
         topology,
         workload,
         batch_shares,
-        topology.chip.is_tpu,
+        compiled,
         measured,
         largest_rows,
         minimum,
@@ -173,21 +189,27 @@ def plan_run(
 
 
 def compile_step(
-    config: Config, models: ModelShapes, topology: Topology, workload: Workload
+    config: Config,
+    models: ModelShapes,
+    topology: Topology,
+    workload: Workload,
+    *,
+    compiled: bool = True,
 ) -> Measured:
     """The compiler's figures, from the cache where the very same program was compiled before."""
-    key = plan_cache.key_of(config, models, topology.name, workload.length)
-    return plan_cache.cached(key, lambda: _measure(config, models, topology, workload))
+    length = workload.length
+    key = plan_cache.key_of(config, models, topology.name, length, compiled=compiled)
+    count = _measure if compiled else estimate
+    return plan_cache.cached(key, lambda: count(config, models, topology, workload))
 
 
 def _measure(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
-    if topology.chip.is_tpu:
-        # pmap maps the very same body; it cannot be lowered without its devices.
-        devices = compiler.devices(topology, "jit")
-        return measure.measure(program(config, models, devices, workload), topology.chip.hbm_bytes)
-    return estimate(config, models, topology, workload)
+    # pmap maps the very same body; it cannot be lowered without its devices.
+    devices = compiler.devices(topology, "jit")
+    step, chip = program(config, models, devices, workload), topology.chip
+    return measure.measure(step, chip.hbm_bytes, compiler.options(chip))
 
 
 def program(

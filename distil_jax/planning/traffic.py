@@ -42,6 +42,16 @@ def memory_bytes(program: Program) -> float:
     An upper estimate: an array that the compiler keeps on the chip (memory space above 0) counts
     nothing, a sliced instruction its slice, and everything else is read once by each that uses it.
     """
+    return 0.0 + sum(sum(moved.values()) for _, moved in moved_by_computation(program))
+
+
+def moved_by_computation(
+    program: Program,
+) -> Iterator[tuple[Sequence[Instruction], dict[str, float]]]:
+    """Each computation that is no fusion's, and the bytes of its instructions by their names.
+
+    They are those of one call of the program.
+    """
     fused = {
         name
         for instructions in program.computations.values()
@@ -49,11 +59,12 @@ def memory_bytes(program: Program) -> float:
         if instruction.operation not in ("while", "conditional", "call")
         for name in instruction.called
     }
-    return 0.0 + sum(
-        times * sum(_moved(program, instruction, instructions) for instruction in instructions)
-        for name, instructions in program.computations.items()
-        if name not in fused and (times := program.times[name])
-    )
+    for name, instructions in program.computations.items():
+        if name not in fused and (times := program.times[name]):
+            yield (
+                instructions,
+                {each.name: times * _moved(program, each, instructions) for each in instructions},
+            )
 
 
 def _moved(program: Program, instruction: Instruction, computation: Sequence[Instruction]) -> float:

@@ -52,3 +52,26 @@ def test_scattered_sums_count_whole() -> None:
         Collective("all-gather", 40, 1, False),
     )
     assert summed_bytes(found, 4) == 100 + 2 * 10 * 4
+
+
+# (TFLOP and TB of traffic that the compiler counts for an h200-1, tokens of a step, tokens/s that
+# one H200 had on 2026-11-26): docs/performance.md.
+H200_STEPS = {
+    "gpu_h100": (174.1, 2.948, 512 * 512, 261_000),
+    "micro-batches of 128 rows": (174.1, 2.933, 512 * 512, 263_000),
+    "without dropout": (174.1, 2.849, 512 * 512, 277_000),
+    "MiniLM to 3 layers": (9.894, 0.2330, 512 * 128, 827_000),
+    "with dropout": (9.894, 0.2375, 512 * 128, 826_000),
+    "and loss.chunk=2048": (9.895, 0.2531, 512 * 128, 802_000),
+    "MiniLM, masked LM": (5.568, 0.1470, 512 * 128, 1_436_000),
+    "3 layers, masked LM": (3.365, 0.0812, 512 * 128, 2_475_000),
+}
+
+
+@pytest.mark.parametrize("name", H200_STEPS)
+def test_the_expected_rate_is_within_a_quarter_of_what_an_h200_had(name: str) -> None:
+    tflop, terabytes, tokens, measured = H200_STEPS[name]
+    times = roofline(
+        find("h200-1"), flops=tflop * 1e12, traffic_bytes=terabytes * 1e12, summed_bytes=0.0
+    )
+    assert tokens / times.expected == pytest.approx(measured, rel=0.25)

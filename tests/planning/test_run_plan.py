@@ -10,7 +10,7 @@ import pytest
 from distil_jax.configuration import source as config_source
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
-from distil_jax.planning import compiler
+from distil_jax.planning import gpu_compiler, tpu_compiler
 from distil_jax.planning.model_shapes import KNOWN, model_shapes, shape_of
 from distil_jax.planning.plan_text import fit_report, lines, parameters, planned_topology, summary
 from distil_jax.planning.run_plan import RunPlan, Workload, plan_run, workload_of
@@ -23,12 +23,13 @@ from distil_jax.training.student import with_dropout
 def plan_for(
     tiny_config: Callable[..., Config], tiny_models, monkeypatch
 ) -> Callable[..., RunPlan]:
-    """A plan of the tiny models for GPUs, which takes no compiler."""
+    """A plan of the tiny models for GPUs, counted from shapes."""
     monkeypatch.setenv("DISTIL_JAX_CACHE", "")
 
-    def plan_for(topology: str = "h100-8", **changes: object) -> RunPlan:
+    def plan_for(topology: str = "h100-8", compiled: bool = False, **changes: object) -> RunPlan:
+        config, workload = tiny_config(**changes), Workload(32, 100)
         return plan_run(
-            tiny_config(**changes), tiny_models, find(topology), Workload(32, 100), search=True
+            config, tiny_models, find(topology), workload, search=True, compiled=compiled
         )
 
     return plan_for
@@ -42,7 +43,7 @@ def test_a_small_model_fits_whole(plan_for: Callable[..., RunPlan]) -> None:
     assert plan.measured.flops == plan.minimum_flops
     assert fit_report(plan).startswith("it fits")
     text = "\n".join(lines(plan, utilisation=0.5))
-    assert "this jax has no compiler" in text
+    assert "from shapes alone" in text
     assert "3,200" not in text  # rows in all are given as tokens
 
 
@@ -52,7 +53,9 @@ def test_what_is_not_known_of_a_gpu_is_not_given(plan_for: Callable[..., RunPlan
     assert "memory: not known without the chip's compiler" in text
     assert "at most" not in text
     values = plan.as_dict()
-    assert (values["traffic_bytes"], values["seconds"]["memory"]) == (None, None)
+    assert (values["traffic_bytes"], values["traffic_by_kind"]) == (None, None)
+    assert (values["seconds"]["memory"], values["seconds"]["expected"]) == (None, None)
+    assert values["tokens_per_second"] is None
 
 
 def test_devices_of_this_machine_are_not_asked_for(plan_for: Callable[..., RunPlan]) -> None:
@@ -119,9 +122,18 @@ def test_a_batch_that_does_not_divide_is_refused(plan_for: Callable[..., RunPlan
 
 
 def test_without_the_compiler_it_says_what_to_type(plan_for, monkeypatch) -> None:
-    monkeypatch.setattr(compiler, "is_installed", lambda: False)
+    monkeypatch.setattr(tpu_compiler, "is_installed", lambda: False)
     with pytest.raises(UserError, match=r"pip install -e '\.\[tpu\]'"):
-        plan_for("v4-8")
+        plan_for("v4-8", compiled=True)
+
+
+def test_without_the_gpu_compiler_it_counts_and_says_what_to_type(plan_for, monkeypatch) -> None:
+    monkeypatch.setattr(gpu_compiler, "is_installed", lambda: False)
+    plan = plan_for("a100-8", compiled=True)
+    assert not plan.compiled
+    said = next(line for line in lines(plan, utilisation=0.5) if line.startswith("program"))
+    assert "not installed" in said
+    assert said.endswith("pip install -e '.[gpu-plan]'")
 
 
 def test_a_header_names_its_topology(plan_for: Callable[..., RunPlan]) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from distil_jax.configuration import source as config_source
-from distil_jax.planning import compiler, hlo, hlo_counts, plan_cache
+from distil_jax.planning import compiler, hlo, hlo_counts, plan_cache, tpu_compiler
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.model_shapes import model_shapes
 from distil_jax.planning.run_plan import Workload, plan_run, program, workload_of
@@ -17,7 +17,7 @@ from distil_jax.planning.topologies import find
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not compiler.is_installed(),
+        not tpu_compiler.is_installed(),
         reason="the TPU compiler is not installed (pip install -e '.[tpu]')",
     ),
 ]

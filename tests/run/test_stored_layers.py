@@ -75,7 +75,7 @@ def test_a_plan_has_no_teacher_and_the_rows_with_what_is_stored(
     found = {}
     for name, more in {"live": {}, "stored": {"targets": stored}}.items():
         config, _, *keys = flags(stored, **CHANGES, **more)
-        plan.main([config, *keys, "--topology=h100-1", "--json"])
+        plan.main([config, *keys, "--topology=h100-1", "--no-compile", "--json"])
         found[name] = json.loads(capsys.readouterr().out)
     live, without = found["live"], found["stored"]
     assert without["memory_bytes"]["teacher"] == 0 < live["memory_bytes"]["teacher"]
@@ -89,7 +89,7 @@ def test_a_plan_has_no_teacher_and_the_rows_with_what_is_stored(
         settings, None, models.student, length=32, shapes=models.compared(settings)
     )
     assert (alone.teacher, without["minimum_flops"]) == (0, alone.total * 8 * 32)
-    plan.main([config, *keys, "--topology=h100-1"])
+    plan.main([config, *keys, "--topology=h100-1", "--no-compile"])
     assert "bytes a token; no teacher in memory" in capsys.readouterr().out
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_stored_is_named(stored: Path, flags: Flags, tmp_path: Path)
     keys.append("--config.loss.options.relations.teacher_layer=3")
     named = r"hold nothing that config\.loss\.relations needs"
     with pytest.raises(UserError, match=named):
-        plan.main([config, *keys, "--topology=h100-1"])
+        plan.main([config, *keys, "--topology=h100-1", "--no-compile"])
     with pytest.raises(UserError, match=named):
         main([config, workdir, *keys])
     assert not (tmp_path / "run" / "checkpoints").exists()
