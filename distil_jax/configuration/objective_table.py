@@ -29,6 +29,8 @@ class ObjectiveEntry:
       of_pairs: it compares the two texts of pairs; rows must hold pairs.
       title: what cards and sweeps call it; empty: its name.
       label: the title of its curves, with the unit; empty: its title.
+      figure: what tables of held-out figures call it; empty: its label.
+      digits: behind the point of such a figure.
     """
 
     name: str
@@ -41,6 +43,8 @@ class ObjectiveEntry:
     label: str = ""
     of_vectors: bool = False
     of_pairs: bool = False
+    figure: str = ""
+    digits: int = 4
 
 
 OBJECTIVES: dict[str, ObjectiveEntry] = {
@@ -150,6 +154,7 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         title="cosine of sentence vectors",
         label="1 - cosine of sentence vectors",
         of_vectors=True,
+        figure="1 - cosine",
     ),
     "similarity_mse": ObjectiveEntry(
         "similarity_mse",
@@ -160,6 +165,8 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         title="similarities of sentences",
         label="squared distance of cosines",
         of_vectors=True,
+        figure="similarity MSE",
+        digits=5,
     ),
     "similarity_kl": ObjectiveEntry(
         "similarity_kl",
@@ -170,6 +177,7 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         title="neighbours of sentences",
         label="similarity KL (nats)",
         of_vectors=True,
+        figure="similarity KL",
     ),
     "contrastive": ObjectiveEntry(
         "contrastive",
@@ -182,6 +190,8 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         label="contrastive (nats)",
         of_vectors=True,
         of_pairs=True,
+        figure="contrastive",
+        digits=3,
     ),
     "pair_mse": ObjectiveEntry(
         "pair_mse",
@@ -193,6 +203,8 @@ OBJECTIVES: dict[str, ObjectiveEntry] = {
         label="squared distance of scores",
         of_vectors=True,
         of_pairs=True,
+        figure="score MSE",
+        digits=5,
     ),
 }
 """All that there are, by name, in the order of logs and reports."""
@@ -225,6 +237,15 @@ def language_loss(figures: Iterable[str]) -> str:
 def titles() -> dict[str, str]:
     """What every objective is called in words."""
     return {name: entry.title or name.replace("_", " ") for name, entry in OBJECTIVES.items()}
+
+
+def figures_of_vectors() -> list[tuple[str, str, str]]:
+    """Name, title and form of the held-out figure of each objective of sentence vectors."""
+    return [
+        (name, f"held-out {entry.figure or labels()[name]}", f"{{:.{entry.digits}f}}")
+        for name, entry in OBJECTIVES.items()
+        if entry.of_vectors
+    ]
 
 
 def labels() -> dict[str, str]:

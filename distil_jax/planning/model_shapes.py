@@ -53,6 +53,7 @@ def model_shapes(config: Config) -> ModelShapes:
     """As a run's models are derived them, without weights; raises `UserError` for a bad one."""
     teacher = shape_of(config.teacher) if config.teacher else None
     student = _student(config, teacher)
+    student_rule.check_objectives(config, student)
     if config.targets:
         return _with_targets(config, student)
     if teacher is None:

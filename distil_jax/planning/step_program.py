@@ -66,7 +66,7 @@ def step_program(
 ) -> StepProgram:
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
     batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
-    sentences = _sentences(config, length)
+    sentences = _sentences(config, length, models.teacher)
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),
@@ -136,13 +136,17 @@ def _labelling(config: Config, student: EncoderConfig) -> Masking | NextTokens:
     return NextTokens() if student.block.causal else _masking(config, student.vocabulary)
 
 
-def _sentences(config: Config, length: int) -> assemble.SentenceShapes | None:
-    """The usual mean of the tokens, whatever the models' folders say: it changes no cost."""
+def _sentences(
+    config: Config, length: int, teacher: EncoderConfig | None
+) -> assemble.SentenceShapes | None:
+    """The usual mean of the tokens, whatever the models' folders say: vectors as wide as these."""
     if not config.loss.of_vectors:
         return None
     vectors = VectorConfig(("mean",), (NORMALIZE,), length)
     count = max(1, length // config.data.shortest_tokens)
-    return assemble.SentenceShapes(vectors, vectors if config.teacher else None, count)
+    if teacher is None:
+        return assemble.SentenceShapes(vectors, None, count)
+    return assemble.SentenceShapes(vectors, vectors, count, teacher.hidden_size)
 
 
 def _masking(config: Config, vocabulary: int) -> Masking:

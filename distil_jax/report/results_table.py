@@ -4,19 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-COLUMNS = (
+from distil_jax.configuration.objective_table import figures_of_vectors
+
+OF_TOKENS = (
     ("parameters", "parameters", "{:,.0f}"),
     ("masked_lm", "held-out MLM loss", "{:.3f}"),
     ("causal_lm", "held-out LM loss", "{:.3f}"),
     ("accuracy", "held-out MLM accuracy", "{:.1%}"),
     ("agreement", "agreement with teacher", "{:.1%}"),
-    ("vector_cosine", "held-out 1 - cosine", "{:.4f}"),
-    ("similarity_mse", "held-out similarity MSE", "{:.5f}"),
-    ("similarity_kl", "held-out similarity KL", "{:.4f}"),
-    ("contrastive", "held-out contrastive", "{:.3f}"),
-    ("pair_mse", "held-out score MSE", "{:.5f}"),
-    ("sentences_per_second", "sentences/s", "{:,.0f}"),
 )
+RATE = ("sentences_per_second", "sentences/s", "{:,.0f}")
 
 CAUSAL_TITLES = {"accuracy": "held-out LM accuracy"}
 """In place of those of masked language models."""
@@ -25,11 +22,18 @@ MOST_COLUMNS = 5
 """Figures that fit beside a model's name."""
 
 
+def every_column() -> list[tuple[str, str, str]]:
+    """All figures that a table may have, those of registered objectives of vectors, too."""
+    return [*OF_TOKENS, *figures_of_vectors(), RATE]
+
+
 def columns(results: Mapping[str, Mapping[str, float | int]]) -> list[tuple[str, str, str]]:
     """Key, title and form of the figures that any of the models has."""
     given = {key for each in results.values() for key in each}
     titles = CAUSAL_TITLES if "causal_lm" in given else {}
-    return [(key, titles.get(key, title), form) for key, title, form in COLUMNS if key in given]
+    return [
+        (key, titles.get(key, title), form) for key, title, form in every_column() if key in given
+    ]
 
 
 def rows(

@@ -78,6 +78,8 @@ def final(setup: Setup, before: Scores, after: Mapping[str, float | int], params
     scores = {name: dict(values) for name, values in before.items()} | {last: dict(after)}
     if setup.models.teacher is not None and TEACHER not in scores:
         scores = {TEACHER: {}, **scores}  # without a masked-LM head nothing measures it alone
+    if (table := setup.models.text_table) is not None and table.notes.get("parameters"):
+        scores = {TEACHER: {"parameters": table.notes["parameters"]}, **scores}
     models: dict[str, tuple[EncoderConfig, Params]] = {last: (setup.models.student, params)}
     if setup.models.teacher is not None:
         models[TEACHER] = (setup.models.teacher.config, setup.models.teacher.params)

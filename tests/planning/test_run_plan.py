@@ -14,8 +14,10 @@ from distil_jax.planning import gpu_compiler, tpu_compiler
 from distil_jax.planning.model_shapes import KNOWN, model_shapes, shape_of
 from distil_jax.planning.plan_text import fit_report, lines, parameters, planned_topology, summary
 from distil_jax.planning.run_plan import RunPlan, Workload, plan_run, workload_of
+from distil_jax.planning.step_program import step_program
 from distil_jax.planning.topologies import find
 from distil_jax.run.models import load_models
+from distil_jax.training import parallel
 from distil_jax.training.student import with_dropout
 
 
@@ -228,3 +230,19 @@ def test_a_split_of_prepared_rows_is_planned_as_the_run_opens_it(
     ]
     assert workloads[0] == workloads[1]
     assert workloads[0].length == 32
+
+
+def test_an_objective_that_the_models_cannot_learn_is_refused_as_the_run_does() -> None:
+    config = config_source.read("distilbert", ["--config.teacher=gpt2"])
+    with pytest.raises(UserError, match=r"config\.loss\.masked_lm=2: a model of type gpt2"):
+        model_shapes(config)
+
+
+def test_the_matrix_between_vectors_of_two_widths_is_counted() -> None:
+    flags = ["--config.teacher=all-minilm-l6-v2", "--config.student.folder=bert-base"]
+    config = config_source.read("embedding", flags)
+    models = model_shapes(config)
+    devices = parallel.devices(dataclasses.replace(config.parallel, devices=1))
+    program = step_program(config, models, devices, length=64, total_steps=10)
+    kernel = program.state.params["objectives"]["vector_cosine"]["vectors"]["kernel"]
+    assert kernel.shape == (models.student.hidden_size, 384) == (768, 384)

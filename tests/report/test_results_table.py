@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from distil_jax.configuration import objective_table
 from distil_jax.report import results_table
 
 RESULTS = {
@@ -48,12 +49,12 @@ def test_nothing_is_cut_or_wrapped_in_a_terminal_of_80_columns(figures: dict[str
 
 def test_many_figures_have_a_line_each() -> None:
     models = ("teacher", "student, initialised", "student, distilled")
-    every = {key: 123456789.0 for key, _, _ in results_table.COLUMNS}
+    every = {key: 123456789.0 for key, _, _ in results_table.every_column()}
     console = Console(width=80, file=io.StringIO(), record=True)
     console.print(results_table.terminal(dict.fromkeys(models, every)))
     lines = console.export_text().splitlines()
     assert not any("…" in line for line in lines)
-    assert len(lines) == 2 + len(results_table.COLUMNS)
+    assert len(lines) == 2 + len(every)
     assert lines[2].split() == ["parameters", *["123,456,789"] * 3]
 
 
@@ -70,3 +71,16 @@ def test_a_causal_models_accuracy_is_not_of_masked_tokens() -> None:
         "student: held-out LM accuracy",
     ]
     assert "held-out MLM accuracy" in results_table.markdown(RESULTS)
+
+
+def test_a_registered_objective_of_vectors_has_a_column() -> None:
+    entry = objective_table.ObjectiveEntry(
+        "own_vectors", "nowhere", 0.0, "of vectors", title="own distance", of_vectors=True, digits=2
+    )
+    objective_table.register(entry)
+    try:
+        assert results_table.columns({"student": {"own_vectors": 0.5}}) == [
+            ("own_vectors", "held-out own distance", "{:.2f}")
+        ]
+    finally:
+        objective_table.unregister("own_vectors")

@@ -112,8 +112,13 @@ def test_stored_vectors_teach_what_the_live_teacher_does(
         assert len(one) == STEPS
         # A text that is cut within a word is tokenised anew, and its vector is a little another.
         np.testing.assert_allclose(one, other, rtol=2e-2, err_msg=name)
-    found = json.loads((tmp_path / "stored" / "results.json").read_text())["models"]
+    of_live, found = (
+        json.loads((tmp_path / run / "results.json").read_text())["models"]
+        for run in ("live", "stored")
+    )
     assert "student, distilled" in found
+    assert next(iter(found)) == "teacher"
+    assert found["teacher"] == {"parameters": of_live["teacher"]["parameters"]}
 
 
 @pytest.mark.slow
