@@ -134,6 +134,15 @@ KEYS = (
         at_least=0,
         at_most=0.99,
     ),
+    Key(
+        "student.quantize_from",
+        1.0,
+        "Share of the run after which the student learns with weights and activations rounded as "
+        "in int8 (fake quantisation, gradients straight through), so that `export --quantize=int8` "
+        "loses less; 0: all of it, 1: none. The saved weights and the validation stay in float.",
+        at_least=0,
+        at_most=1,
+    ),
     # The shape of a model made from nothing; used without a teacher only.
     Key("student.architecture.layers", 6, "Layers of a model made from nothing.", at_least=1),
     Key(

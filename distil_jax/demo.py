@@ -1,4 +1,4 @@
-"""Serve a page that fills masks in the browser with an exported ONNX model."""
+"""Serve a page that runs exported ONNX models in the browser, on what its visitor types."""
 
 import argparse
 
@@ -12,11 +12,12 @@ def main(arguments: list[str]) -> None:
     from distil_jax.exporting import server as serving
     from distil_jax.exporting.onnx_fill import mask_filler
     from distil_jax.exporting.onnx_folder import open_onnx
+    from distil_jax.exporting.page_models import about
 
-    model = open_onnx(flags.model)
-    description = serving.about(model, flags.teacher)
+    models = [open_onnx(name) for name in flags.model]
+    description = about(models, flags.teacher)
     teacher = mask_filler(flags.teacher, count=5) if flags.teacher else None
-    files = serving.page_files(model)
+    files = serving.page_files(models)
     try:
         server = serving.PageServer(files, description, teacher, host=flags.host, port=flags.port)
     except OSError as error:
@@ -36,8 +37,18 @@ def parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.demo", description=__doc__)
     add = parser.add_argument
-    add("--model", required=True, help="ONNX folder of a masked LM, best --quantize=int8")
-    add("--teacher", default="", help="model folder, ONNX folder or builtin:teacher beside it")
+    add(
+        "--model",
+        required=True,
+        action="append",
+        help="ONNX folder, best --quantize=int8; repeatable: a masked LM, a classifier of texts, "
+        "one of tokens, and one that makes vectors, for search",
+    )
+    add(
+        "--teacher",
+        default="",
+        help="model folder, ONNX folder or builtin:teacher beside a masked LM",
+    )
     add("--host", default="127.0.0.1", help="0.0.0.0 serves the network, e.g. a phone")
     add("--port", type=_port, default=8000, help="0: any free one")
     return parser

@@ -38,6 +38,7 @@ class Student:
     freeze: str
     dropout: float
     attention_dropout: float
+    quantize_from: float
     hidden_size: int
     heads: int
     mlp_size: int

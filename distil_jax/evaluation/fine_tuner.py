@@ -24,6 +24,7 @@ from distil_jax.training import optimizer
 from distil_jax.training.loss_weights import LossWeights, WeightsByStep
 from distil_jax.training.progress import Display
 from distil_jax.training.projections import with_projections, without_projections
+from distil_jax.training.quantised import first_quantised_step
 from distil_jax.training.step import Constants, State, StepSpec, initial_state, train_step
 from distil_jax.training.targets import LiveTeacher, NoTargets
 
@@ -120,6 +121,7 @@ def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
         micro_batches=plan.micro_batches,
         matmul_dtype="float32",
         dropout_bits="threefry",
+        quantised_from=first_quantised_step(settings.quantize_from, total_steps),
     )
 
 

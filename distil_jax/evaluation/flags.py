@@ -91,6 +91,12 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     add("--clip", type=size, default=1.0, help="largest norm of the gradient; 0: none")
     add("--batch", type=positive, default=32, help="sequences of a step, over all devices")
     add("--micro", type=natural, default=0, help="sequences a device computes at a time; 0: all")
+    add(
+        "--quantize-from",
+        type=share,
+        default=1.0,
+        help="share of the steps after which the model learns as in int8; 1: none of them",
+    )
     add("--patience", type=natural, default=0, help="early stopping: epochs without a better score")
     _add_objectives(add)
 

@@ -13,6 +13,7 @@ NEWER: dict[str, Any] = {
     "options": {},
     "unlabelled": "",
     "task_weight": 1.0,
+    "quantize_from": 1.0,
     "candidate_labels": {},
     "hypothesis_template": "",
 }
@@ -42,6 +43,7 @@ class Settings:
       options: of those objectives, by their names.
       unlabelled: a file of texts that only the teacher judges.
       task_weight: of labels and teacher's outputs together; 0: the objectives alone.
+      quantize_from: share of all steps after which the model learns as in int8; 1: never.
       targets: a folder that keeps the teacher's outputs by text; empty: each output folder does.
       candidate_labels: names of the classes that a zero-shot teacher judges, with their words in a
         hypothesis; empty words: the name.
@@ -82,6 +84,7 @@ class Settings:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     unlabelled: str = ""
     task_weight: float = 1.0
+    quantize_from: float = 1.0
     targets: str = ""
     candidate_labels: dict[str, str] = field(default_factory=dict)
     hypothesis_template: str = ""

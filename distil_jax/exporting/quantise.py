@@ -14,7 +14,7 @@ from distil_jax.exporting.extra import require
 
 Quantisation = Literal["none", "float16", "int8", "int8-static"]
 QUANTISATIONS: tuple[Quantisation, ...] = ("none", "float16", "int8", "int8-static")
-LARGEST, LARGEST_REDUCED = 127, 63
+LARGEST, LARGEST_REDUCED = 127, 64
 
 Inputs = Mapping[str, np.ndarray]
 

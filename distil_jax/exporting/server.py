@@ -1,10 +1,10 @@
-"""The browser demo's server: the page, the exported graph, and the teacher's answers.
+"""The browser demo's server: the page, the exported graphs, and the teacher's answers.
 
 It serves a fixed list of files and nothing else, to this machine alone by default.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,36 +24,13 @@ TYPES = {
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
 }
-PAGE = ("index.html", "style.css", "app.mjs")
+PAGE = (
+    *("index.html", "style.css", "app.mjs", "elements.mjs", "graph.mjs", "offline.mjs"),
+    *("fill.mjs", "classify.mjs", "entities.mjs", "search.mjs"),
+)
 LARGEST_QUESTION_BYTES = 100_000
 
 Fill = Callable[[str], Filled]
-
-
-def about(model: OnnxModel, teacher: str) -> dict[str, Any]:
-    """What the page says of the model; raises `UserError` for one that fills no masks."""
-    if model.head != "masked_lm":
-        raise UserError(
-            f"{model.folder} has a {model.head} head; the page needs an export of a masked LM"
-        )
-    external = [part.name for part in model.file.parent.glob(f"{model.file.name}.*")]
-    if external:
-        raise UserError(
-            f"{model.folder} keeps its weights in {external[0]}, too large for a browser; "
-            "export a smaller model, or --quantize=int8"
-        )
-    mask = str(model.tokenizer.mask_token)
-    return {
-        "name": model.folder.resolve().name,
-        "bytes": model.bytes,
-        "quantisation": "float32" if model.quantisation == "none" else model.quantisation,
-        "teacher": teacher,
-        "mask": mask,
-        "mask_id": int(model.tokenizer.mask_token_id),  # type: ignore[arg-type]
-        "positions": model.config.positions,
-        "tokens": len(model.tokenizer),
-        "example": f"The {mask} of the file is read first.",
-    }
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -129,11 +106,13 @@ class PageServer(ThreadingHTTPServer):
         super().__init__((host, port), Handler)
 
 
-def page_files(model: OnnxModel) -> dict[str, Path]:
-    """What is served, by its path: the page, the browser's libraries, and the model."""
+def page_files(models: Sequence[OnnxModel]) -> dict[str, Path]:
+    """What is served, by its path: the page, the browser's libraries, and the models."""
     page = {f"/{name}": vendor.WEB / name for name in PAGE}
     page["/"] = vendor.WEB / PAGE[0]
-    libraries = {f"/vendor/{name}": path for name, path in vendor.libraries().items()}
-    tokenizer = ("tokenizer.json", "tokenizer_config.json")
-    own = {"/model/model.onnx": model.file}
-    return page | libraries | own | {f"/model/{name}": model.folder / name for name in tokenizer}
+    files = page | {f"/vendor/{name}": path for name, path in vendor.libraries().items()}
+    for number, model in enumerate(models):
+        files[f"/model/{number}/model.onnx"] = model.file
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            files[f"/model/{number}/{name}"] = model.folder / name
+    return files

@@ -23,6 +23,7 @@ from distil_jax.training.forward import (
     SentenceEncoder,
 )
 from distil_jax.training.parallel import Shares
+from distil_jax.training.quantised import first_quantised_step
 from distil_jax.training.step import StepSpec
 from distil_jax.training.student import chosen_teachers
 from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets, TargetSource
@@ -81,6 +82,7 @@ def step_spec(
         seed=config.seed,
         micro_batches=shares.micro_batches,
         matmul_dtype=config.precision.compute,
+        quantised_from=first_quantised_step(config.student.quantize_from, total_steps),
     )
 
 

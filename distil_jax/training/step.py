@@ -5,6 +5,7 @@ Pure and device-agnostic: `parallel` maps it over devices and passes the sum in.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ from distil_jax.training.forward import Model
 from distil_jax.training.freezing import stop_frozen_gradients
 from distil_jax.training.loss_weights import WeightsByStep, normalize_by_global_count, weighted
 from distil_jax.training.projections import projections_of, without_projections
+from distil_jax.training.quantised import QuantisedStudent
 from distil_jax.training.targets import TargetSource, requests_to
 
 Sum = Callable[[Any], Any]
@@ -75,6 +77,7 @@ class StepSpec:
       micro_batches: into how many parts a device's rows are divided, computed one after another.
       matmul_dtype: of the vocabulary matmuls' operands.
       dropout_bits: place, or threefry: earlier versions' bits, of a device's micro-batch.
+      quantised_from: after so many steps the student is computed as in int8; None: never.
     """
 
     student: Model
@@ -91,6 +94,7 @@ class StepSpec:
     micro_batches: int
     matmul_dtype: str
     dropout_bits: str = "place"
+    quantised_from: int | None = None
 
     @property
     def requests(self) -> Requests:
@@ -129,9 +133,8 @@ def train_step(
     weights = spec.weights(state.step)
     scales = normalize_by_global_count(weights, sum_over_devices(loss_counts(spec, ready)))
     dropout = _dropout(spec, seed, state.step, device, batch)
-    gradient, sums = sum_over_devices(
-        accumulate(spec, state.params, constants, ready, scales, weights.temperature, dropout)
-    )
+    inputs = (state.params, constants, ready, scales, weights.temperature, dropout)
+    gradient, sums = sum_over_devices(_accumulated_at(spec, state.step, *inputs))
     norm = optax.tree.norm(gradient)
     clipped = state.clipped + ((norm > spec.clip) if spec.clip else jnp.zeros((), jnp.int32))
     updates, optimizer_state = spec.optimizer.update(gradient, state.optimizer_state, state.params)
@@ -162,6 +165,17 @@ def mask_batch(masking: Masking | NextTokens, seed: int, batch: Batch) -> dict[s
 def loss_counts(spec: StepSpec, batch: Batch) -> Scales:
     """How many terms each objective averages over: known from the data, before a forward pass."""
     return {one.name: one.count(batch, spec.loss) for one in spec.objectives}
+
+
+def _accumulated_at(spec: StepSpec, step: Array, *inputs: Any) -> tuple[Params, Sums]:
+    """`accumulate`, by a student in int8 from its step on; both are compiled, one is computed."""
+    first = spec.quantised_from
+    if first is None:
+        return accumulate(spec, *inputs)
+    quantised = partial(accumulate, replace(spec, student=QuantisedStudent(spec.student)))
+    if first == 0:
+        return quantised(*inputs)
+    return jax.lax.cond(step >= first, quantised, partial(accumulate, spec), *inputs)
 
 
 def accumulate(

@@ -7,19 +7,33 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distil_jax import commandline, demo, pretrained
 from distil_jax.errors import UserError
-from distil_jax.exporting import server, vendor
+from distil_jax.exporting import page_models, server, vendor
+from distil_jax.exporting.onnx_embedder import OnnxEmbedder
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_fill import mask_filler
-from distil_jax.exporting.subject import of_head
+from distil_jax.exporting.onnx_folder import inputs_of
+from distil_jax.exporting.subject import of_head, of_sentences
+from distil_jax.models.vector_config import NORMALIZE, VectorConfig
+from distil_jax.pretrained import SentenceModel
 
 TEXT = "the [MASK] of the file is [MASK]."
 BROWSER = Path(__file__).parent / "browser"
+SETTINGS = OnnxSettings("none", False, (), source="here", command="command")
+TYPED = {
+    "text": "the [MASK] was old",
+    "classified": "the river was old",
+    "tagged": "the city of the river",
+    "searched": "the river was old\nin the city\nof and to",
+    "question": "the old city",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +45,13 @@ def exported(teacher_folder, tmp_path_factory):
 
 @pytest.fixture
 def serve():
-    """A function that serves a model and returns the address; it ends with the test."""
+    """A function that serves models and returns the address; it ends with the test."""
     made = []
 
-    def serve(model, teacher=None):
-        about = server.about(model, "teacher" if teacher else "")
-        one = server.PageServer(server.page_files(model), about, teacher, host="127.0.0.1", port=0)
+    def serve(*models, teacher=None):
+        about = page_models.about(models, "teacher" if teacher else "")
+        files = server.page_files(models)
+        one = server.PageServer(files, about, teacher, host="127.0.0.1", port=0)
         made.append(one)
         threading.Thread(target=one.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{one.server_address[1]}"
@@ -61,10 +76,13 @@ def test_the_page_and_the_model_and_nothing_else(serve, exported, monkeypatch):
     monkeypatch.setattr(vendor, "libraries", dict)
     address = serve(exported)
     assert b"<title>" in answer(address, "/")[1]
-    status, body = answer(address, "/model/model.onnx")
+    status, body = answer(address, "/model/0/model.onnx")
     assert (status, len(body)) == (200, exported.bytes)
-    assert json.loads(answer(address, "/about.json")[1])["bytes"] == exported.bytes
-    for path in ("/model/README.md", "/../server.py", "/%2e%2e/server.py", "/package.json"):
+    about = json.loads(answer(address, "/about.json")[1])["models"]
+    assert [(one["task"], one["bytes"]) for one in about] == [("fill", exported.bytes)]
+    script = answer(address, "/offline.mjs")
+    assert (script[0], b"caches" in script[1]) == (200, True)
+    for path in ("/model/0/README.md", "/../server.py", "/%2e%2e/server.py", "/package.json"):
         assert answer(address, path)[0] == 404, path
     assert answer(address, "/teacher", b"{}")[0] == 404
 
@@ -72,7 +90,7 @@ def test_the_page_and_the_model_and_nothing_else(serve, exported, monkeypatch):
 def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, monkeypatch):
     monkeypatch.setattr(vendor, "libraries", dict)
     fill = mask_filler(teacher_folder, count=5)
-    address = serve(exported, fill)
+    address = serve(exported, teacher=fill)
     status, body = answer(address, "/teacher", json.dumps({"text": TEXT}).encode())
     expected = [[one.token for one in mask] for mask in fill(TEXT).masks]
     assert status == 200
@@ -84,14 +102,16 @@ def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, 
 
 def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(vendor, "libraries", dict)
-    settings = OnnxSettings("none", False, (), source="here", command="command")
+    asking = export_onnx(of_head(make("bert", "question_answering")), tmp_path / "span", SETTINGS)
     with pytest.raises(UserError, match="has a question_answering head"):
-        server.about(
-            export_onnx(of_head(make("bert", "question_answering")), tmp_path / "span", settings),
-            "",
-        )
+        page_models.about([asking], "")
+    with pytest.raises(UserError, match=r"student and .*student do the same \(fill\)"):
+        page_models.about([exported, exported], "")
+    classifier = export_onnx(of_head(make("bert", "classification")), tmp_path / "one", SETTINGS)
+    with pytest.raises(UserError, match="--teacher stands beside a masked LM"):
+        page_models.about([classifier], "teacher")
     with server.PageServer(
-        server.page_files(exported), {}, None, host="127.0.0.1", port=0
+        server.page_files([exported]), {}, None, host="127.0.0.1", port=0
     ) as taken:
         port = taken.server_address[1]
         with pytest.raises(SystemExit) as stop:
@@ -147,7 +167,7 @@ def ran(command, folder):
 
 @pytest.mark.slow
 def test_a_browser_types_and_reads_what_python_reads(serve, exported, teacher_folder, puppeteer):
-    address = serve(exported, mask_filler(teacher_folder, count=5))
+    address = serve(exported, teacher=mask_filler(teacher_folder, count=5))
     shown = json.loads(ran(["node", "type.mjs", address, TEXT], puppeteer))
     assert shown["outside"] == []
     assert shown["errors"] == []
@@ -166,6 +186,63 @@ def test_a_browser_types_and_reads_what_python_reads(serve, exported, teacher_fo
         assert len(latencies) == 2
         assert all(re.fullmatch(rf"\d+\.\d ms, {where}", one) for one in latencies)
     assert shown["problem"] == "Put [MASK] into the text."
+
+
+@pytest.fixture
+def sections(make, tmp_path):
+    """An export for each section of the page."""
+    subjects = {
+        head: of_head(make("bert", head))
+        for head in ("masked_lm", "classification", "token_classification")
+    }
+    bare = make("bert", None)
+    encoder = replace(bare, params={"encoder": bare.params["encoder"]})
+    vectors = VectorConfig(("mean",), (NORMALIZE,), 20)
+    subjects["vectors"] = of_sentences(SentenceModel(encoder, vectors))
+    return {
+        name: export_onnx(subject, tmp_path / name, SETTINGS) for name, subject in subjects.items()
+    }
+
+
+@pytest.mark.slow
+def test_every_section_shows_what_python_computes_with_and_without_a_network(
+    sections, serve, puppeteer
+):
+    address = serve(*sections.values())
+    shown = json.loads(ran(["node", "sections.mjs", address, json.dumps(TYPED)], puppeteer))
+    assert (shown["outside"], shown["errors"], shown["problems"]) == ([], [], [])
+    assert shown["reached"] == list(TYPED)
+    assert ["navigation", "Sections"] in shown["named"]
+    boxes = {name for role, name in shown["named"] if role == "textbox"}
+    assert {"A text", "A question", "Your text, a line for each passage"} <= boxes
+    assert shown["width"] <= 360
+    assert not shown["reachable"]
+    assert shown["offline"] == {name: shown[name] for name in shown["offline"]}
+
+    shares = np.sort(softmax(logits(sections["classification"], TYPED["classified"])))[::-1]
+    assert shown["shares"] == pytest.approx((100 * shares).tolist(), abs=0.11)
+    words = TYPED["tagged"].split()
+    tags = logits(sections["token_classification"], TYPED["tagged"]).argmax(-1)[1:-1]
+    assert len(tags) == len(words)  # each is one token here
+    assert shown["tags"] == [[word, "abc"[tag]] for word, tag in zip(words, tags, strict=True)]
+    texts = TYPED["searched"].split("\n")
+    embed = OnnxEmbedder(sections["vectors"], "vectors")
+    cosines = embed(texts) @ embed([TYPED["question"]])[0]
+    order = np.argsort(-cosines)
+    assert shown["found"] == [texts[number] for number in order]
+    assert shown["cosines"] == pytest.approx((100 * cosines[order]).tolist(), abs=0.11)
+    assert shown["said"]["search"] == f"Nearest: {texts[order[0]]}"
+
+
+def logits(model, text):
+    """The first output of a text alone."""
+    encoded = model.tokenizer(text)
+    return model.run(inputs_of([encoded["input_ids"]], pad=0))[0][0]
+
+
+def softmax(values):
+    shares = np.exp(values - values.max())
+    return shares / shares.sum()
 
 
 def test_the_lock_names_no_host():

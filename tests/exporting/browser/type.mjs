@@ -27,11 +27,11 @@ const type = async (value) => {
   await page.type("#text", value);
 };
 await type(text);
-await page.waitForFunction((value) => document.body.dataset.answered === value, {}, text);
+await page.waitForFunction((value) => document.getElementById("fill").dataset.answered === JSON.stringify([value]), {}, text);
 const shown = await page.evaluate(() => {
   const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.textContent);
   return {
-    about: document.getElementById("about").textContent,
+    about: document.querySelector("#fill .about").textContent,
     student: texts(".student .token"),
     student_shares: texts(".student .share").map(parseFloat),
     student_latency: texts(".student .latency"),
@@ -42,7 +42,7 @@ const shown = await page.evaluate(() => {
   };
 });
 await type("nothing to fill");
-await page.waitForFunction(() => document.getElementById("problem").textContent !== "");
-const problem = await page.$eval("#problem", (one) => one.textContent);
+await page.waitForFunction(() => document.querySelector("#fill .problem").textContent !== "");
+const problem = await page.$eval("#fill .problem", (one) => one.textContent);
 console.log(JSON.stringify({ ...shown, outside, errors, problem }));
 await browser.close();
