@@ -84,9 +84,11 @@ for (const target of browser.targets()) {
   await session.send("Network.enable");
   await session.send("Network.emulateNetworkConditions", offline);
 }
+const before = errors.splice(0);
 const reachable = await page.evaluate(() => fetch("nothing.json").then(() => true, () => false));
+errors.splice(0); // the browser's own line about that
 await page.reload();
 await page.waitForSelector("body[data-ready=yes]", { timeout: 120_000 });
 await type(every);
-console.log(JSON.stringify({ ...shown, reached, named, outside, errors, reachable, offline: await read() }));
+console.log(JSON.stringify({ ...shown, reached, named, outside, errors: [...before, ...errors], reachable, offline: await read() }));
 await browser.close();
