@@ -87,7 +87,7 @@ def variant(name: str, rematerialise: str, topology: topologies.Topology, *, sea
     models = model_shapes(config)
     flops_per_token = config_flops(config, models.teacher, models.student, length=LENGTH).total
     minimum = flops_per_token * ROWS * LENGTH
-    most = largest(512, known, compile_at, topology.chip.hbm_bytes) if search else None
+    most = largest(512, known, compile_at, topology.chip.hbm_bytes).rows if search else None
     return Row(name, known[ROWS], known[ROWS].flops / minimum, most)
 
 

@@ -53,6 +53,10 @@ def test_the_step_of_a_config_on_its_rows(training, teacher_folder: Path, capsys
     rate = found["product_flops_per_second"]
     assert found["share_of_products"] == pytest.approx(said.total * places / rate)
     assert (found["peak_flops_per_second"], found["utilisation"]) == (None, None)
+    assert found["program_flops"] >= said.total * 8 * 32
+    assert found["traffic_bytes"] == pytest.approx(sum(found["traffic_by_kind"].values()))
+    assert found["traffic_by_kind"]["vocabulary losses"] > 0
+    assert (found["limit"], found["expected_tokens_per_second"]) == (None, None)
     assert found["memory_of"] == "the process"
     assert found["peak_bytes"] > 1e8
 
@@ -67,6 +71,7 @@ def test_what_was_measured_before_stays(training, inference, tmp_path: Path, cap
     both = capsys.readouterr().out
     assert "share of the time waiting for rows" in both
     assert "unknown: no peak" in both
+    assert "memory traffic of a device's step" in both
     assert both.endswith(first)
     found = read_speed(tmp_path / "speed")
     assert set(found.models) == {"student", "teacher"}

@@ -167,7 +167,8 @@ def _micro(plan: RunPlan) -> list[str]:
     if not most:
         return ["largest micro-batch that fits: none"]
     whole = ", a chip's whole share" if most == plan.shares.device_rows else ""
-    return [f"largest micro-batch that fits: {most} rows{whole}"]
+    line = "" if plan.largest_compiled else " (by the line through fewer rows)"
+    return [f"largest micro-batch that fits: {most} rows{whole}{line}"]
 
 
 def _more_than_preallocated(plan: RunPlan) -> str:

@@ -1,6 +1,7 @@
 """What a config costs on chips that are not there: memory, time by limit, the whole run."""
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from distil_jax.data.store import is_prepared, open_split
 from distil_jax.planning import compiler, measure, plan_cache
 from distil_jax.planning.flops import WindowedCost, config_flops, windowed_cost
 from distil_jax.planning.measure import Measured
-from distil_jax.planning.microbatch import largest
+from distil_jax.planning.microbatch import Largest, largest
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.planning.roofline import Roofline, roofline, sent_bytes, summed_bytes
 from distil_jax.planning.step_program import step_program
@@ -21,6 +22,9 @@ from distil_jax.training.parallel import Shares, shares
 
 PAPER_TOKENS = 4.2e9
 """English Wikipedia and the Toronto Book Corpus in BERT's WordPieces, the paper's corpus."""
+
+SEARCH_SECONDS = 240.0
+"""After that no further micro-batch is compiled: for some chips one takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class RunPlan:
       compiled: False where figures come from shapes alone, and nothing is known of the traffic
         between memory and chip.
       largest_micro_rows: that fit one chip; 0: none; None: not searched.
+      largest_compiled: False where `largest_micro_rows` is by the line through fewer rows.
       minimum_flops: of one chip's step, counted from shapes without recomputation.
       network_bytes: that a chip sends in one step.
     """
@@ -54,6 +59,7 @@ class RunPlan:
     minimum_flops: float
     roofline: Roofline
     network_bytes: float
+    largest_compiled: bool = True
 
     @property
     def fits(self) -> bool:
@@ -90,6 +96,7 @@ class RunPlan:
             "fits": self.fits,
             "rows": dataclasses.asdict(self.shares),
             "largest_micro_rows": self.largest_micro_rows,
+            "largest_compiled": self.largest_compiled,
             "length": self.workload.length,
             "total_steps": self.workload.total_steps,
             "memory_bytes": dataclasses.asdict(self.measured.memory)
@@ -154,10 +161,17 @@ def plan_run(
         )
         return compile_step(changed, models, topology, workload, compiled=compiled)
 
+    started = time.monotonic()
     known[batch_shares.micro_rows] = measured = compile_at(batch_shares.micro_rows)
-    largest_rows = None
+    most = Largest(0, True)
     if search:
-        largest_rows = largest(batch_shares.device_rows, known, compile_at, topology.chip.hbm_bytes)
+        most = largest(
+            batch_shares.device_rows,
+            known,
+            compile_at,
+            topology.chip.hbm_bytes,
+            enough=lambda: time.monotonic() - started > SEARCH_SECONDS,
+        )
     summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
     flops_per_token = config_flops(
         config,
@@ -176,7 +190,7 @@ def plan_run(
         batch_shares,
         compiled,
         measured,
-        largest_rows,
+        most.rows if search else None,
         minimum,
         roofline(
             topology,
@@ -185,6 +199,7 @@ def plan_run(
             summed_bytes=summed,
         ),
         sum(sent_bytes(topology, summed)),
+        most.compiled,
     )
 
 

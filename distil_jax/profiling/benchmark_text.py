@@ -34,6 +34,7 @@ def training_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         utilisation = f"{figures['utilisation']:.1%} of {peak / 1e12:,.0f} TFLOP/s (bfloat16)"
     return [
         ("tokens/s", f"{figures['tokens_per_second']:,.0f}"),
+        *_expected(figures),
         ("seconds a step", f"{figures['step_seconds']:.3f}"),
         ("model FLOP a token", f"{figures['model_flops_per_token'] / 1e9:.3f} G"),
         ("model FLOPs utilisation", utilisation),
@@ -45,6 +46,31 @@ def training_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("share of the time waiting for rows", f"{figures['input_wait']:.2%}"),
         (f"peak memory of {figures['memory_of']}", f"{figures['peak_bytes'] / 1e9:.2f} GB"),
         ("first step, with compilation", f"{figures['first_step_seconds']:.1f} s"),
+    ]
+
+
+def _expected(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the compiled step lets expect; nothing of an earlier version's figures."""
+    traffic = figures.get("traffic_bytes")
+    if not traffic:
+        return []
+    token = figures["traffic_bytes_per_token"]
+    kinds = sorted(figures["traffic_by_kind"].items(), key=lambda kind: -kind[1])
+    most = ", ".join(f"{name} {size / traffic:.0%}" for name, size in kinds[:3])
+    rows = [
+        (
+            "memory traffic of a device's step",
+            f"{traffic / 1e9:,.2f} GB, {token / 1e6:.2f} MB a token ({most})",
+        )
+    ]
+    if (rate := figures["expected_tokens_per_second"]) is None:
+        return rows
+    limit = f"{figures['limit']}: {figures['limit_seconds']:.3f} s a step at the published peaks"
+    measured = figures["tokens_per_second"] / rate
+    return [
+        ("tokens/s, expected", f"{rate:,.0f}; measured are {measured:.0%} of it"),
+        *rows,
+        ("limit", limit),
     ]
 
 

@@ -1,6 +1,9 @@
 """Training speed of a config here: its own step on its own rows, without a run around it."""
 
+import itertools
 import os
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +16,7 @@ from distil_jax.data import loader
 from distil_jax.data.store import Split
 from distil_jax.planning import chips
 from distil_jax.planning.flops import config_flops
+from distil_jax.planning.forecast import Forecast, forecast
 from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_steps
 from distil_jax.run import resource_usage
 from distil_jax.run.data import prepare_rows
@@ -33,7 +37,8 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     inputs = load_inputs(config)
     devices, shares, models = inputs.devices, inputs.shares, inputs.models
     data, _ = prepare_rows(config, resolve(folder), models.tokenizer, inputs.rows)
-    timing = _time(inputs, data, steps)
+    timing, program = _time(inputs, data, steps)
+    expected = program and program.as_dict(timing.tokens / steps)
     teacher = None if models.teacher is None else models.teacher.config
     others = [each.config for each in models.others]
     spec = step_spec(inputs, data, steps)
@@ -60,12 +65,14 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
         "first_step_seconds": timing.first_seconds,
         **_utilisation(config, devices, flops, positions / timing.seconds),
         **_memory(devices),
+        **(expected or {}),
         "device": f"{devices.count} x {devices.devices[0].device_kind}, {os.cpu_count()} cores",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
 
-def _time(inputs: RunInputs, data: Split, steps: int) -> StepTiming:
+def _time(inputs: RunInputs, data: Split, steps: int) -> tuple[StepTiming, Forecast | None]:
+    """The steps' times, and what their program lets expect; None for pmap's, which has no text."""
     config, devices = inputs.config, inputs.devices
     stored = inputs.models.stored
     batches = loader.training_batches(
@@ -77,16 +84,21 @@ def _time(inputs: RunInputs, data: Split, steps: int) -> StepTiming:
     )
     spec = step_spec(inputs, data, total_steps(START, config, data))
     constants, params = put_on_devices(inputs.models, spec, devices, config.precision)
-    timing = time_steps(
-        devices.map(partial(train_step, spec), donate=True),
-        devices.replicate(initial_state(spec.optimizer, params)),
-        constants,
-        batches,
-        devices,
-        steps=steps,
-    )
+    state = devices.replicate(initial_state(spec.optimizer, params))
+    step: Any = devices.map(partial(train_step, spec), donate=True)
+    first, program = next(batches), None
+    start = time.perf_counter()
+    if devices.mode == "jit":
+        step = step.lower(state, constants, devices.split(first)).compile()
+    compile_seconds = time.perf_counter() - start
+    if devices.mode == "jit":
+        chip = chips.of_device(devices.devices[0].device_kind)
+        program = forecast(step.as_text(), chip, devices.count)
+    rows = itertools.chain([first], batches)
+    timing = time_steps(step, state, constants, rows, devices, steps=steps)
     batches.close()
-    return timing
+    first_seconds = compile_seconds + timing.first_seconds
+    return replace(timing, first_seconds=first_seconds), program
 
 
 def _utilisation(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distil_jax.planning.measure import Measured, Memory
-from distil_jax.planning.microbatch import largest
+from distil_jax.planning.microbatch import Largest, largest
 
 
 def program(total: float, fixed: float, hbm_bytes: float) -> Measured:
@@ -34,7 +34,7 @@ def test_it_finds_the_largest_divisor_that_fits(device_rows, fixed, base, per_ro
     known = {first: compile_at(first)}
     found = largest(device_rows, known, compile_at, hbm_bytes)
     fitting = [n for n in divisors if fixed + base + per_row * n <= hbm_bytes]
-    assert found == max(fitting, default=0)
+    assert found == Largest(max(fitting, default=0), compiled=True)
     assert len(compiled) == len(set(compiled))
 
 
@@ -46,10 +46,29 @@ def test_a_few_programs_are_enough() -> None:
         return program(2.0 + 0.1 * rows, 1.5, 16.0)
 
     known = {16: compile_at(16)}
-    assert largest(512, known, compile_at, 16.0) == 128
+    assert largest(512, known, compile_at, 16.0).rows == 128
     assert len(compiled) <= 3
 
 
 @pytest.mark.parametrize("hbm_bytes", [0.5, 1.0])
 def test_nothing_fits(hbm_bytes: float) -> None:
-    assert largest(8, {}, lambda rows: program(1.0 + rows, 1.0, hbm_bytes), hbm_bytes) == 0
+    found = largest(8, {}, lambda rows: program(1.0 + rows, 1.0, hbm_bytes), hbm_bytes)
+    assert found == Largest(0, compiled=True)
+
+
+def test_where_compiling_takes_too_long_the_line_answers() -> None:
+    compiled: list[int] = []
+
+    def compile_at(rows: int) -> Measured:
+        compiled.append(rows)
+        return program(2.0 + 0.1 * rows, 1.5, 16.0)
+
+    known = {16: compile_at(16)}
+    found = largest(512, known, compile_at, 16.0, enough=lambda: len(compiled) >= 2)
+    assert found == Largest(128, compiled=False)
+    assert len(compiled) == 2
+
+
+def test_at_once_it_is_what_one_program_lets_expect() -> None:
+    known = {16: program(2.0 + 0.1 * 16, 1.5, 16.0)}
+    assert largest(512, known, known.__getitem__, 16.0, enough=lambda: True) == Largest(64, False)
