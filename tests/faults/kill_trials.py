@@ -98,6 +98,10 @@ def trials(folder: Path, devices: int) -> dict[str, Trial]:
         "JAX_PLATFORMS": "cpu",
         # XLA makes as many threads as there are devices, and deadlocks on two cores with two.
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={4 * devices}",
+        # A start is mostly compilation: that takes a fifth so, and is not what is looked at here.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        # XLA complains of compilations that take minutes, as they may on a busy machine.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(REPOSITORY),
