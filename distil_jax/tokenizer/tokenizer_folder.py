@@ -21,6 +21,16 @@ PROBES = (PROBE, " THE Fox ate  Crème brûlée, ½ ﬁne; mañana 日本")
 NORMALISATION = {"add_prefix_space", "do_lower_case", "strip_accents", "tokenize_chinese_chars"}
 """Settings of tokenizer_config.json that say what becomes of a text's characters."""
 
+OF_TYPES = {
+    "BertTokenizer": {"bert", "distilbert", "electra"},
+    "RobertaTokenizer": {"roberta"},
+    "XLMRobertaTokenizer": {"xlm-roberta"},
+    "MPNetTokenizer": {"mpnet"},
+    "DebertaV2Tokenizer": {"deberta-v2"},
+    "GPT2Tokenizer": {"gpt2"},
+}
+"""Classes that AutoTokenizer opens as they are for models of these types."""
+
 BUILTIN_TEACHER = "builtin:teacher"
 # In the order in which they are trusted: one file with everything, or a vocabulary to build from.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
@@ -133,6 +143,10 @@ def _opened(path: Path) -> Any:
 
     A tokenizer needs no more of it, and the model's shape is read and checked elsewhere.
     """
+    if named := _named_class(path):
+        import transformers
+
+        return getattr(transformers, named).from_pretrained(str(path), local_files_only=True)
     from transformers import AutoConfig, AutoTokenizer
 
     try:
@@ -146,6 +160,29 @@ def _opened(path: Path) -> Any:
         if config is None:
             raise
         return AutoTokenizer.from_pretrained(str(path), local_files_only=True, config=config)
+
+
+def _named_class(path: Path) -> str | None:
+    """The class that AutoTokenizer would take, where that is plain to see.
+
+    AutoTokenizer imports every model's configuration, and PyTorch with them where it is
+    installed: seconds of a program that needs neither.
+    """
+    settings = tokenizer_config.read(path)
+    name = str(settings.get("tokenizer_class")).removesuffix("Fast")
+    if name not in OF_TYPES or "auto_map" in settings:
+        return None
+    config = path / "config.json"
+    if not config.is_file():
+        return name
+    try:
+        return (
+            name
+            if json.loads(config.read_text("utf-8-sig"))["model_type"] in OF_TYPES[name]
+            else None
+        )
+    except (ValueError, KeyError, TypeError):  # AutoTokenizer says what is wrong with it
+        return None
 
 
 def _as_written(path: Path, opened: Any) -> Any:

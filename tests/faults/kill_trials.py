@@ -184,11 +184,17 @@ def _shards_done(output: Path) -> int:
 
 
 def _is_writing_checkpoint(folder: Path) -> bool:
-    return any(folder.rglob("checkpoints/.writing-*"))
+    return _holds(folder, ".writing-")
 
 
 def _is_writing_anything(folder: Path) -> bool:
-    return any(folder.rglob(".unfinished-*"))
+    return _holds(folder, ".unfinished-")
+
+
+def _holds(folder: Path, prefix: str) -> bool:
+    """Whether a name below begins so, while files come and go."""
+    found = (name for _, folders, files in os.walk(folder) for name in (*folders, *files))
+    return any(name.startswith(prefix) for name in found)
 
 
 def _left_by_run(workdir: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 import inspect
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
+from distil_jax.tokenizer import tokenizer_folder
 from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
 
 TEXT = [inspect.getdoc(thing) for thing in (open, sorted, str.split, dict.update)]
@@ -184,3 +187,46 @@ def test_a_tokenizer_needs_no_more_of_config_json_than_its_type(teacher_folder, 
     file.write_text("\ufeff" + json.dumps(json.loads(file.read_text()) | change))
     first, second = tokenizer.load(teacher_folder), tokenizer.load(folder)
     assert tokenizer.fingerprint(first) == tokenizer.fingerprint(second)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "model_type", "is_plain"),
+    [
+        ("RobertaTokenizer", "roberta", True),
+        ("RobertaTokenizerFast", "roberta", True),
+        ("XLMRobertaTokenizer", "xlm-roberta", True),
+        ("XLMRobertaTokenizer", None, True),
+        ("XLMRobertaTokenizer", "xlm-roberta-xl", False),
+        ("RobertaTokenizer", "bert", False),
+        ("BertTokenizer", "electra", True),
+        ("BertTokenizer", "distilbert", True),
+    ],
+)
+def test_a_class_that_is_plain_to_see_opens_as_auto_tokenizer_would(
+    bert, tmp_path: Path, model_class: str, model_type: str | None, is_plain: bool
+):
+    from transformers import AutoTokenizer
+
+    if model_class == "BertTokenizer":
+        tokenizer.save(tmp_path, bert)
+    else:
+        roberta_folder(tmp_path, model_class)
+    if model_type is not None:
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    assert (tokenizer_folder._named_class(tmp_path) is not None) == is_plain
+    found = tokenizer_folder._opened(tmp_path)
+    expected = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    assert type(found) is type(expected)
+    assert found.backend_tokenizer.to_str() == expected.backend_tokenizer.to_str()
+    assert found.special_tokens_map == expected.special_tokens_map
+    assert found.init_kwargs == expected.init_kwargs
+
+
+def test_neither_other_models_nor_torch_are_imported_for_it():
+    """They are seconds of every program's start where PyTorch is installed."""
+    code = (
+        "import sys; from distil_jax import tokenizer; tokenizer.load('builtin:teacher'); "
+        "print({'torch', 'transformers.models.auto.configuration_auto'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
