@@ -48,6 +48,16 @@ Term = Callable[[LogitChunk], tuple[WeightedSum, Float[Array, "chunk vocabulary"
 
 Terms = tuple[tuple[str, Term], ...]
 
+LANES = 128
+PADDED: list[Term] = []
+"""Terms whose logits may be followed by columns of `UNKNOWN`."""
+
+
+def takes_padding(term: Term) -> Term:
+    """Mark a term that is the same over more tokens, if nobody ever predicts them."""
+    PADDED.append(term)
+    return term
+
 
 class Targets(NamedTuple):
     """What the student is compared with; a teacher of None where no term needs one.
@@ -82,7 +92,8 @@ def fused_vocabulary_losses(
       scales: by name, weight / count over the whole global batch; may be traced.
       temperature: of the terms that soften distributions; may be traced.
       chunk: tokens whose logits exist at one time.
-      matmul_dtype: of the operands of the four matmuls; sums and statistics are float32.
+      matmul_dtype: of the operands of the four matmuls; sums and statistics are float32. In
+        bfloat16, tables are padded once to whole tiles, where all terms take that.
 
     Returns:
       The scalar loss, differentiable with respect to the student's three arrays (the teacher, the
@@ -123,6 +134,22 @@ def _matmul(left: Array, right: Array, contract: tuple[int, int], dtype: DTypeLi
         (((contract[0],), (contract[1],)), ((), ())),
         preferred_element_type=jnp.float32,
     )
+
+
+def _ready(side: Decoder, dtype: DTypeLike, *, pad: bool) -> Decoder:
+    """A decoder whose table is in the matmuls' type; an accelerator's has a whole number of tiles.
+
+    Else each chunk of logits would be padded, and copied for it.
+    """
+    if dtype == jnp.float32:
+        return side
+    table, bias, known = side.table.astype(dtype), side.bias, side.known
+    more = -len(table) % LANES
+    if more and pad:
+        table = jnp.pad(table, ((0, more), (0, 0)))
+        bias = jnp.pad(bias, (0, more), constant_values=UNKNOWN)
+        known = None if known is None else jnp.pad(known, (0, more))
+    return side._replace(table=table, bias=bias, known=known)
 
 
 def _logits(side: Decoder, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"]:
@@ -190,6 +217,12 @@ def _scan(
     with_gradient: bool,
 ) -> tuple[dict[str, WeightedSum], Decoder | None]:
     """The sums over all chunks and, if asked for, the gradient of the loss (float32)."""
+    vocabulary = len(student.table)
+    decoders = targets.teacher is None or isinstance(targets.teacher, Decoder)
+    pad = decoders and all(term in PADDED for _, term in terms)
+    student = _ready(student, dtype, pad=pad)
+    if isinstance(targets.teacher, Decoder):
+        targets = targets._replace(teacher=_ready(targets.teacher, dtype, pad=pad))
     # Carried with the last term first: of two orders the one for which XLA's buffers on a CPU hold
     # one chunk of logits less (jax 0.10.2, scanned layers).
     names = tuple(name for name, _ in reversed(terms))
@@ -204,8 +237,11 @@ def _scan(
         sums = tuple(total + more[name] for name, total in zip(names, sums, strict=True))
         if not with_gradient:
             return (sums, table, bias), None
+        if dtype != jnp.float32:
+            # Written once, as the matmuls take it; the bias would have it written in float32, too.
+            gradient = jax.lax.optimization_barrier(gradient.astype(dtype))
         table = table + _matmul(gradient, hidden, (0, 0), dtype)
-        bias = bias + jnp.sum(gradient, axis=0)
+        bias = bias + jnp.sum(gradient.astype(jnp.float32), axis=0)
         return (sums, table, bias), _matmul(gradient, student.table, (1, 0), dtype)
 
     start = (
@@ -217,7 +253,8 @@ def _scan(
     sums = dict(zip(names, carried, strict=True))
     if hidden is None:
         return sums, None
-    return sums, Decoder(hidden.reshape(student.hidden.shape), table, bias)
+    hidden = hidden.reshape(student.hidden.shape)
+    return sums, Decoder(hidden, table[:vocabulary], bias[:vocabulary])
 
 
 def _weighted(terms: Terms, sums: Mapping[str, WeightedSum], scales: _Scales) -> Float[Array, ""]:

@@ -17,6 +17,7 @@ from distil_jax.losses.fused_vocabulary import (
     Targets,
     Term,
     fused_vocabulary_losses,
+    takes_padding,
 )
 from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE
@@ -34,16 +35,27 @@ class VocabularyMeans:
     logit_mse: WeightedSum
 
 
+def _largest(logits: Float[Array, "chunk vocabulary"]) -> Float[Array, "chunk 1"]:
+    return jnp.max(logits, axis=-1, keepdims=True)
+
+
+@takes_padding
 def soft_target_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
-    """`soft_target` of a chunk, and its gradient T (student - teacher) by the student's logits."""
-    teacher, temperature = seen.teacher(), seen.temperature
-    student_log = jax.nn.log_softmax(seen.compared / temperature)
-    teacher_log = jax.nn.log_softmax(teacher / temperature)
-    teacher_share = jnp.exp(teacher_log)
-    divergence = jnp.sum(teacher_share * (teacher_log - student_log), axis=-1)
-    gradient = temperature * (jnp.exp(student_log) - teacher_share)
-    total = WeightedSum.of(divergence * temperature**2, seen.mask)
-    return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
+    """`soft_target` of a chunk, and its gradient T (student - teacher) by the student's logits.
+
+    The logits are read for their largest, once for all sums, and once for the gradient.
+    """
+    student, teacher, temperature = seen.compared, seen.teacher(), seen.temperature
+    own = (student - _largest(student)) / temperature
+    other = (teacher - _largest(teacher)) / temperature
+    own_sum, other_sum = jnp.sum(jnp.exp(own), axis=-1), jnp.sum(jnp.exp(other), axis=-1)
+    crossed = jnp.sum(jnp.exp(other) * (other - own), axis=-1) / other_sum
+    # Of the quotient: the logarithms of two large sums would be rounded before they are subtracted.
+    divergence = crossed + jnp.log(own_sum / other_sum)
+    scale = jnp.where(seen.mask != 0, temperature, 0.0)
+    gradient = (scale / own_sum)[:, None] * jnp.exp(own)
+    gradient = gradient - (scale / other_sum)[:, None] * jnp.exp(other)
+    return WeightedSum.of(divergence * temperature**2, seen.mask), gradient
 
 
 def divergence_term(divergence: str, top_k: int) -> Term:
@@ -70,17 +82,22 @@ def divergence_term(divergence: str, top_k: int) -> Term:
     return term
 
 
+@takes_padding
 def masked_lm_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`masked_lm` of a chunk, and its gradient softmax - one-hot by the logits."""
     kept = seen.labels != IGNORE
-    log_share = jax.nn.log_softmax(seen.student)
+    own = seen.student - _largest(seen.student)
     label = jnp.where(kept, seen.labels, 0)[:, None]
-    entropy = -jnp.take_along_axis(log_share, label, axis=1)[:, 0]
-    hit = jax.lax.broadcasted_iota(label.dtype, seen.student.shape, 1) == label
-    gradient = jnp.exp(log_share) - hit.astype(jnp.float32)
-    return WeightedSum.of(entropy, kept), jnp.where(kept[:, None], gradient, 0.0)
+    hit = jax.lax.broadcasted_iota(label.dtype, own.shape, 1) == label
+    # A sum, not a look-up: it joins the other sums' pass on accelerators.
+    of_label = jnp.sum(jnp.where(hit, own, 0.0), axis=-1)
+    total = jnp.sum(jnp.exp(own), axis=-1)
+    scale = jnp.where(kept, 1 / total, 0.0)[:, None]
+    gradient = scale * jnp.exp(own) - jnp.where(hit & kept[:, None], 1.0, 0.0)
+    return WeightedSum.of(jnp.log(total) - of_label, kept), gradient
 
 
+@takes_padding
 def logit_mse_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     """`logit_mse` of a chunk, and its gradient by the student's logits."""
     student, teacher = seen.compared, seen.teacher()

@@ -102,6 +102,36 @@ def test_bfloat16_products_stay_close() -> None:
     assert loss.dtype == jnp.float32
 
 
+def test_distributions_that_nearly_agree_are_told_by_less_than_a_millionth() -> None:
+    """Their divergence is far below the rounding of either's logarithms."""
+    teacher = normal(1, 1, WIDTH), normal(5000, WIDTH), normal(5000)
+    student = (teacher[0], teacher[1], teacher[2] + 1e-3 * normal(5000))
+    labels, mask = jnp.full((1, 1), IGNORE), jnp.ones((1, 1))
+    options = {"soft_scale": 1.0, "mlm_scale": 0.0, "temperature": 1.0}
+    found = vocabulary_losses(*student, *teacher, labels, mask, **options)[1].soft_target.total
+    logits = [np.asarray(x[0] @ x[1].T + x[2], np.float64)[0, 0] for x in (teacher, student)]
+    logs = [x - np.log(np.exp(x - x.max()).sum()) - x.max() for x in logits]
+    expected = (np.exp(logs[0]) * (logs[0] - logs[1])).sum()
+    assert 0 < expected < 1e-5
+    assert float(found) == pytest.approx(expected, abs=5e-7)
+    same = vocabulary_losses(*teacher, *teacher, labels, mask, **options)[1].soft_target.total
+    assert float(same) == 0
+
+
+def test_in_bfloat16_the_labels_logit_is_that_of_the_gradient() -> None:
+    """The loss falls by what its gradient says, although the matmuls round."""
+    table, bias = STUDENT[1].astype(jnp.bfloat16).astype(jnp.float32), STUDENT[2]
+    hidden = STUDENT[0].astype(jnp.bfloat16).astype(jnp.float32) + 1e-3
+    loss, means = vocabulary_losses(
+        hidden, table, bias, None, None, None, LABELS, MASK,
+        soft_scale=0.0, mlm_scale=1.0, temperature=1.0, product_dtype=jnp.bfloat16,
+    )  # fmt: skip
+    rounded = hidden.astype(jnp.bfloat16).astype(jnp.float32)
+    expected = masked_lm(rounded @ table.T + bias, LABELS)
+    assert float(means.masked_lm.total) == pytest.approx(float(expected.total), rel=1e-6)
+    assert float(loss) == pytest.approx(float(expected.total), rel=1e-6)
+
+
 def test_no_array_has_all_tokens_and_the_vocabulary() -> None:
     """97 is prime: a shape that has it as a factor is a vocabulary array."""
     step = jax.jit(jax.grad(lambda s: chunked(s, 2.0, chunk=16)[0]))
