@@ -14,19 +14,17 @@ from distil_jax.losses.weighted_sum import WeightedSum
 
 
 def bucketed(
-    teacher: Float[Array, "*tokens whole"],
-    size: int,
-    rest: int,
-    *,
-    temperature: float | Float[Array, ""],
+    teacher: Float[Array, "*tokens whole"], size: int, rest: int
 ) -> Float[Array, "*tokens kept"]:
-    """Logits of the first `size` tokens, whose softmax at this temperature is that of all.
+    """Logits of the first `size` tokens, whose softmax is that of all.
 
     Token `rest`, the unknown one, stands for the tokens from `size` on as well as for itself: its
-    share is the sum of theirs.
+    share is the sum of theirs. The tokens are merged before a temperature softens the
+    distribution: thousands of softened shares, added, would teach a student at temperature 2 to
+    take nearly every token for the unknown one at temperature 1.
     """
     others = jnp.concatenate([teacher[..., rest : rest + 1], teacher[..., size:]], axis=-1)
-    shared = temperature * jax.nn.logsumexp(others / temperature, axis=-1)
+    shared = jax.nn.logsumexp(others, axis=-1)
     return teacher[..., :size].at[..., rest].set(shared)
 
 
@@ -42,7 +40,7 @@ class Bucketed:
         size = seen.student.shape[-1]
 
         def teacher() -> Array:
-            return bucketed(seen.teacher(), size, self.rest, temperature=seen.temperature)
+            return bucketed(seen.teacher(), size, self.rest)
 
         return self.term(seen._replace(teacher=teacher))
 
@@ -67,8 +65,8 @@ class BucketedDecoder:
     def with_tokens(self, arrays: Any) -> "BucketedDecoder":
         return replace(self, decoder=self.decoder.with_tokens(arrays))
 
-    def logits(self, project: Project, temperature: Any) -> Array:
-        return bucketed(project(self.decoder), self.size, self.rest, temperature=temperature)
+    def logits(self, project: Project, _: Any) -> Array:
+        return bucketed(project(self.decoder), self.size, self.rest)
 
     def top(self, count: int, project: Project, temperature: Any) -> TopTokens:
         return top_tokens(
