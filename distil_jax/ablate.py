@@ -1,6 +1,5 @@
 """Sweep: each loss removed, random initialisation (the paper's Table 4), and choices of layers."""
 
-import argparse
 import shlex
 
 from distil_jax import commandline, huge_pages
@@ -8,7 +7,7 @@ from distil_jax import commandline, huge_pages
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and run what is missing of the sweep."""
-    flags, overrides = parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
 
     config = config_source.read(flags.config, overrides)
@@ -22,7 +21,7 @@ def main(arguments: list[str]) -> None:
     sweep(config, flags.output, seeds=flags.seeds, layers=flags.layers, command=command)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> commandline.Parser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.ablate", description=__doc__)
     add = parser.add_argument

@@ -17,7 +17,7 @@ TRAINING = "training"
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, measure what they ask for, and print and write it."""
-    flags, overrides = parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
 
     if not (flags.model or flags.config):
@@ -82,7 +82,7 @@ def _exports(folders: Sequence[str]) -> dict[str, str]:
     }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> commandline.Parser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.benchmark", description=__doc__)
     add = parser.add_argument

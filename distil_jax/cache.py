@@ -9,7 +9,7 @@ BESIDES = "are stored besides what the config's objectives need"
 
 def main(arguments: list[str]) -> None:
     """Parse the flags and store."""
-    flags, overrides = parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
 
     config = config_source.read(flags.config, overrides)
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     cache(config, flags.output, settings, lambda line: print(line, flush=True))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> commandline.Parser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.cache", description=__doc__)
     add = parser.add_argument

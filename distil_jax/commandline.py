@@ -36,6 +36,14 @@ class Parser(argparse.ArgumentParser):
         self._given = sys.argv[1:] if args is None else list(args)
         return super().parse_known_args(args, namespace)
 
+    def parse_with_keys(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """The flags, and the arguments that set keys of a config; others are refused."""
+        flags, keys = self.parse_known_args(arguments)
+        for word in keys:
+            if not word.startswith("--config."):
+                self.error(f"unknown argument {word!r}; config values are --config.KEY=VALUE")
+        return flags, keys
+
     def error(self, message: str) -> Never:
         message = re.sub(r"invalid int value: (.*)", r"\1 is not a whole number", message)
         message = re.sub(r"invalid float value: (.*)", r"\1 is not a number", message)

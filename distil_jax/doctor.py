@@ -1,13 +1,12 @@
 """Doctor: what is installed, found and reachable here, and the memory that a config needs."""
 
-import argparse
 
 from distil_jax import commandline
 
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, look, and print a line for each thing."""
-    flags, overrides = parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
     from distil_jax.profiling import machine
 
@@ -17,7 +16,7 @@ def main(arguments: list[str]) -> None:
         print("\n".join(f"  {line}" for line in lines), flush=True)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> commandline.Parser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.doctor", description=__doc__)
     add = parser.add_argument

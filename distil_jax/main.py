@@ -1,6 +1,5 @@
 """Distil, or pretrain: one run, from its config to the student's folder; rerun, it resumes."""
 
-import argparse
 import shlex
 
 from distil_jax import commandline, huge_pages
@@ -9,7 +8,7 @@ from distil_jax import commandline, huge_pages
 def main(arguments: list[str]) -> None:
     """Parse the flags and run."""
     asked = commandline.asks_for_help(arguments)
-    known, overrides = parser(keys=asked).parse_known_args(arguments)
+    known, overrides = parser(keys=asked).parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
     from distil_jax.distributed import supervisor
     from distil_jax.distributed.processes import find_distributed_config
@@ -30,7 +29,7 @@ def main(arguments: list[str]) -> None:
         distillation.run(config, known.workdir, command, at_step)
 
 
-def parser(*, keys: bool = False) -> argparse.ArgumentParser:
+def parser(*, keys: bool = False) -> commandline.Parser:
     """The flags, with the config's keys for a page of help."""
     parser = commandline.Parser(
         prog="python -m distil_jax.main",

@@ -1,6 +1,5 @@
 """Plan: what a config needs and takes on chips that are not there, as their compilers see it."""
 
-import argparse
 import json
 import sys
 
@@ -9,7 +8,7 @@ from distil_jax import commandline
 
 def main(arguments: list[str]) -> None:
     """Parse the flags, compile the step, and print the tables or JSON."""
-    flags, overrides = parser().parse_known_args(arguments)
+    flags, overrides = parser().parse_with_keys(arguments)
     from distil_jax.configuration import source as config_source
 
     if flags.teacher is not None:
@@ -34,7 +33,7 @@ def main(arguments: list[str]) -> None:
         print("\n".join(plan_text.lines(plan, utilisation=flags.utilisation)))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> commandline.Parser:
     """The flags."""
     parser = commandline.Parser(prog="python -m distil_jax.plan", description=__doc__)
     add = parser.add_argument

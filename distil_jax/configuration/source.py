@@ -82,8 +82,6 @@ def _under_current_names(values: ConfigDict, overrides: Sequence[str]) -> list[s
     known, earlier = flat(values.to_dict()), {key.was: key for key in declared() if key.was}
     checked = []
     for override in overrides:
-        if not override.startswith("--config."):
-            raise UsageError(f"unknown argument {override!r}; config values are --config.KEY=VALUE")
         name, equals, value = override.removeprefix("--config.").partition("=")
         if name in earlier:
             note(earlier[name])
