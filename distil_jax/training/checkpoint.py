@@ -138,7 +138,7 @@ class Checkpoints:
         return self._files.present()
 
     def best(self) -> int | None:
-        """The step with the best metric, the latest one of equals; None where no step has one."""
+        """The step with the best metric, the first one of equals; None where no step has one."""
         ranked = self._ranked()
         return ranked[0] if ranked else None
 

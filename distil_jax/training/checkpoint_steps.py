@@ -53,11 +53,11 @@ class Steps(Protocol):
 
 
 def ranked(steps: Steps, *, lower_is_better: bool) -> list[int]:
-    """The steps that have a metric, best first, the later one of equals before the other."""
+    """The steps that have a metric, best first, of equals the earlier one, as those choose who see them come."""
     sign = 1.0 if lower_is_better else -1.0
     metrics = {step: (steps.about(step) or {}).get("metric") for step in steps.present()}
     rated = {step: sign * metric for step, metric in metrics.items() if metric is not None}
-    return sorted(rated, key=lambda step: (rated[step], -step))
+    return sorted(rated, key=lambda step: (rated[step], step))
 
 
 def latest_intact(steps: Steps) -> int | None:
