@@ -193,10 +193,11 @@ def ours(
     sizes = [f"--config.batch.size={flags.rows}", f"--config.batch.length={flags.length}"]
     config = config_source.read("distilbert", sizes + flags.overrides)
     devices = Devices("jit", tuple(jax.devices()[:1]))
+    shape = replace(student[0], dropout=0.1, attention_dropout=0.1)
     run = assemble.step_spec(
         config,
-        student=replace(student[0], dropout=0.1, attention_dropout=0.1),
-        teacher=teacher[0],
+        student=shape,
+        targets=assemble.live_targets(config, [assemble.TeacherShape(teacher[0])], shape),
         masking=Masking(BERT_BASE.vocabulary, SPECIAL, MASK, 15, 80, 10),
         total_steps=1000,
         shares=shares(flags.rows, config.batch.micro_size, devices.count),

@@ -33,7 +33,7 @@ def main() -> None:
         run = assemble.step_spec(
             config,
             student=shape,
-            teacher=teacher.config,
+            targets=assemble.live_targets(config, [assemble.TeacherShape(teacher.config)], shape),
             masking=Masking(shape.vocabulary, special.every, special.mask, 15, 80, 10),
             total_steps=1000,
             shares=shares(ROWS, 0, count),

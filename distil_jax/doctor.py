@@ -1,6 +1,5 @@
 """Doctor: what is installed, found and reachable here, and the memory that a config needs."""
 
-
 from distil_jax import commandline
 
 

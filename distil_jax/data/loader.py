@@ -1,6 +1,7 @@
 """Batches for training and validation; the position in the data is the step number alone."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import grain
 import numpy as np
@@ -18,6 +19,16 @@ BATCHES_AHEAD = 4
 MOST_ROWS = 1 << 52
 
 
+class Process(NamedTuple):
+    """Which of `count` processes reads, from 0."""
+
+    index: int = 0
+    count: int = 1
+
+
+ALONE = Process()
+
+
 def training_batches(
     split: Split,
     *,
@@ -25,14 +36,13 @@ def training_batches(
     seed: int,
     start_step: int = 0,
     first_row: int = 0,
-    process_index: int = 0,
-    process_count: int = 1,
+    process: Process = ALONE,
     mask_epochs: int = 0,
     beside: Beside | None = None,
 ) -> grain.DatasetIterator[Batch]:
     """Endless batches of shuffled rows, read ahead by threads until the iterator is dropped.
 
-    `batch` is the global number of rows; each process receives its own `batch / process_count`
+    `batch` is the global number of rows; each process receives its own `batch / process.count`
     of them, in order: together the processes see what one would. Rows come once per epoch in a
     new order each epoch, and batches straddle epochs. `tokens`, `segments` are int32 [rows,
     length]; `epoch`, `row` int32 [rows]. Step `start_step` comes first, whatever was read before;
@@ -43,11 +53,11 @@ def training_batches(
     """
     if not split.rows:
         raise UserError(f"{join(split.folder, split.name)} has no rows to train on")
-    share = _share(batch, process_count)
+    share = _share(batch, process.count)
     order_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
 
     def read(step: int, rows: np.ndarray) -> Batch:
-        first = first_row + (step * process_count + process_index) * share
+        first = first_row + (step * process.count + process.index) * share
         epochs = np.arange(first, first + share) // split.rows
         if mask_epochs:
             epochs = epochs % mask_epochs
@@ -60,7 +70,7 @@ def training_batches(
 
     epochs = MOST_ROWS // split.rows
     shuffled = grain.MapDataset.range(split.rows).shuffle(order_seed).repeat(epochs)
-    shares = shuffled[first_row:].batch(share)[process_index::process_count]
+    shares = shuffled[first_row:].batch(share)[process.index :: process.count]
     ahead = grain.ReadOptions(num_threads=READ_THREADS, prefetch_buffer_size=BATCHES_AHEAD)
     batches = iter(shares.map_with_index(read).to_iter_dataset(ahead))
     batches.set_state({"next_index": start_step})
@@ -81,8 +91,7 @@ def validation_batches(
     split: Split,
     *,
     batch: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    process: Process = ALONE,
     beside: Beside | None = None,
 ) -> Iterator[Batch]:
     """All rows once, in order; what the last batch lacks is rows of padding (segments 0, row 0).
@@ -90,10 +99,10 @@ def validation_batches(
     Arrays as for `training_batches`, epoch 0. Raises UserError for a batch that the processes
     cannot share.
     """
-    share = _share(batch, process_count)
+    share = _share(batch, process.count)
     pad = split.manifest.special.pad
     for step in range(validation_steps(split, batch=batch)):
-        first = step * batch + process_index * share
+        first = step * batch + process.index * share
         rows = np.arange(first, min(first + share, split.rows))
         missing = share - len(rows)
         gathered = split.gather(rows)

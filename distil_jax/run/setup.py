@@ -104,8 +104,7 @@ class Setup:
             seed=self.config.seed,
             start_step=first_step - self.cursor.step,
             first_row=self.cursor.row,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
+            process=loader.Process(jax.process_index(), jax.process_count()),
             mask_epochs=self.config.masking.epochs,
             beside=None if self._targets is None else self._targets.training,
         )
@@ -117,8 +116,7 @@ class Setup:
         return loader.validation_batches(
             self.validation_data,
             batch=-(-rows // devices) * devices,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
+            process=loader.Process(jax.process_index(), jax.process_count()),
             beside=None if self._targets is None else self._targets.validation,
         )
 

@@ -50,24 +50,17 @@ def step_spec(
     masking: NextTokens | Masking | None,
     total_steps: int,
     shares: Shares,
-    teacher: EncoderConfig | None = None,
-    targets: TargetSource | None = None,
+    targets: TargetSource,
     sentences: SentenceShapes | None = None,
     accelerator: bool | None = None,
 ) -> StepSpec:
     """The step's constants from shapes alone: no weights, no rows, no device need be there.
 
-    With `sentences` the models make vectors; else they predict masked tokens. Targets are those of
-    a live `teacher` where no other source is given.
+    With `sentences` the models make vectors; else they predict masked tokens.
     """
     make: Callable[..., Model] = partial(_language_model, config, accelerator)
     if sentences is not None:
         make = partial(_sentence_model, config, accelerator, sentences.student, sentences.count)
-    if targets is None:
-        teachers = () if teacher is None else (TeacherShape(teacher),)
-        targets = live_targets(
-            config, teachers, student, sentences=sentences, accelerator=accelerator
-        )
     return StepSpec(
         student=make(student, config.precision.compute),
         targets=targets,

@@ -53,7 +53,7 @@ class Steps(Protocol):
 
 
 def ranked(steps: Steps, *, lower_is_better: bool) -> list[int]:
-    """The steps that have a metric, best first, of equals the earlier one, as those choose who see them come."""
+    """The steps that have a metric, best first; of equals the earlier one comes first."""
     sign = 1.0 if lower_is_better else -1.0
     metrics = {step: (steps.about(step) or {}).get("metric") for step in steps.present()}
     rated = {step: sign * metric for step, metric in metrics.items() if metric is not None}

@@ -60,7 +60,7 @@ def test_a_first_row_moves_the_whole_order(split: store.Split):
             found = [
                 steps(
                     split, 6, batch=4, seed=1, start_step=2, first_row=first_row,
-                    process_index=index, process_count=processes,
+                    process=loader.Process(index, processes),
                 )
                 for index in range(processes)
             ]  # fmt: skip
@@ -85,7 +85,7 @@ def test_the_step_alone_is_the_position(split: store.Split):
 def test_processes_together_see_one_batch(split: store.Split, processes: int):
     whole = steps(split, 12, batch=6, seed=2, start_step=3)
     shares = [
-        steps(split, 12, batch=6, seed=2, start_step=3, process_index=i, process_count=processes)
+        steps(split, 12, batch=6, seed=2, start_step=3, process=loader.Process(i, processes))
         for i in range(processes)
     ]
     for step, batch in enumerate(whole):
@@ -108,7 +108,7 @@ def test_seeds_give_different_orders(split: store.Split):
 def test_validation_covers_all_rows_once(split: store.Split, processes: int):
     size = 3 * (split.rows // 6)  # leaves a last batch that is not full
     shares = [
-        list(loader.validation_batches(split, batch=size, process_index=i, process_count=processes))
+        list(loader.validation_batches(split, batch=size, process=loader.Process(i, processes)))
         for i in range(processes)
     ]
     count = loader.validation_steps(split, batch=size)
@@ -132,7 +132,7 @@ def test_a_batch_that_processes_cannot_share(split: store.Split):
     for batches in (loader.training_batches, loader.validation_batches):
         keywords = {"seed": 0} if batches is loader.training_batches else {}
         with pytest.raises(UserError, match=r"10 rows .* 4 processes; set it to 8 or 12"):
-            next(iter(batches(split, batch=10, process_count=4, **keywords)))
+            next(iter(batches(split, batch=10, process=loader.Process(0, 4), **keywords)))
 
 
 def test_damage_reaches_the_caller(split: store.Split, monkeypatch: pytest.MonkeyPatch):

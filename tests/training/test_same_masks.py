@@ -40,7 +40,7 @@ def digests(
     compiled = where.map(body)
     batches = loader.training_batches(
         store.open_split(rows_folder), batch=ROWS, seed=SEED, start_step=start_step,
-        process_index=jax.process_index(), process_count=jax.process_count(),
+        process=loader.Process(jax.process_index(), jax.process_count()),
     )  # fmt: skip
     return [
         hashlib.sha256(
