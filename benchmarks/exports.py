@@ -27,7 +27,7 @@ from distil_jax.exporting.onnx_folder import OnnxModel, is_onnx, open_onnx
 from distil_jax.exporting.quantise import QUANTISATIONS
 from distil_jax.exporting.subject import of_head
 from distil_jax.models import EncoderConfig
-from distil_jax.planning.model_shapes import BERT_BASE
+from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained, load
 from distil_jax.pretrained.model import Head
 from distil_jax.profiling import sentences

@@ -14,7 +14,7 @@ from distil_jax import pretrained
 from distil_jax.losses import IGNORE
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.types import Params
-from distil_jax.planning.model_shapes import BERT_BASE
+from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.pretrained import Pretrained
 
 MASK, SPECIAL = 103, (0, 100, 101, 102, 103)

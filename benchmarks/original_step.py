@@ -42,7 +42,7 @@ from distil_jax.models import initialize, student_from_teacher
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.stacking import unstack
 from distil_jax.models.types import Params
-from distil_jax.planning.model_shapes import BERT_BASE
+from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.training import assemble
 from distil_jax.training.parallel import Devices, shares
 from distil_jax.training.step import Constants, initial_state, train_step
