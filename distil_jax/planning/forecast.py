@@ -41,14 +41,20 @@ class Forecast:
         }
 
 
-def forecast(text: str, chip: Chip | None, devices: int) -> Forecast | None:
+def forecast(
+    text: str, chip: Chip | None, devices: int, *, kernel_flops: float = 0.0
+) -> Forecast | None:
     """Of `jax.stages.Compiled.as_text()`, over `devices` chips in a line.
 
-    None for a program whose loops do not say how often they turn.
+    `kernel_flops` are those that the text does not show (planning.kernel_flops). None for a
+    program whose loops do not say how often they turn.
     """
     program = hlo.parse(text)
     try:
-        flops, traffic = hlo_counts.matmul_flops(program), traffic_by_kind(program, text)
+        flops, traffic = (
+            hlo_counts.matmul_flops(program) + kernel_flops,
+            traffic_by_kind(program, text),
+        )
     except ValueError:
         return None
     if chip is None:

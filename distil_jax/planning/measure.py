@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from distil_jax.planning import hlo, hlo_counts
+from distil_jax.planning.kernel_flops import kernel_flops
 from distil_jax.planning.step_program import StepProgram
 from distil_jax.planning.traffic_kinds import traffic_by_kind
 from distil_jax.training.step import micro_batch_loss
@@ -80,7 +81,8 @@ def measure(
     """
     started = time.perf_counter()
     try:
-        compiled = program.lower().compile(compiler_options=dict(options or {}))
+        traced = program.trace()
+        compiled = traced.lower().compile(compiler_options=dict(options or {}))
     except jax.errors.JaxRuntimeError as error:
         if FULL not in str(error):
             raise
@@ -95,7 +97,7 @@ def measure(
     return Measured(
         fits=memory.total <= hbm_bytes,
         memory=memory,
-        flops=hlo_counts.matmul_flops(parsed),
+        flops=hlo_counts.matmul_flops(parsed) + kernel_flops(traced.jaxpr),
         traffic_bytes=sum(traffic.values()),
         collectives=hlo_counts.collectives(parsed),
         program_bytes=float(stats.temp_size_in_bytes),

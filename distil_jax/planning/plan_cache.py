@@ -17,6 +17,7 @@ from distil_jax.storage import atomic
 from distil_jax.storage.cache import kept_folder
 
 SOURCES = (
+    "kernels",
     "losses",
     "models",
     "objectives",
@@ -25,8 +26,16 @@ SOURCES = (
     *(
         f"planning/{name}.py"
         for name in (
-            *("chips", "compiler", "flops", "gpu_compiler", "hlo", "hlo_counts", "measure"),
-            *("run_plan", "source_frames", "step_program", "topologies", "tpu_compiler"),
+            *("chips", "compiler", "flops", "gpu_compiler", "hlo", "hlo_counts"),
+            *(
+                "kernel_flops",
+                "measure",
+                "run_plan",
+                "source_frames",
+                "step_program",
+                "topologies",
+                "tpu_compiler",
+            ),
             *("traffic", "traffic_kinds"),
         )
     ),

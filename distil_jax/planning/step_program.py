@@ -55,10 +55,14 @@ class StepProgram:
         rows = self.batch["tokens"].shape[0]
         return rows // self.devices.count // self.spec.micro_batches
 
-    def lower(self) -> Any:
-        """The `jax.stages.Lowered` of exactly what `main` calls in its loop."""
+    def trace(self) -> Any:
+        """The `jax.stages.Traced` of exactly what `main` calls in its loop."""
         step: Any = self.devices.map(partial(self.body, self.spec), donate=True)
-        return step.lower(self.state, self.constants, self.batch)
+        return step.trace(self.state, self.constants, self.batch)
+
+    def lower(self) -> Any:
+        """The `jax.stages.Lowered` of it."""
+        return self.trace().lower()
 
 
 def step_program(

@@ -17,6 +17,7 @@ from distil_jax.data.store import Split
 from distil_jax.planning import chips
 from distil_jax.planning.flops import config_flops
 from distil_jax.planning.forecast import Forecast, forecast
+from distil_jax.planning.kernel_flops import kernel_flops
 from distil_jax.profiling.timing import StepTiming, matmul_throughput, time_steps
 from distil_jax.run import resource_usage
 from distil_jax.run.data import prepare_rows
@@ -89,11 +90,13 @@ def _time(inputs: RunInputs, data: Split, steps: int) -> tuple[StepTiming, Forec
     first, program = next(batches), None
     start = time.perf_counter()
     if devices.mode == "jit":
-        step = step.lower(state, constants, devices.split(first)).compile()
+        traced = step.trace(state, constants, devices.split(first))
+        step = traced.lower().compile()
     compile_seconds = time.perf_counter() - start
     if devices.mode == "jit":
         chip = chips.of_device(devices.devices[0].device_kind)
-        program = forecast(step.as_text(), chip, devices.count)
+        inside = kernel_flops(traced.jaxpr)
+        program = forecast(step.as_text(), chip, devices.count, kernel_flops=inside)
     rows = itertools.chain([first], batches)
     timing = time_steps(step, state, constants, rows, devices, steps=steps)
     batches.close()

@@ -1,0 +1,49 @@
+"""kernel_flops: matmuls in kernels, as often as they run."""
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+
+from distil_jax.planning.kernel_flops import kernel_flops
+
+BLOCK, BLOCKS = 16, 4
+ONE = 2.0 * BLOCK**3
+
+
+def kernel(left, right, out):
+    def turn(_, total):
+        return total + left[...] @ right[...]
+
+    out[...] = jax.lax.fori_loop(0, 3, turn, jnp.zeros((BLOCK, BLOCK)))
+
+
+def product(x):
+    rows = pl.BlockSpec((BLOCK, BLOCK), lambda i: (i, 0))
+    whole = pl.BlockSpec((BLOCK, BLOCK), lambda i: (0, 0))
+    call = pl.pallas_call(
+        kernel,
+        grid=(BLOCKS,),
+        in_specs=[rows, whole],
+        out_specs=rows,
+        out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype),
+        interpret=True,
+    )
+    return call(x, x[:BLOCK])
+
+
+def test_grid_and_loops_count_what_is_outside_of_kernels_does_not() -> None:
+    def layers(x):
+        y = jax.lax.scan(lambda y, _: (product(y), None), x, length=5)[0]
+        return jax.jit(jax.checkpoint(product))(y) @ y.T
+
+    x = jnp.ones((BLOCK * BLOCKS, BLOCK))
+    assert kernel_flops(jax.make_jaxpr(layers)(x)) == (5 + 1) * BLOCKS * 3 * ONE
+
+
+def test_of_kernels_for_several_platforms_one_counts() -> None:
+    def chosen(x):
+        return jax.lax.platform_dependent(x, cpu=jnp.sin, cuda=product, tpu=product)
+
+    x = jnp.ones((BLOCK * BLOCKS, BLOCK))
+    assert kernel_flops(jax.make_jaxpr(chosen)(x)) == BLOCKS * 3 * ONE
+    assert kernel_flops(jax.make_jaxpr(jnp.sin)(x)) == 0.0
