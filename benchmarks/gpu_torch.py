@@ -11,19 +11,32 @@ from torch.nn import functional
 
 ROUNDS = 6
 IGNORE = -100
-SIZES = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
-TINY = {"hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 128}
+SIZES = {
+    "vocab_size": 30522,
+    "num_hidden_layers": 12,
+    "hidden_size": 768,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+TINY = {
+    "vocab_size": 1009,
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 2,
+    "intermediate_size": 128,
+}
 
 
 def measure(rehearse: bool) -> dict[str, Any]:
     """Tokens/s with torch.compile and without, in micro-batches of 64 rows of 512 tokens."""
     device = "cpu" if rehearse else "cuda"
     rows, length, micro = (4, 32, 2) if rehearse else (512, 512, 64)
+    sizes = TINY if rehearse else SIZES
     found: dict[str, Any] = {"torch": torch.__version__}
     for name in ("eager",) if rehearse else ("compiled", "eager"):
-        models = _models(TINY if rehearse else SIZES, device)
+        models = _models(sizes, device)
         step = _step(*models, compiled=name == "compiled")
-        seconds = _times(step, rows, length, micro, device)
+        seconds = _times(step, (rows, length), micro, device, sizes["vocab_size"])
         found[f"{name}_tokens_per_second"] = rows * length / seconds
         if device == "cuda":
             found[f"{name}_peak_bytes"] = torch.cuda.max_memory_allocated()
@@ -33,11 +46,11 @@ def measure(rehearse: bool) -> dict[str, Any]:
 
 
 def _models(sizes: dict[str, int], device: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    bert = transformers.BertConfig(vocab_size=30522, num_hidden_layers=12, **sizes)
+    bert = transformers.BertConfig(**sizes)
     distilled = transformers.DistilBertConfig(
-        vocab_size=30522,
+        vocab_size=sizes["vocab_size"],
         dim=sizes["hidden_size"],
-        n_layers=6,
+        n_layers=sizes["num_hidden_layers"] // 2,
         n_heads=sizes["num_attention_heads"],
         hidden_dim=sizes["intermediate_size"],
     )
@@ -80,13 +93,15 @@ def _step(teacher: Any, student: Any, *, compiled: bool) -> Callable[..., None]:
     return step
 
 
-def _times(step: Callable[..., None], rows: int, length: int, micro: int, device: str) -> float:
+def _times(
+    step: Callable[..., None], shape: tuple[int, int], micro: int, device: str, vocabulary: int
+) -> float:
     """Median seconds of a step after the first."""
     seconds = []
     for number in range(2 if device == "cpu" else ROUNDS):
         generator = torch.Generator().manual_seed(number)
-        tokens = torch.randint(5, 30522, (rows, length), generator=generator)
-        chosen = torch.rand((rows, length), generator=generator) < 0.15
+        tokens = torch.randint(104, vocabulary, shape, generator=generator)
+        chosen = torch.rand(shape, generator=generator) < 0.15
         labels = torch.where(chosen, tokens, IGNORE).to(device)
         masked = torch.where(chosen, 103, tokens).to(device)
         start = time.perf_counter()

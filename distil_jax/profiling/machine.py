@@ -26,10 +26,17 @@ NAMED = ("jax", "flax", "optax", "orbax-checkpoint", "transformers", "tokenizers
 EXTRAS: Mapping[str, str] = {
     "tpu": "runs on TPUs, and plans of them",
     "cuda": "runs on NVIDIA GPUs",
+    "gpu-plan": "plans of GPUs",
     "edge": "ONNX and StableHLO",
     "gcs": "gs:// buckets",
     "ray": "prepare on a cluster",
 }
+PLUGINS: Mapping[str, list[str]] = {
+    "tpu": ["libtpu"],
+    "cuda": ["jax-cuda12-plugin", "nvidia-cudnn-cu12"],
+    "gpu-plan": ["jax-cuda12-pjrt", "nvidia-cuda-nvcc-cu12"],
+}
+"""Packages that jax's own extras bring."""
 TOOLS: Mapping[str, str] = {
     "npm": "the demo's page",
     "gcloud": "launch/tpu_pod.sh",
@@ -92,8 +99,7 @@ def _extra(extra: str) -> str:
         for requirement in map(Requirement, metadata.requires("distil_jax") or ())
         if requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
     ]
-    plugins = {"tpu": ["libtpu"], "cuda": ["jax-cuda12-plugin"]}
-    names = plugins.get(extra) or [requirement.name for requirement in of_extra]
+    names = PLUGINS.get(extra) or [requirement.name for requirement in of_extra]
     missing = [name for name in names if _version(name) is None]
     return f"{', '.join(missing)} missing; {to_install(extra)}" if missing else "installed"
 

@@ -1,7 +1,7 @@
 """Plain attention on the compiler for v6e, in a process of its own: libtpu 0.0.42 may die there.
 
-An earlier form of it (probabilities divided before the second product, dropout, rematerialised)
-made the stack of the compiler overflow; docs/performance.md has it. An edit can bring it back.
+It did where probabilities were divided before the second product, with keyed dropout and
+rematerialised; docs/performance.md has that program. An edit can bring it back.
 """
 
 import os
