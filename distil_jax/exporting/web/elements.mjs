@@ -8,15 +8,15 @@ export function element(name, className = "", text = "") {
 
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-// A line of a list: a mark, a name, its share in words and as a bar.
-export function line(mark, name, share) {
+// A line of a list: a mark, a name, its share as a number and as a bar.
+export function line(mark, name, share, number = percent(share)) {
   const made = document.createElement("li");
   const bar = element("span", "bar");
   bar.setAttribute("aria-hidden", "true");
   bar.style.width = `${100 * Math.max(0, share)}%`;
   const token = element("span", "token", name);
   token.title = name;
-  made.append(element("span", "mark", mark), token, element("span", "share", percent(share)), bar);
+  made.append(element("span", "mark", mark), token, element("span", "share", number), bar);
   return made;
 }
 

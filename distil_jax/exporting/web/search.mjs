@@ -33,7 +33,7 @@ export async function start(section, model) {
     const ranked = lines.map((one) => ({ one, cosine: product(known.get(one), sought) }));
     ranked.sort((a, b) => b.cosine - a.cosine);
     const list = element("ol", "found");
-    list.append(...ranked.map(({ one, cosine }) => line("", one, cosine)));
+    list.append(...ranked.map(({ one, cosine }) => line("", one, cosine, cosine.toFixed(3))));
     return { status: `Nearest: ${ranked[0].one}`, shown: [list, time] };
   });
 }
