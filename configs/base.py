@@ -382,6 +382,14 @@ KEYS = (
         free=True,
         was="parallel.rematerialise",
     ),
+    Key(
+        "parallel.attention",
+        "plain",
+        "plain; kernel: on GPUs and TPUs, in bfloat16, without a [length, length] array; auto: "
+        "kernel where it compiles and gives what the plain code does, else plain.",
+        choices=("plain", "auto", "kernel"),
+        free=True,
+    ),
     # Several processes. Empty, 0 and -1: as $JAX_COORDINATOR_ADDRESS, $JAX_NUM_PROCESSES and
     # $JAX_PROCESS_ID say, and without these one process alone.
     Key(

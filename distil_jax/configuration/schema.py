@@ -98,6 +98,7 @@ class Parallel:
     devices: int
     scan_layers: str
     remat: str
+    attention: str = "plain"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from flax import linen as nn
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, DTypeLike, Float
 
+from distil_jax.kernels.attention import attention as attention_kernel
+from distil_jax.kernels.place import Place
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
 from distil_jax.models.disentangled import position_scores
@@ -66,10 +68,15 @@ def _same(x: Array) -> Array:
 
 
 class Attention(nn.Module):
-    """Self-attention of one layer: three projections, `attend`, and the output projection."""
+    """Self-attention of one layer: three projections, `attend`, and the output projection.
+
+    With `kernels`, an accelerator's kernel takes the place of `attend` where it can: not where
+    positions are relative, scores are asked for, or dropout has a key in place of a place.
+    """
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
+    kernels: bool = False
 
     @nn.compact
     def __call__(
@@ -112,7 +119,20 @@ class Attention(nn.Module):
         if view.rotation is not None:
             query, key = rotate(query, view.rotation), rotate(key, view.rotation)
         attention = partial(attend, dropout_rate=config.attention_dropout)
-        if is_of_blocks(view.bias):
+        asked = self.is_mutable_collection("attention_scores")
+        placed = rng is None or isinstance(rng, Place)
+        if self.kernels and placed and relative is None and not asked:
+            output = attention_kernel(
+                query,
+                key,
+                value,
+                view.segments,
+                rng,
+                dropout_rate=config.attention_dropout,
+                causal=config.block.causal,
+                window=view.window,
+            )
+        elif is_of_blocks(view.bias):
             output = attend_locally(attention, query, key, value, view.bias, rng)
         else:
             output, scores = attention(query, key, value, view.bias, rng, relative=relative)

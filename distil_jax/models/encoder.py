@@ -78,13 +78,15 @@ class Encoder(nn.Module):
     loop runs faster (CPU), most of all over layers that `stacking.unstack` took apart.
     `rematerialise` says what the backward pass computes again instead of keeping it: "attention"
     the attention scores and all element-wise functions (LayerNorm, GELU), no matmul with a weight;
-    "layer" everything. Training mode needs a place of dropout, or the "dropout" key.
+    "layer" everything. `kernels` are those of accelerators, where a layer can use one. Training
+    mode needs a place of dropout, or the "dropout" key.
     """
 
     config: EncoderConfig
     scan: bool = False
     dtype: DTypeLike = jnp.float32
     rematerialise: Rematerialise = "none"
+    kernels: bool = False
 
     def setup(self) -> None:
         """Declare the embeddings and the layers, stacked unless they are given otherwise."""
@@ -180,7 +182,7 @@ class Encoder(nn.Module):
         views = {
             kind: layer_view(config, batch, kind) for kind in {*config.block.kinds(config.layers)}
         }
-        layer = Layer(config, self.dtype, parent=None)
+        layer = Layer(config, self.dtype, self.kernels, parent=None)
 
         def apply(
             hidden: Array,

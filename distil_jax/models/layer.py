@@ -24,6 +24,7 @@ class Layer(nn.Module):
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
+    kernels: bool = False
 
     @nn.compact
     def __call__(
@@ -42,7 +43,7 @@ class Layer(nn.Module):
         config = self.config
         rngs = sites(rng, 3)
         norm = self._norm("attention_norm")
-        attention = Attention(config, self.dtype, name="attention")
+        attention = Attention(config, self.dtype, self.kernels, name="attention")
 
         def attention_norm(hidden: Array) -> Array:
             if config.block.first_norm:

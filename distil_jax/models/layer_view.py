@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from jaxtyping import Array, Int
+
 from distil_jax.models.block import LayerKind
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.local_attention import LocalBias, is_local, local_bias
@@ -11,10 +13,15 @@ from distil_jax.models.types import Batch, Bias
 
 
 class LayerView(NamedTuple):
-    """`bias` of attention scores, of whole rows or of blocks; `rotation` of rotary positions."""
+    """`bias` of attention scores, of whole rows or of blocks; `rotation` of rotary positions.
+
+    The bias says what `segments` and `window` say, which kernels take instead.
+    """
 
     bias: Bias | LocalBias
     rotation: Rotation | None = None
+    segments: Int[Array, "batch length"] | None = None
+    window: int = 0
 
 
 def layer_view(
@@ -31,5 +38,6 @@ def layer_view(
     else:
         bias = attention_bias(segments, causal=causal, window=window)
     if not kind.theta:
-        return LayerView(bias)
-    return LayerView(bias, rotation(positions(batch), config.head_size, kind.theta))
+        return LayerView(bias, None, segments, window)
+    angles = rotation(positions(batch), config.head_size, kind.theta)
+    return LayerView(bias, angles, segments, window)

@@ -48,10 +48,11 @@ class MaskedLM(nn.Module):
     scan: bool = False
     dtype: DTypeLike = jnp.float32
     rematerialise: Rematerialise = "none"
+    kernels: bool = False
 
     def setup(self) -> None:
         """Declare the encoder and the head."""
-        self.encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
+        self.encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise, self.kernels)
         self.head = MaskedLMHead(self.config, self.dtype)
 
     def __call__(

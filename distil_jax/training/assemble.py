@@ -15,6 +15,7 @@ from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.objectives import Objective, active
 from distil_jax.training import loss_weights, optimizer
+from distil_jax.training.attention_choice import uses_kernels
 from distil_jax.training.forward import (
     AveragedModels,
     LanguageModel,
@@ -160,7 +161,7 @@ def _sentence_model(
     dtype: str,
 ) -> SentenceEncoder:
     whole = module(config, shape, dtype, accelerator=accelerator)
-    encoder = Encoder(shape, whole.scan, whole.dtype, whole.rematerialise)
+    encoder = Encoder(shape, whole.scan, whole.dtype, whole.rematerialise, whole.kernels)
     return SentenceEncoder(encoder, vectors, count)
 
 
@@ -168,14 +169,17 @@ def module(
     config: Config, shape: EncoderConfig, dtype: str, *, accelerator: bool | None = None
 ) -> MaskedLM:
     """The model computed the way the config says, on an accelerator or not; None: as it is here."""
-    if accelerator is None:
-        accelerator = jax.default_backend() != "cpu"
+    here = accelerator is None
+    accelerator = jax.default_backend() != "cpu" if accelerator is None else accelerator
     scan = {"on": True, "off": False, "auto": accelerator}
     return MaskedLM(
         shape,
         scan=scan[config.parallel.scan_layers],
         dtype=jnp.dtype(dtype),
         rematerialise=config.parallel.remat,  # type: ignore[arg-type]
+        kernels=uses_kernels(
+            config.parallel.attention, shape.head_size, dtype, accelerator=accelerator, here=here
+        ),
     )
 
 

@@ -1,0 +1,54 @@
+"""Whether the attention kernel works on the device that is here."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from distil_jax.kernels.attention import attention
+from distil_jax.kernels.place import Place, kept
+
+RATE = 0.1
+TOLERANCE = 0.02
+"""Of the outputs' and the gradients' scale: bfloat16 has eight bits."""
+
+
+def plain(query: Array, key: Array, value: Array, segments: Array, place: Place) -> Array:
+    """`attention` with dropout `RATE`, in float32 by the formula."""
+    query, key, value = (x.astype(jnp.float32) for x in (query, key, value))
+    scores = jnp.einsum("bqhd,bkhd->bhqk", query, key, precision="highest")
+    seen = (segments[:, :, None] == segments[:, None, :])[:, None]
+    weights = jax.nn.softmax(jnp.where(seen, scores * query.shape[-1] ** -0.5, -jnp.inf))
+    stays = kept(place.words(weights.shape), RATE)
+    weights = jnp.where(stays, weights / (1 - RATE), 0.0)
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, value, precision="highest")
+
+
+@cache
+def problem(head_size: int, interpret: str = "") -> str:
+    """Why the kernel cannot be used; empty if its output and gradients are the formula's."""
+    draw = jax.random.split(jax.random.key(0), 4)
+    *inputs, weights = (
+        jax.random.normal(one, (2, 100, 2, head_size)).astype(jnp.bfloat16) for one in draw
+    )
+    segments = (jnp.arange(100)[None] >= jnp.array([[30], [80]])).astype(jnp.int32)
+    place = Place.of(jnp.arange(2, dtype=jnp.uint32), 1, 2)
+
+    def kernel(*heads: Array) -> Array:
+        return attention(*heads, segments, place, dropout_rate=RATE, interpret=interpret)
+
+    def results(run, *heads: Array) -> tuple[Array, ...]:
+        output, backward = jax.vjp(run, *heads)
+        return output, *backward(weights.astype(output.dtype))
+
+    expected = jax.jit(lambda *x: results(lambda *y: plain(*y, segments, place), *x))(*inputs)
+    try:
+        found = jax.jit(lambda *x: results(kernel, *x))(*inputs)
+    except Exception as error:  # Whatever a compiler raises is a reason.
+        return f"does not compile ({type(error).__name__}: {str(error)[:200]})"
+    for ours, theirs in zip(found, expected, strict=True):
+        apart = jnp.max(jnp.abs(ours.astype(jnp.float32) - theirs.astype(jnp.float32)))
+        if not apart <= TOLERANCE * jnp.max(jnp.abs(theirs.astype(jnp.float32))):
+            return f"differs from the formula by {float(apart):.3g}"
+    return ""

@@ -1,0 +1,227 @@
+"""The bodies of the attention kernels, the same for Triton and Mosaic.
+
+Each works on a block of one head's queries (or keys) and loops over the blocks of keys (or queries)
+that it sees. Segments come as a column of queries and a row of keys.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jaxtyping import Array, Float
+
+from distil_jax.kernels.place import fold, kept, row_words
+
+UNSEEN = -1e9
+"""The score of a pair that may not see each other."""
+LEAST = -1e30
+Block = Float[Array, "queries keys"]
+
+
+@dataclass(frozen=True)
+class BlockRules:
+    """What is compiled into a kernel.
+
+    Attributes:
+      block: tokens of a block.
+      scale: of the scores.
+      rate: of the dropout of the weights.
+      causal, window: which tokens see each other, besides those of a segment.
+    """
+
+    block: int
+    scale: float
+    rate: float
+    causal: bool
+    window: int
+
+
+@dataclass(frozen=True)
+class _Head:
+    """Where a kernel is: the number of its block, and the state of its row's and head's bits."""
+
+    rules: BlockRules
+    block: Array
+    low: Array
+    high: Array
+
+    @classmethod
+    def here(cls, state: Any, rules: BlockRules, *, gpu: bool) -> "_Head":
+        row, head, block = (pl.program_id(2 - axis if gpu else axis) for axis in range(3))
+        words = (state[0], state[1]) if gpu else (state[row, 0], state[row, 1])
+        low, high = (jax.lax.bitcast_convert_type(word, jnp.uint32) for word in words)
+        return cls(rules, block, *fold(low, high, head))
+
+    def scores(
+        self, query: Array, key: Array, segments: tuple[Array, Array], first: tuple[Any, Any]
+    ) -> Block:
+        """Scores of a block; `first` query and key say where it lies."""
+        rules = self.rules
+        product = _matmul(query, key, (1, 1)) * rules.scale
+        seen = segments[0] == segments[1]
+        queries, keys = self._positions(first)
+        if rules.causal:
+            seen = seen & (queries >= keys)
+        if rules.window:
+            seen = seen & (jnp.abs(queries - keys) <= rules.window)
+        return jnp.where(seen, product, UNSEEN)
+
+    def drop(self, x: Block, first: tuple[Any, Any]) -> Block:
+        """Dropout of a block, without its scale."""
+        if not self.rules.rate:
+            return x
+        return jnp.where(
+            kept(row_words(self.low, self.high, *self._positions(first)), self.rules.rate), x, 0.0
+        )
+
+    def _positions(self, first: tuple[Any, Any]) -> tuple[Array, Array]:
+        size = self.rules.block
+        queries = first[0] + jax.lax.broadcasted_iota(jnp.int32, (size, 1), 0)
+        return queries, first[1] + jax.lax.broadcasted_iota(jnp.int32, (1, size), 1)
+
+    def keys(self, length: int) -> tuple[Any, Any]:
+        """The blocks of keys that this block of queries sees."""
+        return self._near(length, before=True, after=not self.rules.causal)
+
+    def queries(self, length: int) -> tuple[Any, Any]:
+        """The blocks of queries that see this block of keys."""
+        return self._near(length, before=not self.rules.causal, after=True)
+
+    def _near(self, length: int, *, before: bool, after: bool) -> tuple[Any, Any]:
+        count = length // self.rules.block
+        reach = -(-self.rules.window // self.rules.block) or count
+        first = jnp.maximum(self.block - reach, 0) if before else self.block
+        last = jnp.minimum(self.block + reach, count - 1) if after else self.block
+        return first, last + 1
+
+
+def forward_kernel(
+    state: Any,
+    query_segments: Any,
+    key_segments: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    output: Any,
+    log_sums: Any,
+    *,
+    rules: BlockRules,
+    gpu: bool,
+) -> None:
+    """The output of a block of queries, and the logarithm of its sum of exponentials."""
+    at, size = _Head.here(state, rules, gpu=gpu), rules.block
+    queries, segments = query[...], query_segments[...]
+
+    def over_keys(number: Any, carry: tuple) -> tuple:
+        mixed, largest, total = carry
+        some = pl.ds(number * size, size)
+        first = (at.block * size, number * size)
+        seen = (segments, _row(key_segments, some, gpu=gpu))
+        scores = at.scores(queries, key[some, :], seen, first)
+        now = jnp.maximum(largest, jnp.max(scores, axis=1, keepdims=True))
+        exponents, before = jnp.exp(scores - now), jnp.exp(largest - now)
+        total = total * before + jnp.sum(exponents, axis=1, keepdims=True)
+        values = value[some, :]
+        part = _matmul(at.drop(exponents, first).astype(values.dtype), values, (1, 0))
+        return mixed * before + part, now, total
+
+    start = (
+        jnp.zeros(queries.shape, jnp.float32),
+        jnp.full((size, 1), LEAST, jnp.float32),
+        jnp.zeros((size, 1), jnp.float32),
+    )
+    mixed, largest, total = jax.lax.fori_loop(*at.keys(key.shape[0]), over_keys, start)
+    output[...] = (mixed / (total * (1 - rules.rate))).astype(output.dtype)
+    log_sums[...] = largest + jnp.log(total)
+
+
+def query_gradient_kernel(
+    state: Any,
+    query_segments: Any,
+    key_segments: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    gradient: Any,
+    log_sums: Any,
+    delta: Any,
+    of_query: Any,
+    *,
+    rules: BlockRules,
+    gpu: bool,
+) -> None:
+    """The gradient by a block of queries."""
+    at, size = _Head.here(state, rules, gpu=gpu), rules.block
+    queries, segments, above = query[...], query_segments[...], gradient[...]
+    sums, deltas = log_sums[...], delta[...]
+
+    def over_keys(number: Any, total: Array) -> Array:
+        some = pl.ds(number * size, size)
+        first = (at.block * size, number * size)
+        keys, seen = key[some, :], (segments, _row(key_segments, some, gpu=gpu))
+        weights = jnp.exp(at.scores(queries, keys, seen, first) - sums)
+        by_weight = at.drop(_matmul(above, value[some, :], (1, 1)), first) / (1 - rules.rate)
+        by_score = weights * (by_weight - deltas)
+        return total + _matmul(by_score.astype(keys.dtype), keys, (1, 0))
+
+    start = jnp.zeros(queries.shape, jnp.float32)
+    total = jax.lax.fori_loop(*at.keys(key.shape[0]), over_keys, start)
+    of_query[...] = (total * rules.scale).astype(of_query.dtype)
+
+
+def key_gradient_kernel(
+    state: Any,
+    query_segments: Any,
+    key_segments: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    gradient: Any,
+    log_sums: Any,
+    delta: Any,
+    of_key: Any,
+    of_value: Any,
+    *,
+    rules: BlockRules,
+    gpu: bool,
+) -> None:
+    """The gradients by a block of keys and their values."""
+    at, size = _Head.here(state, rules, gpu=gpu), rules.block
+    keys, values, segments = key[...], value[...], _row(key_segments, slice(None), gpu=gpu)
+
+    def over_queries(number: Any, carry: tuple) -> tuple:
+        some = pl.ds(number * size, size)
+        first = (number * size, at.block * size)
+        queries, above = query[some, :], gradient[some, :]
+        scores = at.scores(queries, keys, (query_segments[some, :], segments), first)
+        weights = jnp.exp(scores - log_sums[some, :])
+        left = 1 / (1 - rules.rate)
+        dropped = at.drop(weights, first) * left
+        by_weight = at.drop(_matmul(above, values, (1, 1)), first) * left
+        by_score = weights * (by_weight - delta[some, :])
+        return (
+            carry[0] + _matmul(by_score.astype(queries.dtype), queries, (0, 0)),
+            carry[1] + _matmul(dropped.astype(above.dtype), above, (0, 0)),
+        )
+
+    start = (jnp.zeros(keys.shape, jnp.float32), jnp.zeros(keys.shape, jnp.float32))
+    by_key, by_value = jax.lax.fori_loop(*at.queries(query.shape[0]), over_queries, start)
+    of_key[...] = (by_key * rules.scale).astype(of_key.dtype)
+    of_value[...] = by_value.astype(of_value.dtype)
+
+
+def _row(segments: Any, some: Any, *, gpu: bool) -> Array:
+    return segments[some][None, :] if gpu else segments[:, some]
+
+
+def _matmul(left: Array, right: Array, contract: tuple[int, int]) -> Array:
+    precise = None if left.dtype == jnp.bfloat16 else jax.lax.Precision.HIGHEST
+    return jax.lax.dot_general(
+        left,
+        right,
+        (((contract[0],), (contract[1],)), ((), ())),
+        precision=precise,
+        preferred_element_type=jnp.float32,
+    )
