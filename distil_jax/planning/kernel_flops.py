@@ -14,7 +14,7 @@ def kernel_flops(jaxpr: Any) -> float:
     Loops are counted by their turns; those in a kernel whose turns depend on values, as where
     blocks are skipped, once. Of alternatives the largest counts.
     """
-    return sum(map(_in_equation, _equations(jaxpr)))
+    return 0.0 + sum(map(_in_equation, _equations(jaxpr)))
 
 
 def _in_equation(equation: Any) -> float:

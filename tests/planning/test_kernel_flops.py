@@ -47,3 +47,7 @@ def test_of_kernels_for_several_platforms_one_counts() -> None:
     x = jnp.ones((BLOCK * BLOCKS, BLOCK))
     assert kernel_flops(jax.make_jaxpr(chosen)(x)) == BLOCKS * 3 * ONE
     assert kernel_flops(jax.make_jaxpr(jnp.sin)(x)) == 0.0
+
+
+def test_a_program_without_operations_has_none() -> None:
+    assert kernel_flops(jax.make_jaxpr(lambda x: x)(1.0)) == 0.0
