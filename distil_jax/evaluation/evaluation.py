@@ -104,6 +104,8 @@ def _run(
         rate = _learning_rate(tuner, folder)
         for seed in unfinished:
             _seed(tuner, output, seed, rate)
+    for seed in range(count):  # one that was killed after its last step has left this behind
+        shutil.rmtree(_working(folder, seed), ignore_errors=True)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
     content = results.gather(plan, finished, _read_grid(folder)) | _zero_shot(plan, folder, say)
     write_text(folder / "results.json", json.dumps(content, indent=2) + "\n")
@@ -170,10 +172,15 @@ def _finished(folder: Path, seed: int) -> dict[str, Any] | None:
     return json.loads(file.read_text("utf-8")) if file.is_file() else None
 
 
+def _working(folder: Path, seed: int) -> Path:
+    """Where a seed's checkpoints and records are until it is finished."""
+    return folder / f".seed-{seed}"
+
+
 def _seed(tuner: FineTuner, output: _Output, seed: int, rate: float) -> None:
     """Train, predict, and show the seed's folder once it is whole."""
     folder, plan = output.folder, tuner.plan
-    working = folder / f".seed-{seed}"
+    working = _working(folder, seed)
     with writing(folder):
         if plan.epochs:
             trained = train(tuner, seed, rate, working)

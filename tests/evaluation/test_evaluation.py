@@ -141,6 +141,9 @@ def test_a_seed_killed_half_way_ends_as_if_it_had_not_been(
             assert (output / seed / name).read_bytes() == (tuned / seed / name).read_bytes()
         logged, expected = (losses(folder / seed) for folder in (output, tuned))
         assert logged == expected
+    (output / ".seed-1").mkdir()  # as a kill leaves it that comes when the seed is just whole
+    evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=2)
+    assert not (output / ".seed-1").exists()
 
 
 def losses(folder: Path) -> list[tuple[int, float, float]]:

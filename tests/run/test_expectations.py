@@ -51,7 +51,7 @@ def run(workdir: Path, text: Path, *changes: str) -> list[dict]:
     main(
         [
             "--config=quickstart", f"--workdir={workdir}", f"--config.data.train={text}",
-            "--config.data.heldout=0.2", "--config.total_steps=20", "--config.log.every_steps=1",
+            "--config.data.heldout=0.2", "--config.total_steps=10", "--config.log.every_steps=1",
             "--config.batch.size=8", "--config.batch.length=64",
             "--config.eval.every_steps=10", "--config.parallel.devices=1",
             "--config.loss.positions=all", *changes,
@@ -77,7 +77,8 @@ def test_a_healthy_run_prints_no_warning_and_says_what_to_expect(
 def test_a_wrong_tokenizer_is_told_before_the_first_step(
     tmp_path: Path, english: Path, shuffled_tokenizer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    warnings = run(tmp_path / "run", english, f"--config.tokenizer={shuffled_tokenizer}")
+    wrong = f"--config.tokenizer={shuffled_tokenizer}"
+    warnings = run(tmp_path / "run", english, wrong, "--config.total_steps=1")
     assert warnings[0]["step"] == 0
     assert "is config.tokenizer the one the teacher was trained with" in warnings[0]["message"]
     assert "warning: the teacher's held-out masked-LM loss" in capfd.readouterr().out
