@@ -31,9 +31,9 @@ FIGURES = "figures.json"
 NO_DROPOUT = ("student.dropout=0", "student.attention_dropout=0")
 STEPS: Mapping[str, tuple[str, ...]] = {
     "step": (),
-    "step, plain attention": ("parallel.attention=plain",),
-    "step, layers scanned": ("parallel.scan_layers=on",),
+    "step, attention's kernel": ("parallel.attention=kernel",),
     "step, layers unrolled": ("parallel.scan_layers=off",),
+    "step, kernel and unrolled": ("parallel.attention=kernel", "parallel.scan_layers=off"),
     "step, micro-batches of 128 rows": ("batch.micro_size=128",),
     "step, no dropout": NO_DROPOUT,
     "step, chunks of 8192 tokens": ("loss.chunk=8192",),
@@ -45,8 +45,8 @@ ORDER = (
     "step",
     "kernels",
     "PyTorch",
-    "step, plain attention",
-    "step, layers scanned",
+    "step, attention's kernel",
+    "step, kernel and unrolled",
     "step, layers unrolled",
     "MiniLM",
     "step, no dropout",
