@@ -1,7 +1,7 @@
 """Batches for training and validation; the position in the data is the step number alone."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import grain
 import numpy as np
@@ -19,7 +19,8 @@ BATCHES_AHEAD = 4
 MOST_ROWS = 1 << 52
 
 
-class Process(NamedTuple):
+@dataclass(frozen=True)
+class Process:
     """Which of `count` processes reads, from 0."""
 
     index: int = 0

@@ -1,6 +1,7 @@
 """Whether the attention kernel works on the device that is here."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -35,16 +36,19 @@ def problem(head_size: int, interpret: str = "") -> str:
     segments = (jnp.arange(100)[None] >= jnp.array([[30], [80]])).astype(jnp.int32)
     place = Place.of(jnp.arange(2, dtype=jnp.uint32), 1, 2)
 
-    def kernel(*heads: Array) -> Array:
-        return attention(*heads, segments, place, dropout_rate=RATE, interpret=interpret)
+    def kernel(query: Array, key: Array, value: Array) -> Array:
+        return attention(query, key, value, segments, place, dropout_rate=RATE, interpret=interpret)
 
-    def results(run, *heads: Array) -> tuple[Array, ...]:
+    def formula(query: Array, key: Array, value: Array) -> Array:
+        return plain(query, key, value, segments, place)
+
+    def results(run: Callable[..., Array], *heads: Array) -> tuple[Array, ...]:
         output, backward = jax.vjp(run, *heads)
         return output, *backward(weights.astype(output.dtype))
 
-    expected = jax.jit(lambda *x: results(lambda *y: plain(*y, segments, place), *x))(*inputs)
+    expected = jax.jit(partial(results, formula))(*inputs)
     try:
-        found = jax.jit(lambda *x: results(kernel, *x))(*inputs)
+        found = jax.jit(partial(results, kernel))(*inputs)
     except Exception as error:  # Whatever a compiler raises is a reason.
         return f"does not compile ({type(error).__name__}: {str(error)[:200]})"
     for ours, theirs in zip(found, expected, strict=True):

@@ -120,14 +120,15 @@ class Attention(nn.Module):
             query, key = rotate(query, view.rotation), rotate(key, view.rotation)
         attention = partial(attend, dropout_rate=config.attention_dropout)
         asked = self.is_mutable_collection("attention_scores")
-        placed = rng is None or isinstance(rng, Place)
-        if self.kernels and placed and relative is None and not asked:
+        place = rng if isinstance(rng, Place) else None
+        plain = not self.kernels or relative is not None or asked or rng is not place
+        if not plain and view.segments is not None:
             output = attention_kernel(
                 query,
                 key,
                 value,
                 view.segments,
-                rng,
+                place,
                 dropout_rate=config.attention_dropout,
                 causal=config.block.causal,
                 window=view.window,

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Key
 
+from distil_jax.kernels.place import Place
 from distil_jax.models import Encoder, EncoderConfig, initialize_module
+from distil_jax.models.dropout import Rng
 from distil_jax.models.intermediates import Request
 from distil_jax.models.pooling import pool
 from distil_jax.models.types import Params, Rematerialise
@@ -51,13 +53,14 @@ class Network:
         params: Params,
         piece: Mapping[str, Array],
         request: Request,
-        rng: Key[Array, ""] | None,
+        rng: Rng | None,
     ) -> Outputs:
         """`forward`'s array as `task`, with the requested intermediates.
 
         With a key the model is in training mode. A sequence's classes are judged by what
         `config.head` pools of it, as when it is run alone.
         """
+        assert not isinstance(rng, Place), "a task's dropout is drawn from keys"
         inputs = dict(piece)
         if self.config.token_types < 2:
             inputs.pop("token_types", None)

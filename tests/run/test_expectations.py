@@ -51,7 +51,7 @@ def run(workdir: Path, text: Path, *changes: str) -> list[dict]:
     main(
         [
             "--config=quickstart", f"--workdir={workdir}", f"--config.data.train={text}",
-            "--config.data.heldout=0.2", "--config.total_steps=10", "--config.log.every_steps=1",
+            "--config.data.heldout=0.2", "--config.total_steps=20", "--config.log.every_steps=1",
             "--config.batch.size=8", "--config.batch.length=64",
             "--config.eval.every_steps=10", "--config.parallel.devices=1",
             "--config.loss.positions=all", *changes,
@@ -87,6 +87,7 @@ def test_a_wrong_tokenizer_is_told_before_the_first_step(
 def test_a_learning_rate_a_hundred_times_too_high_is_told(
     tmp_path: Path, english: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    warnings = run(tmp_path / "run", english, "--config.optimizer.learning_rate=0.1")
+    steps = "--config.total_steps=10"
+    warnings = run(tmp_path / "run", english, "--config.optimizer.learning_rate=0.1", steps)
     assert any("lower config.optimizer.learning_rate" in one["message"] for one in warnings)
     assert "warning: step 10: held-out" in capfd.readouterr().out
