@@ -370,7 +370,7 @@ KEYS = (
     Key(
         "parallel.scan_layers",
         "auto",
-        "Layers in a compiled loop: auto (accelerators), on, off.",
+        "Layers in a compiled loop: auto (TPUs; GPUs if more than 12), on, off.",
         choices=("auto", "on", "off"),
         free=True,
     ),

@@ -71,15 +71,16 @@ def step_program(
     """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
     batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
     sentences = _sentences(config, length, models.teacher)
+    platform = devices.devices[0].platform
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),
-        targets=_source(config, models, sentences, devices.devices[0].platform != "cpu"),
+        targets=_source(config, models, sentences, platform),
         masking=None if sentences else _labelling(config, models.student),
         total_steps=total_steps,
         shares=batch_shares,
         sentences=sentences,
-        accelerator=devices.devices[0].platform != "cpu",
+        platform=platform,
     )
     if config.student.vocabulary:
         spec = assemble.with_smaller_vocabulary(spec, SPECIAL - 2)
@@ -101,7 +102,7 @@ def _source(
     config: Config,
     models: ModelShapes,
     sentences: assemble.SentenceShapes | None,
-    accelerator: bool,
+    platform: str,
 ) -> TargetSource:
     if models.stored is not None:
         return models.stored
@@ -110,7 +111,7 @@ def _source(
         [assemble.TeacherShape(shape, weight) for shape, weight in models.teachers],
         models.student,
         sentences=sentences,
-        accelerator=accelerator,
+        platform=platform,
     )
 
 

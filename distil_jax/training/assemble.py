@@ -29,6 +29,9 @@ from distil_jax.training.step import StepSpec
 from distil_jax.training.student import chosen_teachers
 from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets, TargetSource
 
+MOST_UNROLLED = 12
+"""With more layers, `parallel.scan_layers=auto` keeps them in a loop on GPUs."""
+
 
 @dataclass(frozen=True)
 class SentenceShapes:
@@ -53,15 +56,15 @@ def step_spec(
     shares: Shares,
     targets: TargetSource,
     sentences: SentenceShapes | None = None,
-    accelerator: bool | None = None,
+    platform: str | None = None,
 ) -> StepSpec:
     """The step's constants from shapes alone: no weights, no rows, no device need be there.
 
     With `sentences` the models make vectors; else they predict masked tokens.
     """
-    make: Callable[..., Model] = partial(_language_model, config, accelerator)
+    make: Callable[..., Model] = partial(_language_model, config, platform)
     if sentences is not None:
-        make = partial(_sentence_model, config, accelerator, sentences.student, sentences.count)
+        make = partial(_sentence_model, config, platform, sentences.student, sentences.count)
     return StepSpec(
         student=make(student, config.precision.compute),
         targets=targets,
@@ -120,14 +123,14 @@ def live_targets(
     student: EncoderConfig,
     *,
     sentences: SentenceShapes | None = None,
-    accelerator: bool | None = None,
+    platform: str | None = None,
 ) -> TargetSource:
     """The source that these teachers are; without any, none."""
     if sentences is not None and sentences.teacher is not None:
-        make = partial(_sentence_model, config, accelerator, sentences.teacher, sentences.count)
+        make = partial(_sentence_model, config, platform, sentences.teacher, sentences.count)
         models: list[Model] = [make(one.config, config.precision.teacher) for one in teachers]
     else:
-        models = [_teacher(config, one, student, accelerator) for one in teachers]
+        models = [_teacher(config, one, student, platform) for one in teachers]
     if not models:
         return NoTargets()
     if len(models) == 1:
@@ -137,50 +140,64 @@ def live_targets(
 
 
 def _teacher(
-    config: Config, teacher: TeacherShape, student: EncoderConfig, accelerator: bool | None
+    config: Config, teacher: TeacherShape, student: EncoderConfig, platform: str | None
 ) -> Model:
     dtype = config.precision.teacher
-    model = LanguageModel(module(config, teacher.config, dtype, accelerator=accelerator))
+    model = LanguageModel(module(config, teacher.config, dtype, platform=platform))
     if not teacher.translated:
         return model
     return OtherVocabulary(model, student.vocabulary, teacher.whole)
 
 
 def _language_model(
-    config: Config, accelerator: bool | None, shape: EncoderConfig, dtype: str
+    config: Config, platform: str | None, shape: EncoderConfig, dtype: str
 ) -> LanguageModel:
-    return LanguageModel(module(config, shape, dtype, accelerator=accelerator))
+    return LanguageModel(module(config, shape, dtype, platform=platform))
 
 
 def _sentence_model(
     config: Config,
-    accelerator: bool | None,
+    platform: str | None,
     vectors: VectorConfig,
     count: int,
     shape: EncoderConfig,
     dtype: str,
 ) -> SentenceEncoder:
-    whole = module(config, shape, dtype, accelerator=accelerator)
+    whole = module(config, shape, dtype, platform=platform)
     encoder = Encoder(shape, whole.scan, whole.dtype, whole.rematerialise, whole.kernels)
     return SentenceEncoder(encoder, vectors, count)
 
 
 def module(
-    config: Config, shape: EncoderConfig, dtype: str, *, accelerator: bool | None = None
+    config: Config, shape: EncoderConfig, dtype: str, *, platform: str | None = None
 ) -> MaskedLM:
-    """The model computed the way the config says, on an accelerator or not; None: as it is here."""
-    here = accelerator is None
-    accelerator = jax.default_backend() != "cpu" if accelerator is None else accelerator
-    scan = {"on": True, "off": False, "auto": accelerator}
+    """The model computed the way the config says, on a platform of JAX; None: on the one here."""
+    here = platform is None
+    platform = jax.default_backend() if platform is None else platform
+    scan = {"on": True, "off": False, "auto": _is_better_looped(platform, shape.layers)}
     return MaskedLM(
         shape,
         scan=scan[config.parallel.scan_layers],
         dtype=jnp.dtype(dtype),
         rematerialise=config.parallel.remat,  # type: ignore[arg-type]
         kernels=uses_kernels(
-            config.parallel.attention, shape.head_size, dtype, accelerator=accelerator, here=here
+            config.parallel.attention,
+            shape.head_size,
+            dtype,
+            accelerator=platform != "cpu",
+            here=here,
         ),
     )
+
+
+def _is_better_looped(platform: str, layers: int) -> bool:
+    """Whether layers are one compiled loop by `auto` (docs/performance.md has the counts).
+
+    A CPU gains nothing by it. On a GPU saved activations are copied into and out of the loop's
+    stack, half as much traffic again; but a deep model takes long to compile without it. On a TPU
+    the traffic is nearly the same.
+    """
+    return platform != "cpu" and (platform == "tpu" or layers > MOST_UNROLLED)
 
 
 def cast(params: Params, dtype: str) -> Params:
