@@ -30,6 +30,8 @@ def original(
     student: tuple[EncoderConfig, Params],
     rows: Iterator[Batch],
     folder: Path,
+    *,
+    compiled: bool = False,
 ) -> Iterator[int]:
     """One step after another of the original recipe; yields the tokens of each."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -42,6 +44,9 @@ def original(
     trained = [p for p in student_model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.0)
     warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 50))
+    if compiled:
+        teacher_model.compile()
+        student_model.compile()
     for tokens, attention in _padded_batches(rows, flags.rows * flags.length):
         masked, labels = _masked(tokens, attention)
         loss = _loss(teacher_model, student_model, masked, attention, labels)

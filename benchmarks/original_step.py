@@ -1,17 +1,19 @@
 """Tokens per second of one training step: distil_jax beside the original recipe in PyTorch.
 
     python benchmarks/original_step.py --rows=8 --length=128     # full rows of random tokens
+    python benchmarks/original_step.py --rows=8 --length=128 --compile
     python benchmarks/original_step.py --rows=2 --length=512
     python benchmarks/original_step.py --rows=2 --length=512 --text=FILE --tokenizer=FOLDER
 
 BERT-base teaches DistilBERT, both in float32 with the same random weights: soft targets at every
 token, masked LM, cosine, dropout 0.1, clipping, Adam. The original is transformers' models under
-eager PyTorch, its losses written as the original's trainer has them. With `--text` both take the
-lines of a text: this project packed into rows, the original one line as one sequence, in batches of
-lines of about the same length and on average as many tokens, padded to their longest; tokens of
-the text alone count. Each side is a process of its own, started as a user would; they take turns,
-step by step, on the same processors. `--allocator=tuned` gives the original, too, the settings of
-the allocator that distil_jax's commands start with.
+eager PyTorch, its losses written as the original's trainer has them; with `--compile` there is a
+third side, `compiled`, with both models through torch.compile (it needs a C++ compiler). With
+`--text` all take the lines of a text: this project packed into rows, the original one line as one
+sequence, in batches of lines of about the same length and on average as many tokens, padded to
+their longest; tokens of the text alone count. Each side is a process of its own, started as a user
+would; they take turns, step by step, on the same processors. `--allocator=tuned` gives the
+original, too, the settings of the allocator that distil_jax's commands start with.
 """
 
 import argparse
@@ -48,6 +50,7 @@ from distil_jax.training.parallel import Devices, shares
 from distil_jax.training.step import Constants, initial_state, train_step
 
 LAYERS = (0, 2, 4, 7, 9, 11)
+OURS, COMPILED = "distil_jax", "compiled"
 
 
 class Side:
@@ -86,8 +89,9 @@ def main() -> None:
         return
     given = os.environ.get(GLIBC_TUNABLES.name, "")
     tuned = {GLIBC_TUNABLES.name: huge_pages.tunables(given)}
-    settings = {"original": {} if flags.allocator == "default" else tuned, "distil_jax": tuned}
-    sides = {name: Side(name, settings[name]) for name in flags.sides.split(",")}
+    others = {} if flags.allocator == "default" else tuned
+    names = [*flags.sides.split(","), *([COMPILED] if flags.compile else [])]
+    sides = {name: Side(name, tuned if name == OURS else others) for name in names}
     print("; ".join(sorted({side.description for side in sides.values()})))
     taken: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
     for number in range(flags.rounds + 1):
@@ -102,8 +106,8 @@ def main() -> None:
     for name, steps in taken.items():
         per_step = [tokens / seconds for tokens, seconds in steps]
         print(f"{name}: {rates[name]:.1f} tokens/s ({min(per_step):.1f} to {max(per_step):.1f})")
-    if len(rates) == 2:
-        print(f"distil_jax / original {rates['distil_jax'] / rates['original']:.2f}")
+    for name in rates.keys() - {OURS} if OURS in rates else ():
+        print(f"{OURS} / {name} {rates[OURS] / rates[name]:.2f}")
     print(f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")
 
 
@@ -124,7 +128,8 @@ def serve(flags: argparse.Namespace) -> None:
         if flags.text is not None:
             with contextlib.redirect_stdout(sys.stderr):
                 rows, description = _text_rows(flags, folder)
-        steps = {"original": original, "distil_jax": ours}[flags.serve]
+        compiled = partial(original, compiled=True)
+        steps = {"original": original, COMPILED: compiled, OURS: ours}[flags.serve]
         taken = steps(flags, teacher, student, rows, folder)
         next(taken)
         print(description, flush=True)
@@ -146,6 +151,7 @@ def _flags() -> argparse.Namespace:
         choices=("default", "tuned"),
         help="the original's: as PyTorch starts, or with the settings of distil_jax.huge_pages",
     )
+    parser.add_argument("--compile", action="store_true", help="a third side: torch.compile")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--sides", default="original,distil_jax")
     parser.add_argument("overrides", nargs="*", help="--config.KEY=VALUE, after --")
