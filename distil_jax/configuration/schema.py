@@ -98,7 +98,7 @@ class Parallel:
     devices: int
     scan_layers: str
     remat: str
-    attention: str = "plain"
+    attention: str
 
 
 @dataclass(frozen=True)

