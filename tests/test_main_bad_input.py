@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from distil_jax import commandline
+from distil_jax.errors import UserError
 from distil_jax.main import main
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -355,3 +356,12 @@ def test_an_error_of_the_program_is_one_line(place: Path, flags: Flags) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: shard")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_kernel_that_this_platform_lacks_is_named_before_text_is_prepared(
+    tmp_path: Path, flags: Flags, text_file: Path
+) -> None:
+    changes = {"parallel.attention": "kernel", "data.train": text_file, "data.heldout": 0.1}
+    with pytest.raises(UserError, match=r"parallel\.attention=kernel: a CPU has none"):
+        main(flags(tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()

@@ -30,7 +30,7 @@ from distil_jax.run.vocabularies import check_tokenizer, check_vocabulary, menti
 from distil_jax.target_store import TextTable
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import mask_token, special_ids
-from distil_jax.training.assemble import SentenceShapes, TeacherShape, live_targets
+from distil_jax.training.assemble import SentenceShapes, TeacherShape, live_targets, module
 from distil_jax.training.student import (
     architecture,
     check_objectives,
@@ -182,6 +182,13 @@ def load_models(config: Config) -> Models:
         check_stored(config, stored, teacher, tokenizer, shape)
         return Models(None, shape, params, tokenizer, layers, stored=stored, origin=teacher)
     return _with_other_teachers(config, Models(teacher, shape, params, tokenizer, layers))
+
+
+def check_platform(config: Config, models: Models) -> None:
+    """Refuse what the devices here cannot compute of a config."""
+    module(config, models.student, config.precision.compute)
+    for teacher in models.teachers:
+        module(config, teacher.config, config.precision.teacher)
 
 
 def _with_other_teachers(config: Config, models: Models) -> Models:

@@ -21,7 +21,7 @@ from distil_jax.errors import UserError
 from distil_jax.run import data_cursor, identity, student_start
 from distil_jax.run.data import Rows, check_pairs, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
-from distil_jax.run.models import Models, load_models
+from distil_jax.run.models import Models, check_platform, load_models
 from distil_jax.run.stored_targets import Stored, content_settings
 from distil_jax.run.text_targets import TextTargets, open_targets, targets_in
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
@@ -129,6 +129,7 @@ def load_inputs(config: Config) -> RunInputs:
     devices = parallel.devices(config.parallel)
     shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
     models = load_models(config)
+    check_platform(config, models)
     rows = find_rows(config)
     _check(config, models, rows)
     return RunInputs(config, devices, shares, models, rows)
