@@ -66,7 +66,7 @@ def unreadable(start: bytes) -> str | None:
         return zip_kind(start)
     if found := compression.inside(start):
         return found
-    if found := _encoding(start) or binary_kind(start):
+    if found := _marked(start) or binary_kind(start) or _shown(start):
         return found
     if len(start) - len(start.translate(None, _CONTROLS)) > len(start) // 50:
         return None if start.startswith(b"PAR1") else "binary data, not text"
@@ -119,10 +119,14 @@ def _of_objects(named: str, start: bytes) -> str:
     return JSON if named == JSON and not more.strip() else JSON_LINES
 
 
-def _encoding(start: bytes) -> str | None:
-    """The encoding that a text declares, or shows, if it is not UTF-8."""
-    if found := next((name for mark, name in ENCODINGS if start.startswith(mark)), None):
-        return f"in {found}; save it in UTF-8"
+def _marked(start: bytes) -> str | None:
+    """The encoding that a text declares, if it is not UTF-8."""
+    found = next((name for mark, name in ENCODINGS if start.startswith(mark)), None)
+    return f"in {found}; save it in UTF-8" if found else None
+
+
+def _shown(start: bytes) -> str | None:
+    """The encoding that shows in a text's bytes, if it is not UTF-8."""
     for pattern, count, name in _ESCAPES:
         if len(pattern.findall(start)) >= count:
             return f"in {name} (its escape sequences show); save it in UTF-8"

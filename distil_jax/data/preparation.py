@@ -78,6 +78,7 @@ def prepare(
     workspace = Workspace(open_folder(output), manifest.PREPARED, shared=settings.shard_count > 1)
     workspace.check(job.settings)
     if workspace.is_complete:
+        workspace.clear_if_left()
         complete = manifest.load(workspace.address)
         progress.say(f"{output} is already prepared: {_summary(complete)}; nothing to do")
         return complete

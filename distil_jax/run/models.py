@@ -229,9 +229,7 @@ def _with_its_head(config: Config, of_logits: list[str]) -> Pretrained:
         if not of_logits:
             raise
         keys = " and ".join(f"config.loss.{name}=0" for name in of_logits)
-        raise UserError(
-            f"{error}, or set {keys}: {' and '.join(of_logits)} compare its logits"
-        ) from error
+        raise UserError(f"{error}, or set {keys}: the other losses need no logits") from error
 
 
 def _sentence_models(config: Config) -> Models:

@@ -10,6 +10,7 @@ need no lock: they write the same bytes to the same names.
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,8 +135,14 @@ class Workspace:
 
     def remove_unfinished(self) -> None:
         """Clear what only the making needed, leftovers of killed processes included."""
-        self._folder.remove_all(_UNFINISHED)
         self._folder.sweep()
+        self._folder.remove_all(_UNFINISHED)
+
+    def clear_if_left(self) -> None:
+        """`remove_unfinished` of a complete folder whose last process was killed before it did."""
+        if self._folder.sizes(_UNFINISHED):
+            with suppress(OSError, UserError):  # a reader may not; the folder is complete as it is
+                self.remove_unfinished()
 
     def roll_back(self) -> None:
         """Remove what this process created, and nothing else; a finished folder stays."""

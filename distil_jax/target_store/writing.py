@@ -104,6 +104,7 @@ def write(
     whole = {"format": FORMAT, **settings}
     workspace.check(whole)
     if workspace.is_complete:
+        workspace.clear_if_left()
         return load(folder)
     try:
         workspace.begin(whole)

@@ -120,7 +120,11 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
         if pointer := lfs.advice(path / present[0]):
             raise UserError(f"{path / present[0]} is {pointer}") from error
         raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
-    return _as_written(path, tokenizer) if present[0] == "tokenizer.json" else tokenizer
+    if present[0] != "tokenizer.json":
+        return tokenizer
+    tokenizer = _as_written(path, tokenizer)
+    vocabulary_file.mention_unread(path, tokenizer)
+    return tokenizer
 
 
 def _from_vocabulary(path: Path, *, configured: bool) -> Any:

@@ -15,7 +15,7 @@ from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-FILE = "vocab.txt"
+FILE, WORDS = "vocab.txt", "vocab.json"
 ADDED, SPECIAL = "added_tokens.json", "special_tokens_map.json"
 OTHER_MODELS = ("bpe.codes", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model")
 NAMES = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL_TOKENS, strict=True))
@@ -97,6 +97,25 @@ def mention_case(folder: Path, tokenizer: Any) -> None:
             "read in lower case and without accents, as nothing says do_lower_case: put "
             f'"do_lower_case": false into {tokenizer_config.FILE} if the model is a cased one'
         )
+
+
+def mention_unread(folder: Path, tokenizer: Any) -> None:
+    """Say so where a vocabulary beside tokenizer.json has other numbers than the tokenizer."""
+    beside: dict[str, dict[str, int]] = {name: _object(folder / name) for name in (WORDS, ADDED)}
+    if (folder / FILE).is_file():
+        beside[FILE] = {piece: number for number, piece in enumerate(_pieces(folder / FILE))}
+    known = tokenizer.get_vocab()
+    for name, vocabulary in beside.items():
+        other = [
+            piece for piece, number in vocabulary.items() if piece and known.get(piece) != number
+        ]
+        if other:
+            there = "none" if (number := known.get(other[0])) is None else f"{number}"
+            note(
+                f"{folder}: {name} gives {other[0]!r} the number {vocabulary[other[0]]}, the "
+                f"tokenizer as it is read {there} ({len(other):,} differ): of {name} and "
+                "tokenizer.json, take away the one that is wrong"
+            )
 
 
 def _has_accent(piece: str) -> bool:

@@ -105,6 +105,7 @@ REFUSED = {
     "v.txt": (PLAIN.replace(b"\n", b"\r"), "a carriage return alone"),
     "w.txt.gz": (gzip.compress(FRENCH.encode("utf-16")), "in UTF-16; save"),
     "x.txt": (FRENCH.encode("utf-16-be"), "in UTF-16, without a mark"),
+    "array.txt": (b"\x93NUMPY\x01\0v\0" + FRENCH.encode("utf-32-le"), "a NumPy array"),
     "y.txt": (FRENCH.encode("utf-32-le"), "in UTF-32, without a mark"),
     "z.txt": (FRENCH.encode("utf-7"), "in UTF-7"),
     "aa.txt": (JAPANESE.encode("iso2022_jp"), "in ISO-2022"),

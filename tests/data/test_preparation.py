@@ -232,6 +232,9 @@ def test_second_run_says_it_has_nothing_to_do(
     prepared: Path, corpus_file: Path, word_pieces, capsys
 ):
     before = tree(prepared)
+    for left in ("unfinished/done-00000-of-00001", ".unfinished-1-manifest.json"):
+        (prepared / left).parent.mkdir(exist_ok=True)
+        (prepared / left).write_text("left by a process killed as it cleared up")
     found = prepare(str(corpus_file), prepared, word_pieces, PrepareSettings(**SETTINGS))
     assert found == manifest.load(prepared)
     assert "already prepared" in capsys.readouterr().out

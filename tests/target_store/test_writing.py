@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage.workspace import Workspace
 from distil_jax.target_store import Column, Share, Table, open_store, write, writing
 from distil_jax.target_store.manifest import is_store
 
@@ -73,6 +74,20 @@ def test_interrupted_and_shared_work_gives_the_same_bytes(tmp_path: Path):
         )
     assert made.count(False) == 1
     assert _files(tmp_path / "parts") == _files(tmp_path / "whole")
+
+
+def test_killed_between_the_manifest_and_the_clearing_up(tmp_path: Path):
+    write(tmp_path / "whole", TABLES, _arrays, settings={})
+
+    def killed(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Workspace, "remove_unfinished", killed)
+        write(tmp_path / "killed", TABLES, _arrays, settings={})
+    assert (tmp_path / "killed/unfinished").is_dir()
+    write(tmp_path / "killed", TABLES, _arrays, settings={})
+    assert _files(tmp_path / "killed") == _files(tmp_path / "whole")
 
 
 def test_damage_is_named(tmp_path: Path):

@@ -83,3 +83,24 @@ def test_another_models_file_beside_the_vocabulary_is_refused(tmp_path, other):
     (folder(tmp_path) / other).write_text("a b\n")
     with pytest.raises(UserError, match=f"has {other} beside vocab.txt"):
         tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "vocab.json", "added_tokens.json"])
+def test_a_file_that_disagrees_with_tokenizer_json_is_mentioned(tmp_path, capsys, name):
+    opened = tokenizer.load(folder(tmp_path))
+    tokenizer.save(tmp_path / "saved", opened)
+    tokenizer.load(tmp_path / "saved")
+    assert not capsys.readouterr().err
+    swapped = [*LOWER[:-2], "##s", "river"]
+    content = json.dumps({piece: number for number, piece in enumerate(swapped)})
+    (tmp_path / "saved" / name).write_text("\n".join(swapped) if name == "vocab.txt" else content)
+    tokenizer.load(tmp_path / "saved")
+    assert f"{name} gives '##s' the number 6, the tokenizer as it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["\n", "\n\n"])
+def test_empty_lines_at_a_vocabularys_end_are_no_difference(tmp_path, capsys, ending):
+    tokenizer.save(tmp_path, tokenizer.load(folder(tmp_path)))
+    (tmp_path / "vocab.txt").write_text("\n".join(LOWER) + ending)
+    tokenizer.load(tmp_path)
+    assert not capsys.readouterr().err
