@@ -82,9 +82,10 @@ def test_killed_between_the_manifest_and_the_clearing_up(tmp_path: Path):
     def killed(_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workspace, "remove_unfinished", killed)
-        write(tmp_path / "killed", TABLES, _arrays, settings={})
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "killed", TABLES, _arrays, settings={})
     assert (tmp_path / "killed/unfinished").is_dir()
     write(tmp_path / "killed", TABLES, _arrays, settings={})
     assert _files(tmp_path / "killed") == _files(tmp_path / "whole")
