@@ -7,7 +7,7 @@ from typing import Literal
 from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig
 from distil_jax.models.local_attention import span
-from distil_jax.objectives import active
+from distil_jax.objectives import Objective, active
 
 Recomputed = Literal["none", "attention", "layer"]
 
@@ -96,12 +96,31 @@ def config_flops(
     )
     # What an objective computes itself runs forward and backward.
     seen = dict.fromkeys((one.name for one in objectives), teacher) if shapes is None else shapes
-    extra = 3 * sum(one.flops(student, seen[one.name], length) for one in objectives)
+    extra = 3 * sum(
+        one.flops(student, seen[one.name], length)
+        + _vector_matrices(one, student, seen[one.name], _sentences(config, length))
+        for one in objectives
+    )
     share = decoded_share if of_logits else 0.0
     further = sum(
         _teacher(shape, length, bool(compared), teacher_logits, share) for shape in others
     )
     return TrainingFlops(counted.teacher + further, counted.student + extra)
+
+
+def _sentences(config: Config, length: int) -> float:
+    """Sentences per token that a row has room for: as many vectors are computed of any row."""
+    return max(1, length // config.data.shortest_tokens) / length if length else 0.0
+
+
+def _vector_matrices(
+    objective: Objective, student: EncoderConfig, teacher: EncoderConfig | None, sentences: float
+) -> float:
+    """Forward FLOPs per token of matrices between sentence vectors as wide as the two models."""
+    if teacher is None:
+        return 0.0
+    matrices = objective.vector_projections(student.hidden_size, teacher.hidden_size).values()
+    return sentences * sum(2 * ours * own for ours, own in matrices)
 
 
 def training_flops(

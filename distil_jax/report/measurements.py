@@ -1,7 +1,7 @@
 """What `evaluate`, `benchmark` and `ablate` leave: scores of tasks, speeds, sweeps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from distil_jax.report import json_files
 SCORES, SPEED, ABLATIONS = "results.json", "speed.json", "ablations.json"
 ROLES = ("teacher", "student")
 EXPORT = "export "
+OF_TEACHER = "teacher_"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TaskScore:
         compared with is none.
       spread: min, max and standard deviation over the seeds.
       metrics: all figures of the task, medians too.
+      of_teacher: those of a model that was scored beside it in the same evaluation.
     """
 
     task: str
@@ -37,6 +39,7 @@ class TaskScore:
     metrics: Mapping[str, float | int]
     parameters: int
     environment: Mapping[str, Any]
+    of_teacher: Mapping[str, float | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def read_score(path: Path) -> TaskScore:
     points = content.get("score")
     if not json_files.is_number(points):
         raise json_files.damaged(path, "its score is not a number")
-    metrics = content.get("metrics") or {}
+    metrics, of_teacher = _metrics(content.get("metrics"))
     model = json_files.part(content, "model", str, path)
     fine_tuned = content.get("best_model", model) != model
     environment = content.get("environment") or {}
@@ -101,14 +104,21 @@ def read_score(path: Path) -> TaskScore:
         points=float(points),  # type: ignore[arg-type]
         seeds=len(json_files.part(content, "seeds", list, path)),
         spread=json_files.numbers(content.get("spread") or {}, path, "the spread's values"),
-        metrics={n: v for n, v in metrics.items() if json_files.is_number(v)}
-        if isinstance(metrics, dict)
-        else {},
+        metrics=metrics,
         parameters=int(content.get("parameters") or 0)
         if json_files.is_number(content.get("parameters") or 0)
         else 0,
         environment=environment if isinstance(environment, dict) else {},
+        of_teacher=of_teacher,
     )
+
+
+def _metrics(found: Any) -> tuple[dict[str, float | int], dict[str, float | int]]:
+    """A model's own figures, and those of the teacher that was scored beside it."""
+    every = found.items() if isinstance(found, dict) else ()
+    numbers = {name: value for name, value in every if json_files.is_number(value)}
+    own = {name: value for name, value in numbers.items() if not name.startswith(OF_TEACHER)}
+    return own, {n.removeprefix(OF_TEACHER): numbers[n] for n in numbers if n not in own}
 
 
 def _is_score(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """Which model a score belongs to, and which score it is compared with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -111,7 +111,10 @@ def _label(score: TaskScore, data: ReportData) -> str:
 def _teacher_of(
     score: TaskScore, of_task: Sequence[TaskScore], data: ReportData
 ) -> TaskScore | None:
-    """The score of the run's teacher; without a run, that of a larger model, the largest."""
+    """The score of the run's teacher, or of the one that the model was scored beside.
+
+    Without a run and either of them, that of a larger model, the largest.
+    """
     if is_teacher(score, data):
         return None
     owners = [run for run in data.runs if is_student(score.model, run)]
@@ -119,6 +122,9 @@ def _teacher_of(
         for other in of_task:
             if run.teacher and _same(other.model, run.teacher):
                 return other
+    if score.metric in score.of_teacher:
+        points, metrics = score.of_teacher[score.metric], score.of_teacher
+        return replace(score, model="", points=points, metrics=metrics, of_teacher={})
     if owners or data.runs:
         return None
     largest = max(of_task, key=lambda other: other.parameters)

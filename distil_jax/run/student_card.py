@@ -5,6 +5,7 @@ from pathlib import Path
 
 from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config
+from distil_jax.objectives import active
 from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card, model_noun, sentence_header
 from distil_jax.storage.address import basename, is_url
 
@@ -26,13 +27,13 @@ def card(
         f"loss weights ({' / '.join(titles().get(name, name) for name in loss.active)})": (
             " / ".join(f"{loss.weight(name):g}" for name in loss.active)
         ),
-        "temperature": loss.temperature,
+        **({"temperature": loss.temperature} if _softened(config) else {}),
         **_options(config),
         "rows per step": config.batch.size,
         "learning rate": config.optimizer.learning_rate,
         **recipe,
     }
-    name = _name(config.teacher)
+    name = _name(config.teacher or config.student.folder)
     language_model = CardHeader(head=head, base_model=name)
     kind = "sentence-embedding model" if loss.of_vectors else model_noun(head)
     return model_card(
@@ -46,12 +47,19 @@ def card(
 
 
 def _summary(config: Config, kind: str) -> str:
-    active = config.loss.active
-    if set(active) == DISTILBERT:
+    names = config.loss.active
+    if set(names) == DISTILBERT:
         return SUMMARY
-    learnt = ", ".join(titles().get(name, name) for name in active)
-    how = "distilled" if config.teacher or config.targets else "pretrained"
+    learnt = ", ".join(titles().get(name, name) for name in names)
+    how = "distilled"
+    if not (config.teacher or config.targets):
+        how = "trained further" if config.student.folder else "pretrained"
     return f"A {kind}, {how} with distil_jax; it learnt from: {learnt}."
+
+
+def _softened(config: Config) -> bool:
+    """Whether an active objective's value depends on the temperature."""
+    return any(objective.softened for objective in active(config.loss))
 
 
 def _options(config: Config) -> Mapping[str, object]:
@@ -67,7 +75,7 @@ def _options(config: Config) -> Mapping[str, object]:
 
 
 def _name(teacher: str) -> str | None:
-    """What a card calls the teacher: its hub id, or the name of its folder."""
+    """What a card calls the teacher or first weights: their hub id, or the name of their folder."""
     if not teacher:
         return None
     if teacher.startswith("builtin:"):

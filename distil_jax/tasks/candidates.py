@@ -80,10 +80,8 @@ def read(rows: Iterable[Record], origin: str, columns: Sequence[str], label: str
     return pairs
 
 
-def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any:
-    """What reads a table's rows, from the first: pairs, or documents by their relevance."""
-    if not columns and any(name in row for name in POSITIVES):
-        return _add_contrast
+def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The two columns given, or the usual ones that the record has; raises `UserError`."""
     if not columns:
         query = next((name for name in QUERIES if name in row), "")
         document = next((name for name in DOCUMENTS if name in row and name != query), "")
@@ -93,7 +91,14 @@ def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any
             f"{origin} has the columns {', '.join(row)}: none that is known to hold a query and a "
             "document; name them with --columns=QUERY,DOCUMENT"
         )
-    examples.check_columns(row, origin, columns)
+    return examples.check_columns(row, origin, columns)
+
+
+def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any:
+    """What reads a table's rows, from the first: pairs, or documents by their relevance."""
+    if not columns and any(name in row for name in POSITIVES):
+        return _add_contrast
+    columns = check_columns(row, origin, columns)
     relevance = label or next((name for name in LABELS if name in row), "")
     score = "" if relevance else next((name for name in TEACHER_SCORES if name in row), "")
     if (relevance or score) not in row:

@@ -11,7 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from distil_jax.losses import WeightedSum
 from distil_jax.models.types import Params
-from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained import Head, Pretrained
+from distil_jax.pretrained.config_file import RAW_SCORE
 from distil_jax.tasks import examples, texts
 from distil_jax.tasks.classification import CLASSIFICATION, HEAD
 from distil_jax.tasks.files import Record
@@ -95,13 +96,18 @@ def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
     return texts.label_rows(rows, text, first, predictions)
 
 
+def _serves(head: Head | None, labels: Labels, problem_type: str) -> bool:
+    """A raw score is a reranker's, and reads two texts."""
+    return head == HEAD and len(labels) == 1 and labels != (RAW_SCORE,)
+
+
 REGRESSION = replace(
     CLASSIFICATION,
     name="regression",
     discrete=False,
     data=data,
     objective=objective,
-    serves=lambda head, labels, problem_type: head == HEAD and len(labels) == 1,
+    serves=_serves,
     problem_type="regression",
     own_head=_own_head,
     class_order=_class_order,

@@ -15,9 +15,9 @@ from jaxtyping import Array, Int
 
 from distil_jax.errors import UserError
 from distil_jax.models.types import Batch
-from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained import Head, Pretrained
 from distil_jax.pretrained.config_file import RAW_SCORE
-from distil_jax.tasks import candidates, ranking_losses, ranking_scores
+from distil_jax.tasks import candidates, ranking_losses, ranking_scores, texts
 from distil_jax.tasks.beir import read_collection
 from distil_jax.tasks.candidates import Pairs
 from distil_jax.tasks.classification import HEAD
@@ -27,11 +27,13 @@ from distil_jax.tasks.kind import (
     DataRequest,
     EvalSplit,
     ExampleKind,
+    Labels,
     Objective,
     Outputs,
     Prediction,
     TaskData,
     TrainingSet,
+    UserText,
 )
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.ranking_scores import Ranked
@@ -218,6 +220,21 @@ def predictions(pairs: Pairs, outputs: Outputs) -> list[Prediction]:
     ]
 
 
+def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
+    return texts.label_rows(rows, text, first, _raw_scores)
+
+
+def _raw_scores(ids: Sequence[str], outputs: Outputs) -> list[Prediction]:
+    return [
+        {"id": name, "label": float(row[0]), "scores": {SCORE: float(row[0])}}
+        for name, row in zip(ids, outputs, strict=True)
+    ]
+
+
+def _serves(head: Head | None, labels: Labels, problem_type: str) -> bool:
+    return head == HEAD and tuple(labels) == (SCORE,)
+
+
 def _metrics(judged: Ranked, records: Sequence[Prediction]) -> dict[str, float]:
     found: dict[str, dict[str, float]] = {}
     for record in records:
@@ -249,7 +266,9 @@ def _kind(name: str, objective: Objective, counted: Callable[[Batch], Array] | N
         name=name,
         data=data,
         objective=objective,
-        serves=lambda head, labels, problem_type: False,
+        serves=_serves,
+        columns=candidates.check_columns,
+        label=_label,
         check_model=check_one_score,
         concern=concern,
     )

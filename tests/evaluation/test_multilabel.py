@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from distil_jax import predict, pretrained
+from distil_jax import export, predict, pretrained
 from distil_jax.errors import UserError
 from distil_jax.tasks import multilabel
 
@@ -94,6 +94,22 @@ def test_transformers_opens_the_folder_with_its_problem_type(tuned_topics):
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert model.config.problem_type == "multi_label_classification"
     assert model.config.id2label == {0: "city", 1: "old", 2: "river"}
+
+
+def test_an_export_gives_the_same_labels(tuned_topics, topics, evaluate, tmp_path):
+    folder = tuned_topics / "seed-0" / "model"
+    export.main([f"--model={folder}", "--format=onnx", f"--output={tmp_path / 'onnx'}"])
+    found = evaluate(tmp_path / "onnx", tmp_path / "o", task="multilabel", data=topics, epochs=0)
+    before = json.loads((tuned_topics / "results.json").read_text())["metrics"]
+    assert found["metrics"] == pytest.approx({name: before[name] for name in found["metrics"]})
+    folders = (tuned_topics / "seed-0", tmp_path / "o")
+    theirs, ours = (
+        [json.loads(line) for line in (f / "predictions.jsonl").read_text().splitlines()]
+        for f in folders
+    )
+    for record, expected in zip(ours, theirs, strict=True):
+        assert record["label"] == expected["label"]
+        assert record["scores"] == pytest.approx(expected["scores"], abs=1e-5)
 
 
 def test_the_objective_is_that_of_pytorch():

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from distil_jax import predict, pretrained
+from distil_jax import export, predict, pretrained
 from distil_jax.errors import UserError
 
 from .conftest import write
@@ -91,12 +91,34 @@ def test_a_beir_folder_is_ranked_over_its_candidates(tuned_ranks, evaluate, tmp_
         [
             f"--model={model}",
             f"--input={tmp_path / 'in.jsonl'}",
-            "--columns=query,passage",
             f"--output={tmp_path / 'p.jsonl'}",
         ]
     )
-    scores = [json.loads(line)["label"] for line in (tmp_path / "p.jsonl").read_text().splitlines()]
-    assert scores == pytest.approx([json.loads(line)["label"] for line in lines[:2]], abs=1e-5)
+    found = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert [row["query"] for row in found] == [row["query"] for row in rows[:2]]
+    for row, line in zip(found, lines[:2], strict=True):
+        expected = pytest.approx(json.loads(line)["label"], abs=1e-5)
+        assert row["label"] == row["score"] == row["scores"]["score"] == expected
+
+
+def test_a_reranker_reads_two_texts(tuned_ranks, tmp_path):
+    (tmp_path / "in.txt").write_text("the old river\n")
+    with pytest.raises(UserError, match=r"in\.txt has the columns text: none .*=QUERY,DOCUMENT"):
+        predict.main(
+            [f"--model={tuned_ranks / 'seed-0' / 'model'}", f"--input={tmp_path / 'in.txt'}"]
+        )
+
+
+def test_an_export_scores_the_same(tuned_ranks, passages, evaluate, tmp_path):
+    folder = tuned_ranks / "seed-0" / "model"
+    export.main([f"--model={folder}", "--format=onnx", f"--output={tmp_path / 'onnx'}"])
+    evaluate(tmp_path / "onnx", tmp_path / "o", task="rerank", data=passages, epochs=0)
+    folders = (tuned_ranks / "seed-0", tmp_path / "o")
+    theirs, ours = (
+        [json.loads(line)["label"] for line in (f / "predictions.jsonl").read_text().splitlines()]
+        for f in folders
+    )
+    assert ours == pytest.approx(theirs, abs=1e-5)
 
 
 def test_a_cross_encoder_gives_the_same_raw_scores(tuned_ranks):

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from distil_jax.configuration import source as config_source
+from distil_jax.configuration.schema import Config
 from distil_jax.models import EncoderConfig
 from distil_jax.planning.flops import (
     config_flops,
@@ -114,6 +115,20 @@ def test_without_a_loss_of_logits_nothing_is_decoded() -> None:
     )
     config = config_source.read("base", flags)
     assert config_flops(config, shape(12), shape(6), length=128) == expected
+
+
+def test_the_matrix_between_vectors_of_two_widths_is_counted() -> None:
+    narrow = dataclasses.replace(shape(6), hidden_size=384)
+    config = config_source.read("embedding", ["--config.loss.vector_cosine=1"])
+    without = config_source.read("embedding", ["--config.loss.vector_cosine=0"])
+
+    def student(config: Config, teacher: EncoderConfig) -> float:
+        return config_flops(config, teacher, narrow, length=64).student
+
+    # Rows of 64 tokens have room for 16 sentences of at least 4; forward once, backward twice.
+    matrix = 3 * 2 * 384 * 768 * 16 / 64
+    assert student(config, shape(12)) - student(without, shape(12)) == pytest.approx(matrix)
+    assert student(config, narrow) == student(without, narrow)
 
 
 def test_recomputed_layers_cost_one_forward_pass_more() -> None:

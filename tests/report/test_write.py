@@ -129,6 +129,31 @@ def test_scores_stand_beside_the_papers_with_their_share(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_tasks_that_the_paper_lacks_show_every_metric_and_the_teacher_beside(
+    tmp_path: Path,
+) -> None:
+    beside = {"spearman": 80.0, "pearson": 79.0}
+    metrics = {"spearman": 60.0, "pearson": 61.5} | {f"teacher_{n}": v for n, v in beside.items()}
+    vectors = score(
+        tmp_path / "a", "m/three", 60.0, task="sts, stsb", metric="spearman", metrics=metrics,
+        seeds=[{}], teacher="m/six",
+    )  # fmt: skip
+    ranks = score(
+        tmp_path / "b", "m/other", 40.0, task="rerank", metric="ndcg_10",
+        metrics={"ndcg_10": 40.0, "mrr_10": 35.0},
+    )  # fmt: skip
+    markdown = written(scores=(vectors, ranks))[write.MARKDOWN]
+    assert "## Scores\n" in markdown
+    assert "paper" not in markdown
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()]
+    assert ["sts, stsb", "three", "80.0", "60.0", "75.0%"] in [row[:5] for row in rows]
+    assert ["rerank", "other", "-", "40.0", "-"] in [row[:5] for row in rows]
+    assert ["sts, stsb", "three", "pearson", "79.0", "61.5"] in rows
+    assert [row[1:] for row in rows if row[:1] == ["rerank"]][1:] == [
+        ["other", r"mrr\_10", "-", "35.0"]
+    ]
+
+
 def test_a_teacher_that_a_model_was_compared_with_distilled_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", teacher="big")
     student = str(run / "student")

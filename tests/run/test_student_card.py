@@ -30,6 +30,15 @@ def test_the_first_sentence_names_the_objectives_of_another_recipe() -> None:
     assert "DistilBERT" not in text
 
 
+def test_a_model_that_pairs_trained_names_its_first_weights_and_no_teacher() -> None:
+    keys = ["--config.teacher=", "--config.student.folder=own/model", "--config.loss.contrastive=1"]
+    keys += [f"--config.loss.{name}=0" for name in ("vector_cosine", "similarity_mse")]
+    text = card(config_source.read("embedding", keys), recipe={}, data="d", scores={}, command="c")
+    assert 'base_model: "own/model"' in text
+    assert "\nA sentence-embedding model, trained further with distil_jax; " in text
+    assert "temperature" not in text
+
+
 @pytest.mark.parametrize(
     ("head", "keys", "sentence"),
     [

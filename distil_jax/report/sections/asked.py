@@ -65,7 +65,7 @@ def _teacher(run: Run) -> str:
 
 
 def _student(run: Run) -> str:
-    start = run.settings.get("student.initialize", "")
+    start = run.settings.get("student.folder") or run.settings.get("student.initialize", "")
     shape = _shape(run.config.get("model") or {})
     first = INITIALIZED.get(start, start)
     return f"{shape.removeprefix(', ')}{'; begins with ' + first if first else ''}"

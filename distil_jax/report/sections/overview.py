@@ -22,9 +22,11 @@ def section(data: ReportData) -> PageSection | Missing | None:
         for name, *cells in results_table.rows(run.models, shown)
     ]
     head = ("model", *(label for _, label, _ in shown))
+    masked = any("masked_lm" in each for _, each in models)
+    caption = "Held-out text" + ", the same masks for every model" * masked
     blocks: list[Block] = [
         *([Tiles(tiles)] if (tiles := _tiles(data)) else []),
-        Table("Held-out text, the same masks for every model", head, rows),
+        Table(caption, head, rows),
     ]
     return PageSection("result", "Result", blocks)
 

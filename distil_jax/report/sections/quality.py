@@ -1,4 +1,4 @@
-"""Scores after fine-tuning beside the paper's, and how much of the teacher's is kept."""
+"""Scores beside the paper's where it has any, and how much of the teacher's is kept."""
 
 from collections.abc import Sequence
 from statistics import mean
@@ -30,20 +30,22 @@ OTHER = paper.Published("", "", float("nan"), float("nan"))
 
 
 def section(data: ReportData) -> PageSection | Missing | None:
-    """The paper's table beside the runs', bars of what is kept, and remarks."""
+    """The paper's table beside the runs', bars of what is kept, remarks, and further metrics."""
     comparisons = score_comparisons.compare(data)
     if not comparisons:
         return _missing(data)
     rows = [row for comparison in comparisons for row in _rows(comparison)]
     rows += [row for label in _labels(comparisons) for row in _mean(label, comparisons)]
+    names = [comparison.score.task for comparison in comparisons]
+    published = any(task in paper.TASKS for task in names)
+    sets = ", the paper's tasks on their development sets, IMDb on its test set" * published
     caption = (
-        "Points of 100, the paper's tasks on their development sets, IMDb on its test set; "
-        "medians over the seeds. "
+        f"Points of 100{sets}; medians over the seeds. "
         "“Kept” is the model's score over its teacher's."
     )
-    names = [comparison.score.task for comparison in comparisons]
     remarks = [text for task, text in paper.REMARKS.items() if task in names]
-    blocks: list = [_table(caption, rows, several=len(_labels(comparisons)) > 1)]
+    several = len(_labels(comparisons)) > 1 or not data.runs
+    blocks: list = [_table(caption, rows, several=several)]
     blocks += [Notes(remarks)] if remarks else []
     if drawn := [comparison for comparison in comparisons if comparison.retention is not None]:
         shares = "; ".join(
@@ -53,12 +55,40 @@ def section(data: ReportData) -> PageSection | Missing | None:
         title = "Share of the teacher's score that is kept, %"
         picture = Picture("retention", title, f"{title}: {shares}.", _draw(drawn))
         blocks.insert(1, Pictures([picture]))
-    return PageSection("scores", "Scores beside the paper's", blocks)
+    further = [row for comparison in comparisons for row in _further(comparison)]
+    if further:
+        head = ("task", "model", "metric", "teacher", "this model")
+        blocks.append(Table("Further metrics of the same models", head, further, words=range(3)))
+    title = "Scores beside the paper's" if published else "Scores"
+    return PageSection("scores", title, blocks)
+
+
+def _further(comparison: ScoreComparison) -> list[list[str]]:
+    """The metrics of a task besides the one that it is known by."""
+    score, teacher = comparison.score, comparison.teacher
+    own = {
+        name: value
+        for name, value in score.metrics.items()
+        if name != score.metric and not (score.task == "squad" and name in EXACT)
+    }
+    return [
+        [
+            *(_title(comparison), comparison.label, name),
+            amount.decimal(teacher.metrics.get(name) if teacher else None, 1),
+            amount.decimal(value, 1 if abs(value) >= 1 else 2),
+        ]
+        for name, value in own.items()
+    ]
 
 
 def _table(caption: str, rows: Sequence[Sequence[str]], *, several: bool) -> Table:
-    """The column of models only where there is more than one."""
-    shown_columns = [column for column in range(len(HEAD)) if several or column != MODEL]
+    """The column of models only where there is more than one, of the paper where it has scores."""
+    shown_columns = [
+        column
+        for column in range(len(HEAD))
+        if (several or column != MODEL)
+        and (not HEAD[column].startswith("paper") or any(row[column] != "-" for row in rows))
+    ]
     words = [
         position for position, column in enumerate(shown_columns) if column in (0, MODEL, METRIC)
     ]
@@ -184,5 +214,6 @@ def _draw(comparisons: Sequence[ScoreComparison]) -> Figure:
     axes.set_xlim(
         0, max(112.0, 100 * max(comparison.retention or 0 for comparison in comparisons) + 12)
     )
-    drawing.legend(figure, {"paper": drawing.FAINT} | drawing.colours(labels))
+    of_paper = {"paper": drawing.FAINT} if set(names) & paper.TASKS.keys() else {}
+    drawing.legend(figure, of_paper | drawing.colours(labels))
     return figure
