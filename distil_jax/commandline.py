@@ -33,8 +33,10 @@ class Parser(argparse.ArgumentParser):
     _given: Sequence[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        self._given = sys.argv[1:] if args is None else list(args)
-        return super().parse_known_args(args, namespace)
+        given = sys.argv[1:] if args is None else list(args)
+        flags = list(takewhile("--".__ne__, given))  # what follows it is no flag
+        self._given = [*map(self._spelt, flags), *given[len(flags) :]]
+        return super().parse_known_args(self._given, namespace)
 
     def parse_with_keys(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         """The flags, and the arguments that set keys of a config; others are refused."""
@@ -49,6 +51,14 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(r"invalid float value: (.*)", r"\1 is not a number", message)
         meant = "".join(f"; {name}: did you mean {flag}?" for name, flag in self._misspelt())
         raise UsageError(f"{message}{meant} (see {self.prog} --help)")
+
+    def _spelt(self, word: str) -> str:
+        """--batch_size and --batch-size are the same flag, whichever of the two a command has."""
+        name, equals, value = word.partition("=")
+        for spelling in (name, name.replace("_", "-"), f"--{name[2:].replace('-', '_')}"):
+            if name.startswith("--") and spelling in self._option_string_actions:
+                return f"{spelling}{equals}{value}"
+        return word
 
     def _misspelt(self) -> Iterator[tuple[str, str]]:
         """Flags that were given and are none, with the nearest that is one."""

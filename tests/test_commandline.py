@@ -164,3 +164,15 @@ def test_a_plugin_for_gpus_is_not_started_where_there_is_none(tmp_path: Path) ->
     }
     assert "Unable to load CUDA" in shown["jax alone"].stderr
     assert (shown["here"].stdout, shown["here"].stderr) == ("cpu\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", [["--batch-size=3", "--top-k", "4"], ["--batch_size", "3", "--top_k=4"]]
+)
+def test_a_flag_may_be_spelt_with_either_line(words: list[str]) -> None:
+    parser = commandline.Parser(prog="program")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--top_k", type=int)
+    parser.add_argument("words", nargs="*")
+    flags = parser.parse_args([*words, "--", "--batch_size"])
+    assert (flags.batch_size, flags.top_k, flags.words) == (3, 4, ["--batch_size"])
