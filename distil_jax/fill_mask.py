@@ -46,7 +46,7 @@ def _note_tokenizers(teacher: str, model: str) -> None:
     from distil_jax import tokenizer
     from distil_jax.pretrained.location import locate
 
-    first, second = (tokenizer.load(locate(folder)) for folder in (teacher, model))
+    first, second = (tokenizer.load_plain(locate(folder)) for folder in (teacher, model))
     if differs := tokenizer.difference(first, second):
         note(f"{teacher} and {model} have other tokenizers: {differs}")
 

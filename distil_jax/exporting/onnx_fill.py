@@ -10,19 +10,21 @@ from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, is_onnx, open
 from distil_jax.pretrained import fill, load
 from distil_jax.pretrained.fill import Filled
 from distil_jax.pretrained.model import check_vocabulary
+from distil_jax.tokenizer import load_plain
 
 
 def mask_filler(name: str | Path, *, count: int) -> Callable[[str], Filled]:
     """A function from a text to the `count` likeliest tokens of each mask; raises `UserError`."""
     if not is_onnx(name):
-        return fill.mask_filler(load(name, require_head="masked_lm"), count=count)
-    model = open_onnx(name)
-    if model.head != "masked_lm":
+        model = load(name, require_head="masked_lm", open_tokenizer=load_plain)
+        return fill.mask_filler(model, count=count)
+    graph = open_onnx(name, open_tokenizer=load_plain)
+    if graph.head != "masked_lm":
         raise UserError(
-            f"{name} has no masked-language-model head (it has {model.head}); "
+            f"{name} has no masked-language-model head (it has {graph.head}); "
             "export a model with one"
         )
-    return onnx_mask_filler(model, count=count)
+    return onnx_mask_filler(graph, count=count)
 
 
 def onnx_mask_filler(model: OnnxModel, *, count: int) -> Callable[[str], Filled]:

@@ -1,6 +1,6 @@
 """An exported ONNX folder, opened in onnxruntime."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,9 @@ def is_onnx(name: str | Path) -> bool:
     )
 
 
-def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
+def open_onnx(
+    name: str | Path, *, threads: int = 0, open_tokenizer: Callable[[Path], Any] = load_tokenizer
+) -> OnnxModel:
     """Open a folder that `export --format=onnx` wrote, or the .onnx file in it.
 
     `threads` 0 leaves their number to onnxruntime. Raises `UserError` naming the file.
@@ -105,7 +107,7 @@ def open_onnx(name: str | Path, *, threads: int = 0) -> OnnxModel:
         config=config,
         head=str(head),
         labels=read_labels(content, count),
-        tokenizer=load_tokenizer(folder),
+        tokenizer=open_tokenizer(folder),
         session=session,
         quantisation=about.get("quantisation", "unknown"),
         bytes=sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*")),

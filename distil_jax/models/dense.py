@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Float
 
+from distil_jax.models.parameter import parameter
+
 
 class Dense(nn.Module):
     """x @ kernel + bias, computed in `dtype`; kernel is [in, out]."""
@@ -17,11 +19,11 @@ class Dense(nn.Module):
     def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows features"]:
         """Map the last axis to `features`."""
         shape = (x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(self.initializer_range), shape)
+        kernel = parameter(self, "kernel", nn.initializers.normal(self.initializer_range), shape)
         product = x.astype(self.dtype) @ kernel.astype(self.dtype)
         if not self.use_bias:
             return product
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
         return product + bias.astype(self.dtype)
 
 
@@ -35,11 +37,11 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*rows features"]) -> Float[Array, "*rows features"]:
         """Normalise each row, then scale and shift it."""
-        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        scale = parameter(self, "scale", nn.initializers.ones, x.shape[-1:])
         x = x.astype(jnp.float32)
         centred = x - x.mean(axis=-1, keepdims=True)
         variance = jnp.square(centred).mean(axis=-1, keepdims=True)
         scaled = centred / jnp.sqrt(variance + self.epsilon) * scale
         if self.use_bias:
-            scaled = scaled + self.param("bias", nn.initializers.zeros, x.shape[-1:])
+            scaled = scaled + parameter(self, "bias", nn.initializers.zeros, x.shape[-1:])
         return scaled.astype(self.dtype)

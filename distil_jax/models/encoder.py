@@ -18,6 +18,7 @@ from distil_jax.models.intermediates import Intermediates, Request, hidden_state
 from distil_jax.models.layer import Layer
 from distil_jax.models.layer_loop import ApplyLayer, PerLayer, looped, scanned
 from distil_jax.models.layer_view import layer_view
+from distil_jax.models.parameter import parameter
 from distil_jax.models.relative_bias import BUCKETS, relative_bias
 from distil_jax.models.segments import positions
 from distil_jax.models.types import Batch, Hidden, Params, Relative, Rematerialise
@@ -50,7 +51,7 @@ class Embeddings(nn.Module):
 
         def look_up(name: str, rows: int, indices: Array) -> Array:
             initial = nn.initializers.normal(config.initializer_range)
-            table = self.param(name, initial, (rows, config.table_size))
+            table = parameter(self, name, initial, (rows, config.table_size))
             return jnp.take(table, indices, axis=0, mode="clip")
 
         offset = config.position_offset
@@ -96,11 +97,11 @@ class Encoder(nn.Module):
         if self.config.block.relative_bias:
             initial = nn.initializers.normal(self.config.initializer_range)
             shape = (BUCKETS, self.config.heads)
-            self.relative_bias = self.param("relative_bias", initial, shape)
+            self.relative_bias = parameter(self, "relative_bias", initial, shape)
         if self.config.block.relative_span:
             initial = nn.initializers.normal(self.config.initializer_range)
             shape = (2 * self.config.block.relative_span, self.config.hidden_size)
-            self.relative_embeddings = self.param("relative_embeddings", initial, shape)
+            self.relative_embeddings = parameter(self, "relative_embeddings", initial, shape)
             self.relative_norm = Norm(self.config.norm_epsilon, self.dtype)
         if self.config.block.norm == "pre":
             block, epsilon = self.config.block, self.config.norm_epsilon

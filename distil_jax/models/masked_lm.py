@@ -8,6 +8,7 @@ from distil_jax.kernels.place import Place
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import NOTHING, Encoder
 from distil_jax.models.intermediates import Intermediates, Request
+from distil_jax.models.parameter import parameter
 from distil_jax.models.transform import transform
 from distil_jax.models.types import Batch, Hidden, Params, Rematerialise
 
@@ -34,10 +35,10 @@ class MaskedLMHead(nn.Module):
         config = self.config
         initial = nn.initializers.normal(config.initializer_range)
         if not config.tied:
-            self.param("table", initial, (config.vocabulary, config.table_size))
+            parameter(self, "table", initial, (config.vocabulary, config.table_size))
         if not config.head.transform:
             return hidden
-        self.param("bias", nn.initializers.zeros, (config.vocabulary,))
+        parameter(self, "bias", nn.initializers.zeros, (config.vocabulary,))
         return transform(config, hidden, config.table_size, self.dtype)
 
 

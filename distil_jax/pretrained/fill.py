@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -51,7 +50,7 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
     It raises `UserError` for a text without the model's mask token, or one longer than its
     positions.
     """
-    model, tokenizer = MaskedLM(pretrained.config), pretrained.tokenizer
+    model, tokenizer = MaskedLM(pretrained.config, scan=True), pretrained.tokenizer
     assert tokenizer is not None
     check_vocabulary(tokenizer, pretrained.config)
     count = min(count, len(tokenizer))
@@ -70,7 +69,7 @@ def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled
     def fill(text: str) -> Filled:
         ids, places = masked_places(tokenizer, pretrained.config.positions, text)
         batch = _row(pretrained, ids)
-        where = jnp.asarray(places, jnp.int32)
+        where = np.asarray(places, np.int32)
         probabilities, tokens = jax.device_get(best(pretrained.params, batch, where))
         seconds = milliseconds(lambda: jax.block_until_ready(best(pretrained.params, batch, where)))
         return Filled(candidates(tokenizer, tokens, probabilities), seconds)
@@ -133,14 +132,14 @@ def agreement(teacher: Filled, model: Filled) -> list[Agreement]:
     ]
 
 
-def _row(pretrained: Pretrained, ids: Sequence[int]) -> dict[str, Array]:
+def _row(pretrained: Pretrained, ids: Sequence[int]) -> dict[str, np.ndarray]:
     """One padded row."""
     config = pretrained.config
     length = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, config.positions)
     padding = (0, length - len(ids))
     tokens = np.pad(np.asarray(ids, np.int32), padding, constant_values=config.pad_token)
     segments = np.pad(np.ones(len(ids), np.int32), padding)
-    return {"tokens": jnp.asarray(tokens[None]), "segments": jnp.asarray(segments[None])}
+    return {"tokens": tokens[None], "segments": segments[None]}
 
 
 def _readable(tokenizer: Any, token: int) -> str:

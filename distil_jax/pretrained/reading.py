@@ -1,12 +1,11 @@
 """Loading a Hugging Face model folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from distil_jax.errors import UserError
@@ -24,7 +23,12 @@ from distil_jax.pretrained.weights import Weight, sizes
 from distil_jax.tokenizer import load as load_tokenizer
 
 
-def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
+def load(
+    folder_or_id: str | Path,
+    *,
+    require_head: Head | None = None,
+    open_tokenizer: Callable[[Path], Any] = load_tokenizer,
+) -> Pretrained:
     """Open the folder of a supported family, a hub id, or `builtin:teacher`.
 
     Parameters come as float32 whatever the folder stores. Raises `UserError` naming the file and
@@ -36,7 +40,7 @@ def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretr
     _, content = read_config(folder)
     problem_type = str(content.get("problem_type") or "")
     threshold = read_threshold(content, folder)
-    return Pretrained(config, params, head, labels, load_tokenizer(folder), problem_type, threshold)
+    return Pretrained(config, params, head, labels, open_tokenizer(folder), problem_type, threshold)
 
 
 def load_language_model(folder_or_id: str | Path) -> Pretrained:
@@ -73,7 +77,7 @@ def load_weights(
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
     _mention_unread(config, tensors)
     config = _without_zero_token_types(config, params)
-    return config, jax.tree.map(jnp.asarray, params), head, labels
+    return config, jax.device_put(params), head, labels
 
 
 def _mention_unread(config: EncoderConfig, tensors: Tensors) -> None:

@@ -2,6 +2,7 @@
 
 from distil_jax.tokenizer.comparison import difference
 from distil_jax.tokenizer.fingerprint import fingerprint
+from distil_jax.tokenizer.plain import load_plain
 from distil_jax.tokenizer.special import SpecialIds, mask_token, special_ids
 from distil_jax.tokenizer.tokenizer_folder import BUILTIN_TEACHER, load, resolve, save
 from distil_jax.tokenizer.wordpiece import train_wordpiece
@@ -12,6 +13,7 @@ __all__ = [
     "difference",
     "fingerprint",
     "load",
+    "load_plain",
     "mask_token",
     "resolve",
     "save",

@@ -84,6 +84,11 @@ def _check(tokenizer: "PreTrainedTokenizerFast") -> None:
     """Raise UserError, or anything, for a tokenizer that opens but does not work."""
     special_ids(tokenizer)
     fingerprint(tokenizer)
+    check_numbers(tokenizer)
+
+
+def check_numbers(tokenizer: Any) -> None:
+    """Refuse numbers beyond the tokens that there are; raises `UserError`."""
     largest = max([*tokenizer.get_vocab().values(), *tokenizer(PROBE)["input_ids"]])
     if largest >= len(tokenizer):
         raise UserError(
@@ -110,7 +115,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
             )
         elif present[0] == "tokenizer.json":
             tokenizer = PreTrainedTokenizerFast(
-                tokenizer_file=str(path / present[0]), **_named_by_content(path / present[0])
+                tokenizer_file=str(path / present[0]), **named_by_content(path / present[0])
             )
         else:
             raise UserError(f"{path} has no tokenizer_config.json and no tokenizer.json")
@@ -227,7 +232,7 @@ def _as_written(path: Path, opened: Any) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_file=str(file),
         model_max_length=opened.model_max_length,
-        **{**named, **_named_by_content(file)},
+        **{**named, **named_by_content(file)},
     )
 
 
@@ -256,7 +261,7 @@ def _from_hub(name: str) -> "PreTrainedTokenizerFast":
     return opened
 
 
-def _named_by_content(file: Path) -> dict[str, str]:
+def named_by_content(file: Path) -> dict[str, str]:
     """Special-token names for a bare tokenizer.json, recognised by their usual spellings."""
     contents = {token["content"] for token in json.loads(file.read_text("utf-8"))["added_tokens"]}
     bert = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
