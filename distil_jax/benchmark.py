@@ -58,7 +58,8 @@ def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inference(flags: argparse.Namespace) -> dict[str, Any]:
-    from distil_jax.exporting.onnx_folder import is_onnx, open_onnx
+    from distil_jax.exporting.layout import is_onnx
+    from distil_jax.exporting.onnx_folder import open_onnx
     from distil_jax.pretrained import load
     from distil_jax.profiling import inference, sentences
 

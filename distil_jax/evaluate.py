@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
     flags = parse(arguments)
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
-    from distil_jax.exporting.onnx_folder import is_onnx
+    from distil_jax.exporting.layout import is_onnx
     from distil_jax.run.compilation import keep_compiled
 
     if flags.task in VECTOR_TASKS:
@@ -59,9 +59,8 @@ def _evaluate_vectors(flags: argparse.Namespace) -> None:
     if flags.epochs:
         raise UsageError(f"--task={flags.task} scores a model as it is; leave --epochs out")
     from distil_jax.evaluation import vector_scores
-    from distil_jax.exporting.layout import graph_file, model_folder
+    from distil_jax.exporting.layout import graph_file, is_onnx, model_folder
     from distil_jax.exporting.onnx_embedder import open_any_embedder
-    from distil_jax.exporting.onnx_folder import is_onnx
 
     if flags.card and not is_onnx(flags.model):
         raise UsageError("--card goes with an ONNX export as --model (see --help)")

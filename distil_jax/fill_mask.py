@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from distil_jax import commandline
+from distil_jax import commandline, environment
 from distil_jax.errors import UsageError, UserError
 from distil_jax.notes import note
 
@@ -26,19 +26,25 @@ def main(arguments: list[str]) -> None:
     """Parse the flags, load the models, and print what each fills in."""
     flags = parser().parse_args(arguments)
     texts = [_valid(text) for text in flags.text] or _lines_from_stdin()
-    from distil_jax.exporting.onnx_fill import mask_filler
-    from distil_jax.run.compilation import keep_compiled
+    if "numpy" not in sys.modules:
+        # A text's few tokens are no work for several threads, which wait for each other busily.
+        environment.set_default("OPENBLAS_NUM_THREADS", "1")
+    from distil_jax.exporting.onnx_fill import mask_fillers
 
-    keep_compiled()
-    folders = {"teacher": flags.teacher, "model": flags.model}
     if flags.teacher:
         _note_tokenizers(flags.teacher, flags.model)
-    fillers = {
-        role: mask_filler(folder, count=flags.top) for role, folder in folders.items() if folder
-    }
+    named = {"teacher": flags.teacher, "model": flags.model}
+    folders = {role: folder for role, folder in named.items() if folder}
+    fillers = mask_fillers(folders, count=flags.top, before_compiling=_keep_compiled)
     show = _print_json if flags.json else _print_tables
     for text in texts:
         show(text, _filled(fillers, text))
+
+
+def _keep_compiled() -> None:
+    from distil_jax.run.compilation import keep_compiled
+
+    keep_compiled()
 
 
 def _note_tokenizers(teacher: str, model: str) -> None:

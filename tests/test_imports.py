@@ -30,6 +30,11 @@ try:
 except SystemExit as end:
     assert end.code == 0
 """
+FILLING = """
+from distil_jax import fill_mask
+
+fill_mask.main(["--model=builtin:teacher", "the [MASK]"])
+"""
 LABELLING = "import distil_jax.evaluation.predict_file"
 
 
@@ -62,3 +67,9 @@ def test_labelling_imports_no_statistics() -> None:
     modules = imported(LABELLING)
     assert "jax" in modules
     assert modules.isdisjoint({"sklearn", "pandas", "matplotlib", "torch"})
+
+
+def test_a_mask_is_filled_without_jax_or_transformers() -> None:
+    modules = imported(FILLING)
+    assert {"numpy", "tokenizers", "rich"} <= modules
+    assert modules.isdisjoint({"jax", "flax", "transformers", "huggingface_hub", "torch", "scipy"})

@@ -9,6 +9,7 @@ from typing import Literal
 
 from distil_jax.errors import UserError
 from distil_jax.exporting.quantise import Quantisation
+from distil_jax.tokenizer import resolve
 
 Layout = Literal["flat", "transformers.js"]
 LAYOUTS: tuple[Layout, ...] = ("flat", "transformers.js")
@@ -43,6 +44,14 @@ def graph_file(path: Path) -> Path:
     if path.suffix == ".onnx" or (path / FILE).is_file() or not (path / FOLDER).is_dir():
         return path if path.suffix == ".onnx" else path / FILE
     return path / FOLDER / FILES[_default(path / "config.json")]
+
+
+def is_onnx(name: str | Path) -> bool:
+    """Whether this names an ONNX file, or a folder with one and without safetensors."""
+    path = resolve(name)
+    return path.suffix == ".onnx" or (
+        graph_file(path).is_file() and not any(path.glob("*.safetensors"))
+    )
 
 
 def model_folder(file: Path) -> Path:

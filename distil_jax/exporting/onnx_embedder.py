@@ -13,7 +13,8 @@ from distil_jax.embedding.embedder import (
 )
 from distil_jax.embedding.opening import open_embedder
 from distil_jax.errors import UserError
-from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
+from distil_jax.exporting.layout import is_onnx
+from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, open_onnx
 from distil_jax.exporting.vector_outputs import VECTOR
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.pretrained.sentence_reading import read_prompts, text_limits

@@ -14,7 +14,7 @@ from distil_jax.exporting.layout import graph_file, model_folder
 from distil_jax.exporting.onnx_encoder import IDS, MASK, TYPES
 from distil_jax.exporting.vector_outputs import EMBEDDING
 from distil_jax.models import EncoderConfig
-from distil_jax.models.heads import HEADS
+from distil_jax.models.head_kinds import HEADS
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.model import Head
 from distil_jax.tokenizer import load as load_tokenizer
@@ -61,14 +61,6 @@ class OnnxModel:
         """The graph's outputs; inputs that it does not have are left out."""
         known = {put.name for put in self.session.get_inputs()}
         return self.session.run(None, {name: inputs[name] for name in inputs if name in known})
-
-
-def is_onnx(name: str | Path) -> bool:
-    """Whether this names an ONNX file, or a folder with one and without safetensors."""
-    path = resolve(name)
-    return path.suffix == ".onnx" or (
-        graph_file(path).is_file() and not any(path.glob("*.safetensors"))
-    )
 
 
 def open_onnx(

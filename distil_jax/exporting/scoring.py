@@ -23,9 +23,10 @@ from distil_jax.evaluation.output_folder import check_identity
 from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
 from distil_jax.exporting import processor
+from distil_jax.exporting.layout import is_onnx
 from distil_jax.exporting.onnx_card import OF_TEACHER, add_scores
 from distil_jax.exporting.onnx_encoder import IDS
-from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, is_onnx, open_onnx
+from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, open_onnx
 from distil_jax.exporting.onnx_predictor import BATCH_SIZE, predictor
 from distil_jax.losses import IGNORE
 from distil_jax.pretrained.model import check_vocabulary

@@ -11,7 +11,7 @@ from distil_jax.errors import UserError
 from distil_jax.exporting import sentence_graph
 from distil_jax.exporting.vector_outputs import EMBEDDING, HIDDEN, VECTOR
 from distil_jax.models import Encoder
-from distil_jax.models.heads import HEADS
+from distil_jax.models.head_kinds import HEADS
 from distil_jax.models.sentence_vectors import sentence_vectors
 from distil_jax.models.types import Batch, Params
 from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model, locate
@@ -29,7 +29,7 @@ class Subject:
     """A model, and what its program returns.
 
     Attributes:
-      head: a key of `models.heads.HEADS`, or `EMBEDDING`.
+      head: a key of `models.head_kinds.HEADS`, or `EMBEDDING`.
       outputs: their axes by their names, in order.
       graph_head: adds the nodes behind the hidden states: (graph, params, hidden, decode), as
         `tasks.kind.TaskKind.graph_head`.

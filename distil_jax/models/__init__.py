@@ -1,17 +1,25 @@
-"""Encoders and heads of the BERT family as pure Flax Linen modules, and students from teachers."""
+"""Encoders and heads of the BERT family as pure Flax Linen modules, and students from teachers.
+
+Each name is loaded when it is first asked for: a folder's configuration is read without JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from distil_jax.models.config import EncoderConfig
-from distil_jax.models.encoder import Encoder
-from distil_jax.models.heads import (
-    QuestionAnswering,
-    SequenceClassification,
-    TokenClassification,
-)
-from distil_jax.models.initialize import initialize, initialize_module
-from distil_jax.models.intermediates import Intermediates, Request
-from distil_jax.models.layer_choice import choose_layers
-from distil_jax.models.masked_lm import MaskedLM, output_table
-from distil_jax.models.student import student_from_teacher, student_shape
+
+if TYPE_CHECKING:
+    from distil_jax.models.encoder import Encoder
+    from distil_jax.models.heads import (
+        QuestionAnswering,
+        SequenceClassification,
+        TokenClassification,
+    )
+    from distil_jax.models.initialization import initialize, initialize_module
+    from distil_jax.models.intermediates import Intermediates, Request
+    from distil_jax.models.layer_choice import choose_layers
+    from distil_jax.models.masked_lm import MaskedLM, output_table
+    from distil_jax.models.student import student_from_teacher, student_shape
 
 __all__ = [
     "Encoder",
@@ -29,3 +37,20 @@ __all__ = [
     "student_from_teacher",
     "student_shape",
 ]
+MODULES = {
+    "encoder": ("Encoder",),
+    "heads": ("QuestionAnswering", "SequenceClassification", "TokenClassification"),
+    "initialization": ("initialize", "initialize_module"),
+    "intermediates": ("Intermediates", "Request"),
+    "layer_choice": ("choose_layers",),
+    "masked_lm": ("MaskedLM", "output_table"),
+    "student": ("student_from_teacher", "student_shape"),
+}
+"""Where each name is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    module = next((module for module, names in MODULES.items() if name in names), None)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from distil_jax.errors import UserError
+from distil_jax.models.config import ACTIVATIONS as NAMES
 
 
 @jax.custom_jvp
@@ -44,6 +45,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "swish": jax.nn.silu,
     "tanh": jnp.tanh,
 }
+
+
+assert tuple(ACTIVATIONS) == NAMES
 
 
 def activation(name: str) -> Callable[[Array], Array]:

@@ -5,6 +5,9 @@ from typing import Any, Literal, NamedTuple
 
 from distil_jax.errors import UserError
 
+BUCKETS = 32
+"""Rows of the table of `relative_bias.py`."""
+
 NormPlacement = Literal["post", "pre"]
 
 

@@ -1,10 +1,16 @@
 """The configuration of an encoder: the hyperparameters that determine the parameter tree."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from distil_jax.errors import UserError
 from distil_jax.models.block import BERT_BLOCK, Block
+
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh")
+"""The names of the functions in `activation.py`."""
+EARLIER_FIELDS = {"width": "hidden_size", "inner_width": "mlp_size"}
+"""What earlier versions called fields of `EncoderConfig`."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class EncoderConfig:
 
     @property
     def language_head(self) -> str:
-        """The head of this model that predicts tokens, a key of `heads.HEADS`."""
+        """The head of this model that predicts tokens, a key of `head_kinds.HEADS`."""
         return "causal_lm" if self.block.causal else "masked_lm"
 
     @property
@@ -134,3 +140,8 @@ class EncoderConfig:
         if rule is None or rule.norm_epsilon != self.norm_epsilon:
             return config
         return replace(config, model_type=rule.model_type, head=rule.head, student_rule=None)
+
+
+def current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a saved `EncoderConfig` under today's names."""
+    return {EARLIER_FIELDS.get(name, name): value for name, value in fields.items()}

@@ -1,4 +1,4 @@
-"""Names of configuration fields and of parameters in checkpoints of earlier versions."""
+"""Names of parameters in checkpoints of earlier versions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,8 @@ import jax
 
 from distil_jax.models.stacking import LAYERS
 
-FIELDS = {"width": "hidden_size", "inner_width": "mlp_size"}
 LAYER_PARAMS = {"inner": "mlp_in", "norm": "mlp_norm", "outer": "mlp_out"}
 """What each is called today; both orders are the same, and with them the sums over all leaves."""
-
-
-def current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a saved `EncoderConfig` under today's names."""
-    return {FIELDS.get(name, name): value for name, value in fields.items()}
 
 
 def with_earlier_names(tree: Any) -> Any:

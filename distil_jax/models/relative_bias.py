@@ -9,7 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-BUCKETS = 32
+from distil_jax.models.block import BUCKETS
+
 FIRST_OF_BUCKET = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91)
 """The smallest distance of each bucket but the first: 8 times 2^(n/2), rounded up, from 8 on."""
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 
 from distil_jax.errors import UserError
 from distil_jax.models.config import EncoderConfig
-from distil_jax.models.initialize import initialize
+from distil_jax.models.initialization import initialize
 from distil_jax.models.types import Params
 
 

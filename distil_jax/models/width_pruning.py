@@ -15,7 +15,7 @@ import numpy as np
 
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.encoder import Embeddings
-from distil_jax.models.initialize import initialize
+from distil_jax.models.initialization import initialize
 from distil_jax.models.layer_record import LayerRecord, Rows, record_layer
 from distil_jax.models.least_squares import fit_dense, fit_norm, normalise
 from distil_jax.models.selection import choose_blocks, choose_columns

@@ -1,14 +1,28 @@
-"""Model folders in Hugging Face's format, in and out: safetensors only, no torch."""
+"""Model folders in Hugging Face's format, in and out: safetensors only, no torch.
 
-from distil_jax.pretrained.card import CardHeader, model_card, model_noun, scores_of, with_scores
+Names that need JAX are loaded when they are first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
-from distil_jax.pretrained.pooler import load_pooler
-from distil_jax.pretrained.reading import load, load_language_model, load_weights
-from distil_jax.pretrained.sentence import SentenceModel
-from distil_jax.pretrained.sentence_reading import load_sentence_model
-from distil_jax.pretrained.sentence_writing import save_sentence_model
-from distil_jax.pretrained.writing import save
+from distil_jax.pretrained.reading import load, load_language_model, load_quickly, load_weights
+
+if TYPE_CHECKING:
+    from distil_jax.pretrained.card import (
+        CardHeader,
+        model_card,
+        model_noun,
+        scores_of,
+        with_scores,
+    )
+    from distil_jax.pretrained.pooler import load_pooler
+    from distil_jax.pretrained.sentence import SentenceModel
+    from distil_jax.pretrained.sentence_reading import load_sentence_model
+    from distil_jax.pretrained.sentence_writing import save_sentence_model
+    from distil_jax.pretrained.writing import save
 
 __all__ = [
     "CardHeader",
@@ -18,6 +32,7 @@ __all__ = [
     "load",
     "load_language_model",
     "load_pooler",
+    "load_quickly",
     "load_sentence_model",
     "load_weights",
     "locate",
@@ -28,3 +43,19 @@ __all__ = [
     "scores_of",
     "with_scores",
 ]
+MODULES = {
+    "card": ("CardHeader", "model_card", "model_noun", "scores_of", "with_scores"),
+    "pooler": ("load_pooler",),
+    "sentence": ("SentenceModel",),
+    "sentence_reading": ("load_sentence_model",),
+    "sentence_writing": ("save_sentence_model",),
+    "writing": ("save",),
+}
+"""Where each of the others is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    module = next((module for module, names in MODULES.items() if name in names), None)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distil_jax.errors import UserError
-from distil_jax.models.heads import HEADS
+from distil_jax.models.head_kinds import HEADS
 
 SCORES, COMMAND = "## Scores\n\n", "## Made with\n"
 

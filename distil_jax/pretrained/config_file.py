@@ -8,7 +8,7 @@ from typing import Any
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
-from distil_jax.models.activation import ACTIVATIONS
+from distil_jax.models.config import ACTIVATIONS
 from distil_jax.notes import note
 from distil_jax.pretrained.families import FAMILIES, family_of
 from distil_jax.pretrained.families.family import Family

@@ -1,22 +1,22 @@
 """The likeliest tokens at a text's masks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from distil_jax.errors import UserError
-from distil_jax.models import MaskedLM, output_table
-from distil_jax.models.types import Batch, Params
+from distil_jax.models import EncoderConfig, numpy_forward
 from distil_jax.pretrained.model import Pretrained, check_vocabulary
 from distil_jax.tokenizer import mask_token
 
-LENGTH_STEP = 32  # rows are padded to a multiple, so that few lengths are compiled
 TIMED_CALLS = 5
+MaskedLogits = Callable[[Sequence[int], Sequence[int]], np.ndarray]
+"""From the tokens of a text and the places of its masks to logits [masks, vocabulary]."""
 
 
 @dataclass(frozen=True)
@@ -44,37 +44,50 @@ class Filled:
     milliseconds: float
 
 
-def mask_filler(pretrained: Pretrained, *, count: int) -> Callable[[str], Filled]:
+def mask_filler(
+    pretrained: Pretrained, *, count: int, compiled: bool = False
+) -> Callable[[str], Filled]:
     """A function that fills the masks of a text with its `count` likeliest tokens.
 
-    It raises `UserError` for a text without the model's mask token, or one longer than its
-    positions.
+    A NumPy forward pass answers, or with `compiled`, and for layers that NumPy's has not, a
+    compiled program. It raises `UserError` for a text without the model's mask token, or one
+    longer than its positions.
     """
-    model, tokenizer = MaskedLM(pretrained.config, scan=True), pretrained.tokenizer
-    assert tokenizer is not None
-    check_vocabulary(tokenizer, pretrained.config)
-    count = min(count, len(tokenizer))
+    if compiled or not numpy_forward.supports(pretrained.config):
+        from distil_jax.pretrained.fill_program import compiled_logits
 
-    @jax.jit
-    def best(
-        params: Params, batch: Batch, places: Int[Array, " masks"]
-    ) -> tuple[Float[Array, "masks count"], Int[Array, "masks count"]]:
-        _, features = model.apply({"params": params}, batch, method="features")
-        table, bias = output_table(params)
-        # Rows that only pad the table stand for no token.
-        scores = jax.nn.softmax((features[0, places] @ table.T + bias)[:, : len(tokenizer)])
-        probabilities, tokens = jax.lax.top_k(scores, count)
-        return probabilities, tokens
+        logits = compiled_logits(pretrained.config, pretrained.params)
+    else:
+        params = in_numpy(pretrained.params)
+        logits = partial(numpy_forward.masked_logits, pretrained.config, params)
+    return filler(pretrained.tokenizer, pretrained.config, logits, count=count)
+
+
+def filler(
+    tokenizer: Any, config: EncoderConfig, logits: MaskedLogits, *, count: int
+) -> Callable[[str], Filled]:
+    """The same of a function from a text's tokens and its masks' places to their logits."""
+    check_vocabulary(tokenizer, config)
 
     def fill(text: str) -> Filled:
-        ids, places = masked_places(tokenizer, pretrained.config.positions, text)
-        batch = _row(pretrained, ids)
-        where = np.asarray(places, np.int32)
-        probabilities, tokens = jax.device_get(best(pretrained.params, batch, where))
-        seconds = milliseconds(lambda: jax.block_until_ready(best(pretrained.params, batch, where)))
-        return Filled(candidates(tokenizer, tokens, probabilities), seconds)
+        ids, places = masked_places(tokenizer, config.positions, text)
+        # Rows that only pad the table stand for no token.
+        scores = logits(ids, places)[:, : len(tokenizer)].astype(np.float64)
+        tokens = np.argsort(-scores, axis=-1, kind="stable")[:, :count]
+        shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        shares /= shares.sum(axis=-1, keepdims=True)
+        best = np.take_along_axis(shares, tokens, axis=-1)
+        seconds = milliseconds(lambda: logits(ids, places))
+        return Filled(candidates(tokenizer, tokens, best), seconds)
 
     return fill
+
+
+def in_numpy(params: Any) -> Any:
+    """A tree of parameters as NumPy's arrays."""
+    if isinstance(params, Mapping):
+        return {name: in_numpy(value) for name, value in params.items()}
+    return np.asarray(params)
 
 
 def masked_places(tokenizer: Any, positions: int, text: str) -> tuple[list[int], list[int]]:
@@ -130,16 +143,6 @@ def agreement(teacher: Filled, model: Filled) -> list[Agreement]:
         )
         for first, second in zip(teacher.masks, model.masks, strict=False)
     ]
-
-
-def _row(pretrained: Pretrained, ids: Sequence[int]) -> dict[str, np.ndarray]:
-    """One padded row."""
-    config = pretrained.config
-    length = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, config.positions)
-    padding = (0, length - len(ids))
-    tokens = np.pad(np.asarray(ids, np.int32), padding, constant_values=config.pad_token)
-    segments = np.pad(np.ones(len(ids), np.int32), padding)
-    return {"tokens": tokens[None], "segments": segments[None]}
 
 
 def _readable(tokenizer: Any, token: int) -> str:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
-from distil_jax.models.types import Params
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from distil_jax.models.types import Params
+
 Head = str
-"""A key of `models.heads.HEADS`."""
+"""A key of `models.head_kinds.HEADS`."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Pretrained:
     """
 
     config: EncoderConfig
-    params: Params
+    params: "Params"
     head: Head | None
     labels: tuple[str, ...]
     tokenizer: "PreTrainedTokenizerFast | None"

@@ -1,17 +1,15 @@
 """Loading a Hugging Face model folder."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
-from distil_jax.models.heads import HEADS
-from distil_jax.models.types import Params
+from distil_jax.models.head_kinds import HEADS
 from distil_jax.notes import note
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.families import family_of
@@ -21,14 +19,15 @@ from distil_jax.pretrained.tensor_names import found_name, open_model
 from distil_jax.pretrained.tensors import Tensors
 from distil_jax.pretrained.weights import Weight, sizes
 from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.tokenizer import load_plain
+
+if TYPE_CHECKING:
+    from distil_jax.models.types import Params
+
+    Weights = tuple[EncoderConfig, Params, Head | None, tuple[str, ...]]
 
 
-def load(
-    folder_or_id: str | Path,
-    *,
-    require_head: Head | None = None,
-    open_tokenizer: Callable[[Path], Any] = load_tokenizer,
-) -> Pretrained:
+def load(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
     """Open the folder of a supported family, a hub id, or `builtin:teacher`.
 
     Parameters come as float32 whatever the folder stores. Raises `UserError` naming the file and
@@ -36,11 +35,26 @@ def load(
     the head that `require_head` names.
     """
     folder = locate(folder_or_id)
-    config, params, head, labels = load_weights(folder, require_head=require_head)
+    return _with_tokenizer(
+        folder, load_weights(folder, require_head=require_head), load_tokenizer(folder)
+    )
+
+
+def load_quickly(folder_or_id: str | Path, *, require_head: Head | None = None) -> Pretrained:
+    """`load` for single texts, without importing JAX, and mostly without transformers.
+
+    Parameters are NumPy's arrays, and the tokenizer is what `tokenizer.load_plain` opens.
+    """
+    folder = locate(folder_or_id)
+    return _with_tokenizer(
+        folder, read_weights(folder, require_head=require_head), load_plain(folder)
+    )
+
+
+def _with_tokenizer(folder: Path, weights: "Weights", tokenizer: Any) -> Pretrained:
     _, content = read_config(folder)
     problem_type = str(content.get("problem_type") or "")
-    threshold = read_threshold(content, folder)
-    return Pretrained(config, params, head, labels, open_tokenizer(folder), problem_type, threshold)
+    return Pretrained(*weights, tokenizer, problem_type, read_threshold(content, folder))
 
 
 def load_language_model(folder_or_id: str | Path) -> Pretrained:
@@ -49,10 +63,16 @@ def load_language_model(folder_or_id: str | Path) -> Pretrained:
     return load(folder_or_id, require_head=config.language_head)
 
 
-def load_weights(
-    folder: Path, *, require_head: Head | None = None
-) -> tuple[EncoderConfig, Params, Head | None, tuple[str, ...]]:
+def load_weights(folder: Path, *, require_head: Head | None = None) -> "Weights":
     """What `load` does, without the tokenizer: configuration, parameters, head and labels."""
+    import jax
+
+    config, params, head, labels = read_weights(folder, require_head=require_head)
+    return config, jax.device_put(params), head, labels
+
+
+def read_weights(folder: Path, *, require_head: Head | None = None) -> "Weights":
+    """`load_weights` with parameters in NumPy's arrays, for which JAX is not imported."""
     config, content = read_config(folder)
     tensors = open_model(folder, config)
     if config.layers > len(tensors.files):
@@ -77,7 +97,7 @@ def load_weights(
         params["head"] = _read(_weights(config, head), config, tensors, dimensions)
     _mention_unread(config, tensors)
     config = _without_zero_token_types(config, params)
-    return config, jax.device_put(params), head, labels
+    return config, params, head, labels
 
 
 def _mention_unread(config: EncoderConfig, tensors: Tensors) -> None:
@@ -183,7 +203,7 @@ def _find(weight: Weight, config: EncoderConfig, tensors: Tensors, layer: int = 
 
 def _read(
     weights: Iterable[Weight], config: EncoderConfig, tensors: Tensors, dimensions: dict[str, int]
-) -> Params:
+) -> "Params":
     """Nested parameters, layers stacked; raises `UserError` naming a tensor that is missing."""
     weights = list(weights)
     names = {weight: _names(weight, config, tensors) for weight in weights}
@@ -222,7 +242,7 @@ def _stacked(
     read = [tensors.read(name, stored) for name in names]
     turned = [tensor.T for tensor in read] if weight.transposed else read
     own = [np.split(tensor, weight.parts, axis=-1)[weight.part] for tensor in turned]
-    blank = [np.ones(shape, np.float32)] * weight.first
+    blank = [np.ones(shape, np.float32) for _ in range(weight.first)]
     return np.stack(blank + own) if weight.layered else own[0]
 
 
@@ -232,7 +252,7 @@ def _put(params: dict[str, Any], path: list[str], value: np.ndarray) -> None:
     params[path[-1]] = value
 
 
-def _without_zero_token_types(config: EncoderConfig, params: Params) -> EncoderConfig:
+def _without_zero_token_types(config: EncoderConfig, params: "Params") -> EncoderConfig:
     """Drop a table that saving added for a class that insists on one, so that round trips close."""
     embeddings = params["encoder"]["embeddings"]
     table = embeddings.get("token_types")

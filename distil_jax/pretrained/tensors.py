@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax.numpy  # noqa: F401  (makes NumPy know bfloat16)
+import ml_dtypes  # noqa: F401  (makes NumPy know bfloat16)
 import numpy as np
 from safetensors import SafetensorError, safe_open
 

@@ -7,7 +7,7 @@ tensor that each layer has, and that the parameters stack along a leading axis.
 from dataclasses import dataclass, replace
 
 from distil_jax.models import EncoderConfig
-from distil_jax.models.relative_bias import BUCKETS
+from distil_jax.models.block import BUCKETS
 
 
 @dataclass(frozen=True)

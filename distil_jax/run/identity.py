@@ -12,7 +12,7 @@ from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
-from distil_jax.models.earlier_names import current_fields
+from distil_jax.models.config import current_fields
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.models.weights_digest import weights_digest
 from distil_jax.pretrained.families import saved_config

@@ -14,6 +14,7 @@ from distil_jax.tokenizer import tokenizer_config
 from distil_jax.tokenizer.special import special_ids
 from distil_jax.tokenizer.tokenizer_folder import (
     NORMALISATION,
+    PROBE,
     check_numbers,
     load,
     named_by_content,
@@ -54,7 +55,8 @@ class PlainTokenizer:
             setattr(self, f"{kind}_token_id", backend.token_to_id(token) if token else None)
         added = backend.get_added_tokens_decoder()
         special = {number for number, token in added.items() if token.special}
-        self.all_special_ids = sorted({*special, *map(backend.token_to_id, named.values())})
+        own = (backend.token_to_id(token) for token in named.values())
+        self.all_special_ids = sorted(special | {number for number in own if number is not None})
 
     def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
         """The ids of a whole text, with the special tokens around it."""
@@ -74,7 +76,7 @@ class PlainTokenizer:
 
     def convert_ids_to_tokens(self, number: int) -> str:
         """A token as the vocabulary writes it."""
-        return self.backend_tokenizer.id_to_token(number)
+        return str(self.backend_tokenizer.id_to_token(number))
 
 
 def load_plain(folder: str | Path) -> Any:
@@ -100,20 +102,23 @@ def _plain(path: Path) -> PlainTokenizer | None:
         ):
             return None
         given = {kind: _text(token) for kind, token in named.items()}
-        tokenizer = PlainTokenizer(Tokenizer.from_file(str(path / FILE)), given, str(path))
-        special_ids(tokenizer)
+        tokenizer: Any = PlainTokenizer(Tokenizer.from_file(str(path / FILE)), given, str(path))
+        special = special_ids(tokenizer)
         check_numbers(tokenizer)
+        ids = tokenizer(PROBE)["input_ids"]
     except Exception:  # of a damaged file tokenizers raises a bare one; `load` says what is wrong
         return None
-    return tokenizer
+    # Of a file that says nothing of the tokens around a text, transformers' classes know them.
+    return tokenizer if (ids[0], ids[-1]) == (special.cls, special.sep) else None
 
 
 def _same_normalisation(content: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Whether tokenizer_config.json says what tokenizer.json says of a text's characters."""
     normalizer, cutter = content["normalizer"] or {}, content["pre_tokenizer"] or {}
     own = {name: normalizer.get(key, ABSENT) for name, key in OF_BERT.items()}
-    own["add_prefix_space"] = cutter.get("add_prefix_space", ABSENT)
-    return all(settings[name] == own[name] for name in NORMALISATION & settings.keys())
+    if not content["model"].get("unk_token"):  # with one, classes that read this build another
+        own["add_prefix_space"] = cutter.get("add_prefix_space", ABSENT)
+    return all(settings[name] == own.get(name, ABSENT) for name in NORMALISATION & settings.keys())
 
 
 def _is_added(said: Any, added: Iterable[Mapping[str, Any]]) -> bool:

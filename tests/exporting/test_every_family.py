@@ -15,7 +15,7 @@ from distil_jax.exporting.onnx_model import onnx_model
 from distil_jax.exporting.stablehlo import stablehlo
 from distil_jax.exporting.subject import Subject, of_head, of_sentences
 from distil_jax.exporting.vector_outputs import EMBEDDING
-from distil_jax.models.heads import HEADS
+from distil_jax.models.head_kinds import HEADS
 from distil_jax.models.sentence_vectors import DENSE_ACTIVATIONS, POOLINGS
 from distil_jax.models.vector_config import NORMALIZE, DenseStage, VectorConfig
 from distil_jax.pretrained import Pretrained, SentenceModel

@@ -5,7 +5,7 @@ import pytest
 from distil_jax import pretrained
 from distil_jax.errors import UserError
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
-from distil_jax.exporting.onnx_fill import mask_filler
+from distil_jax.exporting.onnx_fill import mask_filler, mask_fillers
 from distil_jax.exporting.subject import of_head
 
 SETTINGS = OnnxSettings("none", False, (), source="here", command="command")
@@ -43,3 +43,14 @@ def test_another_head_is_refused(make, tmp_path):
     export_onnx(of_head(make("bert", "question_answering")), tmp_path / "out", SETTINGS)
     with pytest.raises(UserError, match=r"no masked-language-model head .it has question"):
         mask_filler(tmp_path / "out", count=5)
+
+
+def test_models_that_are_compared_are_computed_alike(make, teacher_folder, tmp_path):
+    pretrained.save(tmp_path / "mpnet", make("mpnet"))
+    told = []
+    names = {"teacher": tmp_path / "mpnet", "model": teacher_folder}
+    fillers = mask_fillers(names, count=2, before_compiling=lambda: told.append("compiled"))
+    assert (list(fillers), told) == (["teacher", "model"], ["compiled"])
+    assert [len(fill("the [MASK]").masks[0]) for fill in fillers.values()] == [2, 2]
+    mask_fillers({"model": teacher_folder}, count=2, before_compiling=lambda: told.append("again"))
+    assert told == ["compiled"]

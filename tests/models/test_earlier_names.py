@@ -2,11 +2,8 @@ import jax
 import jax.numpy as jnp
 
 from distil_jax import models
-from distil_jax.models.earlier_names import (
-    current_fields,
-    with_current_names,
-    with_earlier_names,
-)
+from distil_jax.models.config import current_fields
+from distil_jax.models.earlier_names import with_current_names, with_earlier_names
 
 
 def test_parameters_of_earlier_versions_have_other_names_and_the_same_order(params):

@@ -15,9 +15,10 @@ def teacher(teacher_folder):
     return pretrained.load(teacher_folder, require_head="masked_lm")
 
 
-def test_candidates_are_the_likeliest_tokens(teacher):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_candidates_are_the_likeliest_tokens(teacher, compiled):
     text = "the [MASK] of [MASK] city"
-    answer = mask_filler(teacher, count=3)(text)
+    answer = mask_filler(teacher, count=3, compiled=compiled)(text)
     ids = teacher.tokenizer(text)["input_ids"]
     batch = {"tokens": jnp.asarray([ids]), "segments": jnp.ones((1, len(ids)), jnp.int32)}
     logits = np.asarray(forward(models.MaskedLM(teacher.config), teacher.params, batch))

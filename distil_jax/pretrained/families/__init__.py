@@ -7,8 +7,7 @@ from typing import Any
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.block import Block
-from distil_jax.models.config import HeadOptions, StudentRule
-from distil_jax.models.earlier_names import current_fields
+from distil_jax.models.config import HeadOptions, StudentRule, current_fields
 from distil_jax.pretrained.families import (
     bert,
     deberta_v2,

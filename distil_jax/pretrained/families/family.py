@@ -7,7 +7,7 @@ from typing import Any
 from distil_jax.models import EncoderConfig
 from distil_jax.models.block import BERT_BLOCK, Block
 from distil_jax.models.config import BERT_HEADS, HeadOptions, StudentRule
-from distil_jax.models.heads import HEADS
+from distil_jax.models.head_kinds import HEADS
 from distil_jax.pretrained.model import Head
 from distil_jax.pretrained.weights import Weight, dense, used
 
@@ -58,7 +58,7 @@ class Family:
       keys: our field: their key, and the value that its absence means.
       encoder: the weights of embeddings and layers, as the parameters nest them.
       heads: the weights of each head that has names of its own here; any other head has those of
-        `models.heads.HEADS`.
+        `models.head_kinds.HEADS`.
       classes: the name of transformers' class for each head, and for none.
       shared_kernels: whether several heads have kernels of the same names, so that only the class
         that config.json names tells which one a folder has.

@@ -1,7 +1,6 @@
 """MPNet (Song et al. 2020): RoBERTa without token types, with a relative bias of the scores."""
 
-from distil_jax.models.block import Block
-from distil_jax.models.relative_bias import BUCKETS
+from distil_jax.models.block import BUCKETS, Block
 from distil_jax.pretrained.families import bert, roberta
 from distil_jax.pretrained.families.family import UNSUPPORTED, Family, classes
 from distil_jax.pretrained.weights import Weight, dense, embeddings, norm
