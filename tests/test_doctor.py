@@ -41,3 +41,14 @@ def test_a_teacher_that_cannot_be_found_is_a_line(capsys: pytest.CaptureFixture[
 def test_a_misspelt_config() -> None:
     with pytest.raises(UsageError, match="did you mean quickstart"):
         doctor.main(["--config=quickstrat"])
+
+
+def test_sources_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def requires(name: str) -> list[str]:
+        raise machine.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(machine.metadata, "requires", requires)
+    assert machine._packages()[1:] == [
+        f"{machine.NOT_INSTALLED}; in its checkout type: pip install -e ."
+    ]
+    assert machine._extra("edge") == f"not known: {machine.NOT_INSTALLED}"

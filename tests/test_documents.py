@@ -12,13 +12,10 @@ import pytest
 
 from distil_jax import cli
 from distil_jax.configuration.declared import declared, renamed
+from tests import documents
+from tests.documents import PAGES, ROOT
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(
-    str(path.relative_to(ROOT))
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    if "build" not in path.parts
-)
+INLINE = re.compile(r"`((?:python -m distil_jax\.|distil-jax )\w[^`]* --[^`]*)`")
 COMMAND = re.compile(r"^(?:python -m distil_jax\.|distil-jax )(\w+)(.*)$")
 SCRIPT = re.compile(r"\s(?:--help|completion|doctor)\b")
 
@@ -41,15 +38,17 @@ def test_the_architecture_names_every_package() -> None:
 
 
 def commands() -> Iterator[tuple[str, str, str]]:
-    """Page, module and arguments of every command in a page's bash blocks."""
+    """Page, module and arguments of every command in a page's blocks and of those in its text."""
     modules = {name: command.module for name, command in cli.COMMANDS.items()}
+    lines = [(block.page, line) for block in documents.blocks() for line in block.lines]
     for page in PAGES:
-        for block in re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
-            for line in block.replace("\\\n", " ").splitlines():
-                found = COMMAND.match(line.strip())
-                if found and not SCRIPT.search(f" {line}"):
-                    name, rest = found.groups()
-                    yield page, modules.get(name, name), rest
+        text = (ROOT / page).read_text("utf-8")
+        lines += [(page, " ".join(line.split())) for line in INLINE.findall(text)]
+    for page, line in lines:
+        found = COMMAND.match(line)
+        if found and not SCRIPT.search(f" {line}"):
+            name, rest = found.groups()
+            yield page, modules.get(name, name), rest
 
 
 def keys_of(words: list[str]) -> list[str]:
@@ -68,6 +67,31 @@ def test_commands_have_flags_and_keys_that_exist(page: str, module: str, rest: s
     assert command.keys or not keys_of(words)
     _, unknown = parser.parse_known_args([w for w in words if not w.startswith("--config.")])
     assert not unknown
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks_of_bash(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    assert not re.findall(r"^```(?:sh|shell|console|zsh)\b", text, re.MULTILINE)
+    started = r"^    (?:python|pip|distil-jax|\./launch/\S+|source|docker) .*"
+    assert not re.findall(started, documents.BLOCK.sub("", text), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "block", list(documents.blocks()), ids=lambda block: f"{block.page}-{block.number}"
+)
+def test_every_block_is_tested_or_says_what_it_needs(block: documents.Block) -> None:
+    programs = {documents.program(line) for line in block.lines}
+    assert programs >= block.excepted.keys()
+    assert {*block.excepted.values()} <= documents.REASONS.keys()
+    if block.mark.startswith("not run: "):
+        assert block.mark.removeprefix("not run: ") in documents.REASONS
+        return
+    assert block.tested or block.paths, f"say whether it is tested: see {documents.__name__}"
+    if block.paths:
+        text = "".join((ROOT / path).read_text("utf-8") for path in block.paths)
+        names = {Path(name).stem for name in programs - block.excepted.keys()}
+        assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 def generated() -> dict[Path, str]:

@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 def parameter(
     module: nn.Module, name: str, initializer: nn.initializers.Initializer, shape: tuple[int, ...]
-) -> Array:
+) -> Array | np.ndarray:
     """`module.param(name, initializer, shape)`; raises flax's error for a value of another shape.
 
     Flax traces the initializer in every call to learn its shape, which is more than half of the

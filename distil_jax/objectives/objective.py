@@ -89,6 +89,7 @@ class Inputs:
     """All that an objective's sum may depend on.
 
     Attributes:
+      student: `Outputs`; several teachers' `SeveralOutputs` where these are scored as one model.
       teacher: `Outputs`, or `SeveralOutputs` before `for_objective`; None where no active
         objective needs one.
       batch: segments [rows, length] (0: padding), and labels [rows, length] (-100: none) where
@@ -101,7 +102,7 @@ class Inputs:
       shapes: of student and teacher; None where no objective names layers.
     """
 
-    student: Outputs
+    student: Outputs | Any
     teacher: Any
     batch: Batch
     loss: Loss

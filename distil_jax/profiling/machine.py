@@ -43,6 +43,7 @@ TOOLS: Mapping[str, str] = {
     "kubectl": "launch/gke.sh",
     "sbatch": "launch/slurm.sh",
 }
+NOT_INSTALLED = "distil_jax runs from its sources and is not installed"
 SECONDS = 4
 GB = 1e9
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -68,8 +69,10 @@ def _found(path: str | None) -> str:
 
 def _packages() -> list[str]:
     lines = [f"distil_jax {__version__}, Python {platform.python_version()}"]
-    needed = [Requirement(text) for text in metadata.requires("distil_jax") or ()]
-    for requirement in needed:
+    needed = _requirements()
+    if needed is None:
+        lines.append(f"{NOT_INSTALLED}; in its checkout type: pip install -e .")
+    for requirement in needed or ():
         if requirement.marker is not None:
             continue
         version = _version(requirement.name)
@@ -80,6 +83,14 @@ def _packages() -> list[str]:
         elif requirement.name in NAMED:
             lines.append(f"{requirement.name} {version}")
     return lines
+
+
+def _requirements() -> list[Requirement] | None:
+    """What the package needs, by its metadata; None where it runs from sources alone."""
+    try:
+        return [Requirement(text) for text in metadata.requires("distil_jax") or ()]
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _version(package: str) -> str | None:
@@ -94,9 +105,12 @@ def _extras() -> list[str]:
 
 
 def _extra(extra: str) -> str:
+    needed = _requirements()
+    if needed is None:
+        return f"not known: {NOT_INSTALLED}"
     of_extra = [
         requirement
-        for requirement in map(Requirement, metadata.requires("distil_jax") or ())
+        for requirement in needed
         if requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
     ]
     names = PLUGINS.get(extra) or [requirement.name for requirement in of_extra]

@@ -21,7 +21,7 @@ from distil_jax.training.assemble import module
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Constants, StepSpec
 from distil_jax.training.targets import LiveTeacher, LiveTeachers, NoTargets
-from distil_jax.training.validation import Validate, validator
+from distil_jax.training.validation import ModelParams, Validate, validator
 
 Scores = dict[str, dict[str, float | int]]
 
@@ -30,7 +30,9 @@ DISTILLED, PRETRAINED = "student, distilled", "student, pretrained"
 TIMED_SENTENCES = 64
 
 
-def baseline(setup: Setup, validate: Validate, teacher_params: Params, params: Params) -> Scores:
+def baseline(
+    setup: Setup, validate: Validate, teacher_params: ModelParams | None, params: Params
+) -> Scores:
     """Held-out figures of the teacher and of the student before its first step, measured once."""
     path = setup.folder / "baseline.json"
 
@@ -60,7 +62,7 @@ def teacher_figures(
     spec: StepSpec,
     devices: Devices,
     batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
-    teacher_params: Params,
+    teacher_params: ModelParams,
     *,
     micro_rows: int,
 ) -> dict[str, float | int]:

@@ -48,14 +48,14 @@ def with_projections(
     return {**params, KEY: drawn}
 
 
-def without_projections(params: Params) -> Params:
+def without_projections(params: Any) -> Any:
     """The student alone."""
     if isinstance(params, tuple):  # several teachers, scored as one model
         return params
     return {name: part for name, part in params.items() if name != KEY}
 
 
-def projections_of(params: Params) -> Mapping[str, Any]:
+def projections_of(params: Any) -> Mapping[str, Any]:
     """What is not the student's, by objective; empty without any."""
     return {} if isinstance(params, tuple) else params.get(KEY, {})
 

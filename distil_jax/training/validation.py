@@ -29,7 +29,9 @@ VALIDATION_SEED = 1_000_003
 Scores = dict[str, WeightedSum]
 """Sums of a batch, by the objectives' names, with `accuracy` and `agreement` of masked tokens."""
 
-Validate = Callable[[Params], dict[str, float]]
+ModelParams = Params | tuple[Params, ...]
+"""Of one model, or of several that are scored as one."""
+Validate = Callable[[ModelParams], dict[str, float]]
 
 
 def validator(
@@ -53,7 +55,7 @@ def validator(
     plan = _Plan.of(spec, micro_rows)
 
     def body(
-        params: Params,
+        params: ModelParams,
         constants: Constants,
         batch: Batch,
         *,
@@ -64,7 +66,7 @@ def validator(
 
     compiled = devices.map(body)
 
-    def validate(params: Params) -> dict[str, float]:
+    def validate(params: ModelParams) -> dict[str, float]:
         total = None
         for batch in batches():
             scores = compiled(params, constants, devices.split(batch))
@@ -139,7 +141,7 @@ def _value(mean: WeightedSum) -> float:
     return float(mean.total) / max(int(mean.count), 1)
 
 
-def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch) -> Scores:
+def score_batch(plan: _Plan, params: ModelParams, constants: Constants, batch: Batch) -> Scores:
     """The sums of one batch, computed micro-batch by micro-batch, logits chunk by chunk."""
     spec = plan.spec
     masked = batch
@@ -155,7 +157,7 @@ def score_batch(plan: _Plan, params: Params, constants: Constants, batch: Batch)
     return jax.tree.map(lambda leaf: leaf.sum(0), jax.lax.map(one, split))
 
 
-def _score(plan: _Plan, params: Params, constants: Constants, masked: Batch) -> Scores:
+def _score(plan: _Plan, params: ModelParams, constants: Constants, masked: Batch) -> Scores:
     spec = plan.spec
     requests = requests_to(spec.targets, plan.objectives, spec.student.config)
     student = spec.student(without_projections(params), masked, requests.student, None)

@@ -1,0 +1,291 @@
+"""Blocks of commands that the documents mark as tested are executed, on tiny models and texts."""
+
+import gzip
+import importlib
+import json
+import random
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import pytest
+
+from distil_jax import cli, models, pretrained
+from distil_jax.models.config import EncoderConfig
+from tests import documents
+from tests.tasks.test_beir import write as write_collection
+
+WORDS = ["the", "of", "and", "in", "to", "is", "river", "city", "old", "was"]
+TINY = {
+    "batch.size": "8",
+    "batch.micro_size": "8",
+    "batch.length": "32",
+    "total_steps": "2",
+    "eval.every_steps": "2",
+    "checkpoint.every_steps": "2",
+    "log.tensorboard": "False",
+    "data.heldout": "0.2",
+    "parallel.devices": "1",
+}
+CONFIG_KEYS = {"main": TINY, "cache": TINY}
+"""Keys that each command gets in place of the documented ones."""
+FLAGS: Mapping[str, Mapping[str, str]] = {
+    "evaluate": {"devices": "1", "seeds": "1", "epochs": "1", "batch": "8"},
+    "plan": {"no-compile": ""},
+    "prepare": {"heldout": "0.2", "length": "32"},
+    "prune_vocabulary": {"size": "85"},
+    "static": {"dimensions": "8"},
+    "benchmark": {"rounds": "1", "sentences": "8"},
+    "doctor": {"offline": ""},
+}
+"""The same of flags."""
+UNTRAINED = ("sts", "retrieval")
+BLOCKS = [block for block in documents.blocks() if block.tested]
+
+
+def sentence(chosen: random.Random) -> str:
+    return " ".join(chosen.choices(WORDS, k=chosen.randint(12, 20)))
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def labelled(count: int, column: str) -> list[dict]:
+    chosen = random.Random(count)
+    names = ("negative", "positive")
+    rows = [{column: sentence(chosen), "number": number % 2} for number in range(count)]
+    key = "label"
+    return [
+        {column: row[column], key: row["number"] if column == "sentence" else names[row["number"]]}
+        for row in rows
+    ]
+
+
+def task_folder(folder: Path) -> Path:
+    write(folder / "train.jsonl", labelled(16, "sentence"))
+    write(folder / "validation.jsonl", labelled(8, "sentence"))
+    return folder
+
+
+def entities(folder: Path) -> Path:
+    rows = [{"tokens": ["the", "old", "city"], "tags": ["O", "B-place", "I-place"]}] * 16
+    write(folder / "train.jsonl", rows)
+    write(folder / "validation.jsonl", rows[:8])
+    return folder
+
+
+def collection(folder: Path) -> Path:
+    folder.mkdir()
+    return write_collection(folder)
+
+
+def pairs_with_labels(folder: Path) -> Path:
+    chosen = random.Random(1)
+    keys = ("sentence1", "sentence2")
+    rows = [{key: sentence(chosen) for key in keys} | {"label": float(n % 5)} for n in range(8)]
+    write(folder / "test.jsonl", rows)
+    return folder
+
+
+def sweep(folder: Path) -> Path:
+    spread = {"median": 1.0, "min": 1.0, "max": 1.0}
+    one = {"name": "all losses", "runs": [], "figures": {"masked_lm": spread}, "change": {}}
+    folder.mkdir()
+    (folder / "ablations.json").write_text(json.dumps({"variants": [one]}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def things(
+    tmp_path_factory: pytest.TempPathFactory, shallow_folder: Path, rows_folder: Path
+) -> Callable[[str], Path]:
+    """Models, texts and tables, each made when it is first asked for. For reading only."""
+    root = tmp_path_factory.mktemp("things")
+    chosen = random.Random(0)
+
+    def classifier(path: Path, *labels: str) -> Path:
+        model = pretrained.load(shallow_folder)
+        config: EncoderConfig = model.config
+        network = models.SequenceClassification(config, len(labels))
+        params = models.initialize_module(network, jax.random.key(0))
+        made = pretrained.Pretrained(config, params, "classification", labels, model.tokenizer)
+        pretrained.save(path, made)
+        return path
+
+    def lines(path: Path) -> Path:
+        path.write_text("\n".join(sentence(chosen) for _ in range(120)) + "\n")
+        return path
+
+    def paragraphs(path: Path) -> Path:
+        path.write_text("\n\n".join(sentence(chosen) for _ in range(120)) + "\n")
+        return path
+
+    def compressed(path: Path) -> Path:
+        blocks = "\n\n".join(sentence(chosen) for _ in range(120))
+        path.write_bytes(gzip.compress(blocks.encode()))
+        return path
+
+    def run(path: Path) -> Path:
+        keys = TINY | {"teacher": shallow_folder, "data.train": rows_folder}
+        changes = [f"--config.{key}={value}" for key, value in keys.items()]
+        importlib.import_module("distil_jax.main").main(
+            ["--config=quickstart", f"--workdir={path}", *changes]
+        )
+        return path
+
+    def texts(path: Path) -> Path:
+        return write(path, [{"text": sentence(chosen)} for _ in range(120)])
+
+    def pairs(path: Path) -> Path:
+        return write(
+            path, [{"question": sentence(chosen), "answer": sentence(chosen)} for _ in range(60)]
+        )
+
+    makers: Mapping[str, Callable[[Path], Path]] = {
+        "model": lambda _: shallow_folder,
+        "rows": lambda _: rows_folder,
+        "classifier": lambda path: classifier(path, "negative", "positive"),
+        "inference": lambda path: classifier(path, "entailment", "neutral", "contradiction"),
+        "reranker": lambda path: classifier(path, "score"),
+        "lines": lines,
+        "paragraphs": paragraphs,
+        "compressed": compressed,
+        "run": run,
+        "texts": texts,
+        "pairs": pairs,
+        "labelled": lambda path: write(path, labelled(8, "text")),
+        "task": task_folder,
+        "entities": entities,
+        "collection": collection,
+        "pairs with labels": pairs_with_labels,
+        "sweep": sweep,
+    }
+    made: dict[str, Path] = {}
+
+    def thing(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = makers[kind](root / kind)
+        return made[kind]
+
+    return thing
+
+
+NAMES = {
+    "tiny": "model",
+    "bert-base-uncased": "model",
+    "sentence-transformers/all-mpnet-base-v2": "model",
+    "runs/quickstart/student": "model",
+    "FOLDER": "model",
+    "TEACHER": "model",
+    "STUDENT": "model",
+    "MODEL": "model",
+    "OTHER": "model",
+    "CROSS_ENCODER": "reranker",
+    "NLI": "inference",
+    "rows": "rows",
+    "text/some.txt.gz": "compressed",
+    "sentences.txt": "lines",
+    "texts.txt": "lines",
+    "text.txt": "lines",
+    "TEXT": "paragraphs",
+    "sentences.jsonl": "texts",
+    "texts.jsonl": "texts",
+    "text.jsonl": "texts",
+    "pairs.jsonl": "pairs",
+    "labelled.jsonl": "labelled",
+    "SST2": "task",
+    "DATA": "task",
+    "STSB": "pairs with labels",
+    "COLLECTION": "collection",
+    "sweep": "sweep",
+}
+"""What the names in the documents stand for here."""
+OTHERWISE = {
+    "docs/guides/tasks.md-0": {"FOLDER": "entities"},
+    "docs/guides/export.md-1": {"TEACHER": "classifier"},
+    "docs/guides/report.md-0": {"runs/quickstart": "run", "runs/quickstart/student": ""},
+}
+"""Names that stand for something else in a block."""
+
+
+def name_of(block: documents.Block) -> str:
+    return f"{block.page}-{block.number}"
+
+
+def executed(block: documents.Block) -> list[str]:
+    return [line for line in block.lines if documents.program(line) not in block.excepted]
+
+
+def prepared(block: documents.Block, things: Callable[[str], Path], folder: Path) -> None:
+    """Make `folder` what the block's commands find."""
+    kinds = NAMES | OTHERWISE.get(name_of(block), {})
+    text = " ".join(executed(block))
+    for name, kind in kinds.items():
+        used = name in ("tiny", "rows") or re.search(rf"\b{re.escape(name)}\b", text)
+        if not kind or f"--output={name}" in text.split() or not (used or "*" in text):
+            continue
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "run":  # to which the commands add
+            shutil.copytree(things(kind), path)
+        else:
+            path.symlink_to(things(kind))
+
+
+def command(line: str) -> tuple[str, list[str]]:
+    """The module of a documented command, and its arguments with what makes it quick here."""
+    line = line.replace("builtin:teacher", "tiny")
+    words = shlex.split(re.sub(r"\[--[^\]]*\]", "", line))
+    if words[0] == "distil-jax":
+        name, rest = words[1], words[2:]
+        module = cli.COMMANDS[name].module if name in cli.COMMANDS else "cli"
+        rest = words[1:] if module == "cli" else rest
+    else:
+        module, rest = words[2].removeprefix("distil_jax."), words[3:]
+    flags = dict(FLAGS.get(module, {}))
+    if {f"--task={task}" for task in UNTRAINED} & {*rest}:
+        flags = {}
+    keys = dict(CONFIG_KEYS.get(module, {}))
+    if keys:
+        for needed, value in (("teacher", "tiny"), ("data.train", "rows")):
+            if not any(word.startswith(f"--config.{needed}") for word in rest):
+                keys[needed] = value
+        if any(word.startswith("--config.student.layers") for word in rest):
+            keys["student.layers"] = "1"
+        if "--config=distilbert" in rest:
+            keys["student.layers"] = "every_other"
+        if any(word.startswith("--config.student.vocabulary") for word in rest):
+            keys["student.vocabulary"] = "85"
+    rest = ["--config=base" if word == "--config=CONFIG" else word for word in rest]
+    added = [f"--config.{key}={value}" for key, value in keys.items()]
+    added += [f"--{flag}={value}" if value else f"--{flag}" for flag, value in flags.items()]
+    names = {word.partition("=")[0] for word in added}
+    return module, [word for word in rest if word.partition("=")[0] not in names] + added
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=name_of)
+@pytest.mark.usefixtures("blank_figures")
+def test_the_commands_of_a_block(
+    block: documents.Block,
+    things: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared(block, things, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for line in executed(block):
+        module, arguments = command(line)
+        importlib.import_module(f"distil_jax.{module}").main(arguments)
+
+
+def test_names_that_stand_for_something_are_used() -> None:
+    text = " ".join(line for block in BLOCKS for line in block.lines)
+    unused = [name for name in NAMES if name != "tiny" and Path(name).parent.as_posix() not in text]
+    assert not [name for name in unused if name not in text]
+    assert OTHERWISE.keys() <= {name_of(block) for block in BLOCKS}
