@@ -7,6 +7,14 @@ from distil_jax.errors import UsageError
 from distil_jax.profiling import machine
 
 
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's metadata, which a checkout that is only on the path has not."""
+    needed = ["jax>=0.7.2,<0.12", "flax>=0.11.2,<0.13", 'onnx>=1; extra == "edge"']
+    monkeypatch.setattr(machine.metadata, "requires", lambda _: needed)
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_page_about_this_machine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -21,6 +29,7 @@ def test_a_page_about_this_machine(
     assert "reachable" not in text
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_version_outside_of_what_is_needed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_version", lambda name: "0.1" if name == "jax" else None)
     lines = machine._packages()

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from distil_jax.tokenizer import tokenizer_config
+from distil_jax.tokenizer import tokenizer_config, vocabulary_file
 from distil_jax.tokenizer.special import special_ids
 from distil_jax.tokenizer.tokenizer_folder import (
     NORMALISATION,
@@ -23,8 +23,6 @@ from distil_jax.tokenizer.tokenizer_folder import (
 
 FILE = "tokenizer.json"
 NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
-TOKENS, ADDED = "special_tokens_map.json", "added_tokens.json"
-"""Files of transformers 4."""
 ABSENT = object()
 NOT_PLAIN = frozenset(
     ["additional_special_tokens", "auto_map", "extra_special_tokens", "split_special_tokens"]
@@ -82,19 +80,23 @@ class PlainTokenizer:
 def load_plain(folder: str | Path) -> Any:
     """`load`, without transformers where tokenizer.json says everything; raises `UserError`."""
     path = resolve(folder)
-    return _plain(path) or load(folder)
+    tokenizer = _plain(path)
+    if tokenizer is None:
+        return load(folder)
+    vocabulary_file.mention_unread(path, tokenizer)
+    return tokenizer
 
 
 def _plain(path: Path) -> PlainTokenizer | None:
     """None where anything is unusual, which `load` reads or complains of."""
     try:
         content = json.loads((path / FILE).read_text("utf-8"))
-        settings = {**_object(path / TOKENS), **tokenizer_config.read(path)}
+        settings = {**_object(path / vocabulary_file.SPECIAL), **tokenizer_config.read(path)}
         tokens = {**named_by_content(path / FILE), **settings}
         named = {kind: token for kind in NAMED if (token := tokens.get(f"{kind}_token"))}
         said = [*named.values(), *settings.get("added_tokens_decoder", {}).values()]
         if (
-            (path / ADDED).is_file()
+            (path / vocabulary_file.ADDED).is_file()
             or NOT_PLAIN & settings.keys()
             or "mask" not in named
             or not all(_is_added(token, content["added_tokens"]) for token in said)

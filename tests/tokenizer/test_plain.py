@@ -95,6 +95,14 @@ def test_a_file_without_the_tokens_around_a_text(folder):
     assert isinstance(load_plain(folder), PreTrainedTokenizerBase)
 
 
+def test_a_vocabulary_beside_it_that_disagrees_is_named(folder, capsys):
+    load_plain(folder)
+    assert capsys.readouterr().err == ""
+    (folder / "vocab.txt").write_text("other\n")
+    load_plain(folder)
+    assert "vocab.txt gives 'other' the number 0" in capsys.readouterr().err
+
+
 def test_a_damaged_file_is_the_loaders_error(folder):
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be read as a tokenizer"):
