@@ -1,14 +1,15 @@
 """A module's parameter, looked up where it is given, and initialised where it is not."""
 
+from typing import Any
+
 import numpy as np
 from flax import linen as nn
 from flax.errors import ScopeParamShapeError
-from jaxtyping import Array
 
 
 def parameter(
     module: nn.Module, name: str, initializer: nn.initializers.Initializer, shape: tuple[int, ...]
-) -> Array | np.ndarray:
+) -> Any:
     """`module.param(name, initializer, shape)`; raises flax's error for a value of another shape.
 
     Flax traces the initializer in every call to learn its shape, which is more than half of the

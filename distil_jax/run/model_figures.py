@@ -48,6 +48,7 @@ def baseline(
         del found["parameters"]
         scores = {TEACHER: found, **scores}
     elif isinstance(run.targets, LiveTeacher | LiveTeachers) and setup.teacher_predicts:
+        assert teacher_params is not None
         batches, rows = setup.validation_batches, setup.shares.micro_rows
         score = teacher_figures(run, setup.devices, batches, teacher_params, micro_rows=rows)
         scores = {TEACHER: score, **scores}
