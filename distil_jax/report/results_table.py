@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
 from rich.table import Table
 
 from distil_jax.configuration.objective_table import figures_of_vectors
@@ -19,7 +20,8 @@ CAUSAL_TITLES = {"accuracy": "held-out LM accuracy"}
 """In place of those of masked language models."""
 
 MOST_COLUMNS = 5
-"""Figures that fit beside a model's name."""
+"""Figures that are easily read beside a model's name."""
+WIDE = 10_000
 
 
 def every_column() -> list[tuple[str, str, str]]:
@@ -48,22 +50,40 @@ def rows(
     ]
 
 
-def terminal(results: Mapping[str, Mapping[str, float | int]]) -> Table:
-    """For a terminal of 80 columns: a row per model, or per figure where there are many."""
+def terminal(results: Mapping[str, Mapping[str, float | int]], *, width: int) -> Table:
+    """For a terminal so wide: a row per model, or per figure where that is too wide.
+
+    Where that is, too, figures are wrapped, and none is cut.
+    """
     shown = columns(results)
-    table = Table(box=None, pad_edge=False)
-    table.add_column(no_wrap=True)
-    if len(shown) > MOST_COLUMNS:
-        for name in results:
-            table.add_column(name.replace(", ", ",\n"), justify="right", vertical="bottom")
-        for column in shown:
-            table.add_row(column[1], *(row[1] for row in rows(results, [column])))
-        return table
+    by_model, by_figure = _table(), _table()
     for _, label, _ in shown:
-        table.add_column(label.replace(" ", "\n"), justify="right", vertical="bottom")
+        _add_column(by_model, label.replace(" ", "\n"))
     for row in rows(results, shown):
-        table.add_row(*row)
+        by_model.add_row(*row)
+    if len(shown) <= MOST_COLUMNS and _width(by_model) <= width:
+        return by_model
+    for name in results:
+        _add_column(by_figure, name.replace(", ", ",\n"))
+    for column in shown:
+        by_figure.add_row(column[1], *(row[1] for row in rows(results, [column])))
+    return by_figure
+
+
+def _table() -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(overflow="fold")
     return table
+
+
+def _add_column(table: Table, title: str) -> None:
+    table.add_column(title, justify="right", vertical="bottom", overflow="fold")
+
+
+def _width(table: Table) -> int:
+    """Columns that it takes where there is no end of them."""
+    console = Console(width=WIDE)
+    return console.measure(table).maximum
 
 
 def markdown(results: Mapping[str, Mapping[str, float | int]]) -> str:

@@ -124,7 +124,7 @@ def _teacher_shape(setup: Setup) -> dict[str, int]:
 
 def show(setup: Setup, scores: Scores, display: Display) -> None:
     """Print the table, what it means, and where the results are."""
-    display.console.print(results_table.terminal(scores))
+    display.console.print(results_table.terminal(scores, width=display.console.width))
     if setup.teacher_predicts:
         display.say(_gap(scores))
     display.say(f"peak memory of this process: {resource_usage.peak_bytes() / 1e9:.1f} GB")

@@ -14,6 +14,8 @@ from distil_jax.training.progress_text import GAP, clock, fitted, held_out, limi
 
 REWRITES_PER_SECOND = 2
 BAR, LEAST_BAR = 24, 6
+COMPILING = "compiling"
+"""What the first step does most of its time."""
 IMPORTANCE = (0, 3, 1, 2, 4)
 """Of step, loss, rate, time left and limit, where a terminal is too narrow for all."""
 
@@ -129,7 +131,7 @@ class _Line:
 
     def parts(self, now: float) -> list[str]:
         """Step, loss, rate, time left and limit; empty where it is not known yet."""
-        loss, rate, held_up = self.figures
+        loss, rate, held_up = self.figures if self.first else (COMPILING, "", "")
         left = "" if self.seconds_left is None else self.seconds_left - (now - self.at)
         known = f"{clock(left)} left" if isinstance(left, float) else ""
         return [f"step {self.step}/{self.total}", loss, rate, known, held_up]

@@ -38,7 +38,7 @@ VECTORS = {"vector_cosine": 1.9999, "similarity_mse": 3.99999, "similarity_kl": 
 def test_nothing_is_cut_or_wrapped_in_a_terminal_of_80_columns(figures: dict[str, float]) -> None:
     most = {"parameters": 123456789, **figures, "sentences_per_second": 123456}
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(results_table.terminal({"student, initialised": most}))
+    console.print(results_table.terminal({"student, initialised": most}, width=80))
     text = console.export_text()
     assert "…" not in text
     assert text.splitlines()[-1].split("  ")[0] == "student, initialised"
@@ -51,11 +51,26 @@ def test_many_figures_have_a_line_each() -> None:
     models = ("teacher", "student, initialised", "student, distilled")
     every = {key: 123456789.0 for key, _, _ in results_table.every_column()}
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(results_table.terminal(dict.fromkeys(models, every)))
+    console.print(results_table.terminal(dict.fromkeys(models, every), width=80))
     lines = console.export_text().splitlines()
     assert not any("…" in line for line in lines)
     assert len(lines) == 2 + len(every)
     assert lines[2].split() == ["parameters", *["123,456,789"] * 3]
+
+
+@pytest.mark.parametrize("width", [60, 40])
+def test_no_figure_is_cut_in_a_narrow_terminal(width: int) -> None:
+    models = ("teacher", "student, initialised", "student, distilled")
+    most = {"parameters": 123456789.0, **LANGUAGE, "sentences_per_second": 1234.0}
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(results_table.terminal(dict.fromkeys(models, most), width=width))
+    text = console.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    if width == 60:
+        assert text.splitlines()[-1].split() == ["sentences/s", *["1,234"] * 3]
+    else:
+        assert text.replace("\n", "").count("%") == 6
 
 
 def test_for_a_card_each_figure_has_a_name() -> None:

@@ -65,13 +65,13 @@ def files_of(content: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def terminal(content: Mapping[str, Any]) -> TerminalTable:
-    """The medians, for a terminal of 80 columns."""
+    """The medians, for a terminal; in a narrow one they are wrapped, and none is cut."""
     measures = _measures(content)
     shown = TerminalTable(box=None, pad_edge=False)
-    shown.add_column()
+    shown.add_column(overflow="fold")
     for measure in measures:
-        shown.add_column(_measure(measure)[0], justify="right")
-        shown.add_column("change", justify="right")
+        shown.add_column(_measure(measure)[0], justify="right", overflow="fold")
+        shown.add_column("change", justify="right", overflow="fold")
     for variant in content["variants"]:
         cells = [_medians(variant, measure) for measure in measures]
         shown.add_row(variant["name"], *(text for pair in cells for text in pair))
