@@ -7,15 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 WIDTH_INCHES = 4.7
 INK, FAINT, RULE, PAGE = "#1f2328", "#59636e", "#d1d9e0", "#fefefe"
 SERIES = ("#0a5cc2", "#b93a06", "#1a7f37", "#7d3bbd", "#b0246c", "#0f6f80")
 """Colours of series in this order, each at least 4.5 to 1 on white; more series begin again."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Shapes of points in this order; there are more than colours, so that 42 series differ."""
 
 VARIABLES = {INK: "ink", FAINT: "faint", RULE: "rule", PAGE: "page"} | {
     colour: f"series-{number}" for number, colour in enumerate(SERIES)
@@ -63,16 +68,27 @@ def colours(names: Iterable[str]) -> dict[str, str]:
     return {name: colour(number) for number, name in enumerate(names)}
 
 
-def legend(figure: Figure, entries: Mapping[str, str]) -> None:
-    """Names and colours below a drawing."""
+def marker(number: int) -> str:
+    """The shape of a series' points, which tells those apart whose colours one may not."""
+    return MARKERS[number % len(MARKERS)]
+
+
+def legend(figure: Figure, entries: Mapping[str, str], *, points: bool = False) -> None:
+    """Names and colours below a drawing, with `points` the shapes of their points, too."""
+    handles: list[Artist] = [Patch(color=colour) for colour in entries.values()]
+    if points:
+        handles = [
+            Line2D([], [], color=colour, marker=marker(number), markersize=5)
+            for number, colour in enumerate(entries.values())
+        ]
     with matplotlib.rc_context(STYLE):
         figure.legend(
-            [Patch(color=colour) for colour in entries.values()],
+            handles,
             [label(name) for name in entries],
             loc="outside lower left",
             ncols=2,
             fontsize=9,
-            handlelength=1.0,
+            handlelength=2.0 if points else 1.0,
         )
 
 

@@ -6,6 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from distil_jax.configuration.objective_table import labels
+from distil_jax.report.document import PageSection, Pictures
+from distil_jax.report.report_data import ReportData
+from distil_jax.report.runs import Run
 from distil_jax.report.sections import loss_curves
 
 LABELS = labels()
@@ -64,3 +67,25 @@ def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
 def test_a_run_without_a_logged_step_has_a_picture_too(tmp_path: Path) -> None:
     loss_curves.draw_file([], INITIAL, LABELS, tmp_path / "curves.png", title="t")
     assert (tmp_path / "curves.png").is_file()
+
+
+def test_runs_lie_over_each_other_and_differ_without_their_colours() -> None:
+    runs = [
+        Run(name, name, {}, {}, INITIAL, LINES[: number + 1], objectives=LABELS)
+        for number, name in enumerate(("one", "two"))
+    ]
+    part = loss_curves.section(ReportData(runs=runs))
+    assert isinstance(part, PageSection)
+    pictures = part.blocks[0]
+    assert isinstance(pictures, Pictures)
+    picture = pictures.pictures[0]
+    assert picture.title == "weighted loss"
+    assert "one: held out 9 at first, 9 at last; two: held out 9" in picture.description
+    figure = picture.figure
+    (axes,) = figure.axes
+    held_out = axes.get_lines()[1::2]
+    assert [line.get_marker() for line in held_out] == ["o", "s"]
+    assert len({line.get_color() for line in axes.get_lines()}) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+    assert [line.get_marker() for line in legend.get_lines()] == ["o", "s"]

@@ -331,3 +331,19 @@ def test_the_layer_map_is_drawn_a_panel_for_each_different_one(tmp_path: Path) -
     assert "hidden states: 0 -> 0, 3 -> 2" in picture.description
     assert "6 layers of width 8" in written(run)[write.MARKDOWN]
     assert layer_map.picture(read_run(make_run(tmp_path / "other")), "other") is None
+
+
+def test_on_paper_nothing_is_cut_at_the_edge_or_pale(tmp_path: Path) -> None:
+    html = written(make_run(tmp_path / "run"))[write.HTML]
+    dark, printed = (
+        re.search(rf"@media {kind}[^{{]*{{(.*?\n)}}", html, re.DOTALL)
+        for kind in ("screen and", "print")
+    )
+    assert dark is not None  # a page that is read in the dark is printed in the light
+    assert printed is not None
+    rules = dict(re.findall(r"\n  ([^{}\n]+) {([^}]*)}", printed[1]))
+    assert "overflow: visible" in rules[".scroll"]
+    assert "white-space: normal" in rules["th, td, td.word"]
+    assert "print-color-adjust: exact" in rules[".verdict, .tiles > div, ul.serious"]
+    assert rules["nav, details, .missing"].strip() == "display: none;"
+    assert "break-inside: avoid" in rules["figure, .tiles, tr, ul.notes, h2"]

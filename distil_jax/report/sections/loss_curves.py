@@ -19,7 +19,7 @@ from distil_jax.report.runs import TEACHER, Run
 
 VALIDATION = (("accuracy", "held-out accuracy"), ("agreement", "agreement with the teacher"))
 NOTE = (
-    "Thin lines: batches of the training text. Lines with dots: held-out text, beginning before "
+    "Thin lines: batches of the training text. Lines with points: held-out text, beginning before "
     "the first step. Dashed: the teacher."
 )
 
@@ -122,13 +122,13 @@ def _picture(data: ReportData, name: str, title: str) -> Picture:
 def _draw(data: ReportData, name: str) -> Figure:
     figure, axes = drawing.axes(2.9)
     for number, run in enumerate(data.runs):
-        _lines(axes, run, name, drawing.colour(number))
+        _lines(axes, run, name, number)
     if len(data.runs) == 1 and name != "agreement":
         _goal(axes, data.runs[0].models.get(TEACHER, {}).get(name))
     axes.set_xlabel("optimizer step")
     drawing.grid(axes)
     if len(data.runs) > 1:
-        drawing.legend(figure, drawing.colours(map(data.called, data.runs)))
+        drawing.legend(figure, drawing.colours(map(data.called, data.runs)), points=True)
     return figure
 
 
@@ -148,7 +148,8 @@ def _goal(axes: Axes, teacher: float | int | None) -> None:
     )
 
 
-def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:
+def _lines(axes: Axes, run: Run, name: str, number: int) -> None:
+    colour, marker = drawing.colour(number), drawing.marker(number)
     training = _training(run, name)
     is_point = len(training[0]) == 1  # a line of one point shows nothing
     axes.plot(
@@ -159,7 +160,7 @@ def _lines(axes: Axes, run: Run, name: str, colour: str) -> None:
         marker="s" if is_point else "",
         markersize=4,
     )
-    axes.plot(*_validation(run, name), color=colour, linewidth=1.8, marker="o", markersize=4)
+    axes.plot(*_validation(run, name), color=colour, linewidth=1.8, marker=marker, markersize=4)
 
 
 def _panel(

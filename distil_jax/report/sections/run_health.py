@@ -19,6 +19,8 @@ PANELS = {
     "gradient_norm": "Norm of the gradient before clipping",
     "clipped_share": "Share of the steps so far whose gradient was clipped",
 }
+MOST_POINTS = 8
+"""Marks on a line that tell it from the others."""
 
 
 def section(data: ReportData) -> PageSection | Missing | None:
@@ -63,6 +65,7 @@ def _value(value: float | int | None) -> str:
 
 def _draw(data: ReportData, name: str) -> Figure:
     figure, axes = drawing.axes(2.9)
+    several = len(data.runs) > 1
     for number, run in enumerate(data.runs):
         points = [(line["step"], line[name]) for line in run.lines if name in line]
         if points:
@@ -70,7 +73,8 @@ def _draw(data: ReportData, name: str) -> Figure:
                 *zip(*points, strict=True),
                 color=drawing.colour(number),
                 linewidth=1.2,
-                marker="o" if len(points) == 1 else "",
+                marker=drawing.marker(number) if len(points) == 1 or several else "",
+                markevery=-(-len(points) // MOST_POINTS),
                 markersize=4,
             )
         clip = run.settings.get("optimizer.clip")
@@ -91,6 +95,6 @@ def _draw(data: ReportData, name: str) -> Figure:
         axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("optimizer step")
     drawing.grid(axes)
-    if len(data.runs) > 1:
-        drawing.legend(figure, drawing.colours(map(data.called, data.runs)))
+    if several:
+        drawing.legend(figure, drawing.colours(map(data.called, data.runs)), points=True)
     return figure
