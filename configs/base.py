@@ -89,7 +89,7 @@ KEYS = (
     Key(
         "student.folder",
         "",
-        "An existing student folder to go on from; empty: made from the teacher.",
+        "An existing student folder to continue from; empty: initialised from the teacher.",
         free=True,
     ),
     Key(
@@ -143,8 +143,8 @@ KEYS = (
         at_least=0,
         at_most=1,
     ),
-    # The shape of a model made from nothing; used without a teacher only.
-    Key("student.architecture.layers", 6, "Layers of a model made from nothing.", at_least=1),
+    # The shape of a randomly initialised model; used without a teacher only.
+    Key("student.architecture.layers", 6, "Layers of a randomly initialised model.", at_least=1),
     Key(
         "student.architecture.hidden_size",
         256,
@@ -344,7 +344,7 @@ KEYS = (
     Key(
         "precision.compute",
         "float32",
-        "Of matrix products and activations.",
+        "Of matmuls and activations.",
         choices=("float32", "bfloat16"),
     ),
     Key(
@@ -440,9 +440,9 @@ KEYS = (
     Key(
         "checkpoint.allow_batch_change",
         False,
-        "Let a run go on with another batch.size, or with rows of another length. It goes on in "
+        "Let a run resume with another batch.size, or with rows of another length. It resumes in "
         "the data where it was (rows read; for other rows: share of the epoch). Steps done stay "
-        "done: schedules go on at the share of the new number of steps, total_steps, or what is "
+        "done: schedules continue at the share of the new number of steps, total_steps, or what is "
         "left of epochs at the new batch.",
         free=True,
     ),

@@ -3,7 +3,7 @@
     python -m distil_jax.main --config=configs/gpu_h100.py --workdir=DIR --config.data.train=ROWS
 
 Hardware: 1, 2, 4 or 8 GPUs of 80 GB; needs `pip install -e '.[cuda]'`. Each computes 64 rows
-at one time. Expect bfloat16 products with float32 master weights. On one H200 the step, with 512
+at one time. Expect bfloat16 matmuls with float32 master weights. On one H200 the step, with 512
 rows of 512, had 261,000 tokens/s in 22.5 GB (docs/performance.md); never run on several GPUs, nor
 an H100.
 """

@@ -4,7 +4,7 @@
 
 Hardware: a v5e-16 slice: 16 chips of 16 GB, each 256 rows a step in micro-batches of 16. More chips
 need no change: micro-batches follow from the rows of a chip (up to 256 chips). Expect bfloat16
-products with float32 master weights. Never run on real hardware; what the TPU compiler says:
+matmuls with float32 master weights. Never run on real hardware; what the TPU compiler says:
 
 Plan for v5e-16: 4.0 of 16.9 GB, 16 rows at one time (64 fit), 88 TFLOP a chip and step; 6,008 steps
 of 1.07 s at the peaks; about 1.8 h, 29 chip-hours, at half of the compute peak.

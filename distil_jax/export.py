@@ -145,7 +145,7 @@ def _add_int8(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--gate",
         type=commandline.share,
-        help="least agreement of int8 with float32, 0 to 1, on the calibration text; products stay "
+        help="least agreement of int8 with float32, 0 to 1, on the calibration text; matmuls stay "
         "in float until it holds",
     )
     model.add_argument(

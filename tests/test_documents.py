@@ -15,6 +15,11 @@ from distil_jax.configuration.declared import declared, renamed
 from tests import documents
 from tests.documents import PAGES, ROOT
 
+OWN_WORDS = re.compile(
+    r"\b(?:door|room|house)s?\b|\bmend (?:it|them)\b|is no folder here|goes on from there"
+    r"|not a number that it takes|\bit is told\b|blind to devices|cannot be had|made from nothing",
+    re.IGNORECASE,
+)
 INLINE = re.compile(r"`((?:python -m distil_jax\.|distil-jax )\w[^`]* --[^`]*)`")
 COMMAND = re.compile(r"^(?:python -m distil_jax\.|distil-jax )(\w+)(.*)$")
 SCRIPT = re.compile(r"\s(?:--help|completion|doctor)\b")
@@ -92,6 +97,17 @@ def test_every_block_is_tested_or_says_what_it_needs(block: documents.Block) -> 
         text = "".join((ROOT / path).read_text("utf-8") for path in block.paths)
         names = {Path(name).stem for name in programs - block.excepted.keys()}
         assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_words_are_the_fields() -> None:
+    """Words of our own that once puzzled readers, in the source, its messages and the pages."""
+    files = [ROOT / page for page in PAGES]
+    for folder in ("distil_jax", "configs", "launch", "examples", "benchmarks"):
+        files += [
+            path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sh", ".j2")
+        ]
+    found = {path.name: OWN_WORDS.findall(path.read_text("utf-8")) for path in files}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 def generated() -> dict[Path, str]:

@@ -82,7 +82,7 @@ def hold(
     count = _fewest(holds, len(order))
     if count is None:
         raise UserError(
-            f"the gate {least} does not hold: with every product in float the agreement is "
+            f"the gate {least} does not hold: with every matmul in float the agreement is "
             f"{found[len(order)]:.4f}; lower --gate, or use --quantize=float16"
         )
     graph = require("onnx").load(write(frozenset(order[:count])))

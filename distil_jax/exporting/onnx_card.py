@@ -79,8 +79,8 @@ def _gate_rows(gated: Gated) -> dict[str, str]:
     layers = [f"{number} {cosine:.4f}" for number, cosine in enumerate(gated.layers, 1)]
     return {
         "gate": f"agreement with float32 of at least {gated.least:g} on {gated.texts} texts of "
-        f"the calibration: {gated.agreement:.4f}, with every product in int8 {gated.before:.4f}",
-        "products left in float (their squared error in int8)": ", ".join(kept) or "none",
+        f"the calibration: {gated.agreement:.4f}, with every matmul in int8 {gated.before:.4f}",
+        "matmuls left in float (their squared error in int8)": ", ".join(kept) or "none",
         "hidden states' cosine with float32, by layer": ", ".join(layers),
     }
 

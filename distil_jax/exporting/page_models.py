@@ -1,4 +1,4 @@
-"""What the demo's page is told of each model: which of its sections, and how it is called."""
+"""What the demo's page reads of each model: which of its sections, and how it is called."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -52,7 +52,7 @@ def problem(head_size: int, interpret: str = "") -> str:
     except Exception as error:  # Whatever a compiler raises is a reason.
         return f"does not compile ({type(error).__name__}: {str(error)[:200]})"
     for ours, theirs in zip(found, expected, strict=True):
-        apart = jnp.max(jnp.abs(ours.astype(jnp.float32) - theirs.astype(jnp.float32)))
-        if not apart <= TOLERANCE * jnp.max(jnp.abs(theirs.astype(jnp.float32))):
-            return f"differs from the formula by {float(apart):.3g}"
+        difference = jnp.max(jnp.abs(ours.astype(jnp.float32) - theirs.astype(jnp.float32)))
+        if not difference <= TOLERANCE * jnp.max(jnp.abs(theirs.astype(jnp.float32))):
+            return f"differs from the formula by {float(difference):.3g}"
     return ""

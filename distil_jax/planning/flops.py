@@ -109,7 +109,7 @@ def config_flops(
 
 
 def _sentences(config: Config, length: int) -> float:
-    """Sentences per token that a row has room for: as many vectors are computed of any row."""
+    """Sentences per token that fit into a row: as many vectors are computed of any row."""
     return max(1, length // config.data.shortest_tokens) / length if length else 0.0
 
 

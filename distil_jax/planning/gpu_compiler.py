@@ -66,7 +66,7 @@ def _register(library: Path) -> None:
 
 @contextlib.contextmanager
 def _standard_error_closed() -> Iterator[None]:
-    """While the library is loaded: it says there that it finds no driver, whatever it is told."""
+    """While the library is loaded: it says there that it finds no driver, whatever its settings."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -43,7 +43,7 @@ def announce(setup: Setup, display: Display) -> None:
     if setup.cursor.step == setup.latest:
         display.warn(
             f"the batch is another from step {setup.latest} on: {shares.rows} rows a step, "
-            f"{setup.total_steps} steps in all; schedules go on at step {setup.latest} of those"
+            f"{setup.total_steps} steps in all; schedules continue at step {setup.latest} of those"
         )
 
 

@@ -91,7 +91,7 @@ def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -
     if differs and not difference(compared, current, ignore=always_free + batch):
         raise UserError(
             f"{workdir} holds checkpoints of another batch: {'; '.join(map(_named, differs))}; use "
-            "the batch they were made with, go on with "
+            "the batch they were made with, continue with "
             "--config.checkpoint.allow_batch_change=True, or use another --workdir"
         )
     if differs:

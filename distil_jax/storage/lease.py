@@ -44,7 +44,7 @@ class Lease:
         if holder["id"] != self.holder["id"]:
             raise UserError(
                 f"{self._bucket.address} was taken over by {shown(holder)}: this process had been "
-                "silent for too long; see which of the two should go on"
+                "silent for too long; see which of the two should continue"
             )
 
     def renew(self) -> None:

@@ -70,6 +70,6 @@ def by_layer(inner: optax.GradientTransformation) -> optax.GradientTransformatio
 
 
 def _laid_out_as(tree: Any, other: Any) -> Any:
-    apart: Any = jax.tree.structure(unstack(tree))
-    stacked = apart != jax.tree.structure(tree)
+    unstacked: Any = jax.tree.structure(unstack(tree))
+    stacked = unstacked != jax.tree.structure(tree)
     return stack(other) if stacked else other

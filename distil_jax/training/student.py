@@ -39,7 +39,7 @@ def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
 
 
 def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:
-    """The shape of a model made from nothing."""
+    """The shape of a randomly initialised model."""
     shape = config.student.architecture
     return make_config(
         model_type="bert",
