@@ -89,7 +89,12 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     add("--decay", type=share, default=0.2, help="share of the steps, the last, for wsd")
     add("--weight-decay", type=size, default=0.0, help="times the rate")
     add("--clip", type=size, default=1.0, help="largest norm of the gradient; 0: none")
-    add("--batch", type=positive, default=32, help="sequences of a step, over all devices")
+    add(
+        "--batch",
+        type=positive,
+        default=32,
+        help="sequences of a step, over all devices; for rerank_margin and rerank_listwise queries",
+    )
     add("--micro", type=natural, default=0, help="sequences a device computes at a time; 0: all")
     add(
         "--quantize-from",

@@ -34,7 +34,14 @@ from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks import masked_lm
 from distil_jax.tasks.encoding import check_length
-from distil_jax.tasks.kind import ExampleKind, Labels, Prediction, TaskKind
+from distil_jax.tasks.kind import (
+    ExampleKind,
+    Labels,
+    Prediction,
+    Predictor,
+    TaskData,
+    TaskKind,
+)
 from distil_jax.tasks.masked_lm import MASKED_LM
 from distil_jax.tasks.named import TASKS, NamedTask
 from distil_jax.tasks.table import EXAMPLE_KINDS
@@ -60,12 +67,15 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     _check_labels(model, settings.model, kind, data.labels)
     if teacher is not None:
         _check_labels(teacher, settings.teacher, kind, data.labels)
-    metrics, records = score_main(data, predictor(model, kind))
+    predict = predictor(model, kind)
+    metrics, records = score_main(data, predict)
+    further, files = _further_splits(data, predict)
     if teacher is not None:
         teacher_metrics, teacher_records = score_main(data, predictor(teacher, kind))
         # Values are alike or less so, never the same: their correlations say how much.
         alike = {"agreement": agreement(records, teacher_records)} if kind.discrete else {}
         metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": teacher_metrics[task.score]}
+    metrics = {**metrics, **further}
     identity = replace(settings, length=length, epochs=0).as_json()
     results = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
     results |= {
@@ -73,8 +83,25 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
         "labels": list(data.labels),
         "counts": dict(data.counts),
     }
-    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return _write(settings.output, results, {"predictions.jsonl": lines}, card=card)
+    files = {"predictions.jsonl": _lines(records), **files}
+    return _write(settings.output, results, files, card=card)
+
+
+def _further_splits(data: TaskData, predict: Predictor) -> tuple[dict[str, float], dict[str, str]]:
+    """Metrics of the other splits with labels, as a model folder has them, and predictions."""
+    metrics: dict[str, float] = {}
+    files = {}
+    for split in (*data.validation[1:], *data.tests):
+        if split.metrics is None:
+            continue
+        records = split.predictions(predict(split.encoded))
+        metrics |= {f"{split.name}_{n}": value for n, value in split.metrics(records).items()}
+        files[f"predictions-{split.name}.jsonl"] = _lines(records)
+    return metrics, files
+
+
+def _lines(records: Sequence[Prediction]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 def evaluate_masked(settings: MaskedLMSettings, *, card: bool = False) -> dict[str, Any]:

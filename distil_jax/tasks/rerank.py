@@ -56,8 +56,17 @@ class _Split:
     judged: Ranked
 
 
-def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
-    """Pairs of queries and documents, encoded; raises `UserError`."""
+def data(
+    task: NamedTask,
+    request: DataRequest,
+    tokenizer: "PreTrainedTokenizerFast",
+    *,
+    grouped: bool = True,
+) -> TaskData:
+    """Pairs of queries and documents, encoded; raises `UserError`.
+
+    `grouped`: a query's documents are learnt from together, as losses that compare them need.
+    """
     train = _train(request) if request.training else None
     splits = {"validation": _validation(request)}
     test = request.source.records("test", scored=False) if _flat(request, "test") else None
@@ -75,7 +84,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
         )
         for name, split in splits.items()
     ]
-    training = None if train is None else _training(train, encode_pairs)
+    training = None if train is None else _training(train, encode_pairs, grouped)
     read = [split.pairs for split in splits.values()] + ([train] if train is not None else [])
     left_out = sum(len(pairs.left_out) for pairs in read)
     counts = {
@@ -180,7 +189,7 @@ def _encoded(pairs: Pairs, tokenizer: "PreTrainedTokenizerFast", length: int) ->
     return encode(pairs.queries, pairs.documents, tokenizer, length=length)
 
 
-def _training(pairs: Pairs, encode_pairs: Callable[[Pairs], Encoded]) -> TrainingSet:
+def _training(pairs: Pairs, encode_pairs: Callable[[Pairs], Encoded], grouped: bool) -> TrainingSet:
     units = _units(np.asarray(pairs.groups))
     groups = np.empty(len(pairs), np.int32)
     for number, members in enumerate(units):
@@ -189,7 +198,7 @@ def _training(pairs: Pairs, encode_pairs: Callable[[Pairs], Encoded]) -> Trainin
     if pairs.scores:
         targets["scores"] = np.asarray(pairs.scores, np.float32)
     encode_for = partial(_encode_for, pairs)
-    return TrainingSet(encode_pairs(pairs), targets, encode_for, units=units)
+    return TrainingSet(encode_pairs(pairs), targets, encode_for, units=units if grouped else None)
 
 
 def _encode_for(pairs: Pairs, tokenizer: "PreTrainedTokenizerFast", length: int) -> Encoded:
@@ -275,6 +284,8 @@ def _kind(name: str, objective: Objective, counted: Callable[[Batch], Array] | N
     return kind if counted is None else replace(kind, counted=_count(counted))
 
 
-POINTWISE = _kind("rerank", ranking_losses.pointwise, None)
+POINTWISE = replace(
+    _kind("rerank", ranking_losses.pointwise, None), data=partial(data, grouped=False)
+)
 MARGINS = _kind("rerank_margin", ranking_losses.margins, ranking_losses.contrasts)
 LISTWISE = _kind("rerank_listwise", ranking_losses.listwise, ranking_losses.first_of_group)

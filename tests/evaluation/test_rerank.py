@@ -101,6 +101,17 @@ def test_a_beir_folder_is_ranked_over_its_candidates(tuned_ranks, evaluate, tmp_
         assert row["label"] == row["score"] == row["scores"]["score"] == expected
 
 
+def test_a_step_of_the_pointwise_loss_has_as_many_pairs_as_asked(
+    teacher_folder, passages, evaluate, tmp_path
+):
+    found = evaluate(
+        teacher_folder, tmp_path / "o", task="rerank", data=passages, epochs=1, batch=36
+    )
+    assert found["counts"]["train"] == 180
+    lines = (tmp_path / "o" / "seed-0" / "metrics.jsonl").read_text().splitlines()
+    assert max(json.loads(line)["step"] for line in lines) == 180 / 36
+
+
 def test_a_reranker_reads_two_texts(tuned_ranks, tmp_path):
     (tmp_path / "in.txt").write_text("the old river\n")
     with pytest.raises(UserError, match=r"in\.txt has the columns text: none .*=QUERY,DOCUMENT"):

@@ -79,7 +79,9 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
         for n in range(30)
     ]
     (tmp_path / "v.jsonl").write_text("\n".join(lines))
-    flags = ("--task=classification", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
+    (tmp_path / "t.jsonl").write_text("\n".join(lines[:9]))
+    splits = [f"--{name}={tmp_path / name[0]}.jsonl" for name in ("validation", "test")]
+    flags = ("--task=classification", *splits, "--length=16")
     onnx = tmp_path / "out"
     both = (f"--model={onnx}", f"--teacher={onnx}", "--card")
     status, _, err = run(capfd, *both, *flags, f"--output={tmp_path / 'r'}")
@@ -90,6 +92,8 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     assert pretrained.scores_of((onnx / "README.md").read_text()) == {
         "classification: accuracy": f"{results['score']:.4g}",
         "classification: macro_f1": f"{results['metrics']['macro_f1']:.4g}",
+        "classification: test_accuracy": f"{results['metrics']['test_accuracy']:.4g}",
+        "classification: test_macro_f1": f"{results['metrics']['test_macro_f1']:.4g}",
         "classification: agreement with out": "100",
         "classification: accuracy of out": f"{results['score']:.4g}",
     }
@@ -102,7 +106,10 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
         f"--output={tmp_path / 'f'}",
     )
     expected = json.loads((tmp_path / "f" / "results.json").read_text())
-    assert results["score"] == pytest.approx(expected["score"])
+    own = {name: results["metrics"][name] for name in expected["metrics"]}
+    assert "test_accuracy" in own
+    assert own == pytest.approx(expected["metrics"])
+    assert len((tmp_path / "r" / "predictions-test.jsonl").read_text().splitlines()) == 9
 
 
 def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
