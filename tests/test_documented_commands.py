@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -32,13 +31,13 @@ TINY = {
 }
 CONFIG_KEYS = {"main": TINY, "cache": TINY}
 """Keys that each command gets in place of the documented ones."""
+NEEDED = {"teacher": "tiny", "data.train": "rows"}
+"""Those that it gets where the document leaves them to the config."""
 FLAGS: Mapping[str, Mapping[str, str]] = {
     "evaluate": {"devices": "1", "seeds": "1", "epochs": "1", "batch": "8"},
-    "plan": {"no-compile": ""},
     "prepare": {"heldout": "0.2", "length": "32"},
     "prune_vocabulary": {"size": "85"},
     "static": {"dimensions": "8"},
-    "benchmark": {"rounds": "1", "sentences": "8"},
     "doctor": {"offline": ""},
 }
 """The same of flags."""
@@ -56,27 +55,14 @@ def write(path: Path, rows: list[dict]) -> Path:
     return path
 
 
-def labelled(count: int, column: str) -> list[dict]:
+def labelled(count: int) -> list[dict]:
     chosen = random.Random(count)
-    names = ("negative", "positive")
-    rows = [{column: sentence(chosen), "number": number % 2} for number in range(count)]
-    key = "label"
-    return [
-        {column: row[column], key: row["number"] if column == "sentence" else names[row["number"]]}
-        for row in rows
-    ]
+    return [{"sentence": sentence(chosen), "label": number % 2} for number in range(count)]
 
 
 def task_folder(folder: Path) -> Path:
-    write(folder / "train.jsonl", labelled(16, "sentence"))
-    write(folder / "validation.jsonl", labelled(8, "sentence"))
-    return folder
-
-
-def entities(folder: Path) -> Path:
-    rows = [{"tokens": ["the", "old", "city"], "tags": ["O", "B-place", "I-place"]}] * 16
-    write(folder / "train.jsonl", rows)
-    write(folder / "validation.jsonl", rows[:8])
+    write(folder / "train.jsonl", labelled(16))
+    write(folder / "validation.jsonl", labelled(8))
     return folder
 
 
@@ -93,14 +79,6 @@ def pairs_with_labels(folder: Path) -> Path:
     return folder
 
 
-def sweep(folder: Path) -> Path:
-    spread = {"median": 1.0, "min": 1.0, "max": 1.0}
-    one = {"name": "all losses", "runs": [], "figures": {"masked_lm": spread}, "change": {}}
-    folder.mkdir()
-    (folder / "ablations.json").write_text(json.dumps({"variants": [one]}))
-    return folder
-
-
 @pytest.fixture(scope="session")
 def things(
     tmp_path_factory: pytest.TempPathFactory, shallow_folder: Path, rows_folder: Path
@@ -109,7 +87,8 @@ def things(
     root = tmp_path_factory.mktemp("things")
     chosen = random.Random(0)
 
-    def classifier(path: Path, *labels: str) -> Path:
+    def classifier(path: Path) -> Path:
+        labels = ("negative", "positive")
         model = pretrained.load(shallow_folder)
         config: EncoderConfig = model.config
         network = models.SequenceClassification(config, len(labels))
@@ -131,40 +110,20 @@ def things(
         path.write_bytes(gzip.compress(blocks.encode()))
         return path
 
-    def run(path: Path) -> Path:
-        keys = TINY | {"teacher": shallow_folder, "data.train": rows_folder}
-        changes = [f"--config.{key}={value}" for key, value in keys.items()]
-        importlib.import_module("distil_jax.main").main(
-            ["--config=quickstart", f"--workdir={path}", *changes]
-        )
-        return path
-
     def texts(path: Path) -> Path:
         return write(path, [{"text": sentence(chosen)} for _ in range(120)])
-
-    def pairs(path: Path) -> Path:
-        return write(
-            path, [{"question": sentence(chosen), "answer": sentence(chosen)} for _ in range(60)]
-        )
 
     makers: Mapping[str, Callable[[Path], Path]] = {
         "model": lambda _: shallow_folder,
         "rows": lambda _: rows_folder,
-        "classifier": lambda path: classifier(path, "negative", "positive"),
-        "inference": lambda path: classifier(path, "entailment", "neutral", "contradiction"),
-        "reranker": lambda path: classifier(path, "score"),
+        "classifier": classifier,
         "lines": lines,
         "paragraphs": paragraphs,
         "compressed": compressed,
-        "run": run,
         "texts": texts,
-        "pairs": pairs,
-        "labelled": lambda path: write(path, labelled(8, "text")),
         "task": task_folder,
-        "entities": entities,
         "collection": collection,
         "pairs with labels": pairs_with_labels,
-        "sweep": sweep,
     }
     made: dict[str, Path] = {}
 
@@ -186,8 +145,6 @@ NAMES = {
     "STUDENT": "model",
     "MODEL": "model",
     "OTHER": "model",
-    "CROSS_ENCODER": "reranker",
-    "NLI": "inference",
     "rows": "rows",
     "text/some.txt.gz": "compressed",
     "sentences.txt": "lines",
@@ -195,23 +152,20 @@ NAMES = {
     "text.txt": "lines",
     "TEXT": "paragraphs",
     "sentences.jsonl": "texts",
-    "texts.jsonl": "texts",
-    "text.jsonl": "texts",
-    "pairs.jsonl": "pairs",
-    "labelled.jsonl": "labelled",
     "SST2": "task",
     "DATA": "task",
     "STSB": "pairs with labels",
     "COLLECTION": "collection",
-    "sweep": "sweep",
 }
 """What the names in the documents stand for here."""
 OTHERWISE = {
-    "docs/guides/tasks.md-0": {"FOLDER": "entities"},
     "docs/guides/export.md-1": {"TEACHER": "classifier"},
-    "docs/guides/report.md-0": {"runs/quickstart": "run", "runs/quickstart/student": ""},
 }
 """Names that stand for something else in a block."""
+
+
+SLOW = ("README.md-4", "docs/guides/export.md-1", "docs/guides/teachers.md-0")
+"""Blocks that take more than ten seconds of processor time."""
 
 
 def name_of(block: documents.Block) -> str:
@@ -228,14 +182,30 @@ def prepared(block: documents.Block, things: Callable[[str], Path], folder: Path
     text = " ".join(executed(block))
     for name, kind in kinds.items():
         used = name in ("tiny", "rows") or re.search(rf"\b{re.escape(name)}\b", text)
-        if not kind or f"--output={name}" in text.split() or not (used or "*" in text):
+        if f"--output={name}" in text.split() or not (used or "*" in text):
             continue
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "run":  # to which the commands add
-            shutil.copytree(things(kind), path)
-        else:
-            path.symlink_to(things(kind))
+        path.symlink_to(things(kind))
+
+
+def _keys(module: str, rest: list[str]) -> dict[str, str]:
+    """The config keys that a command gets, by what it sets itself."""
+
+    def sets(key: str) -> bool:
+        return any(word.startswith(f"--config.{key}") for word in rest)
+
+    keys = dict(CONFIG_KEYS.get(module, {}))
+    if not keys:
+        return {}
+    keys |= {key: value for key, value in NEEDED.items() if not sets(key)}
+    if "--config=distilbert" in rest:  # its layers are those of a teacher of twelve
+        keys["student.layers"] = "every_other"
+    elif sets("student.layers"):
+        keys["student.layers"] = "1"
+    if sets("student.vocabulary"):
+        keys["student.vocabulary"] = "85"
+    return keys
 
 
 def command(line: str) -> tuple[str, list[str]]:
@@ -251,17 +221,7 @@ def command(line: str) -> tuple[str, list[str]]:
     flags = dict(FLAGS.get(module, {}))
     if {f"--task={task}" for task in UNTRAINED} & {*rest}:
         flags = {}
-    keys = dict(CONFIG_KEYS.get(module, {}))
-    if keys:
-        for needed, value in (("teacher", "tiny"), ("data.train", "rows")):
-            if not any(word.startswith(f"--config.{needed}") for word in rest):
-                keys[needed] = value
-        if any(word.startswith("--config.student.layers") for word in rest):
-            keys["student.layers"] = "1"
-        if "--config=distilbert" in rest:
-            keys["student.layers"] = "every_other"
-        if any(word.startswith("--config.student.vocabulary") for word in rest):
-            keys["student.vocabulary"] = "85"
+    keys = _keys(module, rest)
     rest = ["--config=base" if word == "--config=CONFIG" else word for word in rest]
     added = [f"--config.{key}={value}" for key, value in keys.items()]
     added += [f"--{flag}={value}" if value else f"--{flag}" for flag, value in flags.items()]
@@ -269,7 +229,13 @@ def command(line: str) -> tuple[str, list[str]]:
     return module, [word for word in rest if word.partition("=")[0] not in names] + added
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=name_of)
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=name_of(block), marks=[pytest.mark.slow] * (name_of(block) in SLOW))
+        for block in BLOCKS
+    ],
+)
 @pytest.mark.usefixtures("blank_figures")
 def test_the_commands_of_a_block(
     block: documents.Block,
