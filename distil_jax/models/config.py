@@ -98,6 +98,11 @@ class EncoderConfig:
                 f"{self.hidden_size}; "
                 "the hidden size must be a multiple of the heads, and both counts at least 1"
             )
+        if self.embedding_size == self.hidden_size:
+            raise UserError(
+                f"an embedding_size of {self.embedding_size} equals the hidden size: folders have "
+                "no map between equal widths; use another hidden size, or tables without a map"
+            )
         for values, name in (
             (self.block.windows, "attention windows"),
             (self.block.thetas, "rotary thetas"),

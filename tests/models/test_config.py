@@ -11,6 +11,12 @@ def test_heads_must_divide_the_width(config):
         replace(config, heads=3)
 
 
+def test_a_map_between_equal_widths_is_refused_as_folders_have_none(config):
+    assert replace(config, embedding_size=8).table_size == 8
+    with pytest.raises(UserError, match="an embedding_size of 16 equals the hidden size"):
+        replace(config, embedding_size=16)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
