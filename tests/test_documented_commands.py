@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from distil_jax import cli, models, pretrained
@@ -255,3 +256,16 @@ def test_names_that_stand_for_something_are_used() -> None:
     unused = [name for name in NAMES if name != "tiny" and Path(name).parent.as_posix() not in text]
     assert not [name for name in unused if name not in text]
     assert OTHERWISE.keys() <= {name_of(block) for block in BLOCKS}
+
+
+def test_the_readmes_loss_is_a_number() -> None:
+    (text,) = re.findall(
+        r"```python\n(.*?)```", (documents.ROOT / "README.md").read_text(), re.DOTALL
+    )
+    names: dict[str, Callable] = {}
+    exec(text, names)
+    logits = jax.random.normal(jax.random.key(0), (2, 2, 3, 7))
+    hidden = jax.random.normal(jax.random.key(1), (2, 2, 3, 4))
+    labels = jnp.asarray([[1, -100, 2], [-100, 3, -100]])
+    found = names["loss"](*logits, *hidden, labels, jnp.ones((2, 3), bool))
+    assert 0 < float(found) < 100
