@@ -22,8 +22,9 @@ import jax
 from distil_jax import evaluate, models
 from distil_jax.exporting import processor
 from distil_jax.exporting.latency import BATCH, BATCH_LENGTH, LENGTHS, one_call, timed
+from distil_jax.exporting.layout import is_onnx
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
-from distil_jax.exporting.onnx_folder import OnnxModel, is_onnx, open_onnx
+from distil_jax.exporting.onnx_folder import OnnxModel, open_onnx
 from distil_jax.exporting.quantise import QUANTISATIONS
 from distil_jax.exporting.subject import of_head
 from distil_jax.models import EncoderConfig

@@ -12,9 +12,10 @@ import pytest
 
 from distil_jax.errors import UserError
 from distil_jax.exporting import onnx_graphs, vendor
+from distil_jax.exporting.layout import is_onnx
 from distil_jax.exporting.onnx_embedder import open_any_embedder
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
-from distil_jax.exporting.onnx_folder import inputs_of, is_onnx, open_onnx
+from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
 from distil_jax.exporting.subject import of_head, of_sentences
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.pretrained import SentenceModel
