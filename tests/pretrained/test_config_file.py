@@ -63,6 +63,7 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
         ({"model_type": None}, "has no model_type; write the family's name there"),
         ({"model_type": ["bert"]}, "is not supported"),
         ({"position_embedding_type": "relative_key"}, "'relative_key'; only absolute"),
+        ({"auto_map": {"AutoModel": "own.Model"}}, "AutoModel made by 'own.Model', the folder's"),
         ({"is_decoder": True}, "is_decoder is True; only encoders"),
         ({"hidden_act": "quick_gelu"}, "activation 'quick_gelu' is not supported"),
         ({"hidden_size": "768"}, "hidden_size is '768', not a valid int"),
