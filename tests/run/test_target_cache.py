@@ -48,19 +48,32 @@ def from_stored(
 
 
 def test_the_same_losses_without_a_teacher(finished: Path, from_stored: Path) -> None:
-    """To float16's precision at the first step; later, students that moved a little apart."""
+    """To float16's precision at the first step; held-out figures of students a little apart."""
     pairs = list(zip(_lines(finished), _lines(from_stored), strict=True))
     assert len(pairs) == 12
     first, of_stored = pairs[0]
     for name in (*LOSSES, "gradient_norm"):
         assert of_stored[name] == pytest.approx(first[name], rel=5e-4, abs=1e-5), name
     for live, found in pairs:
-        for name in LOSSES:
-            # Adam makes much of what rounding changes in gradients near zero.
-            assert found[name] == pytest.approx(live[name], rel=4e-3), (live["step"], name)
         for name in live:
             if name.startswith("validation_") and name != "validation_seconds":
                 assert found[name] == pytest.approx(live[name], rel=2e-3, abs=2e-3), name
+
+
+@pytest.mark.slow
+def test_every_steps_losses_where_the_student_stands_still(
+    flags: Flags, stored: Path, tmp_path: Path
+) -> None:
+    """Adam makes much of what rounding changes in gradients near zero; here it moves nothing."""
+    still = {"optimizer.learning_rate": 1e-12, "eval.every_steps": 99}
+    main(flags(tmp_path / "live", **still))
+    main(flags(tmp_path / "stored", **still, targets=stored))
+    pairs = list(zip(_lines(tmp_path / "live"), _lines(tmp_path / "stored"), strict=True))
+    assert len(pairs) == 12
+    for live, of_stored in pairs:
+        for name in (*LOSSES, "gradient_norm"):
+            expected = pytest.approx(live[name], rel=5e-4, abs=1e-5)
+            assert of_stored[name] == expected, (live["step"], name)
 
 
 def test_what_is_left_names_the_teacher(finished: Path, from_stored: Path) -> None:
