@@ -36,11 +36,11 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
             f"{file}: model_type {model_type!r} is not supported; use a {', '.join(FAMILIES)} model"
         )
     own = content.get("auto_map")
-    for name in own if isinstance(own, dict) else ():
+    for name, code in own.items() if isinstance(own, dict) else ():
         if name.startswith("AutoModel"):
             raise UserError(
-                f"{file}: auto_map has {name} made by {own[name]!r}, the folder's own code, "
-                f"which is not run and need not be a {model_type}; use another model"
+                f"{file}: auto_map has {name} made by {code!r}, the folder's own code, which is "
+                f"not run and need not be a {model_type}; use another model"
             )
     family = FAMILIES[model_type]
     for key, (expected, why) in family.unsupported.items():

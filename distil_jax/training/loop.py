@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from distil_jax.errors import Diverged, Stopped
+from distil_jax.models.types import Params
 from distil_jax.training.metrics_logger import MetricsLogger
 from distil_jax.training.parallel import Devices
 from distil_jax.training.step import Constants, State
 from distil_jax.training.trace import Trace
-from distil_jax.training.validation import Validate
 
 Step = Callable[[State, Constants, Any], tuple[State, dict[str, jax.Array]]]
 
@@ -76,7 +76,7 @@ class Loop:
     devices: Devices
     constants: Constants
     batches: Iterator[Mapping[str, np.ndarray]]
-    validate: Validate
+    validate: Callable[[Params], dict[str, float]]
     save: Callable[[int, State, float | None], None]
     diverged: Callable[[int, str], str]
     stopped: Callable[[int], str]
