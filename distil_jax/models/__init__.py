@@ -3,9 +3,9 @@
 Each name is loaded when it is first asked for: a folder's configuration is read without JAX.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from distil_jax import lazy
 from distil_jax.models.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -48,9 +48,4 @@ MODULES = {
 }
 """Where each name is defined."""
 
-
-def __getattr__(name: str) -> Any:
-    module = next((module for module, names in MODULES.items() if name in names), None)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy.attributes(__name__, MODULES)

@@ -3,9 +3,9 @@
 Names that need JAX are loaded when they are first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from distil_jax import lazy
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.reading import load, load_language_model, load_quickly, load_weights
@@ -53,9 +53,4 @@ MODULES = {
 }
 """Where each of the others is defined."""
 
-
-def __getattr__(name: str) -> Any:
-    module = next((module for module, names in MODULES.items() if name in names), None)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy.attributes(__name__, MODULES)
