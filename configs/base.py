@@ -344,8 +344,8 @@ KEYS = (
     Key(
         "precision.compute",
         "float32",
-        "Of matmuls and activations.",
-        choices=("float32", "bfloat16"),
+        "Of matmuls and activations; auto: bfloat16 where the hardware multiplies it faster.",
+        choices=("float32", "bfloat16", "auto"),
     ),
     Key(
         "precision.parameters",
@@ -356,8 +356,8 @@ KEYS = (
     Key(
         "precision.teacher",
         "float32",
-        "Of everything of the teacher.",
-        choices=("float32", "bfloat16"),
+        "Of everything of the teacher; auto as for compute.",
+        choices=("float32", "bfloat16", "auto"),
     ),
     Key(
         "parallel.mode",

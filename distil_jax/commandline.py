@@ -90,6 +90,16 @@ def length(value: str) -> int:
     return _at_least(value, 8)
 
 
+def add_dtype(parser: argparse.ArgumentParser) -> None:
+    """The flag for what a model computes in."""
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "auto"),
+        default="float32",
+        help="of the matmuls; auto: bfloat16 where the hardware multiplies it faster",
+    )
+
+
 def columns(value: str) -> tuple[str, ...]:
     """One column's name on the command line, or two with a comma."""
     names = tuple(name.strip() for name in value.split(","))

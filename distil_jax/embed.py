@@ -15,10 +15,12 @@ def main(arguments: list[str]) -> None:
     from distil_jax.embedding.files import embed_file
     from distil_jax.embedding.truncation import truncated
     from distil_jax.exporting.onnx_embedder import open_any_embedder
+    from distil_jax.training.precision import computing_dtype
 
+    dtype = computing_dtype(flags.dtype)
     start = time.monotonic()
     vectors = embed_file(
-        lambda: truncated(open_any_embedder(flags.model), flags.dimensions, flags.model),
+        lambda: truncated(open_any_embedder(flags.model, dtype), flags.dimensions, flags.model),
         flags.input,
         flags.output,
         column=flags.column,
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--column", default="", help="column of the text; guessed if left out")
     add("--prompt", help="name of a prompt of the model; empty: none; its default if left out")
+    commandline.add_dtype(parser)
     add(
         "--dimensions",
         type=commandline.natural,

@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> None:
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
     from distil_jax.exporting.layout import is_onnx
     from distil_jax.run.compilation import keep_compiled
+    from distil_jax.training.precision import computing_dtype
 
+    flags.dtype = computing_dtype(flags.dtype)
     if flags.task in VECTOR_TASKS:
         _evaluate_vectors(flags)
         return

@@ -20,8 +20,10 @@ def main(arguments: list[str]) -> None:
     from distil_jax.planning.model_shapes import model_shapes
     from distil_jax.planning.run_plan import plan_run, workload_of
     from distil_jax.run.stored_targets import planned
+    from distil_jax.training.precision import settled
 
     topology = topologies.find(flags.topology)
+    config = settled(config, "tpu" if topology.chip.is_tpu else "gpu")
     models, workload = model_shapes(config), workload_of(config, flags.corpus_tokens)
     config = planned(config, models.student)
     plan = plan_run(

@@ -12,9 +12,15 @@ def main(arguments: list[str]) -> None:
 
     keep_compiled()
     from distil_jax.evaluation.predict_file import predict_file
+    from distil_jax.training.precision import computing_dtype
 
     count = predict_file(
-        flags.model, flags.input, flags.output, columns=flags.columns, length=flags.length
+        flags.model,
+        flags.input,
+        flags.output,
+        columns=flags.columns,
+        length=flags.length,
+        dtype=computing_dtype(flags.dtype),
     )
     if flags.output is not None:
         print(f"{count:,} rows labelled: {flags.output}")
@@ -39,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         type=commandline.length,
         help="most tokens of a sequence or window; longer ones are cut",
     )
+    commandline.add_dtype(parser)
     return parser
 
 

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add("--label", default="", help="column of the label; multilabel: of the list, or A,B,C")
     add("--length", type=length, help="most tokens of a sequence; the task's if left out")
     add("--stride", type=natural, default=128, help="tokens that neighbouring windows share")
-    add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the matmuls")
+    commandline.add_dtype(parser)
     add("--mode", choices=("jit", "pmap"), default="jit", help="how devices are used")
     add("--devices", type=natural, default=0, help="how many; 0: all")
     add("--models", choices=("all", "best"), default="all", help="seeds whose model folder stays")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from distil_jax.data import file_kind
 from distil_jax.errors import UserError
@@ -32,7 +33,13 @@ STANDARD_INPUT = "-"
 
 
 def predict_file(
-    model: str, source: str, output: Path | None, *, columns: Sequence[str], length: int | None
+    model: str,
+    source: str,
+    output: Path | None,
+    *,
+    columns: Sequence[str],
+    length: int | None,
+    dtype: str = "float32",
 ) -> int:
     """Predict every record of a file, a thousand at a time; returns how many there were.
 
@@ -56,7 +63,7 @@ def predict_file(
         name=source,
         columns=kind.columns(first, source, columns),
         model=pretrained,
-        predict=_predictor(kind, pretrained, length),
+        predict=_predictor(kind, pretrained, length, dtype),
         length=length,
     )
     every, count = chain([first], records), 0
@@ -80,10 +87,10 @@ def _load(model: str) -> tuple[Pretrained, ExampleKind]:
     return pretrained, kind
 
 
-def _predictor(kind: ExampleKind, model: Pretrained, length: int) -> Predictor:
+def _predictor(kind: ExampleKind, model: Pretrained, length: int, dtype: str) -> Predictor:
     outputs = kind.outputs(model.labels)
     scan = jax.default_backend() != "cpu"
-    network = Network(kind, model.config, outputs, length, scan=scan)
+    network = Network(kind, model.config, outputs, length, dtype=jnp.dtype(dtype), scan=scan)
     devices = Devices("jit", tuple(jax.devices()))
     return BatchedForward(network, devices, model.config.pad_token)(model.params)
 

@@ -43,6 +43,7 @@ class VectorSettings:
       teacher: a second model to set beside it; empty: none.
       given: files by split, in place of the folder's.
       dimensions: of each vector that count, its first ones; 0: all.
+      dtype: of an encoder's matmuls.
     """
 
     model: str
@@ -54,6 +55,7 @@ class VectorSettings:
     columns: tuple[str, ...] = ()
     label: str = ""
     dimensions: int = 0
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class _Scored:
 
 
 def evaluate(
-    settings: VectorSettings, opened: Callable[[str], Embedder] = open_embedder
+    settings: VectorSettings, opened: Callable[[str, str], Embedder] = open_embedder
 ) -> dict[str, Any]:
     """Score a model's vectors and write results.json and predictions; raises `UserError`.
 
-    `opened` makes an embedder of a model's name.
+    `opened` makes an embedder of a model's name and a type of matmuls.
     """
     display = Display()
     check_identity(settings.output, None)
@@ -86,12 +88,17 @@ def evaluate(
         "columns": list(settings.columns),
         "output": "",
     }
+    if settings.dtype == "float32":
+        # As it was before there was a choice.
+        del identity["dtype"]
     with lock(settings.output) as folder:
         check_identity(folder, identity)
-        model = truncated(opened(settings.model), settings.dimensions, settings.model)
+        model = truncated(
+            opened(settings.model, settings.dtype), settings.dimensions, settings.model
+        )
         metrics, files = task.score(model)
         if settings.teacher:
-            teacher = opened(settings.teacher)
+            teacher = opened(settings.teacher, settings.dtype)
             of_teacher, _ = task.score(truncated(teacher, settings.dimensions, settings.teacher))
             metrics |= {f"teacher_{name}": value for name, value in of_teacher.items()}
         results = _results(settings, model, task, metrics, identity)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import DTypeLike
 
 from distil_jax.embedding.embedder import (
     Embedder,
@@ -23,9 +24,9 @@ from distil_jax.tasks.encoding import encode
 BATCH_SIZE = 32
 
 
-def open_any_embedder(name: str) -> Embedder:
-    """A model folder or an export; raises `UserError` for one that makes no vectors."""
-    return OnnxEmbedder(open_onnx(name), name) if is_onnx(name) else open_embedder(name)
+def open_any_embedder(name: str, dtype: DTypeLike = "float32") -> Embedder:
+    """A model folder, in `dtype`, or an export; raises `UserError` for one that makes no vectors."""
+    return OnnxEmbedder(open_onnx(name), name) if is_onnx(name) else open_embedder(name, dtype)
 
 
 class OnnxEmbedder:

@@ -17,6 +17,7 @@ from distil_jax.models.dropout import Rng, dropout, table_dropout
 from distil_jax.models.intermediates import offer
 from distil_jax.models.layer_view import LayerView
 from distil_jax.models.local_attention import attend_locally, is_of_blocks
+from distil_jax.models.product import product
 from distil_jax.models.rotary import rotate
 from distil_jax.models.types import Hidden, Relative
 
@@ -42,7 +43,7 @@ def attend(
     """
     scaled = query * query.shape[-1] ** -0.5
     query, key, value = (fusion_barrier(x.swapaxes(1, 2)) for x in (scaled, key, value))
-    scores = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32)
+    scores = product("bhqd,bhkd->bhqk", query, key, jnp.float32)
     if relative is not None:
         scores = scores + relative
     biased = scores + bias
@@ -50,7 +51,7 @@ def attend(
     exponents = fusion_barrier(jnp.exp(biased - largest))
     total = jnp.sum(exponents, axis=-1, keepdims=True)
     kept = dropout(exponents.astype(value.dtype), rng, rate=dropout_rate)
-    mixed = jnp.einsum("bhqk,bhkd->bhqd", kept, value, preferred_element_type=jnp.float32)
+    mixed = product("bhqk,bhkd->bhqd", kept, value, jnp.float32)
     return (fusion_barrier(mixed) / total).astype(value.dtype).swapaxes(1, 2), scores
 
 

@@ -5,6 +5,7 @@ from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Float
 
 from distil_jax.models.parameter import parameter
+from distil_jax.models.product import product
 
 
 class Dense(nn.Module):
@@ -20,11 +21,13 @@ class Dense(nn.Module):
         """Map the last axis to `features`."""
         shape = (x.shape[-1], self.features)
         kernel = parameter(self, "kernel", nn.initializers.normal(self.initializer_range), shape)
-        product = x.astype(self.dtype) @ kernel.astype(self.dtype)
+        rows = "abcdefgh"[: x.ndim - 1]
+        spec = f"{rows}i,io->{rows}o"
+        mapped = product(spec, x.astype(self.dtype), kernel.astype(self.dtype), self.dtype)
         if not self.use_bias:
-            return product
+            return mapped
         bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
-        return product + bias.astype(self.dtype)
+        return mapped + bias.astype(self.dtype)
 
 
 class Norm(nn.Module):

@@ -72,14 +72,14 @@ def load_pair(config: Config, derive: Derive) -> SentencePair:
         _check_dense(config, teacher, shape)
         pair = SentencePair(teacher, shape, params, layers)
     if config.targets:
-        asked = None if teacher is None else vector_teacher(teacher, config.teacher)
+        asked = None if teacher is None else vector_teacher(teacher, config)
         return _by_text(config, replace(pair, text_table=open_stored(config, asked)))
     if teacher is None:
         return pair
     if _reads_the_same(pair.student, teacher):
         check_pair(config, teacher.model.config, pair.shape)
         return replace(pair, teacher=teacher)
-    return _by_text(config, replace(pair, text_teacher=vector_teacher(teacher, config.teacher)))
+    return _by_text(config, replace(pair, text_teacher=vector_teacher(teacher, config)))
 
 
 def _of_scores(config: Config) -> SentencePair:

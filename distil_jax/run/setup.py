@@ -29,6 +29,7 @@ from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import SentenceShapes
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.parallel import Devices, Shares
+from distil_jax.training.precision import settled
 from distil_jax.training.step import StepSpec
 from distil_jax.training.student import narrowing_rule
 from distil_jax.training.workdir import Workdir
@@ -126,6 +127,7 @@ def load_inputs(config: Config) -> RunInputs:
 
     Raises `UserError` for whatever the user can fix of that; nothing is written.
     """
+    config = settled(config)
     devices = parallel.devices(config.parallel)
     shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
     models = load_models(config)

@@ -70,6 +70,7 @@ def sweep(
     all variants on the seeds it got through. Raises `UserError` before anything is written.
     """
     inputs = load_inputs(config)
+    config = inputs.config
     models = inputs.models
     teacher = models.teacher or models.origin
     assert teacher is not None or not config.teacher

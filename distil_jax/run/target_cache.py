@@ -111,6 +111,7 @@ def _job(config: Config, settings: CacheSettings) -> Job:
             "targets are made by a teacher: set config.teacher, and leave targets empty"
         )
     inputs = load_inputs(config)
+    config = inputs.config
     train, validation = prepare_rows(
         config, resolve(_rows_folder(inputs)), inputs.models.tokenizer, inputs.rows
     )

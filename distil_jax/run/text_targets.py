@@ -165,7 +165,7 @@ def cache_targets(
         teacher, tokenizer = pair_teacher(config.teacher), None
     else:
         sentence = load_sentence_model(config.teacher)
-        teacher, tokenizer = vector_teacher(sentence, config.teacher), sentence.model.tokenizer
+        teacher, tokenizer = vector_teacher(sentence, config), sentence.model.tokenizer
     if config.student.folder:
         tokenizer = load_sentence_model(config.student.folder).model.tokenizer
     if config.tokenizer:

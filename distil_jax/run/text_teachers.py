@@ -22,6 +22,7 @@ from distil_jax.tasks.encoding import encode
 from distil_jax.tasks.network import Network
 from distil_jax.tasks.rerank import POINTWISE
 from distil_jax.training.parallel import Devices
+from distil_jax.training.precision import computing_dtype
 from distil_jax.training.targets import PAIR_SCORES, VECTORS
 
 VECTOR, SCORE = "vector", "score"
@@ -47,20 +48,22 @@ class TextTeacher:
     prepared: Callable[[], Callable[[Sequence[Text]], np.ndarray]]
 
 
-def vector_teacher(sentence: SentenceModel, name: str) -> TextTeacher:
-    """A sentence model: its vectors, without a prompt."""
+def vector_teacher(sentence: SentenceModel, config: Config) -> TextTeacher:
+    """A sentence model, `config.teacher`: its vectors, without a prompt."""
+    name, dtype = config.teacher, computing_dtype(config.precision.teacher)
 
     def prepared() -> Callable[[Sequence[Text]], np.ndarray]:
-        embedder = EncoderEmbedder(sentence, name=name)
+        embedder = EncoderEmbedder(sentence, dtype=dtype, name=name)
         return lambda texts: embedder([str(text) for text in texts], prompt="")
 
     vectors = json.loads(json.dumps(dataclasses.asdict(sentence.vectors)))
     params = sentence.model.params
+    precision = {} if dtype == "float32" else {"precision": dtype}
     return TextTeacher(
         name,
         Column(VECTOR, "float32", (sentence.width,)),
         _size(params),
-        {"teacher": weights_digest(params), "vectors": vectors},
+        {"teacher": weights_digest(params), "vectors": vectors, **precision},
         prepared,
     )
 

@@ -36,6 +36,7 @@ def measure_training(config: Config, folder: Path, *, steps: int) -> dict[str, A
     Text is prepared in `folder` first; nothing else is written. Raises `UserError` as a run does.
     """
     inputs = load_inputs(config)
+    config = inputs.config
     devices, shares, models = inputs.devices, inputs.shares, inputs.models
     data, _ = prepare_rows(config, resolve(folder), models.tokenizer, inputs.rows)
     timing, program = _time(inputs, data, steps)
