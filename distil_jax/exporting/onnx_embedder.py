@@ -25,7 +25,7 @@ BATCH_SIZE = 32
 
 
 def open_any_embedder(name: str, dtype: DTypeLike = "float32") -> Embedder:
-    """A model folder, in `dtype`, or an export; raises `UserError` for one that makes no vectors."""
+    """A model folder, in `dtype`, or an export; raises `UserError` where no vectors are made."""
     return OnnxEmbedder(open_onnx(name), name) if is_onnx(name) else open_embedder(name, dtype)
 
 

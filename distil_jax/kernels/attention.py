@@ -109,7 +109,7 @@ def _on_platform(run: Callable[..., Any], rules: BlockRules, interpret: str, *ar
         length = arrays[1].shape[1]
         size = GPU_BLOCK if gpu else TPU_BLOCK if length % TPU_BLOCK == 0 else TOKENS
         sized = replace(rules, block=min(size, length))
-        return partial(run, _Calls(sized, gpu, bool(interpret)))
+        return partial(run, _Calls(sized, arrays[2].shape[-1], gpu, bool(interpret)))
 
     if interpret:
         return form(interpret == "gpu")(*arrays)
@@ -125,6 +125,7 @@ class _Calls:
     """
 
     rules: BlockRules
+    head_size: int
     gpu: bool
     interpret: bool
 
@@ -138,8 +139,13 @@ class _Calls:
         in_specs: list,
         out: list[tuple[Any, Any]],
         arrays: list,
+        *,
+        products: int,
     ) -> Any:
-        """Over all blocks of all heads [batch, heads, blocks] of `shape`."""
+        """Over all blocks of all heads [batch, heads, blocks] of `shape`.
+
+        `products`: how many there are for two blocks of tokens that see each other.
+        """
         options: dict[str, Any] = {}
         if self.gpu and not self.interpret:
             from jax.experimental.pallas import triton
@@ -152,8 +158,19 @@ class _Calls:
             out_specs=[spec for spec, _ in out],
             out_shape=[array for _, array in out],
             interpret=self.interpret,
+            cost_estimate=self._cost(shape, products, [*arrays, *(array for _, array in out)]),
             **options,
         )(*arrays)
+
+    def _cost(self, shape: tuple[int, int, int], products: int, arrays: list) -> pl.CostEstimate:
+        """Of all pairs of blocks: how often a kernel's loop runs cannot be read from it."""
+        batch, heads, blocks = shape
+        scores = batch * heads * self.rules.pairs(blocks) * self.rules.block**2
+        return pl.CostEstimate(
+            flops=2 * products * scores * self.head_size,
+            transcendentals=scores,
+            bytes_accessed=sum(array.size * array.dtype.itemsize for array in arrays),
+        )
 
     def spec(self, block: tuple, index: Callable[[Any, Any, Any], tuple]) -> pl.BlockSpec:
         """A block at `index(row, head, block)`."""
@@ -216,6 +233,7 @@ def _run_forward(calls: _Calls, state: Array, segments: Array, *inputs: Array) -
             ),
         ],
         [state, *seen, *arrays],
+        products=2,
     )
     return calls.laid_out(output), log_sums
 
@@ -246,6 +264,7 @@ def _run_backward(
         [calls.state(), *seen_specs, part, whole, whole, part, column, column],
         [(part, like)],
         [state, *seen, *arrays, log_sums, delta],
+        products=3,
     )
     seen_specs, seen = calls.segments(segments, block, whole=True)
     column = calls.column(length, whole=True)
@@ -255,5 +274,6 @@ def _run_backward(
         [calls.state(), *seen_specs, whole, part, part, whole, column, column],
         [(part, like), (part, like)],
         [state, *seen, *arrays, log_sums, delta],
+        products=4,
     )
     return calls.laid_out(of_query), calls.laid_out(of_key), calls.laid_out(of_value)

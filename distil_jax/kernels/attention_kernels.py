@@ -37,6 +37,18 @@ class BlockRules:
     causal: bool
     window: int
 
+    def pairs(self, blocks: int) -> int:
+        """How many pairs of blocks of a row's queries and keys are computed."""
+        reach = self.reach(blocks)
+        return sum(
+            1 + min(reach, block) + (0 if self.causal else min(reach, blocks - 1 - block))
+            for block in range(blocks)
+        )
+
+    def reach(self, blocks: int) -> int:
+        """How many blocks to each side a block sees."""
+        return -(-self.window // self.block) or blocks
+
 
 @dataclass(frozen=True)
 class _Head:
@@ -91,7 +103,7 @@ class _Head:
 
     def _near(self, length: int, *, before: bool, after: bool) -> tuple[Any, Any]:
         count = length // self.rules.block
-        reach = -(-self.rules.window // self.rules.block) or count
+        reach = self.rules.reach(count)
         first = jnp.maximum(self.block - reach, 0) if before else self.block
         last = jnp.minimum(self.block + reach, count - 1) if after else self.block
         return first, last + 1

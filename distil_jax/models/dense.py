@@ -23,7 +23,7 @@ class Dense(nn.Module):
         kernel = parameter(self, "kernel", nn.initializers.normal(self.initializer_range), shape)
         rows = "abcdefgh"[: x.ndim - 1]
         spec = f"{rows}i,io->{rows}o"
-        mapped = product(spec, x.astype(self.dtype), kernel.astype(self.dtype), self.dtype)
+        mapped = product(spec, x.astype(self.dtype), jnp.asarray(kernel, self.dtype), self.dtype)
         if not self.use_bias:
             return mapped
         bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))

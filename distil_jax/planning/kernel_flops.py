@@ -11,14 +11,17 @@ MANY = ("branches",)
 def kernel_flops(jaxpr: Any) -> float:
     """FLOPs of the matmuls in all Pallas kernels that a traced program calls.
 
-    Loops are counted by their turns; those in a kernel whose turns depend on values, as where
-    blocks are skipped, once. Of alternatives the largest counts.
+    What a kernel says of itself counts (`cost_estimate`); else its loops are counted by their
+    turns, those whose turns depend on values once. Of alternatives the largest counts.
     """
     return 0.0 + sum(map(_in_equation, _equations(jaxpr)))
 
 
 def _in_equation(equation: Any) -> float:
     if equation.primitive.name == "pallas_call":
+        estimate = equation.params["cost_estimate"]
+        if estimate is not None:
+            return float(estimate.flops)
         grid = math.prod(int(size) for size in equation.params["grid_mapping"].grid)
         return grid * _matmuls(equation.params["jaxpr"])
     return _times(equation) * _inside(equation, kernel_flops)

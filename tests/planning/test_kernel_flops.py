@@ -2,8 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 from jax.experimental import pallas as pl
 
+from distil_jax.kernels.attention import attention
 from distil_jax.planning.kernel_flops import kernel_flops
 
 BLOCK, BLOCKS = 16, 4
@@ -51,3 +53,18 @@ def test_of_kernels_for_several_platforms_one_counts() -> None:
 
 def test_a_program_without_operations_has_none() -> None:
     assert kernel_flops(jax.make_jaxpr(lambda x: x)(1.0)) == 0.0
+
+
+@pytest.mark.parametrize(("causal", "pairs"), [(False, 16), (True, 10)])
+def test_attention_counts_every_pair_of_blocks_it_computes(causal: bool, pairs: int) -> None:
+    heads = jnp.ones((2, 256, 3, 32))
+    segments = jnp.ones((2, 256), jnp.int32)
+
+    def attend(query):
+        mixed = attention(query, heads, heads, segments, None, causal=causal, interpret="gpu")
+        return mixed.sum()
+
+    one = 2.0 * 64 * 64 * 32 * pairs * 2 * 3
+    assert kernel_flops(jax.make_jaxpr(attend)(heads)) == 2 * one
+    # Three products for queries and four for keys and values.
+    assert kernel_flops(jax.make_jaxpr(jax.grad(attend))(heads)) == (2 + 3 + 4) * one

@@ -1,0 +1,323 @@
+"""Half of a real sentence-embedding teacher, distilled on a CPU: what it keeps, and how fast it is.
+
+    python benchmarks/embedding_study.py --size=cpu --teacher=MPNET --data=DATA --output=STUDY
+
+MPNET is a folder of sentence-transformers with 12 layers (all-mpnet-base-v2), DATA has corpora,
+tasks and retrieval sets as `embedding_texts.py` names them. The teacher's vectors are stored once.
+On a tenth of the texts layers, objectives and learning rates are compared by STS-B's and SICK's
+validation pairs and a search of long texts; then the best setting learns from all. Every step is
+one of the package's commands; what is finished is kept, and the same command resumes it. At any
+time STUDY/embedding.md and embedding.json hold what there is.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import embedding_texts
+import jax
+import numpy as np
+from embedding_table import TEST, VALIDATION, folder_of, kept, write_tables
+from study import stopped_by_signals
+from study_programs import Job, Programs, run_jobs
+
+from distil_jax import commandline
+from distil_jax.embedding.embedder import EncoderEmbedder
+from distil_jax.errors import UserError
+from distil_jax.models import student_from_teacher
+from distil_jax.pretrained import load_sentence_model
+from distil_jax.pretrained.sentence_writing import save_sentence_model
+
+LIVE = {"targets": ""}
+"""Hidden states are not among the stored targets."""
+SETTINGS = {
+    "both losses": {},
+    "second layers": {},
+    "every other layer": {},
+    "vectors alone": {"loss.similarity_mse": 0.0},
+    "similarities alone": {"loss.vector_cosine": 0.0},
+    "twice the rate": {"optimizer.learning_rate": 4e-4},
+    "half the rate": {"optimizer.learning_rate": 1e-4},
+    "tables learnt": {"student.freeze": "none"},
+    "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
+    "relations too": {**LIVE, "loss.relations": 1.0},
+}
+"""What is compared on a part of the texts; the first is what the others change one thing of."""
+SENTENCES_ALIKE = 256
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done.
+
+    Attributes:
+      sentences, passages: that are learnt from.
+      rows, length: of a step.
+      share: of the texts and steps that settings are compared on.
+      articles: of the search of long texts.
+      settings: how many are compared, the first of `SETTINGS`.
+    """
+
+    sentences: int
+    passages: int
+    steps: int
+    rows: int = 4
+    length: int = 256
+    share: float = 0.1
+    articles: int = 150
+    settings: int = len(SETTINGS)
+
+
+SIZES = {
+    "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20, settings=3),
+    "short": Size(16_000, 2_500, 700, settings=6),
+    "cpu": Size(60_000, 10_000, 3_000),
+}
+
+
+class Study:
+    """The folder of a study and the jobs that fill it."""
+
+    def __init__(self, flags):
+        self.size, self.output, self.teacher = SIZES[flags.size], flags.output, flags.teacher
+        self.data, self.others = flags.data, flags.other
+        self.layers = load_sentence_model(flags.teacher).model.config.layers
+        self.programs = Programs(flags.output / "hours.jsonl")
+        flags.output.mkdir(parents=True, exist_ok=True)
+
+    def jobs(self):
+        """In the order of their worth."""
+        settings = list(SETTINGS)[: self.size.settings]
+        needs = ("targets", "layers", "long")
+        return [
+            Job("long", self.write_search),
+            Job("texts", self.write_texts),
+            Job("layers", self.compare_layers, ("texts",)),
+            Job("targets", self.store_targets, ("texts",)),
+            Job("teacher, validation", lambda: self.validate("teacher", self.teacher), ("long",)),
+            *(Job(name, lambda name=name: self.try_setting(name), needs) for name in settings),
+            Job("student", lambda: self.distil(settings), (*settings, "teacher, validation")),
+            Job("start", self.save_start, ("student",)),
+            Job("contrast", self.contrast, ("start",)),
+            *self.tests({"student": self.student, "teacher": self.teacher}, "student"),
+            *self.tests({"start": self.output / "start"}, "start"),
+            *self.tests({Path(other).name: other for other in self.others}, "texts"),
+            *self.tests({"contrast": self.output / "contrast/student"}, "contrast"),
+            Job("int8", self.export, ("student",)),
+            *self.tests({"int8": self.output / "int8"}, "int8"),
+            Job("speed", self.time_models, ("student",), alone=True),
+        ]
+
+    def tests(self, models, need):
+        """Each model on each test set."""
+        return [
+            Job(
+                f"{name} on {task}",
+                lambda name=name, model=model, task=task: self.score(name, model, task),
+                (need,),
+            )
+            for name, model in models.items()
+            for task in TEST
+        ]
+
+    @property
+    def student(self):
+        return self.output / "student/student"
+
+    def write_texts(self):
+        size, folder = self.size, self.output / "texts"
+        if (folder / "part.jsonl").is_file():
+            return
+        texts = embedding_texts.learning_texts(self.data, size.sentences, size.passages, seed=0)
+        embedding_texts.write_texts(folder / "all.jsonl", texts)
+        part = texts[: int(len(texts) * size.share)]
+        embedding_texts.write_texts(folder / "part.jsonl", part)
+
+    def write_search(self):
+        if not (self.output / "long").is_dir():
+            embedding_texts.write_search(self.output / "long", self.data, self.size.articles)
+
+    def store_targets(self):
+        self.programs.command(
+            "cache", config="embedding", output=self.output / "targets", overrides=self.run("all")
+        )
+
+    def run(self, texts):
+        """The keys that every run of the study has."""
+        return {
+            "teacher": self.teacher,
+            "data.train": self.output / f"texts/{texts}.jsonl",
+            "batch.size": self.size.rows,
+            "batch.length": self.size.length,
+            "loss.options.similarity_mse.rows": self.size.rows,
+            "precision.compute": "auto",
+            "precision.teacher": "auto",
+            "optimizer.learning_rate": 2e-4,
+        }
+
+    def compare_layers(self):
+        """Likeness of the similarities of sentences, teacher and first weights, by layers taken."""
+        file = self.output / "layers.json"
+        if file.is_file():
+            return
+        teacher = load_sentence_model(self.teacher)
+        with (self.output / "texts/part.jsonl").open(encoding="utf-8") as lines:
+            texts = [json.loads(line)["text"] for line in islice(lines, SENTENCES_ALIKE)]
+        above = np.triu_indices(len(texts), 1)
+        expected = similarities(teacher, texts)[above]
+        found = {}
+        for layers in candidates(self.layers):
+            cut = cut_teacher(teacher, layers)
+            likeness = np.corrcoef(similarities(cut, texts)[above], expected)[0, 1]
+            found[",".join(map(str, layers))] = round(float(likeness), 4)
+        ranked = dict(sorted(found.items(), key=lambda one: -one[1]))
+        file.write_text(json.dumps(ranked, indent=1) + "\n")
+
+    def layers_of(self, setting):
+        """What a setting's student is made of."""
+        ranked = list(json.loads((self.output / "layers.json").read_text()))
+        if setting == "every other layer":
+            return ",".join(map(str, range(0, self.layers, 2)))
+        return ranked[1 if setting == "second layers" else 0]
+
+    def overrides(self, setting, texts, share):
+        steps = max(int(self.size.steps * share), 2)
+        return {
+            **self.run(texts),
+            "targets": self.output / "targets",
+            "student.layers": self.layers_of(setting),
+            "total_steps": steps,
+            "checkpoint.every_steps": steps,
+            "eval.every_steps": steps,
+            **SETTINGS[setting],
+        }
+
+    def try_setting(self, name):
+        folder = self.output / "compared" / folder_of(name)
+        overrides = self.overrides(name, "part", self.size.share)
+        self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
+        self.validate(f"compared/{folder_of(name)}", folder / "student")
+
+    def validate(self, name, model):
+        for task, folder in VALIDATION.items():
+            scores = self.output / "validation" / name / task
+            if task == "long":
+                files = {"task": "retrieval", "data": self.output / "long"}
+            else:
+                files = {"task": "sts", "validation": self.data / folder / "validation.jsonl"}
+            self.programs.command("evaluate", model=model, dtype="auto", **files, output=scores)
+
+    def score(self, name, model, task):
+        kind = "retrieval" if task == "Cranfield" else "sts"
+        scores = self.output / "test" / name / task
+        data = self.data / TEST[task]
+        self.programs.command(
+            "evaluate", model=model, dtype="auto", task=kind, data=data, output=scores
+        )
+
+    def distil(self, settings):
+        """The setting that keeps most of the three validation scores, on all texts."""
+        best = max(settings, key=lambda name: kept(self.output, f"compared/{folder_of(name)}"))
+        (self.output / "chosen.json").write_text(json.dumps(best) + "\n")
+        overrides = self.overrides(best, "all", 1)
+        folder = self.output / "student"
+        self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
+
+    def chosen_layers(self):
+        return self.layers_of(json.loads((self.output / "chosen.json").read_text()))
+
+    def save_start(self):
+        """The student before its first step."""
+        folder = self.output / "start"
+        if not folder.is_dir():
+            layers = [int(layer) for layer in self.chosen_layers().split(",")]
+            save_sentence_model(folder, cut_teacher(load_sentence_model(self.teacher), layers))
+
+    def contrast(self):
+        """The same first weights, taught to find partners of questions, without a teacher."""
+        overrides = {
+            "teacher": "",
+            "student.folder": self.output / "start",
+            "data.train": self.data / "sentences/pairs.jsonl.xz",
+            "data.column": "sentence1,sentence2",
+            "loss.vector_cosine": 0.0,
+            "loss.similarity_mse": 0.0,
+            "loss.contrastive": 1.0,
+            "loss.options.contrastive.rows": self.size.rows,
+            "batch.size": self.size.rows,
+            "batch.length": self.size.length,
+            "optimizer.learning_rate": 2e-5,
+            "precision.compute": "auto",
+            "total_steps": self.size.steps,
+            "checkpoint.every_steps": self.size.steps,
+            "eval.every_steps": self.size.steps,
+        }
+        folder = self.output / "contrast"
+        self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
+
+    def export(self):
+        self.programs.command(
+            "export",
+            model=self.student,
+            pooling="graph",
+            quantize="int8",
+            output=self.output / "int8",
+        )
+
+    def time_models(self):
+        sentences = self.data / "glue/stsb/validation.jsonl"
+        self.programs.command(
+            "benchmark",
+            model=self.student,
+            teacher=self.teacher,
+            input=sentences,
+            sentences=100,
+            rounds=3,
+            output=self.output / "speed",
+        )
+
+
+def candidates(layers):
+    """Half of the layers: evenly spaced, or cuts of the first and the last ones."""
+    half = layers // 2
+    cuts = [(*range(first), *range(layers - half + first, layers)) for first in range(half + 1)]
+    return [tuple(range(0, layers, 2)), tuple(range(1, layers, 2)), *cuts]
+
+
+def cut_teacher(teacher, layers):
+    shape, params = student_from_teacher(teacher.model.config, teacher.model.params, layers)
+    return replace(teacher, model=replace(teacher.model, config=shape, params=params))
+
+
+def similarities(sentence, texts):
+    vectors = EncoderEmbedder(sentence)(texts, prompt="")
+    return vectors @ vectors.T
+
+
+def main(arguments):
+    flags = parser().parse_args(arguments)
+    # The accelerator is for the programs; here models are only looked at.
+    jax.config.update("jax_platforms", "cpu")
+    study = Study(flags)
+    with stopped_by_signals(study.programs):
+        failed = run_jobs(study.jobs(), 1, lambda: write_tables(flags, list(SETTINGS)))
+    if failed:
+        raise UserError("not done: " + "; ".join(failed))
+
+
+def parser():
+    parser = commandline.Parser(prog="python benchmarks/embedding_study.py", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--size", required=True, choices=SIZES, help="how much is done")
+    add("--teacher", required=True, help="folder of sentence-transformers")
+    add("--data", required=True, type=Path, help="corpora, tasks and retrieval sets")
+    add("--other", default=[], action="append", help="a further model that is scored as it is")
+    add("--output", required=True, type=commandline.folder, help="folder of the study")
+    return parser
+
+
+if __name__ == "__main__":
+    commandline.run(main)

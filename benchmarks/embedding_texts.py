@@ -1,0 +1,119 @@
+"""The texts of the study of sentence embeddings: what is learnt from, and a search of long texts.
+
+No sentence of a test set is learnt from: equal ones, case and punctuation aside, are left out.
+"""
+
+import json
+import lzma
+import random
+import re
+from pathlib import Path
+
+from distil_jax.storage import atomic
+
+TASKS = {
+    "stsb": ("glue/stsb", ("sentence1", "sentence2")),
+    "sick": ("sts/sick", ("sentence1", "sentence2")),
+    "mrpc": ("glue/mrpc", ("sentence1", "sentence2")),
+    "rte": ("glue/rte", ("sentence1", "sentence2")),
+    "cola": ("glue/cola", ("sentence",)),
+    "sst2": ("glue/sst2", ("sentence",)),
+}
+CORPORA = ("corpus/wiki-01.txt.xz", "corpus/books-01.txt.xz")
+HELD_OUT = "corpus/wiki-heldout.txt.xz"
+PASSAGE_WORDS = 75, 190
+"""About 100 to 256 tokens."""
+ANSWERS = 3
+"""Most passages of an article in the search."""
+
+
+def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list[str]:
+    """Plain sentences, training texts of the tasks and passages of the corpora, shuffled."""
+    tested = _tested(data)
+    draw = random.Random(seed)
+    plain = [row["text"] for row in _rows(data / "sentences/sentences.jsonl.xz")]
+    of_tasks = [text for name in TASKS for text in _texts_of(data, name, "train")]
+    # Negations and contrasts are few, and what a small student loses first: each is kept.
+    kept = [text for name in ("stsb", "sick") for text in _texts_of(data, name, "train")]
+    rest = [text for text in of_tasks if text not in set(kept)]
+    chosen = [*kept, *draw.sample(rest, min(sentences // 4, len(rest)))]
+    chosen += draw.sample(plain, max(0, sentences - len(chosen)))
+    long = [text for name in CORPORA for text in _passages(data / name)]
+    chosen += draw.sample(long, passages)
+    unique = {_key(text): text for text in chosen if _key(text) not in tested}
+    texts = list(unique.values())
+    draw.shuffle(texts)
+    return texts
+
+
+def write_texts(path: Path, texts: list[str]) -> None:
+    """A line of JSON for each."""
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in texts]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(path, "\n".join(lines) + "\n")
+
+
+def write_search(folder: Path, data: Path, articles: int) -> None:
+    """BEIR's layout: an article's first passage asks for its others, among those of all."""
+    documents, queries, judged = [], [], ["query-id\tcorpus-id\tscore"]
+    for number, article in enumerate(_articles(data / HELD_OUT)):
+        long = [text for text in article if len(text.split()) >= PASSAGE_WORDS[0] // 2]
+        if len(long) < 2 or len(queries) == articles:
+            continue
+        queries.append({"_id": f"q{number}", "text": long[0]})
+        for place, text in enumerate(long[1 : 1 + ANSWERS]):
+            documents.append({"_id": f"d{number}-{place}", "title": "", "text": text})
+            judged.append(f"q{number}\td{number}-{place}\t1")
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    for name, rows in (("corpus", documents), ("queries", queries)):
+        atomic.write_text(folder / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    atomic.write_text(folder / "qrels/test.tsv", "\n".join(judged) + "\n")
+
+
+def contradictions(data: Path) -> list[int]:
+    """Places of the contradictions among SICK's test pairs."""
+    rows = _rows(data / "sts/sick/test.jsonl")
+    return [place for place, row in enumerate(rows) if row["entailment"] == "contradiction"]
+
+
+def _tested(data: Path) -> set[str]:
+    """Keys of all sentences that some split scores."""
+    return {
+        _key(text)
+        for name in TASKS
+        for split in ("validation", "test")
+        for text in _texts_of(data, name, split)
+    }
+
+
+def _texts_of(data: Path, name: str, split: str) -> list[str]:
+    folder, columns = TASKS[name]
+    files = [data / folder / f"{split}.jsonl", data / folder / f"{split}.jsonl.xz"]
+    path = next(filter(Path.is_file, files), None)
+    return [] if path is None else [row[column] for row in _rows(path) for column in columns]
+
+
+def _rows(path: Path) -> list[dict]:
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _articles(path: Path) -> list[list[str]]:
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        return [block.split("\n") for block in file.read().split("\n\n")]
+
+
+def _passages(path: Path) -> list[str]:
+    """Neighbouring paragraphs of a document, as many as make a passage, cut to its length."""
+    least, most = PASSAGE_WORDS
+    made = []
+    for article in _articles(path):
+        words = " ".join(article).split()
+        if len(words) >= least:
+            made.append(" ".join(words[: least + len(made) % (most - least)]))
+    return made
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
