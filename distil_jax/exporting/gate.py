@@ -1,10 +1,12 @@
 """A gate for int8: products go back to float until the graph decides as float32 does.
 
-What a product costs is its own error: what int8 weights and activations change of its output on
-real text, relative to that output. The costliest are left in float, as few as hold the gate.
+What a product costs is how much the graph's outputs change on real text where that one alone has
+int8 weights and uint8 features. The costliest are left in float, as few as hold the gate. What they
+multiply is float then; their weights stay in int8, which takes no more room, unless the weights'
+own rounding is most of the product's error: then they are stored in 16 bits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,18 +16,33 @@ import numpy as np
 from distil_jax.errors import UserError
 from distil_jax.exporting.decisions import agreement, decisions, unit
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.graph import Kept, Stored
 from distil_jax.exporting.onnx_encoder import MASK, layer_output
 from distil_jax.exporting.onnx_folder import open_session
+from distil_jax.exporting.rows import LARGEST, quantised_rows
 from distil_jax.exporting.subject import Subject
-from distil_jax.exporting.token_table import quantised_rows
 
 COSTED_BATCHES = 4
 """Batches of the calibration text that the products' errors are measured on."""
 LEVELS = 255
 TINY = float(np.finfo(np.float32).tiny)
+MOST = 0.5
+"""Of a product's own error, more than which its weights' part may not be for them to stay int8."""
 
 Inputs = Mapping[str, np.ndarray]
-Write = Callable[[frozenset[str]], Path]
+Write = Callable[[Kept], Path]
+
+
+class Cost(NamedTuple):
+    """||changed - float32||^2 / ||float32||^2.
+
+    Of the graph's `outputs` with one product in int8; of the `product` itself; and of it with no
+    more than its `weights` in 8 bits (0 for a token table, which stays in int8).
+    """
+
+    outputs: float
+    product: float
+    weights: float
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,8 @@ class Gated:
     Attributes:
       least: what was asked for.
       agreement: of the graph with float32, and `before` with every product in int8.
-      kept: the products in float, each with its relative error in int8, the costliest first.
+      kept: the products in float, each with the outputs' relative error by it, the costliest first.
+      stored: how the weights of each of these are stored.
       layers: mean cosine of each layer's hidden states with float32's.
       texts: how many it was measured on.
     """
@@ -44,15 +62,18 @@ class Gated:
     agreement: float
     before: float
     kept: Mapping[str, float]
+    stored: Kept
     layers: Sequence[float]
     texts: int
 
 
 class _Product(NamedTuple):
-    """A matmul with stored weights [in, out], and the name of what it multiplies."""
+    """A matmul with stored weights [in, out], and the names of what it multiplies and makes."""
 
     features: str
     weights: np.ndarray
+    output: str
+    of_table: bool
 
 
 def hold(
@@ -70,26 +91,39 @@ def hold(
     these names in float. Raises `UserError` where all of them in float are not near enough.
     """
     reference = _decided(subject, whole, batches)
-    costs = product_costs(whole, batches[:COSTED_BATCHES], largest=largest)
-    order = sorted(costs, key=lambda name: -costs[name])
+    costs = product_costs(subject, whole, batches[:COSTED_BATCHES], largest=largest)
+    order = sorted(costs, key=lambda name: -costs[name].outputs)
     found: dict[int, float] = {}
+    for small in (True, False):
+        stored = {name: _stored(costs[name], small=small) for name in order}
 
-    def holds(count: int) -> bool:
-        graph = require("onnx").load(write(frozenset(order[:count])))
-        found[count] = agreement(reference, _decided(subject, graph, batches))
-        return found[count] >= least
+        def kept(count: int, stored: Mapping[str, Stored] = stored) -> Kept:
+            return {name: stored[name] for name in order[:count]}
 
-    count = _fewest(holds, len(order))
-    if count is None:
+        def holds(count: int, kept: Callable[[int], Kept] = kept) -> bool:
+            graph = require("onnx").load(write(kept(count)))
+            found[count] = agreement(reference, _decided(subject, graph, batches))
+            return found[count] >= least
+
+        count = _fewest(holds, len(order))
+        if count is not None:
+            break
+    else:
         raise UserError(
             f"the gate {least} does not hold: with every matmul in float the agreement is "
             f"{found[len(order)]:.4f}; lower --gate, or use --quantize=float16"
         )
-    graph = require("onnx").load(write(frozenset(order[:count])))
-    kept = {name: costs[name] for name in order[:count]}
+    graph = require("onnx").load(write(kept(count)))
     layers = layer_cosines(subject, whole, graph, batches[:COSTED_BATCHES])
     texts = sum(len(inputs[MASK]) for inputs in batches)
-    return Gated(least, found[count], found[0], kept, layers, texts)
+    costliest = {name: costs[name].outputs for name in order[:count]}
+    return Gated(least, found[count], found[0], costliest, kept(count), layers, texts)
+
+
+def _stored(cost: Cost, *, small: bool) -> Stored:
+    """A kept product's weights; not `small`: in 16 bits whatever they cost in 8."""
+    most = MOST * cost.product if small else 0.0
+    return "int8" if cost.weights <= most else "float16"
 
 
 def _fewest(holds: Callable[[int], bool], most: int) -> int | None:
@@ -113,21 +147,53 @@ def _decided(subject: Subject, graph: Any, batches: Sequence[Inputs]) -> list[np
     ]
 
 
-def product_costs(whole: Any, batches: Sequence[Inputs], *, largest: int) -> dict[str, float]:
-    """Of each product with stored weights: ||int8 - float32||^2 / ||float32||^2 of its output."""
+def product_costs(
+    subject: Subject, whole: Any, batches: Sequence[Inputs], *, largest: int
+) -> dict[str, Cost]:
+    """What int8 changes by each product with stored weights, `largest` its largest number."""
     products = _products(whole)
-    runtime = _showing(whole, [product.features for product in products.values()])
-    errors, sizes = dict.fromkeys(products, 0.0), dict.fromkeys(products, TINY)
-    rounded = {name: _rounded(product.weights, largest) for name, product in products.items()}
-    wanted = sorted({product.features for product in products.values()})
+    runtime = _changeable(whole, products.values())
+    nothing = {_change(product): np.zeros((1,), np.float32) for product in products.values()}
+    features = sorted({product.features for product in products.values()})
+    wanted = [*features, *subject.outputs]
+    sums = {name: np.full(5, TINY) for name in products}
     for inputs in batches:
-        values = dict(zip(wanted, runtime.run(wanted, dict(inputs)), strict=True))
+        values = dict(zip(wanted, runtime.run(wanted, {**inputs, **nothing}), strict=True))
+        expected = _seen(subject, inputs, values)
         for name, product in products.items():
-            features = values[product.features]
-            expected = features @ product.weights
-            errors[name] += float(np.sum((_bytes(features) @ rounded[name] - expected) ** 2))
-            sizes[name] += float(np.sum(expected**2))
-    return {name: errors[name] / sizes[name] for name in products}
+            change, of_weights, size = _own_errors(product, values[product.features], largest)
+            given = {**inputs, **nothing, _change(product): change}
+            outputs = runtime.run(list(subject.outputs), given)
+            found = _seen(subject, inputs, dict(zip(subject.outputs, outputs, strict=True)))
+            own = (np.sum(change**2), of_weights, size)
+            sums[name] += [np.sum((found - expected) ** 2), np.sum(expected**2), *own]
+    return {
+        name: Cost(float(error / size), float(change / own), float(of_weights / own))
+        for name, (error, size, change, of_weights, own) in sums.items()
+    }
+
+
+def _own_errors(
+    product: _Product, features: np.ndarray, largest: int
+) -> tuple[np.ndarray, float, float]:
+    """What int8 adds to its output; squared sums of what 8-bit weights add, and of the output."""
+    expected = features @ product.weights
+    change = _bytes(features) @ _rounded(product.weights, largest) - expected
+    if product.of_table:
+        return change, 0.0, float(np.sum(expected**2))
+    of_weights = features @ _rounded(product.weights, LARGEST) - expected
+    return change, float(np.sum(of_weights**2)), float(np.sum(expected**2))
+
+
+def _seen(subject: Subject, inputs: Inputs, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """All numbers of the outputs that are no padding's."""
+    seen = inputs[MASK] > 0
+    return np.concatenate(
+        [
+            (outputs[name][seen] if "length" in axes else outputs[name]).ravel()
+            for name, axes in subject.outputs.items()
+        ]
+    )
 
 
 def layer_cosines(
@@ -158,16 +224,44 @@ def _products(whole: Any) -> dict[str, _Product]:
         for node in whole.graph.node
         if node.op_type == "Transpose" and node.input[0] in stored
     }
-    products = {}
+    products: dict[str, _Product] = {}
     for node in whole.graph.node:
         if node.op_type != "MatMul":
             continue
-        if node.input[1] in stored:
-            products[node.input[1]] = _Product(node.input[0], to_array(stored[node.input[1]]))
-        elif node.input[1] in turned:
-            table = to_array(stored[turned[node.input[1]]])
-            products[node.name] = _Product(node.input[0], table.T)
+        features, right = node.input
+        if right in stored:  # weights that two share are known by the first, the tokens' own
+            weights = to_array(stored[right])
+            products.setdefault(right, _Product(features, weights, node.output[0], False))
+        elif right in turned:
+            table = to_array(stored[turned[right]])
+            products[node.name] = _Product(features, table.T, node.output[0], True)
     return products
+
+
+def _change(product: _Product) -> str:
+    """The input of a `_changeable` graph that is added to the product's output."""
+    return f"{product.output}/change"
+
+
+def _changeable(graph: Any, products: Iterable[_Product]) -> Any:
+    """A session that returns what the products multiply, too, and adds an input to each."""
+    onnx = require("onnx")
+    changed = onnx.ModelProto()
+    changed.CopyFrom(graph)
+    by_output = {product.output: product for product in products}
+    nodes = []
+    for node in changed.graph.node:
+        nodes.append(node)
+        if node.output[0] in by_output:
+            name, change = node.output[0], _change(by_output[node.output[0]])
+            node.output[0] = f"{name}/unchanged"
+            nodes.append(onnx.helper.make_node("Add", [node.output[0], change], [name]))
+            value = onnx.helper.make_tensor_value_info(change, onnx.TensorProto.FLOAT, None)
+            changed.graph.input.append(value)
+    ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del changed.graph.node[:]
+    changed.graph.node.extend(ordered)
+    return _showing(changed, [product.features for product in by_output.values()])
 
 
 def _showing(graph: Any, names: Sequence[str]) -> Any:

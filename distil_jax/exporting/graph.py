@@ -1,14 +1,20 @@
 """An ONNX graph, node by node: a method for each operator that the encoders need."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.rows import LARGEST, quantised_rows
 
 Weights = Literal["float32", "float16"]
+Stored = Literal["int8", "float16"]
+Kept = Mapping[str, Stored]
+"""What int8 leaves in float, and how its weights are stored; a decoder's are its table's."""
+NOTHING: Kept = MappingProxyType({})
 
 
 class Graph:
@@ -16,10 +22,11 @@ class Graph:
 
     With float16 `weights` every array of two dimensions or more is stored in 16 bits and widened
     where it is used: the run-time does that once, when it loads the graph. With float32 weights
-    those named in `kept` are stored so, and `kept` decoders multiply in float32: int8 leaves them.
+    those named in `kept` are stored as that says and widened likewise, and `kept` decoders multiply
+    in float32: int8 leaves them.
     """
 
-    def __init__(self, weights: Weights = "float32", kept: Set[str] = frozenset()) -> None:
+    def __init__(self, weights: Weights = "float32", kept: Kept = NOTHING) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.weights = weights
@@ -47,15 +54,25 @@ class Graph:
         Asked for again, it is the one that is stored already.
         """
         array = np.asarray(value, np.float32)
-        if (self.weights == "float32" and name not in self.kept) or array.ndim < 2:
+        stored = "float16" if self.weights == "float16" else self.kept.get(name, "float32")
+        if stored == "float32" or array.ndim < 2:
             return self.constant(name, array)
         if name in self.constants:
             return f"{name}/wide"
+        if stored == "int8":
+            return self._widened(name, array)
         with np.errstate(over="ignore"):
             narrow = array.astype(np.float16)
         if not np.isfinite(narrow).all():
             raise UserError(f"{name} does not fit float16; export it with --quantize=none or int8")
         return self.node("Cast", self.constant(name, narrow), name=f"{name}/wide", to=1)
+
+    def _widened(self, name: str, array: np.ndarray) -> str:
+        """A kernel [in, out] stored in int8 with a scale for each column, as float32."""
+        numbers, scales = quantised_rows(array.T, LARGEST)
+        narrow = self.constant(name, numbers.T)
+        whole = self.node("Cast", narrow, name=f"{name}/float32", to=1)
+        return self.node("Mul", whole, self.constant(f"{name}/scales", scales), name=f"{name}/wide")
 
     def node(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
         """A node with one output, which bears the node's name."""

@@ -15,7 +15,7 @@ from distil_jax.exporting.onnx_model import OPSET
 from distil_jax.pretrained import model_card, model_noun, with_scores
 from distil_jax.storage.atomic import write_text
 
-OF_TEACHER = "teacher_"
+AGREEMENT, OF_TEACHER = "agreement", "teacher_"
 QUANTISED = {
     "none": "none, float32",
     "float16": "weights stored in 16 bits, computed in float32",
@@ -75,12 +75,16 @@ def onnx_card(
 
 def _gate_rows(gated: Gated) -> dict[str, str]:
     """What the gate did, in the recipe's table."""
-    kept = [f"{name.removesuffix('/kernel')} ({cost:.2%})" for name, cost in gated.kept.items()]
+    kept = [
+        f"{name.removesuffix('/kernel')} ({cost:.2%}, {gated.stored[name]})"
+        for name, cost in gated.kept.items()
+    ]
     layers = [f"{number} {cosine:.4f}" for number, cosine in enumerate(gated.layers, 1)]
     return {
         "gate": f"agreement with float32 of at least {gated.least:g} on {gated.texts} texts of "
         f"the calibration: {gated.agreement:.4f}, with every matmul in int8 {gated.before:.4f}",
-        "matmuls left in float (their squared error in int8)": ", ".join(kept) or "none",
+        "matmuls left in float (the outputs' squared error by each in int8; how its weights are "
+        "stored)": ", ".join(kept) or "none",
         "hidden states' cosine with float32, by layer": ", ".join(layers),
     }
 
@@ -100,8 +104,8 @@ def add_scores(folder: Path, results: Mapping[str, Any]) -> None:
 
 def _measure(name: str, teacher: str) -> str:
     """A metric's name on the card, where the teacher is another export."""
-    if name == "agreement":
-        return f"agreement with {teacher}"
+    if name.endswith(AGREEMENT):
+        return f"{name} with {teacher}"
     if name.startswith(OF_TEACHER):
         return f"{name.removeprefix(OF_TEACHER)} of {teacher}"
     return name

@@ -1,6 +1,6 @@
 """Writing a model's ONNX graph into a file, in one quantisation, with a gate or without."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from distil_jax.exporting import gate, processor, quantise
 from distil_jax.exporting.calibration import calibration_batches
 from distil_jax.exporting.extra import require
 from distil_jax.exporting.gate import Gated
-from distil_jax.exporting.graph import Weights
+from distil_jax.exporting.graph import NOTHING, Kept, Weights
 from distil_jax.exporting.onnx_model import onnx_model
 from distil_jax.exporting.quantise import Quantisation
 from distil_jax.exporting.subject import Subject
@@ -58,7 +58,7 @@ def write_graph(target: Path, subject: Subject, settings: GraphSettings) -> Gate
         weights: Weights = "float16" if settings.quantisation == "float16" else "float32"
         _save(onnx_model(subject, weights=weights), target, settings.quantisation)
     elif settings.least is None:
-        _write_int8(target, subject, settings, frozenset())
+        _write_int8(target, subject, settings, NOTHING)
     else:
         gated = _hold(target, subject, settings, settings.least)
     require("onnx.checker").check_model(str(target), full_check=True)
@@ -75,7 +75,7 @@ def _hold(target: Path, subject: Subject, settings: GraphSettings, least: float)
     return gate.hold(subject, whole, batches, write, least=least, largest=largest)
 
 
-def _write_int8(target: Path, subject: Subject, settings: GraphSettings, kept: Set[str]) -> Path:
+def _write_int8(target: Path, subject: Subject, settings: GraphSettings, kept: Kept) -> Path:
     """The graph in int8 without the `kept` products, in place of an earlier one."""
     largest = quantise.largest(settings.reduce_range)
     proto = onnx_model(subject, table_largest=largest, kept=kept)

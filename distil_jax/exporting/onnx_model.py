@@ -7,16 +7,15 @@ can break it. The price is a second description of the encoder; the tests hold i
 outputs.
 """
 
-from collections.abc import Set
 from typing import Any
 
 import jax
 import numpy as np
 
 from distil_jax.exporting.extra import require
-from distil_jax.exporting.graph import Graph, Weights
+from distil_jax.exporting.graph import NOTHING, Graph, Kept, Weights
 from distil_jax.exporting.onnx_encoder import hidden_states, input_names
-from distil_jax.exporting.quantise import LARGEST
+from distil_jax.exporting.rows import LARGEST
 from distil_jax.exporting.subject import Subject
 from distil_jax.exporting.token_table import Table, float_table, int8_table
 
@@ -30,7 +29,7 @@ def onnx_model(
     *,
     weights: Weights = "float32",
     table_largest: int | None = None,
-    kept: Set[str] = frozenset(),
+    kept: Kept = NOTHING,
 ) -> Any:
     """The ONNX `ModelProto` of a model: int64 inputs [batch, length], float32 outputs.
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from distil_jax.exporting.extra import require
+from distil_jax.exporting.rows import LARGEST, LARGEST_REDUCED
 
 Quantisation = Literal["none", "float16", "int8", "int8-static"]
 QUANTISATIONS: tuple[Quantisation, ...] = ("none", "float16", "int8", "int8-static")
-LARGEST, LARGEST_REDUCED = 127, 64
 
 Inputs = Mapping[str, np.ndarray]
 

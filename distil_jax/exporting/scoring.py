@@ -24,7 +24,7 @@ from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
 from distil_jax.exporting import processor
 from distil_jax.exporting.layout import is_onnx
-from distil_jax.exporting.onnx_card import OF_TEACHER, add_scores
+from distil_jax.exporting.onnx_card import AGREEMENT, OF_TEACHER, add_scores
 from distil_jax.exporting.onnx_encoder import IDS
 from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, open_onnx
 from distil_jax.exporting.onnx_predictor import BATCH_SIZE, predictor
@@ -68,13 +68,14 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     if teacher is not None:
         _check_labels(teacher, settings.teacher, kind, data.labels)
     predict = predictor(model, kind)
+    judge = None if teacher is None else predictor(teacher, kind)
     metrics, records = score_main(data, predict)
-    further, files = _further_splits(data, predict)
-    if teacher is not None:
-        teacher_metrics, teacher_records = score_main(data, predictor(teacher, kind))
+    if judge is not None:
+        expected, teacher_records = score_main(data, judge)
         # Values are alike or less so, never the same: their correlations say how much.
-        alike = {"agreement": agreement(records, teacher_records)} if kind.discrete else {}
-        metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": teacher_metrics[task.score]}
+        alike = {AGREEMENT: agreement(records, teacher_records)} if kind.discrete else {}
+        metrics = {**metrics, **alike, f"{OF_TEACHER}{task.score}": expected[task.score]}
+    further, files = _further_splits(data, predict, judge if kind.discrete else None)
     metrics = {**metrics, **further}
     identity = replace(settings, length=length, epochs=0).as_json()
     results = _results(settings.task, model, settings.teacher, task.score, metrics, identity)
@@ -87,8 +88,13 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     return _write(settings.output, results, files, card=card)
 
 
-def _further_splits(data: TaskData, predict: Predictor) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics of the other splits with labels, as a model folder has them, and predictions."""
+def _further_splits(
+    data: TaskData, predict: Predictor, judge: Predictor | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Metrics of the other splits with labels, as a model folder has them, and predictions.
+
+    And the agreement with what `judge` predicts there.
+    """
     metrics: dict[str, float] = {}
     files = {}
     for split in (*data.validation[1:], *data.tests):
@@ -96,6 +102,9 @@ def _further_splits(data: TaskData, predict: Predictor) -> tuple[dict[str, float
             continue
         records = split.predictions(predict(split.encoded))
         metrics |= {f"{split.name}_{n}": value for n, value in split.metrics(records).items()}
+        if judge is not None:
+            judged = split.predictions(judge(split.encoded))
+            metrics[f"{split.name}_{AGREEMENT}"] = agreement(records, judged)
         files[f"predictions-{split.name}.jsonl"] = _lines(records)
     return metrics, files
 

@@ -7,9 +7,10 @@ looked-up row is multiplied by, and, in the decoder, the token's column of the p
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float
 
 from distil_jax.exporting.graph import Graph
+from distil_jax.exporting.rows import quantised_rows
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,3 @@ def int8_table(
     """Put a table into the graph as int8 numbers up to `largest`."""
     numbers, scales = quantised_rows(values, largest)
     return Int8Table(graph.constant(name, numbers), graph.constant(f"{name}/scales", scales))
-
-
-def quantised_rows(
-    values: Float[np.ndarray, "rows width"], largest: int
-) -> tuple[Int8[np.ndarray, "rows width"], Float[np.ndarray, " rows"]]:
-    """Each row as whole numbers from -largest to largest, times its scale."""
-    scales = np.maximum(np.abs(values).max(axis=1), np.finfo(np.float32).tiny) / largest
-    scales = scales.astype(np.float32)
-    numbers = np.rint(values / scales[:, None]).clip(-largest, largest)
-    return numbers.astype(np.int8), scales

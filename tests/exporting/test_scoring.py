@@ -95,6 +95,7 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
         "classification: test_accuracy": f"{results['metrics']['test_accuracy']:.4g}",
         "classification: test_macro_f1": f"{results['metrics']['test_macro_f1']:.4g}",
         "classification: agreement with out": "100",
+        "classification: test_agreement with out": "100",
         "classification: accuracy of out": f"{results['score']:.4g}",
     }
     pretrained.save(tmp_path / "folder", model)
