@@ -2,6 +2,7 @@
 // installed in LIBRARY; FOLDER is what `export --layout=transformers.js` wrote, DTYPE fp32 or q8.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { dirname, basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -21,7 +22,9 @@ const field = (name) => {
 const before = field("VmRSS");
 const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
 const named = transformers[(config.architectures ?? [])[0]] ?? AutoModel;
-const model = await named.from_pretrained(basename(resolve(folder)), { dtype });
+const threads = availableParallelism();
+const session_options = { intraOpNumThreads: threads };
+const model = await named.from_pretrained(basename(resolve(folder)), { dtype, session_options });
 const known = new Set(model.sessions.model.inputNames);
 
 function inputs(count, length) {
@@ -48,8 +51,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   const times = [];
   for (let call = 0; call < calls; call++) {
     const start = performance.now();
+    const before = process.cpuUsage();
     await model(given);
-    times.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(before);
+    times.push([performance.now() - start, (user + system) / 1000]);
   }
   console.log(JSON.stringify(times));
 }

@@ -12,9 +12,11 @@ published shapes: a float32 BERT-base beside a DistilBERT, both with a classific
 for the DistilBERT with every other head, in float32 and int8.
 
 `speed` runs each of them in a process of its own, in turn, a few calls at a time, and compares each
-with the first; PyTorch with torch installed, transformers.js with `--transformers-js=FOLDER`, where
-npm installed it (tests/exporting/transformers_js has its lock). `scores` is `evaluate` of each
-export, with the float32 one as its teacher.
+with the first, by the clock and in processor time, which others on the machine change less
+(`taskset -c 1` before the command gives them one core); PyTorch with torch installed,
+transformers.js with `--transformers-js=FOLDER`, where npm installed it
+(tests/exporting/transformers_js has its lock). `scores` is `evaluate` of each export, with the
+float32 one as its teacher.
 """
 
 import argparse
@@ -22,7 +24,6 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -154,7 +155,8 @@ class Worker:
         self._process.stdin.close()
         self._process.wait()
 
-    def milliseconds(self, count: int, length: int, calls: int) -> list[float]:
+    def milliseconds(self, count: int, length: int, calls: int) -> list[tuple[float, float]]:
+        """By the clock and of the processor, for each call."""
         return json.loads(self._ask(f"{count} {length} {calls}"))
 
     def memory(self) -> tuple[float, float]:
@@ -196,22 +198,25 @@ def workers(flags: argparse.Namespace) -> Iterator[Worker]:
 def speed(flags: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         every = [stack.enter_context(worker) for worker in workers(flags)]
-        print("| model | MB | batch x length | median ms | p95 ms | sequences/s | over the first |")
+        print(
+            "| model | MB | batch x length | median ms | p95 ms | of the processor | over first |"
+        )
         print("|---|---:|---:|---:|---:|---:|---:|")
         for count, length in flags.shapes:
-            times: dict[str, list[float]] = {worker.name: [] for worker in every}
+            times: dict[str, list[tuple[float, float]]] = {worker.name: [] for worker in every}
             for _ in range(flags.rounds):
                 for worker in every:
                     calls = CALLS if count == 1 else CALLS_OF_A_BATCH
                     times[worker.name] += worker.milliseconds(count, length, calls)
-            first = statistics.median(times[every[0].name])
+            medians = {name: np.median(both, axis=0) for name, both in times.items()}
+            first = medians[every[0].name]
             for worker in every:
-                milliseconds = times[worker.name]
-                median = statistics.median(milliseconds)
+                clock, processors = medians[worker.name]
+                late = np.percentile([each for each, _ in times[worker.name]], 95)
                 print(
-                    f"| {worker.name} | {worker.megabytes:.2f} | {count} x {length} "
-                    f"| {median:.1f} | {np.percentile(milliseconds, 95):.1f} "
-                    f"| {1000 * count / median:.1f} | {first / median:.2f} |",
+                    f"| {worker.name} | {worker.megabytes:.2f} | {count} x {length} | {clock:.1f} "
+                    f"| {late:.1f} | {processors:.1f} | {first[0] / clock:.2f}, "
+                    f"{first[1] / processors:.2f} |",
                     flush=True,
                 )
             memory(every, f"{count} x {length}")
