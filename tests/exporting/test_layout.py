@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distil_jax import commandline, export, predict, pretrained
 from distil_jax.errors import UserError
 from distil_jax.exporting import onnx_graphs, vendor
 from distil_jax.exporting.layout import is_onnx
@@ -156,6 +157,47 @@ def test_transformers_js_gives_our_results(folders, node, tmp_path):
     outputs, _ = run(folders / "feature-extraction", TEXT)
     vector = found["feature-extraction"]["data"]
     assert vector == pytest.approx(outputs["sentence_embedding"].tolist(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_by_commands_alone_a_folder_answers_in_node_as_predict_does(make, node, tmp_path, capfd):
+    """A classifier and a tagger: the model's folder, `export`, and `predict` on the same texts."""
+    texts = [TEXT, CONTEXT, "the river"]
+    tagger = replace(make("bert", "token_classification"), labels=("O", "B-PLACE", "I-PLACE"))
+    models = {"text-classification": make("bert", "classification"), "token-classification": tagger}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"tokens": text.split()}) + "\n" for text in texts))
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\n".join(texts) + "\n")
+    asked, expected = [], {}
+    for task, given in zip(models, (lines, rows), strict=True):
+        source, answers = tmp_path / f"{task}.folder", tmp_path / f"{task}.jsonl"
+        pretrained.save(source, models[task])
+        layout = ("--format=onnx", "--layout=transformers.js", "--quantize=none")
+        command(export.main, f"--model={source}", *layout, f"--output={tmp_path / task}")
+        command(predict.main, f"--model={source}", f"--input={given}", f"--output={answers}")
+        expected[task] = [json.loads(line) for line in answers.read_text().splitlines()]
+        options = {"top_k": None} if task == "text-classification" else {"ignore_labels": []}
+        asked += [
+            {"task": task, "model": task, "inputs": [text], "options": options} for text in texts
+        ]
+    capfd.readouterr()
+    shutil.copy(PROGRAM / "pipelines.mjs", node)
+    program = ["node", "pipelines.mjs", str(tmp_path), json.dumps(asked)]
+    done = subprocess.run(program, cwd=node, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])["answers"]
+    for ours, answer in zip(expected["text-classification"], said[:3], strict=True):
+        found = {each["label"]: each["score"] for each in answer}
+        assert found == pytest.approx(ours["scores"], abs=1e-4)
+    for ours, answer in zip(expected["token-classification"], said[3:], strict=True):
+        assert [each["entity"] for each in answer] == ours["tags"]
+
+
+def command(main, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        commandline.run(main, list(arguments))
+    assert stop.value.code == 0
 
 
 def run(name, *texts):
