@@ -163,7 +163,7 @@ def test_transformers_js_gives_our_results(folders, node, tmp_path):
 def test_by_commands_alone_a_folder_answers_in_node_as_predict_does(make, node, tmp_path, capfd):
     """A classifier and a tagger: the model's folder, `export`, and `predict` on the same texts."""
     texts = [TEXT, CONTEXT, "the river"]
-    tagger = replace(make("bert", "token_classification"), labels=("O", "B-PLACE", "I-PLACE"))
+    tagger = replace(make("bert", "token_classification"), labels=("O", "B-PLACE", "B-NAME"))
     models = {"text-classification": make("bert", "classification"), "token-classification": tagger}
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"tokens": text.split()}) + "\n" for text in texts))
