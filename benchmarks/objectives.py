@@ -12,6 +12,7 @@ objectives.json hold what there is after each program; `objectives_recipes.py` s
 """
 
 import argparse
+import functools
 import itertools
 import json
 import sys
@@ -45,6 +46,8 @@ class Comparison:
         self.programs = Programs(flags.output / "hours.jsonl")
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
         self.tasks = self.files.choose(flags.size, self.size.tasks, flags.leave_out)
+        # The table, which is written after each job, asks for every student's.
+        self.flops = functools.cache(self._flops)
         flags.output.mkdir(parents=True, exist_ok=True)
 
     def jobs(self):
@@ -115,7 +118,7 @@ class Comparison:
             **{f"loss.options.{key}": value for key, value in recipe.options.items()},
         }
 
-    def flops(self, shape, name):
+    def _flops(self, shape, name):
         """FLOPs of a token."""
         changes = self.changes(shape, name, 1)
         overrides = [f"--config.{key}={value}" for key, value in changes.items()]

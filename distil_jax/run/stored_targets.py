@@ -15,7 +15,7 @@ from distil_jax.data.store import Split
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig
 from distil_jax.models.weights_digest import weights_digest
-from distil_jax.objectives import active
+from distil_jax.objectives import Objective, active
 from distil_jax.pretrained import Pretrained
 from distil_jax.target_store import Store, StoredTable
 from distil_jax.tokenizer import fingerprint
@@ -97,7 +97,7 @@ class Stored:
         adapted, loss = self.adapted(config), config.loss
         for one in active(loss):
             if one.needs_teacher and shape_for(self.source, one) is None:
-                raise self._refused(f"they hold nothing that config.loss.{one.name} needs")
+                raise self._refused(_lacking(self.source, one))
         of_logits = [one.name for one in active(loss) if one.vocabulary and one.needs_teacher]
         if not of_logits:
             return
@@ -211,6 +211,26 @@ def teacher_settings(digests: Sequence[str], weights: Sequence[float]) -> list[d
     """What is known of the teachers."""
     pairs = zip(digests, weights, strict=True)
     return [{"digest": digest, "weight": weight} for digest, weight in pairs]
+
+
+def _lacking(source: StoredTargets, objective: Objective) -> str:
+    """What an objective needs that is not stored, beside what is."""
+    needs = f"config.loss.{objective.name} needs"
+    if objective.vocabulary is not None:
+        return f"they hold no distributions, {needs} them"
+    stored = {"hidden_states": source.layers, "queries_keys_values": source.projected}
+    return ", ".join(
+        f"they hold {name.replace('_', ' ')} of {_layers(stored.get(name, ()))}, {needs} those of "
+        f"{_layers(layers)}"
+        for name, layers in source.lacking(objective).items()
+        if layers
+    )
+
+
+def _layers(numbers: Sequence[int]) -> str:
+    """Layers in words."""
+    listed = ", ".join(map(str, numbers))
+    return f"layer{'s' * (len(numbers) > 1)} {listed}" if numbers else "no layer"
 
 
 def _named(line: str) -> str:

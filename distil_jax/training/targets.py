@@ -5,7 +5,7 @@ come with the batch, as those of a folder do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import or_
 from typing import Any, Protocol, runtime_checkable
@@ -160,11 +160,18 @@ class StoredTargets:
     def shape_for(self, objective: Objective) -> EncoderConfig | None:
         if objective.vocabulary is not None:
             return self.config if self.top_k else None
+        return None if any(self.lacking(objective).values()) else self.config
+
+    def lacking(self, objective: Objective) -> dict[str, tuple[int, ...]]:
+        """Layers that an objective compares and that are not here, by the fields of `Request`."""
         needed = stored_request(objective, self.student, self.config)
         there = Request(
             hidden_states=frozenset(self.layers), queries_keys_values=frozenset(self.projected)
         )
-        return self.config if needed | there == there else None
+        return {
+            each.name: tuple(sorted(getattr(needed, each.name) - getattr(there, each.name)))
+            for each in fields(Request)
+        }
 
     def __call__(self, params: Any, batch: Batch, request: Request) -> Outputs:
         """What the batch holds."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.py"))
-WITH_FLAGS = [file for file in BENCHMARKS if "ArgumentParser(" in file.read_text("utf-8")]
+WITH_FLAGS = [file for file in BENCHMARKS if "Parser(" in file.read_text("utf-8")]
 
 
 @pytest.fixture(autouse=True)
