@@ -86,7 +86,7 @@ class Size:
 
 
 SIZES = {
-    # About an hour of one quiet core. After so short a distillation 600 rows of STS-B teach nothing.
+    # About an hour of one quiet core. So early a student learns nothing from 600 rows of STS-B.
     "short": Size(
         length=64,
         batch=16,
