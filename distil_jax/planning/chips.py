@@ -25,7 +25,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Chip:
-    """One chip, the unit that is allocated and that one process drives as one device.
+    """One chip, that JAX drives as one device; of TPU7x, whose chips are two, half of one.
 
     Attributes:
       flops: dense bfloat16 matmuls with float32 accumulation.
@@ -61,6 +61,7 @@ class Generation:
       grids: the slices there are, by their number of chips.
       closes: whether an axis of a grid, of so many chips, closes to a ring.
       cores: TensorCores of a chip, where a slice's name counts them: v4-8 is four chips.
+      devices: of a chip of the grid, each with its own memory; a slice's name counts them.
       aliases: other names that a user may write.
       device_kinds: what `jax.Device.device_kind` says; another form of a card has other peaks.
     """
@@ -69,6 +70,7 @@ class Generation:
     grids: Mapping[int, Grid]
     closes: Callable[[Grid, int], bool]
     cores: int = 1
+    devices: int = 1
     aliases: tuple[str, ...] = ()
     device_kinds: tuple[str, ...] = ()
 
@@ -100,7 +102,7 @@ NODES: dict[int, Grid] = {gpus: (gpus,) for gpus in (1, 2, 4, 8, 16, 32, 64)}
 
 
 def _cube_closes(grid: Grid, size: int) -> bool:
-    """v4 and v5p: every axis of a slice that is made of whole cubes of 4 chips a side."""
+    """v4, v5p and TPU7x: every axis of a slice that is made of whole cubes of 4 chips a side."""
     return all(axis % 4 == 0 for axis in grid)
 
 
@@ -183,6 +185,24 @@ GENERATIONS = (
         closes=_square_closes,
         aliases=("v6", "trillium"),
         device_kinds=("TPU v6 lite", "TPU v6e"),
+    ),
+    Generation(
+        # A chip is two devices: its figures are halved.
+        Chip(
+            "tpu7x",
+            flops=2307e12 / 2,
+            hbm_bytes=94.75 * GIB,
+            hbm_bandwidth=7380e9 / 2,
+            link_bandwidth=100e9 / 2,
+            links=6,
+            network_bandwidth=12.5e9 / 2,
+            source=f"{TPU_DOCUMENTATION}tpu7x (1,200 GB/s both ways over 6 ports), per TensorCore",
+        ),
+        grids=CUBES,
+        closes=_cube_closes,
+        devices=2,
+        aliases=("v7x", "ironwood"),
+        device_kinds=("TPU7x",),
     ),
     Generation(
         Chip(

@@ -33,7 +33,8 @@ class Topology:
 
     @property
     def slice_chips(self) -> int:
-        return math.prod(self.grid)
+        """Of a slice, counted as devices."""
+        return math.prod(self.grid) * self.generation.devices
 
     @property
     def chips(self) -> int:
@@ -53,7 +54,8 @@ class Topology:
     def ring_bandwidth(self) -> float:
         """Bytes/s that leave a chip at one time when all chips of a group sum an array.
 
-        One link for each axis, two where the axis closes to a ring: cubes of 4 on v4 and v5p, 16
+        One link for each axis, two where the axis closes to a ring: cubes of 4 on v4, v5p and
+        TPU7x, 16
         chips on v5e and v6e. A GPU's is NVLink.
         """
         if not self.chip.is_tpu:
@@ -81,14 +83,15 @@ def find(name: str) -> Topology:
         raise UsageError(f"--topology={name}: it must have at least one slice")
     generation = BY_NAME[kind]
     cores = generation.cores
-    grid = generation.grids.get(size // cores) if size % cores == 0 else None
+    counted = cores * generation.devices
+    grid = generation.grids.get(size // counted) if size % counted == 0 else None
     if grid is None:
         nearest = min(
-            generation.grids, key=lambda chips: abs(math.log(chips * cores / max(size, 1)))
+            generation.grids, key=lambda chips: abs(math.log(chips * counted / max(size, 1)))
         )
-        counted = " (it counts TensorCores, two to a chip)" if cores == 2 else ""
+        why = " (it counts TensorCores, two to a chip)" if counted == 2 else ""
         raise UsageError(
-            f"--topology={name}: there is no slice {kind}-{size}{counted}; "
-            f"the nearest is {kind}-{nearest * cores}"
+            f"--topology={name}: there is no slice {kind}-{size}{why}; "
+            f"the nearest is {kind}-{nearest * counted}"
         )
     return Topology(generation.chip, grid, slices)

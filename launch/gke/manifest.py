@@ -26,6 +26,7 @@ ACCELERATORS = {
     "v5e": "tpu-v5-lite-podslice",
     "v5p": "tpu-v5p-slice",
     "v6e": "tpu-v6e-slice",
+    "tpu7x": "tpu7x",
 }
 """GKE's names of the chips."""
 
@@ -87,11 +88,12 @@ def _hosts(topology: topologies.Topology, options: argparse.Namespace) -> tuple[
     """How many hosts a slice has, and how many chips a host."""
     if topology.chip.name not in ACCELERATORS:
         raise UsageError(f"--topology={options.topology}: give a TPU slice, like v5e-16 or 2xv4-32")
-    alone = len(topology.grid) == 2 and topology.slice_chips <= LARGEST_HOST_CHIPS
-    chips = options.host_chips or (topology.slice_chips if alone else HOST_CHIPS)
-    hosts, left = divmod(topology.slice_chips, chips)
+    of_slice = math.prod(topology.grid)
+    alone = len(topology.grid) == 2 and of_slice <= LARGEST_HOST_CHIPS
+    chips = options.host_chips or (of_slice if alone else HOST_CHIPS)
+    hosts, left = divmod(of_slice, chips)
     if left or not hosts:
-        raise UsageError(f"--host-chips={chips} does not divide {topology.slice_chips} chips")
+        raise UsageError(f"--host-chips={chips} does not divide {of_slice} chips")
     if topology.slices > 1 and hosts == 1:
         raise UsageError(
             f"--topology={options.topology}: GKE joins only slices of several hosts; give larger "

@@ -16,7 +16,7 @@ from distil_jax.planning.topologies import find
 pytestmark = [pytest.mark.slow, pytest.mark.optimised]
 
 
-@pytest.mark.parametrize("name", ["h100-1", "a100-8", "v4-8", "v5e-4", "v5p-8", "v6e-4"])
+@pytest.mark.parametrize("name", ["h100-1", "a100-8", "v4-8", "v5e-4", "v5p-8", "v6e-4", "tpu7x-8"])
 @pytest.mark.parametrize(
     ("length", "head_size", "causal", "window"),
     [(512, 64, False, 0), (100, 32, False, 0), (384, 96, True, 0), (512, 128, False, 64)],

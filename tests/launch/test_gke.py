@@ -122,7 +122,8 @@ def test_a_run_on_two_slices() -> None:
 @pytest.mark.parametrize(
     ("topology", "shape", "hosts", "chips"),
     [("v4-8", "2x2x1", 1, 4), ("v4-32", "2x2x4", 4, 4), ("v5p-128", "4x4x4", 16, 4),
-     ("v5e-1", "1x1", 1, 1), ("v5e-8", "2x4", 1, 8), ("v6e-256", "16x16", 64, 4)],
+     ("v5e-1", "1x1", 1, 1), ("v5e-8", "2x4", 1, 8), ("v6e-256", "16x16", 64, 4),
+     ("tpu7x-8", "2x2x1", 1, 4), ("tpu7x-32", "2x2x4", 4, 4)],
 )  # fmt: skip
 def test_hosts_and_chips(topology: str, shape: str, hosts: int, chips: int) -> None:
     manifest = manifest_of(*TRAIN[:3], f"--topology={topology}", *RUN)

@@ -18,6 +18,8 @@ from distil_jax.planning.topologies import find
         ("v5e-16", 16, (4, 4)),
         ("v5litepod-256", 256, (16, 16)),
         ("v6e-8", 8, (2, 4)),
+        ("tpu7x-8", 8, (2, 2, 1)),
+        ("tpu7x-128", 128, (4, 4, 4)),
         ("h100-8", 8, (8,)),
     ],
 )
@@ -35,9 +37,10 @@ def test_every_slice_is_found_by_its_own_name() -> None:
     for generation in GENERATIONS:
         chip = generation.chip.name
         for chips in generation.grids:
-            cores = 2 if chip in ("v4", "v5p") else 1
-            topology = find(f"{chip}-{chips * cores}")
-            assert (topology.chips, topology.name) == (chips, f"{chip}-{chips * cores}")
+            counted = 2 if chip in ("v4", "v5p", "tpu7x") else 1
+            topology = find(f"{chip}-{chips * counted}")
+            devices = chips * (2 if chip == "tpu7x" else 1)
+            assert (topology.chips, topology.name) == (devices, f"{chip}-{chips * counted}")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,8 @@ def test_every_slice_is_found_by_its_own_name() -> None:
         ("v4-30", "the nearest is v4-32"),
         ("v5p-2000", "the nearest is v5p-2048"),
         ("v5e-3", "the nearest is v5e-4"),
+        ("tpu7x-4", "the nearest is tpu7x-8"),
+        ("ironwood-9", "counts TensorCores, two to a chip"),
         ("v44-8", "did you mean v4-8?"),
         ("b200-3", "the nearest is b200-4"),
         ("v4", "write CHIP-SIZE like v4-32"),
