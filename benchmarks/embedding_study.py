@@ -35,10 +35,10 @@ LIVE = {"targets": ""}
 SETTINGS = {
     "both losses": {},
     "second layers": {},
+    "twice the rate": {"optimizer.learning_rate": 4e-4},
     "every other layer": {},
     "vectors alone": {"loss.similarity_mse": 0.0},
     "similarities alone": {"loss.vector_cosine": 0.0},
-    "twice the rate": {"optimizer.learning_rate": 4e-4},
     "half the rate": {"optimizer.learning_rate": 1e-4},
     "tables learnt": {"student.freeze": "none"},
     "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
@@ -46,6 +46,8 @@ SETTINGS = {
 }
 """What is compared on a part of the texts; the first is what the others change one thing of."""
 SENTENCES_ALIKE = 256
+SHORT = 20
+"""Words: the sentences of one compiled program, or two."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Size:
 
 SIZES = {
     "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20, settings=3),
-    "short": Size(16_000, 2_500, 700, settings=6),
+    "short": Size(16_000, 2_500, 700, articles=60, settings=3),
     "cpu": Size(60_000, 10_000, 3_000),
 }
 
@@ -164,7 +166,9 @@ class Study:
             return
         teacher = load_sentence_model(self.teacher)
         with (self.output / "texts/part.jsonl").open(encoding="utf-8") as lines:
-            texts = [json.loads(line)["text"] for line in islice(lines, SENTENCES_ALIKE)]
+            every = (json.loads(line)["text"] for line in lines)
+            short = (text for text in every if len(text.split()) <= SHORT)
+            texts = list(islice(short, SENTENCES_ALIKE))
         above = np.triu_indices(len(texts), 1)
         expected = similarities(teacher, texts)[above]
         found = {}
