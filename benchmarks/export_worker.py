@@ -9,6 +9,7 @@ line `memory` with megabytes: of the process before it opened the model, and the
 loads nothing that the model does not need, and uses the cores that it is given (taskset).
 """
 
+import inspect
 import json
 import os
 import sys
@@ -85,7 +86,7 @@ def pytorch() -> Callable[[str], Call]:
         content = json.loads((Path(path) / "config.json").read_text("utf-8"))
         name = (content.get("architectures") or ["AutoModel"])[0]
         model = getattr(transformers, name).from_pretrained(path).eval()
-        accepted = set(model.forward.__code__.co_varnames)
+        accepted = set(inspect.signature(model.forward).parameters)
 
         def call(inputs: Mapping[str, np.ndarray]) -> Any:
             tensors = {

@@ -2,7 +2,7 @@
 
 What a product costs is how much the graph's outputs change on real text where that one alone has
 int8 weights and uint8 features. The costliest are left in float, as few as hold the gate. What they
-multiply is float then; their weights stay in int8, which takes no more room, unless the weights'
+multiply is float then; their weights stay in int8, so the file does not grow, unless the weights'
 own rounding is most of the product's error: then they are stored in 16 bits.
 """
 
