@@ -1,6 +1,7 @@
 """Measure here: the training speed of a config, a student's inference beside its teacher's."""
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -53,7 +54,9 @@ def main(arguments: list[str]) -> None:
 def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
     from distil_jax.run import training_speed
 
-    with tempfile.TemporaryDirectory() as folder:
+    # With --json, standard output is the figures' alone: what prepares text speaks of it.
+    says = contextlib.redirect_stdout(sys.stderr) if flags.json else contextlib.nullcontext()
+    with says, tempfile.TemporaryDirectory() as folder:
         return training_speed.measure_training(config, Path(folder) / "rows", steps=flags.steps)
 
 

@@ -61,6 +61,16 @@ def test_the_step_of_a_config_on_its_rows(training, teacher_folder: Path, capsys
     assert found["peak_bytes"] > 1e8
 
 
+def test_json_stands_alone_where_text_is_prepared_first(
+    training, text_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = [f"--config.data.train={text_file}", "--config.batch.length=16"]
+    benchmark.main([*training, *text, "--json"])
+    said = capsys.readouterr()
+    assert json.loads(said.out)["training"]["tokens_per_second"] > 0
+    assert "prepared" in said.err
+
+
 def test_what_was_measured_before_stays(training, inference, tmp_path: Path, capsys) -> None:
     output = [f"--output={tmp_path / 'speed'}"]
     benchmark.main([*inference, *output])
