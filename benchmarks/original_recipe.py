@@ -32,6 +32,7 @@ def original(
     folder: Path,
     *,
     compiled: bool = False,
+    autocast: bool = False,
 ) -> Iterator[int]:
     """One step after another of the original recipe; yields the tokens of each."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -49,7 +50,8 @@ def original(
         student_model.compile()
     for tokens, attention in _padded_batches(rows, flags.rows * flags.length):
         masked, labels = _masked(tokens, attention)
-        loss = _loss(teacher_model, student_model, masked, attention, labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = _loss(teacher_model, student_model, masked, attention, labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 5.0)
         optimizer.step()

@@ -8,7 +8,9 @@
 BERT-base teaches DistilBERT, both in float32 with the same random weights: soft targets at every
 token, masked LM, cosine, dropout 0.1, clipping, Adam. The original is transformers' models under
 eager PyTorch, its losses written as the original's trainer has them; with `--compile` there is a
-third side, `compiled`, with both models through torch.compile (it needs a C++ compiler). With
+third side, `compiled`, with both models through torch.compile (it needs a C++ compiler), with
+`--autocast` one, `autocast`, in bfloat16 (torch.autocast), which is set beside
+`-- --config.precision.compute=bfloat16 --config.precision.teacher=bfloat16`. With
 `--text` all take the lines of a text: this project packed into rows, the original one line as one
 sequence, in batches of lines of about the same length and on average as many tokens, padded to
 their longest; tokens of the text alone count. Each side is a process of its own, started as a user
@@ -50,7 +52,7 @@ from distil_jax.training.parallel import Devices, shares
 from distil_jax.training.step import Constants, initial_state, train_step
 
 LAYERS = (0, 2, 4, 7, 9, 11)
-OURS, COMPILED = "distil_jax", "compiled"
+OURS, COMPILED, AUTOCAST = "distil_jax", "compiled", "autocast"
 
 
 class Side:
@@ -91,6 +93,7 @@ def main() -> None:
     tuned = {GLIBC_TUNABLES.name: huge_pages.tunables(given)}
     others = {} if flags.allocator == "default" else tuned
     names = [*flags.sides.split(","), *([COMPILED] if flags.compile else [])]
+    names += [AUTOCAST] if flags.autocast else []
     sides = {name: Side(name, tuned if name == OURS else others) for name in names}
     print("; ".join(sorted({side.description for side in sides.values()})))
     taken: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
@@ -129,7 +132,9 @@ def serve(flags: argparse.Namespace) -> None:
             with contextlib.redirect_stdout(sys.stderr):
                 rows, description = _text_rows(flags, folder)
         compiled = partial(original, compiled=True)
-        steps = {"original": original, COMPILED: compiled, OURS: ours}[flags.serve]
+        autocast = partial(original, autocast=True)
+        sides = {"original": original, COMPILED: compiled, AUTOCAST: autocast, OURS: ours}
+        steps = sides[flags.serve]
         taken = steps(flags, teacher, student, rows, folder)
         next(taken)
         print(description, flush=True)
@@ -152,6 +157,7 @@ def _flags() -> argparse.Namespace:
         help="the original's: as PyTorch starts, or with the settings of distil_jax.huge_pages",
     )
     parser.add_argument("--compile", action="store_true", help="a third side: torch.compile")
+    parser.add_argument("--autocast", action="store_true", help="a side: torch.autocast, bfloat16")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--sides", default="original,distil_jax")
     parser.add_argument("overrides", nargs="*", help="--config.KEY=VALUE, after --")
