@@ -74,7 +74,7 @@ class Size:
 
 SIZES = {
     "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20, settings=3),
-    "short": Size(16_000, 2_500, 500, articles=150, settings=1),
+    "short": Size(16_000, 2_500, 500, share=0.14, settings=1),
     "cpu": Size(60_000, 10_000, 3_000),
 }
 
