@@ -19,6 +19,7 @@ from distil_jax.models.mlm_head_fit import fit_mlm_head
 from distil_jax.models.narrowing import narrowed
 from distil_jax.models.types import Batch, Params
 from distil_jax.models.width_pruning import prune_width
+from distil_jax.notes import note
 from distil_jax.pretrained import Pretrained
 from distil_jax.training.student import narrowing_rule, student_of
 
@@ -52,6 +53,10 @@ def fitted(
     shape = student_of(config, teacher.config, layers)
     sizes = {name: getattr(shape, name) for name in ("hidden_size", "heads", "mlp_size")}
     batch = _masked_rows(rows, masking, config.seed, FIT_TOKENS)
+    note(
+        f"the narrower student ({shape.layers} x {shape.hidden_size}) is fitted to its teacher on "
+        f"{batch['tokens'].size:,} tokens of the training rows, which takes a minute or more"
+    )
     unlabelled = {name: batch[name] for name in ("tokens", "segments")}
     _, encoder = prune_width(wide, params["encoder"], unlabelled, **sizes)
     return with_head(config, shape, {"encoder": encoder}, rows, masking)
