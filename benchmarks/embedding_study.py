@@ -102,13 +102,13 @@ class Study:
             *(Job(name, lambda name=name: self.try_setting(name), needs) for name in settings),
             Job("student", lambda: self.distil(settings), (*settings, "teacher, validation")),
             Job("start", self.save_start, ("student",)),
-            Job("contrast", self.contrast, ("start",)),
             *self.tests({"student": self.student, "teacher": self.teacher}, "student"),
             *self.tests({"start": self.output / "start"}, "start"),
-            *self.tests({Path(other).name: other for other in self.others}, "texts"),
-            *self.tests({"contrast": self.output / "contrast/student"}, "contrast"),
             Job("int8", self.export, ("student",)),
             *self.tests({"int8": self.output / "int8"}, "int8"),
+            Job("contrast", self.contrast, ("start",)),
+            *self.tests({Path(other).name: other for other in self.others}, "texts"),
+            *self.tests({"contrast": self.output / "contrast/student"}, "contrast"),
             Job("speed", self.time_models, ("student",), alone=True),
         ]
 
