@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax import huge_pages
+
 BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.py"))
 WITH_FLAGS = [file for file in BENCHMARKS if "Parser(" in file.read_text("utf-8")]
 
@@ -13,6 +15,8 @@ WITH_FLAGS = [file for file in BENCHMARKS if "Parser(" in file.read_text("utf-8"
 @pytest.fixture(autouse=True)
 def beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS[0].parent)
+    # It starts the program again in place of this one.
+    monkeypatch.setattr(huge_pages, "prefer", lambda: None)
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
