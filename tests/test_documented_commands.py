@@ -160,12 +160,12 @@ NAMES = {
 }
 """What the names in the documents stand for here."""
 OTHERWISE = {
-    "docs/guides/export.md-1": {"TEACHER": "classifier"},
+    "docs/guides/export.md-2": {"TEACHER": "classifier"},
 }
 """Names that stand for something else in a block."""
 
 
-SLOW = ("README.md-4", "docs/guides/export.md-1", "docs/guides/teachers.md-0")
+SLOW = ("README.md-4", "docs/guides/export.md-2", "docs/guides/teachers.md-0")
 """Blocks that take more than ten seconds of processor time."""
 
 

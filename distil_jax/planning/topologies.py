@@ -34,7 +34,8 @@ class Topology:
     @property
     def slice_chips(self) -> int:
         """Of a slice, counted as devices."""
-        return math.prod(self.grid) * self.generation.devices
+        known = BY_NAME.get(self.chip.name)  # not of a machine that is only measured
+        return math.prod(self.grid) * (known.devices if known else 1)
 
     @property
     def chips(self) -> int:
