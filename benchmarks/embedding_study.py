@@ -12,13 +12,14 @@ time STUDY/embedding.md and embedding.json hold what there is.
 
 import argparse
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import embedding_texts
 import jax
 import numpy as np
+from embedding_settings import SENTENCES_ALIKE, SETTINGS, SHORT, SIZES
 from embedding_table import TEST, VALIDATION, folder_of, kept, write_tables
 from study import stopped_by_signals
 from study_programs import Job, Programs, run_jobs
@@ -29,54 +30,6 @@ from distil_jax.errors import UserError
 from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
-
-LIVE = {"targets": ""}
-"""Hidden states are not among the stored targets."""
-SETTINGS = {
-    "both losses": {},
-    "second layers": {},
-    "twice the rate": {"optimizer.learning_rate": 4e-4},
-    "every other layer": {},
-    "vectors alone": {"loss.similarity_mse": 0.0},
-    "similarities alone": {"loss.vector_cosine": 0.0},
-    "half the rate": {"optimizer.learning_rate": 1e-4},
-    "tables learnt": {"student.freeze": "none"},
-    "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
-    "relations too": {**LIVE, "loss.relations": 1.0},
-}
-"""What is compared on a part of the texts; the first is what the others change one thing of."""
-SENTENCES_ALIKE = 256
-SHORT = 20
-"""Words: the sentences of one compiled program, or two."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is done.
-
-    Attributes:
-      sentences, passages: that are learnt from.
-      rows, length: of a step.
-      share: of the texts and steps that settings are compared on.
-      articles: of the search of long texts.
-      settings: how many are compared, the first of `SETTINGS`.
-    """
-
-    sentences: int
-    passages: int
-    steps: int
-    rows: int = 4
-    length: int = 256
-    share: float = 0.1
-    articles: int = 150
-    settings: int = len(SETTINGS)
-
-
-SIZES = {
-    "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20, settings=3),
-    "short": Size(16_000, 2_500, 500, share=0.14, settings=1),
-    "cpu": Size(60_000, 10_000, 3_000),
-}
 
 
 class Study:

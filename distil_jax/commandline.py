@@ -96,7 +96,7 @@ def add_dtype(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("float32", "bfloat16", "auto"),
         default="float32",
-        help="of the matmuls; auto: bfloat16 where the hardware multiplies it faster",
+        help="of a model folder's matmuls; auto: bfloat16 where the hardware multiplies it faster",
     )
 
 

@@ -23,6 +23,12 @@ def main(arguments: list[str]) -> None:
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.training.precision import computing_dtype
 
+    on_text = flags.task in TASKS and TASKS[flags.task].on_text
+    if flags.dtype != "float32" and (on_text or is_onnx(flags.model)):
+        raise UsageError(
+            f"--dtype={flags.dtype}: exports compute as they were made, and plain text is scored "
+            "in float32; leave it out (see --help)"
+        )
     flags.dtype = computing_dtype(flags.dtype)
     if flags.task in VECTOR_TASKS:
         _evaluate_vectors(flags)
@@ -34,7 +40,7 @@ def main(arguments: list[str]) -> None:
         return
     if flags.card:
         raise UsageError("--card goes with an ONNX export as --model (see --help)")
-    if TASKS[flags.task].on_text:
+    if on_text:
         keep_compiled()
         SCORE_TEXT[flags.task](flags)
         return

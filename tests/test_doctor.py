@@ -15,6 +15,15 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_memory_of_a_config_that_leaves_its_precision_to_the_hardware(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keys = [f"--config.precision.{name}=auto" for name in ("compute", "teacher")]
+    doctor.main(["--offline", "--config=quickstart", *keys])
+    assert "GB for the arrays of a step" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_page_about_this_machine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

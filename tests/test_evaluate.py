@@ -20,3 +20,9 @@ def test_the_earlier_name_of_question_answering_is_accepted_and_not_listed() -> 
     with pytest.raises(UsageError) as raised:
         evaluate.parse(["--model=m", "--task=spam", "--output=out"])
     assert "span" not in str(raised.value)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "auto"])
+def test_a_type_that_nothing_would_compute_in_is_refused(dtype: str) -> None:
+    with pytest.raises(UsageError, match=f"--dtype={dtype}: .* plain text is scored in float32"):
+        evaluate.main(["--model=m", "--task=mlm", "--data=t", "--output=o", f"--dtype={dtype}"])

@@ -36,6 +36,8 @@ class Chip:
       network_bandwidth: one way, of a chip's share of its host's network (DCN).
       source: where the figures are published.
       reached: shares of `flops` and `hbm_bandwidth` that programs reach.
+      devices: that one package is, each of these figures and with its own memory; grids count
+        packages, names devices.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Chip:
     network_bandwidth: float
     source: str
     reached: Reached = Reached()
+    devices: int = 1
 
     @property
     def is_tpu(self) -> bool:
@@ -61,7 +64,6 @@ class Generation:
       grids: the slices there are, by their number of chips.
       closes: whether an axis of a grid, of so many chips, closes to a ring.
       cores: TensorCores of a chip, where a slice's name counts them: v4-8 is four chips.
-      devices: of a chip of the grid, each with its own memory; a slice's name counts them.
       aliases: other names that a user may write.
       device_kinds: what `jax.Device.device_kind` says; another form of a card has other peaks.
     """
@@ -70,7 +72,6 @@ class Generation:
     grids: Mapping[int, Grid]
     closes: Callable[[Grid, int], bool]
     cores: int = 1
-    devices: int = 1
     aliases: tuple[str, ...] = ()
     device_kinds: tuple[str, ...] = ()
 
@@ -197,10 +198,10 @@ GENERATIONS = (
             links=6,
             network_bandwidth=12.5e9 / 2,
             source=f"{TPU_DOCUMENTATION}tpu7x (1,200 GB/s both ways over 6 ports), per TensorCore",
+            devices=2,
         ),
         grids=CUBES,
         closes=_cube_closes,
-        devices=2,
         aliases=("v7x", "ironwood"),
         device_kinds=("TPU7x",),
     ),

@@ -34,8 +34,7 @@ class Topology:
     @property
     def slice_chips(self) -> int:
         """Of a slice, counted as devices."""
-        known = BY_NAME.get(self.chip.name)  # not of a machine that is only measured
-        return math.prod(self.grid) * (known.devices if known else 1)
+        return math.prod(self.grid) * self.chip.devices
 
     @property
     def chips(self) -> int:
@@ -84,7 +83,7 @@ def find(name: str) -> Topology:
         raise UsageError(f"--topology={name}: it must have at least one slice")
     generation = BY_NAME[kind]
     cores = generation.cores
-    counted = cores * generation.devices
+    counted = cores * generation.chip.devices
     grid = generation.grids.get(size // counted) if size % counted == 0 else None
     if grid is None:
         nearest = min(

@@ -21,6 +21,7 @@ from distil_jax.planning.model_shapes import model_shapes
 from distil_jax.planning.run_plan import estimate, workload_of
 from distil_jax.planning.topologies import Topology
 from distil_jax.storage.cache import kept_folder
+from distil_jax.training.precision import settled
 
 NAMED = ("jax", "flax", "optax", "orbax-checkpoint", "transformers", "tokenizers", "datasets")
 EXTRAS: Mapping[str, str] = {
@@ -171,7 +172,7 @@ def _answer(name: str, url: str) -> str:
 
 
 def _memory(config: Config) -> list[str]:
-    available = _available()
+    available, config = _available(), settled(config)
     chip = Chip("this machine", 1.0, available, 1.0, 1.0, 1, 1.0, "")
     topology = Topology(chip, (jax.device_count(),))
     try:

@@ -24,6 +24,7 @@ from distil_jax.notes import note
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.run.text_teachers import (
     IN_BATCH,
+    PRECISION,
     SCORE,
     VECTOR,
     TextTeacher,
@@ -41,6 +42,7 @@ from distil_jax.target_store import (
 )
 from distil_jax.target_store.writing import ALL
 from distil_jax.tokenizer import load as load_tokenizer
+from distil_jax.training.precision import settled
 from distil_jax.training.workdir import Workdir
 
 FOLDER = "vectors"
@@ -161,6 +163,7 @@ def cache_targets(
             "targets are made by a teacher: set config.teacher, and leave targets empty"
         )
     check_texts(config)
+    config = settled(config)
     if wanted_column(config) == SCORE:
         teacher, tokenizer = pair_teacher(config.teacher), None
     else:
@@ -218,7 +221,9 @@ def open_stored(config: Config, teacher: TextTeacher | None) -> TextTable:
             f"need {wanted}s; name others, or change config.loss"
         )
     settings = {} if teacher is None else teacher.settings
-    if any(table.settings.get(name) != value for name, value in settings.items()):
+    # What they were computed in is theirs: no teacher computes in this run.
+    asked = {name: value for name, value in settings.items() if name != PRECISION}
+    if any(table.settings.get(name) != value for name, value in asked.items()):
         raise UserError(
             f"config.targets={config.targets} are of another teacher than "
             f"config.teacher={config.teacher}; make them again, or leave config.teacher empty"

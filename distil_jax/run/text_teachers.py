@@ -22,10 +22,11 @@ from distil_jax.tasks.encoding import encode
 from distil_jax.tasks.network import Network
 from distil_jax.tasks.rerank import POINTWISE
 from distil_jax.training.parallel import Devices
-from distil_jax.training.precision import computing_dtype
 from distil_jax.training.targets import PAIR_SCORES, VECTORS
 
 VECTOR, SCORE = "vector", "score"
+PRECISION = "precision"
+"""Among a teacher's settings: what it computed in, where that is not float32."""
 IN_BATCH = {VECTOR: VECTORS, SCORE: PAIR_SCORES}
 LONGEST_PAIR = 512
 """Most tokens of a pair."""
@@ -50,7 +51,7 @@ class TextTeacher:
 
 def vector_teacher(sentence: SentenceModel, config: Config) -> TextTeacher:
     """A sentence model, `config.teacher`: its vectors, without a prompt."""
-    name, dtype = config.teacher, computing_dtype(config.precision.teacher)
+    name, dtype = config.teacher, config.precision.teacher
 
     def prepared() -> Callable[[Sequence[Text]], np.ndarray]:
         embedder = EncoderEmbedder(sentence, dtype=dtype, name=name)
@@ -58,7 +59,7 @@ def vector_teacher(sentence: SentenceModel, config: Config) -> TextTeacher:
 
     vectors = json.loads(json.dumps(dataclasses.asdict(sentence.vectors)))
     params = sentence.model.params
-    precision = {} if dtype == "float32" else {"precision": dtype}
+    precision = {} if dtype == "float32" else {PRECISION: dtype}
     return TextTeacher(
         name,
         Column(VECTOR, "float32", (sentence.width,)),

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from distil_jax.configuration.schema import Config
+from distil_jax.distributed.coordination import broadcast_from_primary
 from distil_jax.models.product import product
 from distil_jax.notes import note
 
@@ -38,13 +39,18 @@ def computing_dtype(asked: str, platform: str | None = None) -> str:
     platform = platform or jax.default_backend()
     if platform != "cpu":
         return "bfloat16"
-    ratio = _times_as_fast()
+    ratio = _ratio()
     chosen = "bfloat16" if ratio >= FASTER else "float32"
-    note(f"auto computes in {chosen}: bfloat16 takes 1/{ratio:.1f} of float32's time here")
+    note(f"auto is {chosen}: bfloat16 takes 1/{ratio:.1f} of float32's time here")
     return chosen
 
 
 @cache
+def _ratio() -> float:
+    """What process 0 measured: all compute one program."""
+    return broadcast_from_primary("bfloat16 over float32", _times_as_fast)
+
+
 def _times_as_fast() -> float:
     """float32's time for a dense map over bfloat16's, both in turn: the median of their ratios."""
     rows, inputs, outputs = SHAPE

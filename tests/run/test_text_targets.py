@@ -284,3 +284,14 @@ def test_what_is_stored_says_whose_it_is(stored, teacher_folder):
     assert table.notes["name"] == str(teacher_folder)
     assert [column.name for column in table.columns] == ["vector"]
     assert table.notes["parameters"] > 1000
+
+
+def test_vectors_computed_in_bfloat16_serve_whatever_a_run_computes_in(
+    command, teacher_folder, shallow_folder, tmp_path
+):
+    both = {"teacher": teacher_folder, "student.folder": shallow_folder}
+    folder = tmp_path / "vectors"
+    cache.main([*command(**both, **{"precision.teacher": "bfloat16"}), f"--output={folder}"])
+    assert open_texts(folder).settings["precision"] == "bfloat16"
+    main([*command(**both, targets=folder), f"--workdir={tmp_path / 'run'}"])
+    assert (tmp_path / "run" / "student" / "config.json").is_file()
