@@ -21,12 +21,10 @@ import jax
 import numpy as np
 from embedding_settings import SENTENCES_ALIKE, SETTINGS, SHORT, SIZES
 from embedding_table import TEST, VALIDATION, folder_of, kept, write_tables
-from study import stopped_by_signals
-from study_programs import Job, Programs, run_jobs
+from study_programs import Job, Programs, run_to_end
 
 from distil_jax import commandline
 from distil_jax.embedding.embedder import EncoderEmbedder
-from distil_jax.errors import UserError
 from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
@@ -197,7 +195,7 @@ class Study:
         overrides = {
             "teacher": "",
             "student.folder": self.output / "start",
-            "data.train": self.data / "sentences/pairs.jsonl.xz",
+            "data.train": self.data / embedding_texts.PAIRS,
             "data.column": "sentence1,sentence2",
             "loss.vector_cosine": 0.0,
             "loss.similarity_mse": 0.0,
@@ -257,11 +255,9 @@ def main(arguments):
     flags = parser().parse_args(arguments)
     # The accelerator is for the programs; here models are only looked at.
     jax.config.update("jax_platforms", "cpu")
+    embedding_texts.check(flags.data)
     study = Study(flags)
-    with stopped_by_signals(study.programs):
-        failed = run_jobs(study.jobs(), 1, lambda: write_tables(flags, list(SETTINGS)))
-    if failed:
-        raise UserError("not done: " + "; ".join(failed))
+    run_to_end(study.programs, study.jobs(), lambda: write_tables(flags, list(SETTINGS)))
 
 
 def parser():

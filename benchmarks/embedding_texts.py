@@ -9,6 +9,7 @@ import random
 import re
 from pathlib import Path
 
+from distil_jax.errors import UserError
 from distil_jax.storage import atomic
 
 TASKS = {
@@ -21,17 +22,36 @@ TASKS = {
 }
 CORPORA = ("corpus/wiki-01.txt.xz", "corpus/books-01.txt.xz")
 HELD_OUT = "corpus/wiki-heldout.txt.xz"
+"""Plain text, articles apart by a blank line."""
+SENTENCES, PAIRS = "sentences/sentences.jsonl.xz", "sentences/pairs.jsonl.xz"
+"""Records with `text`; and with `sentence1` and `sentence2`, which mean the same."""
+SEARCH = [f"retrieval/cranfield/{name}" for name in ("queries.jsonl", "qrels/test.tsv")]
+"""BEIR's layout; its corpus may be compressed."""
+SCORED = [(name, split) for name in ("stsb", "sick") for split in ("validation", "test")]
+"""Tasks' splits with `sentence1`, `sentence2` and `label`, of SICK `entailment`, too."""
 PASSAGE_WORDS = 75, 190
 """About 100 to 256 tokens."""
 ANSWERS = 3
 """Most passages of an article in the search."""
 
 
+def check(data: Path) -> None:
+    """Refuse a folder that lacks a file of the study; raises `UserError` with all that it lacks."""
+    needed = [*CORPORA, HELD_OUT, SENTENCES, PAIRS, *SEARCH]
+    needed += [f"{TASKS[name][0]}/{split}.jsonl" for name, split in SCORED]
+    lacking = [name for name in needed if not (data / name).is_file()]
+    if lacking:
+        raise UserError(
+            f"--data={data} lacks {', '.join(lacking)}; benchmarks/embedding_texts.py says what "
+            "each holds"
+        )
+
+
 def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list[str]:
     """Plain sentences, training texts of the tasks and passages of the corpora, shuffled."""
     tested = _tested(data)
     draw = random.Random(seed)
-    plain = [row["text"] for row in _rows(data / "sentences/sentences.jsonl.xz")]
+    plain = [row["text"] for row in _rows(data / SENTENCES)]
     of_tasks = [text for name in TASKS for text in _texts_of(data, name, "train")]
     # Negations and contrasts are few, and what a small student loses first: each is kept.
     kept = [text for name in ("stsb", "sick") for text in _texts_of(data, name, "train")]

@@ -15,19 +15,16 @@ import argparse
 import functools
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import jax
 from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
 from objectives_table import write_tables
-from study import stopped_by_signals
-from study_programs import Job, Programs, run_jobs
+from study_programs import Job, Programs, run_to_end
 from study_tasks import TaskFiles
 
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
-from distil_jax.errors import UserError
 from distil_jax.planning.flops import config_flops
 from distil_jax.pretrained import load
 from distil_jax.training.student import parse_layers, student_of
@@ -193,14 +190,7 @@ def main(arguments):
     # The accelerator is for the programs; here models are only looked at.
     jax.config.update("jax_platforms", "cpu")
     comparison = Comparison(flags)
-    with stopped_by_signals(comparison.programs):
-        failed = run_jobs(comparison.jobs(), 1, lambda: write_tables(comparison))
-    for line in failed:
-        print(f"not done: {line}", file=sys.stderr)
-    if failed:
-        raise UserError(
-            f"{len(failed)} jobs were not done (above); the same command tries them again"
-        )
+    run_to_end(comparison.programs, comparison.jobs(), lambda: write_tables(comparison))
 
 
 def parser():

@@ -13,20 +13,16 @@ study.md hold what there is. The sizes stand in `study_sizes.py`.
 """
 
 import argparse
-import contextlib
 import os
-import signal
-import sys
 from pathlib import Path
 
 import jax
-from study_programs import Programs, run_jobs
+from study_programs import Programs, run_to_end
 from study_sizes import SIZES
 from study_steps import STEPS, Study
 from study_table import write_tables
 
 from distil_jax import commandline
-from distil_jax.errors import UserError
 
 
 def main(arguments):
@@ -41,28 +37,7 @@ def main(arguments):
     steps = study.steps()
     wanted = STEPS[: STEPS.index(flags.until) + 1] if flags.until else STEPS
     jobs = [job for step in wanted for job in steps[step]]
-    with stopped_by_signals(programs):
-        failed = run_jobs(jobs, flags.jobs, lambda: write_tables(flags.output))
-    for line in failed:
-        print(f"not done: {line}", file=sys.stderr)
-    if failed:
-        raise UserError(
-            f"{len(failed)} of {len(jobs)} jobs were not done (above); the same command tries again"
-        )
-
-
-@contextlib.contextmanager
-def stopped_by_signals(programs):
-    """SIGINT, SIGTERM and SIGHUP end the programs, which save, and start no other."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's
-        numbers.append(signal.SIGHUP)
-    before = [signal.signal(number, lambda *_: programs.stop()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+    run_to_end(programs, jobs, lambda: write_tables(flags.output), lanes=flags.jobs)
 
 
 def parser():

@@ -3,17 +3,20 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import SimpleQueue
+
+from distil_jax.errors import UserError
 
 MAKES = ("--output=", "--workdir=")
 """The flags that name what a program makes."""
@@ -142,6 +145,34 @@ class Job:
     work: Callable[[], None]
     needs: tuple[str, ...] = ()
     alone: bool = False
+
+
+def run_to_end(
+    programs: Programs, jobs: Sequence[Job], after_each: Callable[[], None], *, lanes: int = 1
+) -> None:
+    """Run all jobs; signals end the programs. Raises `UserError` where something was not done."""
+    with _stopped_by_signals(programs):
+        failed = run_jobs(jobs, lanes, after_each)
+    for line in failed:
+        print(f"not done: {line}", file=sys.stderr)
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {len(jobs)} jobs were not done (above); the same command tries again"
+        )
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(programs: Programs) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the programs, which save, and start no other."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's
+        numbers.append(signal.SIGHUP)
+    before = [signal.signal(number, lambda *_: programs.stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) -> list[str]:
