@@ -14,8 +14,6 @@ fi
 prepare_environment
 SECONDS=0
 status=0
-# bfloat16 where this processor multiplies it faster.
-"$environment_python" -m distil_jax.main --config=quickstart "--workdir=$workdir" \
-    --config.precision.compute=auto --config.precision.teacher=auto "$@" || status=$?
+"$environment_python" -m distil_jax.main --config=quickstart "--workdir=$workdir" "$@" || status=$?
 printf 'quickstart: run took %d seconds\n' "$SECONDS"
 exit "$status"
