@@ -6,14 +6,14 @@ LIVE = {"targets": ""}
 """Hidden states are not among the stored targets."""
 SETTINGS = {
     "both losses": {},
-    "second layers": {},
+    "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
     "twice the rate": {"optimizer.learning_rate": 4e-4},
     "every other layer": {},
+    "second layers": {},
     "vectors alone": {"loss.similarity_mse": 0.0},
     "similarities alone": {"loss.vector_cosine": 0.0},
     "half the rate": {"optimizer.learning_rate": 1e-4},
     "tables learnt": {"student.freeze": "none"},
-    "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
     "relations too": {**LIVE, "loss.relations": 1.0},
 }
 """What is compared on a part of the texts; the first is what the others change one thing of."""
@@ -47,5 +47,6 @@ class Size:
 SIZES = {
     "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20),
     "short": Size(16_000, 2_500, 500, share=0.14, settings=1),
+    "medium": Size(24_000, 7_000, 1_600, settings=4),
     "cpu": Size(60_000, 10_000, 3_000),
 }

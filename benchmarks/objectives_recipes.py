@@ -82,19 +82,19 @@ class Size:
     budgets: tuple[str, ...]
     seeds: int
     tasks: tuple[Task, ...]
-    compute: str = "float32"
+    compute: str = "auto"
 
 
 SIZES = {
-    # About an hour of one quiet core. So early a student learns nothing from 600 rows of STS-B.
+    # So early a student learns nothing from 600 rows of STS-B.
     "short": Size(
         length=64,
         batch=16,
         steps=100,
         learning_rate=1e-3,
-        budgets=("tokens",),
-        seeds=1,
-        tasks=(Task("stsb", 3, 2000, "3e-4"), Task("sst2", 2, 600, "1e-4")),
+        budgets=("tokens", "flops"),
+        seeds=3,
+        tasks=(Task("stsb", 3, 2000, "3e-4"), Task("sst2", 2, 2000, "1e-4")),
     ),
     # About two hours of two cores.
     "cpu": Size(
@@ -124,6 +124,5 @@ SIZES = {
             Task("sst2", 3, 0, "1e-4"),
             Task("cola", 5, 0, "1e-4"),
         ),
-        compute="bfloat16",
     ),
 }
