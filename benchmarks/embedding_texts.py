@@ -55,7 +55,7 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
     of_tasks = [text for name in TASKS for text in _texts_of(data, name, "train")]
     # Negations and contrasts are few, and what a small student loses first: each is kept.
     kept = [text for name in ("stsb", "sick") for text in _texts_of(data, name, "train")]
-    rest = [text for text in of_tasks if text not in set(kept)]
+    rest = sorted(set(of_tasks) - set(kept))
     chosen = [*kept, *draw.sample(rest, min(sentences // 4, len(rest)))]
     chosen += draw.sample(plain, max(0, sentences - len(chosen)))
     long = [text for name in CORPORA for text in _passages(data / name)]
