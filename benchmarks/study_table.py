@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections.abc import Set
 from pathlib import Path
 
 from study_figure import draw
@@ -18,20 +19,20 @@ ROLES = {
     "cut-flops": "no teacher, equal FLOPs",
     "student-second": "student, distilled twice",
 }
-# Beside GLUE's tasks.
 NOT_AVERAGED = {"mlm", "squad", "imdb"}
+"""Beside GLUE's tasks."""
 TOKEN_TYPE_TITLES = {
     "unfolded": "positions without the token-type fold",
     "kept": "token types kept",
 }
 
 
-def write_tables(folder: Path) -> None:
+def write_tables(folder: Path, not_averaged: Set[str] = NOT_AVERAGED) -> None:
     """Write study.json and study.md from the result files that are there."""
     scores = {role: _scores(folder / "scores" / role) for role in ROLES}
     content = {
         "scores": {role: tasks for role, tasks in scores.items() if tasks},
-        "kept": _kept(scores),
+        "kept": _kept(scores, not_averaged),
         "ablations": _read(folder / "ablations" / "ablations.json").get("variants", []),
         "token_types": {
             name: models[DISTILLED]
@@ -64,12 +65,12 @@ def _scores(folder: Path) -> dict:
     }
 
 
-def _kept(scores: dict) -> dict:
+def _kept(scores: dict, not_averaged: Set[str]) -> dict:
     """Each model's mean over the teacher's tasks, and its share of the teacher's mean.
 
-    Held-out text is not among the tasks; a model that lacks one of them has no mean.
+    A model that lacks one of them has no mean.
     """
-    tasks = sorted(scores["teacher"].keys() - NOT_AVERAGED)
+    tasks = sorted(scores["teacher"].keys() - not_averaged)
     means = {
         role: statistics.mean(by_task[task]["score"] for task in tasks)
         for role, by_task in scores.items()

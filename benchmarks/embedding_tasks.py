@@ -1,0 +1,107 @@
+"""A sentence teacher and its student, fine-tuned on tasks of GLUE: what the student keeps.
+
+    python benchmarks/embedding_tasks.py --teacher=MPNET --student=STUDY/student/student \\
+        --tasks=GLUE --output=DIR
+
+STUDY is what `embedding_study.py` made, GLUE has one folder for each task with train and
+validation files. The cheapest task comes first: the teacher, the student, and the student again
+with the fine-tuned teacher's soft targets. What is finished is kept; the same command resumes it.
+At any time DIR/study.json and study.md hold what there is; WNLI, where the commonest answer wins,
+is not in their mean.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from study_programs import Job, Programs, run_to_end
+from study_sizes import Task
+from study_table import write_tables
+from study_tasks import TaskFiles
+
+from distil_jax import commandline
+
+TASKS = (
+    Task("wnli", epochs=3, seeds=3),
+    Task("sst2", epochs=3, seeds=3, rows=6_735),
+    Task("cola", epochs=3, seeds=3),
+    Task("rte", epochs=3, seeds=3),
+    Task("stsb", epochs=3, seeds=3),
+    Task("mrpc", epochs=3, seeds=3),
+)
+"""By their tokens, the fewest first; of SST-2 a tenth."""
+NOT_AVERAGED = {"wnli"}
+
+
+class Tasks:
+    """The folder of the fine-tunings and the jobs that fill it."""
+
+    def __init__(self, flags):
+        self.flags, self.output = flags, flags.output
+        self.programs = Programs(flags.output / "hours.jsonl", several=flags.jobs > 1)
+        self.files = TaskFiles([flags.tasks], flags.output / "tasks")
+        self.chosen = self.files.choose("these", TASKS, flags.leave_out)
+        flags.output.mkdir(parents=True, exist_ok=True)
+
+    def jobs(self):
+        """Each task's teacher, student and student distilled twice."""
+        return [job for task in self.chosen for job in self.of_task(task)]
+
+    def of_task(self, task):
+        teacher, student = f"teacher on {task.name}", f"student on {task.name}"
+        again = f"student, distilled twice, on {task.name}"
+        return [
+            Job(teacher, partial(self.fine_tune, "teacher", task, self.flags.teacher)),
+            Job(student, partial(self.fine_tune, "student", task, self.flags.student)),
+            Job(again, partial(self.distil_again, task), (teacher,)),
+        ]
+
+    def distil_again(self, task):
+        fine_tuned = self.output / "scores/teacher" / task.name
+        best = json.loads((fine_tuned / "results.json").read_text())["best_model"]
+        teacher = fine_tuned / best
+        self.fine_tune("student-second", task, self.flags.student, teacher=teacher)
+
+    def fine_tune(self, name, task, model, **more):
+        self.programs.command(
+            "evaluate",
+            model=model,
+            task=task.name,
+            data=self.files.folder(task.name),
+            train=self.files.part(task.name, "train", task.rows),
+            seeds=self.flags.seeds or task.seeds,
+            epochs=task.epochs,
+            learning_rate=task.learning_rate,
+            models="best",
+            dtype="auto",
+            output=self.output / "scores" / name / task.name,
+            **more,
+        )
+
+
+def main(arguments):
+    flags = parser().parse_args(arguments)
+    tasks = Tasks(flags)
+    after_each = partial(write_tables, flags.output, NOT_AVERAGED)
+    run_to_end(tasks.programs, tasks.jobs(), after_each, lanes=flags.jobs)
+
+
+def parser():
+    parser = commandline.Parser(prog="python benchmarks/embedding_tasks.py", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--teacher", required=True, help="folder of sentence-transformers")
+    add("--student", required=True, help="the folder that its distillation left")
+    add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
+    skipped = "a task that is not done; may be repeated"
+    add("--leave-out", default=[], action="append", metavar="TASK", help=skipped)
+    add("--output", required=True, type=commandline.folder, help="folder of the fine-tunings")
+    add("--seeds", type=commandline.positive, help="of fine-tuning, in place of three")
+    jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
+    add("--jobs", type=commandline.positive, default=1, help=jobs)
+    return parser
+
+
+if __name__ == "__main__":
+    commandline.run(main)
