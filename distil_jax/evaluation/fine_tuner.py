@@ -120,7 +120,7 @@ def _spec(plan: FineTuningPlan, with_soft_targets: bool) -> StepSpec:
         seed=0,
         micro_batches=plan.micro_batches,
         matmul_dtype="float32",
-        dropout_bits="threefry",
+        dropout_bits="place",
         quantised_from=first_quantised_step(settings.quantize_from, total_steps),
     )
 

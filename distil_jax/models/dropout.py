@@ -58,7 +58,7 @@ _by_place.defvjp(_forward, _backward)
 
 
 def _by_key(x: Array, rng: Key[Array, ""], rate: float) -> Array:
-    """What earlier versions drew, and fine-tuning draws.
+    """What earlier versions drew, in runs that they began.
 
     One random byte decides each entry where the rate is within 2 % of a multiple of 1/256 (0.1
     becomes 26/256), two bytes elsewhere: a whole word for each made an encoder's forward and

@@ -3,15 +3,14 @@
 A new head is a module here, a line of `head_kinds.HEADS`, and a kind of task that has it.
 """
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, DTypeLike, Float, Key
 
 from distil_jax.models.activation import activation
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.dense import Dense
-from distil_jax.models.dropout import dropout
+from distil_jax.models.dropout import Rng, dropout, sites
 from distil_jax.models.encoder import Encoder
 from distil_jax.models.pooling import pool_rows
 from distil_jax.models.transform import transform
@@ -26,12 +25,15 @@ class ClassificationHead(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch labels"]:
-        """Logits from the first hidden state of each row, what was pooled; float32."""
+    def __call__(self, hidden: Hidden, rng: Rng | None = None) -> Float[Array, "batch labels"]:
+        """Logits from the first hidden state of each row, what was pooled; float32.
+
+        With `rng`, as in all heads, in training mode.
+        """
         config = self.config
         head = config.head
         rate = config.dropout if head.classifier_dropout is None else head.classifier_dropout
-        first_rng, last_rng = jax.random.split(self.make_rng("dropout")) if train else (None, None)
+        first_rng, last_rng = sites(rng, 2)
         first = hidden[:, 0]
         if head.classifier_input_dropout:
             first = dropout(first, first_rng, rate=rate)
@@ -54,11 +56,11 @@ class QuestionAnsweringHead(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch length 2"]:
+    def __call__(self, hidden: Hidden, rng: Rng | None = None) -> Float[Array, "batch length 2"]:
         """Start and end logits of every token, float32."""
         config = self.config
-        if train and config.head.question_answering_dropout:
-            hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
+        if config.head.question_answering_dropout:
+            hidden = dropout(hidden, rng, rate=config.dropout)
         if config.head.transform_everywhere:
             hidden = transform(config, hidden, config.hidden_size, self.dtype)
         outputs = Dense(2, config.initializer_range, self.dtype, name="outputs")
@@ -73,13 +75,14 @@ class TokenClassificationHead(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, hidden: Hidden, train: bool = False) -> Float[Array, "batch length labels"]:
+    def __call__(
+        self, hidden: Hidden, rng: Rng | None = None
+    ) -> Float[Array, "batch length labels"]:
         """Logits of every token, float32."""
         config = self.config
         if config.head.transform_everywhere:
             hidden = transform(config, hidden, config.hidden_size, self.dtype)
-        if train:
-            hidden = dropout(hidden, self.make_rng("dropout"), rate=config.dropout)
+        hidden = dropout(hidden, rng, rate=config.dropout)
         classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
         return classifier(hidden).astype(jnp.float32)
 
@@ -104,7 +107,7 @@ class SequenceClassification(nn.Module):
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch labels"]:
         """Logits of the labels, float32."""
         hidden, how = self.encoder(batch, train), self.config.head.pooling
-        return self.head(pool_rows(hidden, batch["segments"], how)[:, None], train)
+        return self.head(pool_rows(hidden, batch["segments"], how)[:, None], _key(self, train))
 
 
 class QuestionAnswering(nn.Module):
@@ -122,7 +125,7 @@ class QuestionAnswering(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length 2"]:
         """Start and end logits, float32."""
-        return self.head(self.encoder(batch, train), train)
+        return self.head(self.encoder(batch, train), _key(self, train))
 
 
 class TokenClassification(nn.Module):
@@ -141,4 +144,9 @@ class TokenClassification(nn.Module):
 
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length labels"]:
         """Logits of every token, float32."""
-        return self.head(self.encoder(batch, train), train)
+        return self.head(self.encoder(batch, train), _key(self, train))
+
+
+def _key(module: nn.Module, train: bool) -> Key[Array, ""] | None:
+    """What the head of a module draws from."""
+    return module.make_rng("dropout") if train else None

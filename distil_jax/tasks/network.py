@@ -14,7 +14,7 @@ from jaxtyping import Array, DTypeLike, Key
 
 from distil_jax.kernels.place import Place
 from distil_jax.models import Encoder, EncoderConfig, initialize_module
-from distil_jax.models.dropout import Rng
+from distil_jax.models.dropout import Rng, sites
 from distil_jax.models.intermediates import Request
 from distil_jax.models.pooling import pool
 from distil_jax.models.types import Params, Rematerialise
@@ -57,29 +57,30 @@ class Network:
     ) -> Outputs:
         """`forward`'s array as `task`, with the requested intermediates.
 
-        With a key the model is in training mode. A sequence's classes are judged by what
+        With a place the model is in training mode. A sequence's classes are judged by what
         `config.head` pools of it, as when it is run alone.
         """
-        assert not isinstance(rng, Place), "a task's dropout is drawn from keys"
+        assert rng is None or isinstance(rng, Place), "a task's dropout is of places"
         inputs = dict(piece)
         if self.config.token_types < 2:
             inputs.pop("token_types", None)
         encoder = Encoder(self.config, self.scan, self.dtype, self.rematerialise)
-        rngs: list = [None, None] if rng is None else list(jax.random.split(rng))
+        of_encoder, of_head = sites(rng, 2)
         intermediates = encoder.apply(
             {"params": params["encoder"]},
             inputs,
             train=rng is not None,
             request=request,
-            rngs=_named(rngs[0]),
+            place=of_encoder,
             method="run",
         )
         hidden = intermediates.last
         if not self.kind.per_token:
             how = self.config.head.pooling
             hidden = pool(hidden, piece["starts"], piece["lengths"], how)[:, None]
+            of_head = of_head and _of_slots(of_head, piece)
         outputs = self.kind.head_module(self.config, self.outputs, self.dtype).apply(
-            {"params": params["head"]}, hidden, train=rng is not None, rngs=_named(rngs[1])
+            {"params": params["head"]}, hidden, of_head
         )
         if self.kind.per_token:
             outputs = self._windows(outputs.reshape(-1, self.outputs), piece)
@@ -100,5 +101,7 @@ def fresh_head(
     return initialize_module(kind.model(small, outputs), key)["head"]
 
 
-def _named(rng: Key[Array, ""] | None) -> dict[str, Array]:
-    return {} if rng is None else {"dropout": rng}
+def _of_slots(place: Place, piece: Mapping[str, Array]) -> Place:
+    """The place of one state of each sequence: that of its first token."""
+    row, start = jnp.divmod(piece["starts"], piece["tokens"].shape[1])
+    return replace(place, row=place.row[row], first_query=start)

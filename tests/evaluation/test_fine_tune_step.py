@@ -129,7 +129,7 @@ def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1
         seed=0,
         micro_batches=micro,
         matmul_dtype="float32",
-        dropout_bits="threefry",
+        dropout_bits="place",
     )
     spread = Devices(mode, tuple(jax.devices()[:devices]))
     step = spread.map(partial(train_step, spec))
