@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     config.precision.compute = "bfloat16"
     config.precision.teacher = "bfloat16"
     config.batch.micro_size = 64
-    # Logits of this many tokens at one time: large enough for the tensor cores.
-    config.loss.chunk = 2048
+    config.parallel.attention = "auto"
+    # Logits of this many tokens at one time: the tables are read once for each.
+    config.loss.chunk = 8192
     return config

@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.precision.teacher = "bfloat16"
     config.batch.micro_size = 32
     config.parallel.remat = "attention"
-    # Logits of this many tokens at one time: large enough for the matrix units.
-    config.loss.chunk = 1024
+    config.parallel.attention = "auto"
+    # Logits of this many tokens at one time: the tables are read once for each.
+    config.loss.chunk = 8192
     return config

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jax.experimental import pallas as pl
 from jaxtyping import Array, Float, Int
 
@@ -23,6 +24,8 @@ from distil_jax.kernels.attention_kernels import (
 )
 from distil_jax.kernels.place import Place
 
+KERNEL_RESULTS = "attention kernel"
+"""The name of what the forward kernel leaves to the backward one, for rematerialisation."""
 LARGEST_HEAD = 128
 PADDING = -1
 """The segment of tokens that fill a row up to whole blocks."""
@@ -87,7 +90,8 @@ def _attention(
 def _forward(
     rules: BlockRules, interpret: str, state: Array, segments: Array, *inputs: Array
 ) -> tuple[Array, tuple]:
-    output, log_sums = _on_platform(_run_forward, rules, interpret, state, segments, *inputs)
+    results = _on_platform(_run_forward, rules, interpret, state, segments, *inputs)
+    output, log_sums = (checkpoint_name(one, KERNEL_RESULTS) for one in results)
     return output, (state, segments, *inputs, output, log_sums)
 
 

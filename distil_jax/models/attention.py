@@ -22,7 +22,7 @@ from distil_jax.models.rotary import rotate
 from distil_jax.models.types import Hidden, Relative
 
 ATTENTION_OUTPUT = "mixed"
-"""The name of the input of attention's output projection, for rematerialisation."""
+"""The name of what plain attention computes, for rematerialisation."""
 
 
 def attend(
@@ -136,9 +136,11 @@ class Attention(nn.Module):
             )
         elif is_of_blocks(view.bias):
             output = attend_locally(attention, query, key, value, view.bias, rng)
+            output = checkpoint_name(output, ATTENTION_OUTPUT)
         else:
             output, scores = attention(query, key, value, view.bias, rng, relative=relative)
+            output = checkpoint_name(output, ATTENTION_OUTPUT)
             offer(self, "attention_scores", scores)
-        output = checkpoint_name(output, ATTENTION_OUTPUT).reshape(hidden.shape)
+        output = output.reshape(hidden.shape)
         offer(self, "attention_output", output)
         return dense("output")(output)

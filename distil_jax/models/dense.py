@@ -2,10 +2,14 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, DTypeLike, Float
 
 from distil_jax.models.parameter import parameter
 from distil_jax.models.product import product
+
+DENSE_PRODUCT = "dense product"
+"""The name of x @ kernel, for rematerialisation: the one product that is dear to compute again."""
 
 
 class Dense(nn.Module):
@@ -23,7 +27,9 @@ class Dense(nn.Module):
         kernel = parameter(self, "kernel", nn.initializers.normal(self.initializer_range), shape)
         rows = "abcdefgh"[: x.ndim - 1]
         spec = f"{rows}i,io->{rows}o"
-        mapped = product(spec, x.astype(self.dtype), jnp.asarray(kernel, self.dtype), self.dtype)
+        kernel = jnp.asarray(kernel, self.dtype)
+        mapped = product(spec, x.astype(self.dtype), kernel, self.dtype)
+        mapped = checkpoint_name(mapped, DENSE_PRODUCT)
         if not self.use_bias:
             return mapped
         bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))

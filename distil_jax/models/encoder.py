@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, DTypeLike, Key
 
+from distil_jax.kernels.attention import KERNEL_RESULTS
 from distil_jax.kernels.place import Place
 from distil_jax.models.attention import ATTENTION_OUTPUT
 from distil_jax.models.block import LayerKind
 from distil_jax.models.config import EncoderConfig
-from distil_jax.models.dense import Dense, Norm
+from distil_jax.models.dense import DENSE_PRODUCT, Dense, Norm
 from distil_jax.models.dropout import Rng, dropout
 from distil_jax.models.intermediates import Intermediates, Request, hidden_states
 from distil_jax.models.layer import Layer
@@ -24,9 +25,9 @@ from distil_jax.models.segments import positions
 from distil_jax.models.types import Batch, Hidden, Params, Relative, Rematerialise
 
 KEPT = {
-    "attention": jax.checkpoint_policies.save_from_both_policies(
-        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-        jax.checkpoint_policies.save_only_these_names(ATTENTION_OUTPUT),
+    # By names: how a platform multiplies is behind a switch that hides it from other policies.
+    "attention": jax.checkpoint_policies.save_only_these_names(
+        ATTENTION_OUTPUT, DENSE_PRODUCT, KERNEL_RESULTS
     ),
     "layer": jax.checkpoint_policies.nothing_saveable,
 }

@@ -183,6 +183,7 @@ def module(
         kernels=uses_kernels(
             config.parallel.attention,
             shape.head_size,
+            config.batch.length,
             dtype,
             accelerator=platform != "cpu",
             here=here,

@@ -97,8 +97,9 @@ def test_in_bfloat16_they_agree_to_its_precision(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
-def test_the_check_of_a_device_passes_here(form: str) -> None:
-    assert attention_check.problem(32, form) == ""
+@pytest.mark.parametrize("length", [1, 100, 300])
+def test_the_check_of_a_device_passes_here(form: str, length: int) -> None:
+    assert attention_check.problem(32, length, form) == ""
 
 
 def test_the_check_of_a_device_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +109,9 @@ def test_the_check_of_a_device_says_what_is_wrong(monkeypatch: pytest.MonkeyPatc
         "attention",
         lambda *x, dropout_rate, interpret: without(*x, interpret=interpret),
     )
-    assert "differs from the formula" in attention_check.problem(16, "gpu")
+    assert "differs from the formula" in attention_check.problem(16, 100, "gpu")
     # A CPU has no kernel.
-    assert "does not compile" in attention_check.problem(16)
+    assert "does not compile" in attention_check.problem(16, 100)
 
 
 def test_an_encoder_with_kernels_is_the_same_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
