@@ -194,3 +194,24 @@ def test_devices_and_micro_batches_change_nothing(made, devices, micro, mode):
         config, params, "classification", encoded, wanted, devices=devices, micro=micro, mode=mode
     )
     np.testing.assert_allclose(divided, alone, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["classification", "question_answering"])
+def test_dropout_follows_a_piece_to_whichever_device_has_it(made, kind: str) -> None:
+    """Four pieces, on four devices, on two, and one after the other on one."""
+    _, config, params = made("distilbert", kind)
+    dropping = replace(config, dropout=0.1, attention_dropout=0.1)
+    head = replace(config.head, classifier_dropout=0.2)
+    encoded = sequences()
+    wanted = targets(kind, encoded)
+
+    def losses(shape, devices: int, mode: str = "jit") -> list[float]:
+        spread = {"devices": devices, "micro": 4 // devices, "mode": mode}
+        return our_losses(shape, params, kind, encoded, wanted, **spread)
+
+    alone = losses(replace(dropping, head=head), 1)
+    assert max(abs(np.subtract(alone, losses(config, 1)))) > 1e-2
+    for devices, mode in ((4, "jit"), (2, "pmap")):
+        found = losses(replace(dropping, head=head), devices, mode)
+        np.testing.assert_allclose(found, alone, rtol=1e-5)
