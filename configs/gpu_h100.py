@@ -20,5 +20,5 @@ def get_config() -> ConfigDict:
     config.batch.micro_size = 64
     config.parallel.attention = "auto"
     # Logits of this many tokens at one time: the tables are read once for each.
-    config.loss.chunk = 8192
+    config.loss.chunk = 4096
     return config
