@@ -7,8 +7,8 @@ LIVE = {"targets": ""}
 SETTINGS = {
     "both losses": {},
     "hidden states too": {**LIVE, "loss.hidden_cosine": 1.0},
-    "twice the rate": {"optimizer.learning_rate": 4e-4},
     "every other layer": {},
+    "twice the rate": {"optimizer.learning_rate": 4e-4},
     "second layers": {},
     "vectors alone": {"loss.similarity_mse": 0.0},
     "similarities alone": {"loss.vector_cosine": 0.0},
@@ -47,6 +47,6 @@ class Size:
 SIZES = {
     "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20),
     "short": Size(16_000, 2_500, 500, share=0.14, settings=1),
-    "medium": Size(24_000, 7_000, 1_600, settings=4),
+    "medium": Size(24_000, 7_000, 1_000, settings=3),
     "cpu": Size(60_000, 10_000, 3_000),
 }
