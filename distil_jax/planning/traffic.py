@@ -35,6 +35,9 @@ ALIASING = ("all-gather-start", "collective-permute-start", "copy-start")
 
 SLICES = ("dynamic-slice", "slice", "gather")
 
+FETCHED_PART = "slice-start"
+"""Its results are the operand again, the part of it that goes elsewhere, and a signal."""
+
 
 def memory_bytes(program: Program) -> float:
     """Bytes read and written by all fusions and other operations, each loop as often as it runs.
@@ -70,6 +73,9 @@ def moved_by_computation(
 def _moved(program: Program, instruction: Instruction, computation: Sequence[Instruction]) -> float:
     if instruction.operation in FREE or instruction.operation.startswith("async"):
         return 0.0
+    if instruction.operation == FETCHED_PART:
+        source, part, *_ = instruction.result
+        return float(part.bytes * (2 - source.on_chip - part.on_chip))
     results = {instruction.name: instruction for instruction in computation}
     body = _body(program, instruction)
     read = sum(

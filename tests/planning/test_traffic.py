@@ -87,6 +87,23 @@ ENTRY %main (x: f32[1024,256]) -> f32[4096,256] {
 """
 
 
+FETCHED = """HloModule m
+ENTRY %main (x: s8[4194304]) -> s8[1048576] {
+  %x = s8[4194304]{0} parameter(0)
+  %first = ((s8[4194304]{0}), s8[1048576]{0:S(1)}, s32[]{:S(2)}) slice-start(%x), slice={[0:1048576]}
+  %near = s8[1048576]{0:S(1)} slice-done(%first)
+  %second = ((s8[4194304]{0}), s8[1048576]{0}, s32[]{:S(2)}) slice-start(%x), slice={[0:1048576]}
+  %far = s8[1048576]{0} slice-done(%second)
+  ROOT %sum = s8[1048576]{0} add(%near, %far)
+}
+"""
+
+
+def test_a_part_that_is_fetched_moves_the_part() -> None:
+    # Read on to the chip; read and written in memory; and the sum reads one and writes.
+    assert moved(FETCHED) == (1 + 2 + 2) * MEGABYTE
+
+
 def test_what_was_started_writes_its_result_once_and_its_operand_never() -> None:
     # On to the chip and, as the cosine, away from it again.
     assert moved(STARTED) == 2 * MEGABYTE
