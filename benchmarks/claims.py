@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import matplotlib
+
 from distil_jax.report import drawing
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -90,10 +90,10 @@ ENTRY %main (x: f32[1024,256]) -> f32[4096,256] {
 FETCHED = """HloModule m
 ENTRY %main (x: s8[4194304]) -> s8[1048576] {
   %x = s8[4194304]{0} parameter(0)
-  %first = ((s8[4194304]{0}), s8[1048576]{0:S(1)}, s32[]{:S(2)}) slice-start(%x), slice={[0:1048576]}
-  %near = s8[1048576]{0:S(1)} slice-done(%first)
-  %second = ((s8[4194304]{0}), s8[1048576]{0}, s32[]{:S(2)}) slice-start(%x), slice={[0:1048576]}
-  %far = s8[1048576]{0} slice-done(%second)
+  %a = ((s8[4194304]{0}), s8[1048576]{0:S(1)}, s32[]) slice-start(%x), slice={[0:1048576]}
+  %near = s8[1048576]{0:S(1)} slice-done(%a)
+  %b = ((s8[4194304]{0}), s8[1048576]{0}, s32[]) slice-start(%x), slice={[0:1048576]}
+  %far = s8[1048576]{0} slice-done(%b)
   ROOT %sum = s8[1048576]{0} add(%near, %far)
 }
 """
