@@ -47,7 +47,7 @@ def planned(path: Path, name: str) -> str:
     """The plan of one config in a line; raises `UserError` where it does not fit."""
     config = config_source.read(str(path), [])
     models, workload = model_shapes(config), workload_of(config, None)
-    plan = plan_run(config, models, topologies.find(name), workload, search=True)
+    plan = plan_run(config, models, topologies.find(name), workload, search=False)
     if not plan.fits:
         raise UserError(f"{path.stem} does not fit {name}: {plan.measured.memory}")
     return summary(plan)

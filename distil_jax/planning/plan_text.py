@@ -77,8 +77,8 @@ def summary(plan: RunPlan) -> str:
     hours = plan.hours(UTILISATION)
     return (
         f"Plan for {plan.topology.name}: {memory.total / GB:.1f} of "
-        f"{plan.topology.chip.hbm_bytes / GB:.1f} GB, {plan.shares.micro_rows} rows at one time "
-        f"({plan.largest_micro_rows} fit), {plan.measured.flops / 1e12:.0f} TFLOP a chip and step; "
+        f"{plan.topology.chip.hbm_bytes / GB:.1f} GB, {plan.shares.micro_rows} rows at one time, "
+        f"{plan.measured.flops / 1e12:.0f} TFLOP a chip and step; "
         f"{plan.workload.total_steps:,} steps of {times.step:.2f} s at the peaks; "
         f"about {hours:.1f} h, {hours * plan.topology.chips:.0f} chip-hours, "
         "at half of the compute peak."
