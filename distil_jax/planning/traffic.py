@@ -35,6 +35,9 @@ ALIASING = ("all-gather-start", "collective-permute-start", "copy-start")
 
 SLICES = ("dynamic-slice", "slice", "gather")
 
+HANDING_ON = ("bitcast", "copy")
+"""Inside a fusion; a copy there is another layout in which its user's entries are read."""
+
 FETCHED_PART = "slice-start"
 """Its results are the operand again, the part of it that goes elsewhere, and a signal."""
 
@@ -121,16 +124,18 @@ def _users_of_parameter(
 def _users(
     program: Program, name: str, body: Sequence[Instruction]
 ) -> Iterator[tuple[Instruction, str]]:
-    """Who uses an array, and by which name: bitcasts and inner fusions are looked through."""
+    """Who uses an array, and by which name: what only hands it on is looked through."""
     for instruction in body:
         if name not in instruction.operands:
             continue
-        if instruction.operation == "bitcast":
+        if instruction.operation in HANDING_ON:
             yield from _users(program, instruction.name, body)
         elif inner := _body(program, instruction):
             for position, operand in enumerate(instruction.operands):
                 if operand == name:
                     yield from _users_of_parameter(program, position, inner)
+            if all(one.operation in ("parameter", *HANDING_ON) for one in inner):
+                yield from _users(program, instruction.name, body)
         else:
             yield instruction, name
 

@@ -87,6 +87,30 @@ ENTRY %main (x: f32[1024,256]) -> f32[4096,256] {
 """
 
 
+RELAID = """HloModule m
+%inner (p: f32[64,1024]) -> f32[64,1024] {
+  %p = f32[64,1024]{1,0} parameter(0)
+  ROOT %copy = f32[64,1024]{1,0} copy(%p)
+}
+%fused (p0: f32[64,1024], p1: s32[]) -> f32[1,1024] {
+  %p0 = f32[64,1024]{1,0} parameter(0)
+  %p1 = s32[] parameter(1)
+  %relaid = f32[64,1024]{1,0} fusion(%p0), kind=kLoop, calls=%inner
+  %zero = s32[] constant(0)
+  ROOT %row = f32[1,1024]{1,0} dynamic-slice(%relaid, %p1, %zero), dynamic_slice_sizes={1,1024}
+}
+ENTRY %main (x: f32[64,1024], i: s32[]) -> f32[1,1024] {
+  %x = f32[64,1024]{1,0} parameter(0)
+  %i = s32[] parameter(1)
+  ROOT %fusion = f32[1,1024]{1,0} fusion(%x, %i), kind=kLoop, calls=%fused
+}
+"""
+
+
+def test_another_layout_inside_a_fusion_moves_what_is_sliced_of_it() -> None:
+    assert moved(RELAID) == 2 * 4096 + 4
+
+
 FETCHED = """HloModule m
 ENTRY %main (x: s8[4194304]) -> s8[1048576] {
   %x = s8[4194304]{0} parameter(0)
