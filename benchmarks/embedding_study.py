@@ -57,8 +57,8 @@ class Study:
             *self.tests({"start": self.output / "start"}, "start"),
             Job("int8", self.export, ("student",)),
             *self.tests({"int8": self.output / "int8"}, "int8"),
-            Job("contrast", self.contrast, ("start",)),
             *self.tests({Path(other).name: other for other in self.others}, "texts"),
+            Job("contrast", self.contrast, ("start",)),
             *self.tests({"contrast": self.output / "contrast/student"}, "contrast"),
             Job("speed", self.time_models, ("student",), alone=True),
         ]
