@@ -6,8 +6,8 @@ Hardware: a v4-32 slice: 16 chips of 32 GB, each 256 rows a step in micro-batche
 need no change: micro-batches follow from the rows of a chip (up to 128 chips). Expect bfloat16
 matmuls with float32 master weights. Never run on real hardware; what the TPU compiler says:
 
-Plan for v4-32: 6.5 of 33.0 GB, 32 rows at one time (128 fit), 88 TFLOP a chip and step; 6,008 steps
-of 0.85 s at the peaks; about 1.4 h, 23 chip-hours, at half of the compute peak.
+Plan for v4-32: 8.1 of 33.0 GB, 32 rows at one time, 89 TFLOP a chip and step; 6,008 steps of 0.33 s
+at the peaks; about 1.1 h, 17 chip-hours, at half of the compute peak.
 """
 
 from ml_collections import ConfigDict

@@ -6,8 +6,8 @@ Hardware: a v5e-16 slice: 16 chips of 16 GB, each 256 rows a step in micro-batch
 need no change: micro-batches follow from the rows of a chip (up to 256 chips). Expect bfloat16
 matmuls with float32 master weights. Never run on real hardware; what the TPU compiler says:
 
-Plan for v5e-16: 4.0 of 16.9 GB, 16 rows at one time (64 fit), 88 TFLOP a chip and step; 6,008 steps
-of 1.07 s at the peaks; about 1.8 h, 29 chip-hours, at half of the compute peak.
+Plan for v5e-16: 6.0 of 16.9 GB, 16 rows at one time, 89 TFLOP a chip and step; 6,008 steps of 0.46
+s at the peaks; about 1.5 h, 24 chip-hours, at half of the compute peak.
 """
 
 from ml_collections import ConfigDict
