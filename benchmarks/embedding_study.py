@@ -215,6 +215,7 @@ class Study:
     def export(self):
         self.programs.command(
             "export",
+            format="onnx",
             model=self.student,
             pooling="graph",
             quantize="int8",
