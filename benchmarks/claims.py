@@ -21,7 +21,7 @@ PANELS = {
     "edge": "megabytes of the model for a phone",
 }
 """What each claim is of."""
-INCHES = 0.95
+INCHES = 1.1
 
 
 def rows(models: list[dict]) -> list[str]:
