@@ -28,7 +28,7 @@ def rows_of(count: int, seed: int) -> list[dict]:
 @pytest.fixture(scope="module")
 def topics(tmp_path_factory):
     folder = tmp_path_factory.mktemp("topics")
-    write(folder / "train.jsonl", rows_of(96, 0))
+    write(folder / "train.jsonl", rows_of(240, 0))
     write(folder / "validation.jsonl", rows_of(40, 1))
     return folder
 
@@ -153,7 +153,7 @@ def test_bad_input_and_other_kinds_of_folders(tuned_topics, tuned, topics, evalu
 def test_second_distillation_from_columns_of_flags(
     tuned_topics, teacher_folder, evaluate, tmp_path
 ):
-    for name, count, seed in (("train", 96, 3), ("validation", 40, 4)):
+    for name, count, seed in (("train", 240, 3), ("validation", 40, 4)):
         rows = [
             {"text": row["text"], **{k: int(k in row["labels"]) for k in ("river", "old", "city")}}
             for row in rows_of(count, seed)
