@@ -4,8 +4,8 @@
 
 Hardware: 1, 2, 4 or 8 GPUs of 80 GB; needs `pip install -e '.[cuda]'`. Each computes 64 rows
 at one time. Expect bfloat16 matmuls with float32 master weights. On one H200 the step, with 512
-rows of 512, had 261,000 tokens/s in 22.5 GB (docs/performance.md); never run on several GPUs, nor
-an H100.
+rows of 512, plain attention and chunks of 2,048, had 261,000 tokens/s in 22.5 GB
+(docs/performance.md); never run with the attention kernel, on several GPUs, nor an H100.
 """
 
 from ml_collections import ConfigDict
