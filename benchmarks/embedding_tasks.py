@@ -11,16 +11,16 @@ is not in their mean.
 """
 
 import argparse
-import json
 from functools import partial
-from pathlib import Path
 
+import jax
 from study_programs import Job, Programs, run_to_end
 from study_sizes import Task
 from study_table import write_tables
-from study_tasks import TaskFiles
+from study_tasks import TaskFiles, add_flags, best_model, fine_tune
 
 from distil_jax import commandline
+from distil_jax.pretrained import load
 
 TASKS = (
     Task("wnli", epochs=3, seeds=3),
@@ -39,9 +39,11 @@ class Tasks:
 
     def __init__(self, flags):
         self.flags, self.output = flags, flags.output
+        for model in (flags.teacher, flags.student):
+            load(model)  # a mistyped one is refused now, not after hours
         self.programs = Programs(flags.output / "hours.jsonl", several=flags.jobs > 1)
-        self.files = TaskFiles([flags.tasks], flags.output / "tasks")
-        self.chosen = self.files.choose("these", TASKS, flags.leave_out)
+        self.files = TaskFiles(flags.tasks, flags.output / "tasks")
+        self.chosen = self.files.choose(TASKS, flags.leave_out)
         flags.output.mkdir(parents=True, exist_ok=True)
 
     def jobs(self):
@@ -58,30 +60,19 @@ class Tasks:
         ]
 
     def distil_again(self, task):
-        fine_tuned = self.output / "scores/teacher" / task.name
-        best = json.loads((fine_tuned / "results.json").read_text())["best_model"]
-        teacher = fine_tuned / best
+        teacher = best_model(self.output / "scores/teacher", task)
         self.fine_tune("student-second", task, self.flags.student, teacher=teacher)
 
     def fine_tune(self, name, task, model, **more):
-        self.programs.command(
-            "evaluate",
-            model=model,
-            task=task.name,
-            data=self.files.folder(task.name),
-            train=self.files.part(task.name, "train", task.rows),
-            seeds=self.flags.seeds or task.seeds,
-            epochs=task.epochs,
-            learning_rate=task.learning_rate,
-            models="best",
-            dtype="auto",
-            output=self.output / "scores" / name / task.name,
-            **more,
-        )
+        more |= {"seeds": self.flags.seeds or task.seeds, "dtype": "auto"}
+        output = self.output / "scores" / name
+        fine_tune(self.programs, self.files, task, output, model=model, **more)
 
 
 def main(arguments):
     flags = parser().parse_args(arguments)
+    # The accelerator is for the programs; here models are only looked at.
+    jax.config.update("jax_platforms", "cpu")
     tasks = Tasks(flags)
     after_each = partial(write_tables, flags.output, NOT_AVERAGED)
     run_to_end(tasks.programs, tasks.jobs(), after_each, lanes=flags.jobs)
@@ -93,13 +84,7 @@ def parser():
     add = parser.add_argument
     add("--teacher", required=True, help="folder of sentence-transformers")
     add("--student", required=True, help="the folder that its distillation left")
-    add("--tasks", required=True, type=Path, help="folder of the tasks' folders")
-    skipped = "a task that is not done; may be repeated"
-    add("--leave-out", default=[], action="append", metavar="TASK", help=skipped)
-    add("--output", required=True, type=commandline.folder, help="folder of the fine-tunings")
-    add("--seeds", type=commandline.positive, help="of fine-tuning, in place of three")
-    jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
-    add("--jobs", type=commandline.positive, default=1, help=jobs)
+    add_flags(parser)
     return parser
 
 

@@ -14,14 +14,13 @@ objectives.json hold what there is after each program; `objectives_recipes.py` s
 import argparse
 import functools
 import itertools
-import json
 from pathlib import Path
 
 import jax
 from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
 from objectives_table import write_tables
 from study_programs import Job, Programs, run_to_end
-from study_tasks import TaskFiles
+from study_tasks import TaskFiles, best_model
 
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
@@ -42,7 +41,7 @@ class Comparison:
         self.text, self.rows = flags.text, flags.output / "rows"
         self.programs = Programs(flags.output / "hours.jsonl")
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
-        self.tasks = self.files.choose(flags.size, self.size.tasks, flags.leave_out)
+        self.tasks = self.files.choose(self.size.tasks, flags.leave_out)
         # The table, which is written after each job, asks for every student's.
         self.flops = functools.cache(self._flops)
         flags.output.mkdir(parents=True, exist_ok=True)
@@ -144,7 +143,7 @@ class Comparison:
         if not recipe.task:
             self.fine_tune(student, task, model)
             return
-        teacher = self.best("teacher", task.name)
+        teacher = best_model(self.output / "scores/teacher", task)
         weights = ",".join(f"{key}={value}" for key, value in recipe.task.items())
         stage = f"{student}-stage-1"
         options = [("--option", f"{key}={value}") for key, value in recipe.options.items()]
@@ -152,13 +151,13 @@ class Comparison:
             stage, task, model, options, teacher=teacher, objectives=weights, task_weight=0
         )
         self.fine_tune(
-            student, task, self.best(stage, task.name), teacher=teacher, alpha=1, temperature=1
+            student,
+            task,
+            best_model(self.output / "scores" / stage, task),
+            teacher=teacher,
+            alpha=1,
+            temperature=1,
         )
-
-    def best(self, name, task):
-        """The folder of a fine-tuned model."""
-        folder = self.output / "scores" / name / task
-        return folder / json.loads((folder / "results.json").read_text())["best_model"]
 
     def fine_tune(self, name, task, model=None, options=(), **more):
         self.programs.call(

@@ -21,6 +21,7 @@ from study_programs import Programs, run_to_end
 from study_sizes import SIZES
 from study_steps import STEPS, Study
 from study_table import write_tables
+from study_tasks import add_flags
 
 from distil_jax import commandline
 
@@ -50,14 +51,7 @@ def parser():
     corpus.add_argument("--text", help="what the corpus is made of, as `prepare` reads it")
     corpus.add_argument("--rows", type=Path, help="rows of 128 tokens that `prepare` made of it")
     add("--heldout", required=True, help="text that is never trained on")
-    tasks = "folder of the tasks' folders; repeat it where they lie in several"
-    add("--tasks", required=True, type=Path, action="append", help=tasks)
-    skipped = "a task that is not done, such as squad; may be repeated"
-    add("--leave-out", default=[], action="append", metavar="TASK", help=skipped)
-    add("--output", required=True, type=commandline.folder, help="folder of the study")
-    add("--seeds", type=commandline.positive, help="of fine-tuning, in place of the size's own")
-    jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
-    add("--jobs", type=commandline.positive, default=1, help=jobs)
+    add_flags(parser)
     add("--until", choices=STEPS, help="the last step that is done")
     return parser
 

@@ -1,11 +1,10 @@
 """What a study does: its steps, each a few programs with what they are given."""
 
-import json
 from pathlib import Path
 
 from study_programs import Job
 from study_sizes import SIZES
-from study_tasks import TaskFiles, held_out_split
+from study_tasks import TaskFiles, best_model, fine_tune, held_out_split
 
 from distil_jax.configuration import source as config_source
 from distil_jax.planning.flops import training_flops
@@ -44,7 +43,7 @@ class Study:
         self.programs = programs
         self.rows = flags.rows or self.output / "rows"
         self.files = TaskFiles(flags.tasks, self.output / "tasks")
-        self.tasks = self.files.choose(flags.size, self.size.tasks, flags.leave_out)
+        self.tasks = self.files.choose(self.size.tasks, flags.leave_out)
         self.is_teacher = load(flags.model).head == "masked_lm"
         self.output.mkdir(parents=True, exist_ok=True)
 
@@ -215,20 +214,9 @@ class Study:
             more["validation"] = self.files.part(task.name, held_out_split(task), task.held_out)
         if task.length:
             more["length"] = task.length
-        self.programs.command(
-            "evaluate",
-            model=model,
-            task=task.name,
-            data=self.files.folder(task.name),
-            train=self.files.part(task.name, "train", task.rows),
-            seeds=self.flags.seeds or task.seeds,
-            epochs=task.epochs,
-            learning_rate=task.learning_rate,
-            models="best",
-            dtype=self.size.compute,
-            output=self.output / "scores" / name / task.name,
-            **more,
-        )
+        more |= {"seeds": self.flags.seeds or task.seeds, "dtype": self.size.compute}
+        output = self.output / "scores" / name
+        fine_tune(self.programs, self.files, task, output, model=model, **more)
 
     def time_models(self):
         """On STS-B's sentences, as in the paper; without them on those of the held-out text."""
@@ -285,6 +273,5 @@ class Study:
 
     def distil_again(self, task):
         """A task with the fine-tuned teacher's soft targets."""
-        fine_tuned = self.output / "scores" / "teacher" / task.name
-        best = json.loads((fine_tuned / "results.json").read_text())["best_model"]
-        self.fine_tune("student-second", task, self.model("student"), teacher=fine_tuned / best)
+        teacher = best_model(self.output / "scores" / "teacher", task)
+        self.fine_tune("student-second", task, self.model("student"), teacher=teacher)

@@ -1,8 +1,10 @@
 """The files of a study's tasks."""
 
+import json
 import lzma
 from pathlib import Path
 
+from distil_jax import commandline
 from distil_jax.errors import UsageError, UserError
 from distil_jax.storage import atomic
 
@@ -31,15 +33,12 @@ class TaskFiles:
         files = [self.folder(task) / f"{split}{kind}" for kind in KINDS]
         return next(filter(Path.is_file, files), None)
 
-    def choose(self, size, known, left_out):
-        """The tasks of a size that are not left out, all with their files."""
+    def choose(self, known, left_out):
+        """The known tasks that are not left out, all with their files."""
         names = [task.name for task in known]
         for name in left_out:
             if name not in names:
-                raise UsageError(
-                    f"--leave-out={name} is no task of --size={size}; its tasks are "
-                    f"{', '.join(names)}"
-                )
+                raise UsageError(f"--leave-out={name} is none of the tasks: {', '.join(names)}")
         tasks = tuple(task for task in known if task.name not in left_out)
         lacking = [
             (task.name, f"{task.name}/{split}.jsonl")
@@ -51,8 +50,8 @@ class TaskFiles:
             given = " ".join(f"--tasks={folder}" for folder in self.folders)
             out = " ".join(f"--leave-out={name}" for name in dict(lacking))
             raise UserError(
-                f"{given} lacks {', '.join(file for _, file in lacking)}; each task of "
-                f"--size={size} is a folder there with these files (JSON lines or SQuAD's JSON, "
+                f"{given} lacks {', '.join(file for _, file in lacking)}; each task "
+                f"is a folder there with these files (JSON lines or SQuAD's JSON, "
                 f".xz or not): name a second --tasks that has them, or do without: {out}"
             )
         return tasks
@@ -76,3 +75,40 @@ class TaskFiles:
                 target, b"".join(lines[i * len(lines) // count] for i in range(count))
             )
         return target
+
+
+def add_flags(parser):
+    """The flags of whatever fine-tunes on tasks."""
+    add = parser.add_argument
+    tasks = "folder of the tasks' folders; repeat it where they lie in several"
+    add("--tasks", required=True, type=Path, action="append", help=tasks)
+    skipped = "a task that is not done, such as rte; may be repeated"
+    add("--leave-out", default=[], action="append", metavar="TASK", help=skipped)
+    add("--output", required=True, type=commandline.folder, help="folder of all that is made")
+    add("--seeds", type=commandline.positive, help="of fine-tuning, in place of each task's own")
+    jobs = "programs at the same time, each on its share of the cores and with a .log of its own"
+    add("--jobs", type=commandline.positive, default=1, help=jobs)
+
+
+def fine_tune(programs, files, task, output, *, model, seeds, dtype, **more):
+    """Fine-tune a model on a task of a size, and score it; OUTPUT/TASK has what came out."""
+    programs.command(
+        "evaluate",
+        model=model,
+        task=task.name,
+        data=files.folder(task.name),
+        train=files.part(task.name, "train", task.rows),
+        seeds=seeds,
+        epochs=task.epochs,
+        learning_rate=task.learning_rate,
+        models="best",
+        dtype=dtype,
+        output=output / task.name,
+        **more,
+    )
+
+
+def best_model(output, task):
+    """The folder of the best seed's model that `fine_tune` left."""
+    folder = output / task.name
+    return folder / json.loads((folder / "results.json").read_text())["best_model"]
