@@ -198,7 +198,14 @@ KEYS = (
         "Where soft target and logit_mse count: all tokens of a sequence, or the masked ones only.",
         choices=("all", "masked"),
     ),
-    Key("loss.chunk", 512, "Tokens whose logits exist at one time.", at_least=1, free=True),
+    Key(
+        "loss.chunk",
+        0,
+        "Most tokens whose logits exist at one time; 0: what suits the platform and the vocabulary "
+        "(of 30,522 tokens 4,096 on a GPU, 8,192 on a TPU; 512 on a CPU).",
+        at_least=0,
+        free=True,
+    ),
     # The text, or the rows that `distil_jax.prepare` made of it.
     Key(
         "data.train",
@@ -385,8 +392,8 @@ KEYS = (
     Key(
         "parallel.attention",
         "plain",
-        "plain; kernel: on GPUs and TPUs, in bfloat16, without a [length, length] array; auto: "
-        "kernel where it compiles and gives what the plain code does, else plain.",
+        "plain; kernel: on GPUs and TPUs, without a [length, length] array; auto: kernel in "
+        "bfloat16 where it compiles and gives what the plain code does, else plain.",
         choices=("plain", "auto", "kernel"),
         free=True,
     ),

@@ -19,6 +19,4 @@ def get_config() -> ConfigDict:
     config.precision.teacher = "bfloat16"
     config.batch.micro_size = 64
     config.parallel.attention = "auto"
-    # Logits of this many tokens at one time: the tables are read once for each.
-    config.loss.chunk = 4096
     return config

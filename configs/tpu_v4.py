@@ -22,6 +22,4 @@ def get_config() -> ConfigDict:
     config.batch.micro_size = 32
     config.parallel.remat = "attention"
     config.parallel.attention = "auto"
-    # Logits of this many tokens at one time: the tables are read once for each.
-    config.loss.chunk = 8192
     return config

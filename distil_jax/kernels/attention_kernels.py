@@ -29,6 +29,7 @@ class BlockRules:
       scale: of the scores.
       rate: of the dropout of the weights.
       causal, window: which tokens see each other, besides those of a segment.
+      precision: of float32's matmuls.
     """
 
     block: int
@@ -36,6 +37,17 @@ class BlockRules:
     rate: float
     causal: bool
     window: int
+    precision: Any = None
+
+    def matmul(self, left: Array, right: Array, contract: tuple[int, int]) -> Array:
+        """In float32, over these axes of two blocks."""
+        return jax.lax.dot_general(
+            left,
+            right,
+            (((contract[0],), (contract[1],)), ((), ())),
+            precision=None if left.dtype == jnp.bfloat16 else self.precision,
+            preferred_element_type=jnp.float32,
+        )
 
     def pairs(self, blocks: int) -> int:
         """How many pairs of blocks of a row's queries and keys are computed."""
@@ -67,11 +79,18 @@ class _Head:
         return cls(rules, block, *fold(low, high, head))
 
     def scores(
-        self, query: Array, key: Array, segments: tuple[Array, Array], first: tuple[Any, Any]
+        self,
+        query: Array,
+        key: Array,
+        bias: Block | None,
+        segments: tuple[Array, Array],
+        first: tuple[Any, Any],
     ) -> Block:
         """Scores of a block; `first` query and key say where it lies."""
         rules = self.rules
-        product = _matmul(query, key, (1, 1)) * rules.scale
+        product = rules.matmul(query, key, (1, 1)) * rules.scale
+        if bias is not None:
+            product = product + bias
         seen = segments[0] == segments[1]
         queries, keys = self._positions(first)
         if rules.causal:
@@ -113,6 +132,7 @@ def forward_kernel(
     state: Any,
     query_segments: Any,
     key_segments: Any,
+    bias: Any,
     query: Any,
     key: Any,
     value: Any,
@@ -131,12 +151,12 @@ def forward_kernel(
         some = pl.ds(number * size, size)
         first = (at.block * size, number * size)
         seen = (segments, _row(key_segments, some, gpu=gpu))
-        scores = at.scores(queries, key[some, :], seen, first)
+        scores = at.scores(queries, key[some, :], _part(bias, slice(None), some), seen, first)
         now = jnp.maximum(largest, jnp.max(scores, axis=1, keepdims=True))
         exponents, before = jnp.exp(scores - now), jnp.exp(largest - now)
         total = total * before + jnp.sum(exponents, axis=1, keepdims=True)
         values = value[some, :]
-        part = _matmul(at.drop(exponents, first).astype(values.dtype), values, (1, 0))
+        part = rules.matmul(at.drop(exponents, first).astype(values.dtype), values, (1, 0))
         return mixed * before + part, now, total
 
     start = (
@@ -153,6 +173,7 @@ def query_gradient_kernel(
     state: Any,
     query_segments: Any,
     key_segments: Any,
+    bias: Any,
     query: Any,
     key: Any,
     value: Any,
@@ -173,10 +194,11 @@ def query_gradient_kernel(
         some = pl.ds(number * size, size)
         first = (at.block * size, number * size)
         keys, seen = key[some, :], (segments, _row(key_segments, some, gpu=gpu))
-        weights = jnp.exp(at.scores(queries, keys, seen, first) - sums)
-        by_weight = at.drop(_matmul(above, value[some, :], (1, 1)), first) / (1 - rules.rate)
+        biases = _part(bias, slice(None), some)
+        weights = jnp.exp(at.scores(queries, keys, biases, seen, first) - sums)
+        by_weight = at.drop(rules.matmul(above, value[some, :], (1, 1)), first) / (1 - rules.rate)
         by_score = weights * (by_weight - deltas)
-        return total + _matmul(by_score.astype(keys.dtype), keys, (1, 0))
+        return total + rules.matmul(by_score.astype(keys.dtype), keys, (1, 0))
 
     start = jnp.zeros(queries.shape, jnp.float32)
     total = jax.lax.fori_loop(*at.keys(key.shape[0]), over_keys, start)
@@ -187,6 +209,7 @@ def key_gradient_kernel(
     state: Any,
     query_segments: Any,
     key_segments: Any,
+    bias: Any,
     query: Any,
     key: Any,
     value: Any,
@@ -207,15 +230,16 @@ def key_gradient_kernel(
         some = pl.ds(number * size, size)
         first = (number * size, at.block * size)
         queries, above = query[some, :], gradient[some, :]
-        scores = at.scores(queries, keys, (query_segments[some, :], segments), first)
+        seen = (query_segments[some, :], segments)
+        scores = at.scores(queries, keys, _part(bias, some, slice(None)), seen, first)
         weights = jnp.exp(scores - log_sums[some, :])
         left = 1 / (1 - rules.rate)
         dropped = at.drop(weights, first) * left
-        by_weight = at.drop(_matmul(above, values, (1, 1)), first) * left
+        by_weight = at.drop(rules.matmul(above, values, (1, 1)), first) * left
         by_score = weights * (by_weight - delta[some, :])
         return (
-            carry[0] + _matmul(by_score.astype(queries.dtype), queries, (0, 0)),
-            carry[1] + _matmul(dropped.astype(above.dtype), above, (0, 0)),
+            carry[0] + rules.matmul(by_score.astype(queries.dtype), queries, (0, 0)),
+            carry[1] + rules.matmul(dropped.astype(above.dtype), above, (0, 0)),
         )
 
     start = (jnp.zeros(keys.shape, jnp.float32), jnp.zeros(keys.shape, jnp.float32))
@@ -224,16 +248,55 @@ def key_gradient_kernel(
     of_value[...] = by_value.astype(of_value.dtype)
 
 
+def bias_gradient_kernel(
+    state: Any,
+    query_segments: Any,
+    key_segments: Any,
+    bias: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    gradient: Any,
+    log_sums: Any,
+    delta: Any,
+    of_bias: Any,
+    *,
+    rules: BlockRules,
+    gpu: bool,
+) -> None:
+    """The gradient by one head's bias of a block of queries and one of keys, summed over rows.
+
+    A GPU's kernel has all rows, a TPU's one after the other.
+    """
+    head, queries, keys = (pl.program_id(2 - axis if gpu else axis) for axis in range(3))
+    first = (queries * rules.block, keys * rules.block)
+
+    def of_row(row: Any) -> Block:
+        def own(ref: Any) -> Array:
+            return ref[row] if gpu else ref[...]
+
+        low, high = (jax.lax.bitcast_convert_type(state[row, i], jnp.uint32) for i in range(2))
+        at = _Head(rules, queries, *fold(low, high, head))
+        along = own(key_segments)
+        seen = (own(query_segments), along[None, :] if gpu else along)
+        scores = at.scores(own(query), own(key), bias[...], seen, first)
+        by_weight = at.drop(rules.matmul(own(gradient), own(value), (1, 1)), first) / (
+            1 - rules.rate
+        )
+        return jnp.exp(scores - own(log_sums)) * (by_weight - own(delta))
+
+    start = jnp.zeros(of_bias.shape, jnp.float32)
+    if gpu:
+        rows = query.shape[0]
+        of_bias[...] = jax.lax.fori_loop(0, rows, lambda row, sum: sum + of_row(row), start)
+        return
+    row = pl.program_id(3)
+    of_bias[...] = jnp.where(row == 0, start, of_bias[...]) + of_row(row)
+
+
+def _part(bias: Any, queries: Any, keys: Any) -> Block | None:
+    return None if bias is None else bias[queries, keys]
+
+
 def _row(segments: Any, some: Any, *, gpu: bool) -> Array:
     return segments[some][None, :] if gpu else segments[:, some]
-
-
-def _matmul(left: Array, right: Array, contract: tuple[int, int]) -> Array:
-    precise = None if left.dtype == jnp.bfloat16 else jax.lax.Precision.HIGHEST
-    return jax.lax.dot_general(
-        left,
-        right,
-        (((contract[0],), (contract[1],)), ((), ())),
-        precision=precise,
-        preferred_element_type=jnp.float32,
-    )

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
+from distil_jax.losses.chunks import even_chunk
 from distil_jax.losses.masked_lm import IGNORE
 from distil_jax.losses.top_tokens import TopTokens
 from distil_jax.losses.vocabulary_teacher import UNKNOWN, Decoder, Project, VocabularyTeacher
@@ -91,7 +92,7 @@ def fused_vocabulary_losses(
       terms: by name, in the order in which their gradients are added.
       scales: by name, weight / count over the whole global batch; may be traced.
       temperature: of the terms that soften distributions; may be traced.
-      chunk: tokens whose logits exist at one time.
+      chunk: most tokens whose logits exist at one time.
       matmul_dtype: of the operands of the four matmuls; sums and statistics are float32. In
         bfloat16, tables are padded once to whole tiles, where all terms take that.
 
@@ -101,7 +102,7 @@ def fused_vocabulary_losses(
     """
     teacher, labels, mask = targets
     tokens = labels.size
-    chunk = min(chunk, tokens)
+    chunk = even_chunk(tokens, chunk)
     padding = -tokens % chunk
 
     def rows(array: Array, fill: int = 0) -> Array:

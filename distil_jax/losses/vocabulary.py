@@ -140,7 +140,7 @@ def vocabulary_losses(
       soft_scale, mlm_scale: weight / count over the whole global batch; these two and the
         temperature may be traced.
       mse_scale: the same for the logits' squared distance where `mask` is not 0; None: left out.
-      chunk: tokens whose logits exist at one time.
+      chunk: most tokens whose logits exist at one time.
       product_dtype: of the operands of the four matmuls; sums and statistics are float32.
 
     Returns:

@@ -72,7 +72,7 @@ class Attention(nn.Module):
     """Self-attention of one layer: three projections, `attend`, and the output projection.
 
     With `kernels`, an accelerator's kernel takes the place of `attend` where it can: not where
-    positions are relative, scores are asked for, or dropout has a key in place of a place.
+    positions are disentangled, scores are asked for, or dropout has a key in place of a place.
     """
 
     config: EncoderConfig
@@ -122,7 +122,8 @@ class Attention(nn.Module):
         attention = partial(attend, dropout_rate=config.attention_dropout)
         asked = self.is_mutable_collection("attention_scores")
         place = rng if isinstance(rng, Place) else None
-        plain = not self.kernels or relative is not None or asked or rng is not place
+        disentangled = config.block.relative_span > 0
+        plain = not self.kernels or disentangled or asked or rng is not place
         if not plain and view.segments is not None:
             output = attention_kernel(
                 query,
@@ -130,6 +131,7 @@ class Attention(nn.Module):
                 value,
                 view.segments,
                 place,
+                bias=relative,
                 dropout_rate=config.attention_dropout,
                 causal=config.block.causal,
                 window=view.window,

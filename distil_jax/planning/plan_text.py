@@ -67,7 +67,8 @@ def fit_report(plan: RunPlan) -> str:
         changes.append("a smaller config.batch.micro_size")
     if plan.config.parallel.remat != "layer":
         changes.append("config.parallel.remat=layer")
-    changes.append("a smaller config.loss.chunk")
+    chunk = plan.config.loss.chunk
+    changes.append("a smaller config.loss.chunk" if chunk else "config.loss.chunk=1024")
     return start + "try " + " or ".join(changes)
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array
 from distil_jax.data.masking import masked_positions
 from distil_jax.data.store import Split
 from distil_jax.errors import UserError
+from distil_jax.losses.chunks import even_chunk
 from distil_jax.losses.top_tokens import top_tokens
 from distil_jax.losses.vocabulary_teacher import Decoder, VocabularyTeacher
 from distil_jax.models import EncoderConfig
@@ -242,7 +243,7 @@ def _distributions(job: Job, teacher: VocabularyTeacher) -> dict[str, Array]:
     loss, columns = job.spec.loss, teacher.by_token()
     leading = jax.tree.leaves(columns)[0].shape[:2]
     tokens = math.prod(leading)
-    chunk = min(loss.chunk, tokens)
+    chunk = even_chunk(tokens, loss.chunk)
 
     def split(array: Array) -> Array:
         flat = array.reshape(tokens, *array.shape[2:])

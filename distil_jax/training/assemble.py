@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from distil_jax.configuration.schema import Config
 from distil_jax.data.masking import Masking
 from distil_jax.data.next_tokens import NextTokens
+from distil_jax.losses.chunks import most_tokens
 from distil_jax.models import Encoder, EncoderConfig, MaskedLM
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
@@ -65,11 +66,13 @@ def step_spec(
     make: Callable[..., Model] = partial(_language_model, config, platform)
     if sentences is not None:
         make = partial(_sentence_model, config, platform, sentences.student, sentences.count)
+    platform = jax.default_backend() if platform is None else platform
+    chunk = most_tokens(config.loss.chunk, student.vocabulary, platform)
     return StepSpec(
         student=make(student, config.precision.compute),
         targets=targets,
         objectives=_objectives(config, student, sentences),
-        loss=config.loss,
+        loss=replace(config.loss, chunk=chunk),
         weights=loss_weights.by_step(config.loss, total_steps),
         freeze=config.student.freeze,
         masking=masking,
@@ -182,7 +185,7 @@ def module(
         rematerialise=config.parallel.remat,  # type: ignore[arg-type]
         kernels=uses_kernels(
             config.parallel.attention,
-            shape.head_size,
+            shape,
             config.batch.length,
             dtype,
             accelerator=platform != "cpu",

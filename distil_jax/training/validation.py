@@ -14,6 +14,7 @@ from distil_jax import losses, metrics
 from distil_jax.configuration.objective_table import OBJECTIVES, language_loss
 from distil_jax.data.masking import gather_rows, masked_positions
 from distil_jax.losses import WeightedSum
+from distil_jax.losses.chunks import even_chunk
 from distil_jax.losses.fused_vocabulary import Targets, logit_chunk
 from distil_jax.losses.vocabulary_teacher import Decoder, VocabularyTeacher
 from distil_jax.models.types import Params
@@ -232,7 +233,7 @@ def _chunked(
     chunk: int, score: Callable[[tuple[Any, ...]], Scores], columns: tuple[Any, ...]
 ) -> Scores:
     tokens = columns[0].shape[0] * columns[0].shape[1]
-    chunk = min(chunk, tokens)
+    chunk = even_chunk(tokens, chunk)
 
     def split(column: Array, fill: int = 0) -> Array:
         flat = column.reshape(tokens, *column.shape[2:])

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,7 +29,13 @@ def packed(length: int) -> jax.Array:
 
 
 def differences(
-    form: str, length: int, head_size: int, dtype: Any = jnp.float32, **options: Any
+    form: str,
+    length: int,
+    head_size: int,
+    dtype: Any = jnp.float32,
+    *,
+    biased: bool = False,
+    **options: Any,
 ) -> list[float]:
     """How far output and gradients are from the plain code's: share of their largest, or of 1."""
     dropped = options.pop("dropout_rate", 0.1)
@@ -39,14 +46,19 @@ def differences(
     segments, place = packed(length), PLACE if dropped else None
     bias = attention_bias(segments, **options)
 
+    added = [jax.random.normal(keys[0], (2, length, length))] if biased else []
+
     def plain(*x: jax.Array) -> jax.Array:
-        return attend(*x, bias, place, dropout_rate=dropped)[0]
+        of_heads = x[3] if biased else None
+        return attend(*x[:3], bias, place, dropout_rate=dropped, relative=of_heads)[0]
 
     def kernel(*x: jax.Array) -> jax.Array:
-        return attention(*x, segments, place, dropout_rate=dropped, interpret=form, **options)
+        of_heads = x[3] if biased else None
+        given = {"bias": of_heads, "dropout_rate": dropped, "interpret": form, **options}
+        return attention(*x[:3], segments, place, **given)
 
     def results(run: Any) -> tuple[jax.Array, ...]:
-        output, backward = jax.vjp(run, *heads)
+        output, backward = jax.vjp(run, *heads, *added)
         return output, *backward(weights)
 
     ours, theirs = (
@@ -69,6 +81,10 @@ def differences(
         ("tpu", 1, 64, {"dropout_rate": 0.0}),
         ("gpu", 200, 64, {"causal": True, "window": 33}),
         ("tpu", 200, 128, {"window": 20}),
+        ("gpu", 100, 32, {"biased": True}),
+        ("tpu", 150, 64, {"biased": True}),
+        ("gpu", 1, 64, {"biased": True, "dropout_rate": 0.0}),
+        ("tpu", 130, 32, {"biased": True, "window": 20, "causal": True}),
     ],
 )
 def test_output_and_gradients_are_those_of_the_plain_code(
@@ -97,9 +113,19 @@ def test_in_bfloat16_they_agree_to_its_precision(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
-@pytest.mark.parametrize("length", [1, 100, 300])
-def test_the_check_of_a_device_passes_here(form: str, length: int) -> None:
-    assert attention_check.problem(32, length, form) == ""
+@pytest.mark.parametrize(
+    ("length", "dtype", "biased"),
+    [
+        (1, "bfloat16", False),
+        (100, "bfloat16", True),
+        (100, "float32", True),
+        (300, "bfloat16", False),
+    ],
+)
+def test_the_check_of_a_device_passes_here(
+    form: str, length: int, dtype: str, biased: bool
+) -> None:
+    assert attention_check.problem(32, length, dtype, biased=biased, interpret=form) == ""
 
 
 def test_the_check_of_a_device_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,19 +133,24 @@ def test_the_check_of_a_device_says_what_is_wrong(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         attention_check,
         "attention",
-        lambda *x, dropout_rate, interpret: without(*x, interpret=interpret),
+        lambda *x, dropout_rate, **options: without(*x, **options),
     )
-    assert "differs from the formula" in attention_check.problem(16, 100, "gpu")
+    rows = {"head_size": 16, "length": 100, "dtype": "bfloat16", "biased": False}
+    assert "differs from the formula" in attention_check.problem(**rows, interpret="gpu")
     # A CPU has no kernel.
-    assert "does not compile" in attention_check.problem(16, 100)
+    assert "does not compile" in attention_check.problem(**rows)
 
 
-def test_an_encoder_with_kernels_is_the_same_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_an_encoder_with_kernels_is_the_same_encoder(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shape = make_config(
-        model_type="bert", vocabulary=50, hidden_size=32, layers=2, heads=2, mlp_size=16,
+        model_type=family, vocabulary=50, hidden_size=32, layers=2, heads=2, mlp_size=16,
         positions=20, dropout=0.1, attention_dropout=0.2, initializer_range=0.3,
     )  # fmt: skip
     params = initialize(shape, jax.random.key(0))["encoder"]
+    assert ("relative_bias" in params) == (family == "mpnet")
     batch = {"tokens": jnp.arange(40).reshape(2, 20), "segments": packed(20)}
     called = []
 
@@ -129,13 +160,16 @@ def test_an_encoder_with_kernels_is_the_same_encoder(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(models.attention, "attention_kernel", kernel)
 
-    def output(kernels: bool) -> jax.Array:
+    def gradients(kernels: bool) -> Any:
         encoder = Encoder(shape, scan=True, kernels=kernels)
-        given = {"params": params}, batch
-        run = jax.jit(lambda: encoder.apply(*given, train=True, place=PLACE, method="run").last)
-        return run()
 
-    plain = output(False)
+        def total(params: Any) -> jax.Array:
+            run = partial(encoder.apply, {"params": params}, batch, train=True, place=PLACE)
+            return jnp.mean(run(method="run").last ** 2 * jnp.linspace(0, 1, 32))
+
+        return jax.jit(jax.value_and_grad(total))(params)
+
+    plain = gradients(False)
     assert not called
-    np.testing.assert_allclose(output(True), plain, atol=1e-5)
+    chex.assert_trees_all_close(gradients(True), plain, atol=1e-5)
     assert called
