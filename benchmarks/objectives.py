@@ -20,7 +20,7 @@ import jax
 from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
 from objectives_table import write_tables
 from study_programs import Job, Programs, run_to_end
-from study_tasks import TaskFiles, best_model
+from study_tasks import TaskFiles, best_model, fine_tune
 
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
@@ -146,9 +146,9 @@ class Comparison:
         teacher = best_model(self.output / "scores/teacher", task)
         weights = ",".join(f"{key}={value}" for key, value in recipe.task.items())
         stage = f"{student}-stage-1"
-        options = [("--option", f"{key}={value}") for key, value in recipe.options.items()]
+        options = [f"{key}={value}" for key, value in recipe.options.items()]
         self.fine_tune(
-            stage, task, model, options, teacher=teacher, objectives=weights, task_weight=0
+            stage, task, model, teacher=teacher, objectives=weights, option=options, task_weight=0
         )
         self.fine_tune(
             student,
@@ -159,24 +159,11 @@ class Comparison:
             temperature=1,
         )
 
-    def fine_tune(self, name, task, model=None, options=(), **more):
-        self.programs.call(
-            "-m",
-            "distil_jax.evaluate",
-            *(part for pair in options for part in pair),
-            model=model or self.teacher,
-            task=task.name,
-            data=self.files.folder(task.name),
-            train=self.files.part(task.name, "train", task.rows),
-            seeds=self.size.seeds,
-            epochs=task.epochs,
-            learning_rate=task.learning_rate,
-            length=self.size.length,
-            models="best",
-            dtype=self.size.compute,
-            output=self.output / "scores" / name / task.name,
-            **more,
-        )
+    def fine_tune(self, name, task, model=None, **more):
+        size, output = self.size, self.output / "scores" / name
+        more |= {"seeds": size.seeds, "length": size.length, "dtype": size.compute}
+        model = model or self.teacher
+        fine_tune(self.programs, self.files, task, output, model=model, **more)
 
 
 def id_of(shape, budget, name):

@@ -49,8 +49,15 @@ class Programs:
         self.call("-m", f"distil_jax.{name}", overrides=overrides, **flags)
 
     def call(self, *program, overrides: dict | None = None, **flags) -> None:
-        """Run a program to its end; raises `ProgramFailed` where that is not well."""
-        given = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        """Run a program to its end; raises `ProgramFailed` where that is not well.
+
+        A flag with a list of values is given once for each.
+        """
+        given = [
+            f"--{key.replace('_', '-')}={value}"
+            for key, values in flags.items()
+            for value in (values if isinstance(values, list) else [values])
+        ]
         given += [f"--config.{key}={value}" for key, value in (overrides or {}).items()]
         command = (*map(str, program), *given)
         folder = Path(flags.get("output") or flags["workdir"])

@@ -119,13 +119,29 @@ class Attention(nn.Module):
             query = query * 3**-0.5
         if view.rotation is not None:
             query, key = rotate(query, view.rotation), rotate(key, view.rotation)
+        output = self._mixed(query, key, value, view, rng, relative)
+        output = output.reshape(hidden.shape)
+        offer(self, "attention_output", output)
+        return dense("output")(output)
+
+    def _mixed(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        view: LayerView,
+        rng: Rng | None,
+        relative: Array | None,
+    ) -> Float[Array, "batch length heads head_size"]:
+        """What each head makes of the values; `relative` is added to the scores."""
+        config = self.config
         attention = partial(attend, dropout_rate=config.attention_dropout)
         asked = self.is_mutable_collection("attention_scores")
         place = rng if isinstance(rng, Place) else None
         disentangled = config.block.relative_span > 0
         plain = not self.kernels or disentangled or asked or rng is not place
         if not plain and view.segments is not None:
-            output = attention_kernel(
+            return attention_kernel(
                 query,
                 key,
                 value,
@@ -136,13 +152,9 @@ class Attention(nn.Module):
                 causal=config.block.causal,
                 window=view.window,
             )
-        elif is_of_blocks(view.bias):
+        if is_of_blocks(view.bias):
             output = attend_locally(attention, query, key, value, view.bias, rng)
-            output = checkpoint_name(output, ATTENTION_OUTPUT)
         else:
             output, scores = attention(query, key, value, view.bias, rng, relative=relative)
-            output = checkpoint_name(output, ATTENTION_OUTPUT)
             offer(self, "attention_scores", scores)
-        output = output.reshape(hidden.shape)
-        offer(self, "attention_output", output)
-        return dense("output")(output)
+        return checkpoint_name(output, ATTENTION_OUTPUT)
