@@ -1,8 +1,9 @@
 """How many tokens' logits exist at one time."""
 
-LOGITS = {"gpu": 2**27, "tpu": 2**28}
-"""Numbers of a chunk by platform: the vocabulary's tables are read once for each chunk."""
+ON_A_TPU, ON_A_GPU = 2**28, 2**27
+"""Logits of a chunk: the vocabulary's tables are read once for each."""
 ON_A_CPU, MULTIPLE = 512, 128
+"""Tokens."""
 
 
 def most_tokens(asked: int, vocabulary: int, platform: str) -> int:
@@ -13,9 +14,11 @@ def most_tokens(asked: int, vocabulary: int, platform: str) -> int:
     """
     if asked:
         return asked
-    if platform not in LOGITS:
+    if platform == "cpu":
         return ON_A_CPU
-    return max(MULTIPLE, 1 << (LOGITS[platform] // vocabulary).bit_length() - 1)
+    # A GPU's platform is gpu, or cuda where its compiler is alone.
+    logits = ON_A_TPU if platform == "tpu" else ON_A_GPU
+    return max(MULTIPLE, 1 << (logits // vocabulary).bit_length() - 1)
 
 
 def even_chunk(tokens: int, most: int) -> int:
