@@ -1,4 +1,6 @@
-"""Every key of a run, with its default and what it means; the other configs are deltas of this one.
+"""The keys of a run, their defaults and what they mean; the other configs are deltas of this one.
+
+What a single objective has of its own stands in distil_jax/configuration/objective_table.py.
 
 A value is changed on the command line with `--config.KEY=VALUE`, for example
 `--config.batch.size=256 --config.loss.temperature=3.0`. Keys cannot be added there.
@@ -178,7 +180,7 @@ KEYS = (
         at_least=0,
     ),
     # Intermediate layers; their options (layer maps, relation heads, projections) are keys
-    # loss.options.NAME.KEY, declared in configuration/objective_options.py: docs/objectives.md.
+    # loss.options.NAME.KEY, declared in configuration/objective_table.py: docs/objectives.md.
     Key("loss.relations", 0.0, "Weight of one layer's self-attention relations.", at_least=0),
     Key("loss.hidden_mse", 0.0, "Weight of mapped layers' hidden states.", at_least=0),
     Key("loss.hidden_cosine", 0.0, "Weight of mapped layers' cosine distance.", at_least=0),
@@ -392,8 +394,8 @@ KEYS = (
     Key(
         "parallel.attention",
         "plain",
-        "plain; kernel: on GPUs and TPUs, without a [length, length] array; auto: kernel in "
-        "bfloat16 where it compiles and gives what the plain code does, else plain.",
+        "plain; kernel: on GPUs and TPUs, without a [length, length] array of each row; auto: "
+        "kernel in bfloat16 where it compiles and gives what the plain code does, else plain.",
         choices=("plain", "auto", "kernel"),
         free=True,
     ),

@@ -14,7 +14,7 @@ It can start from a pretrained model made narrower instead of from nothing; its 
 that model's, 8 of 32 for MiniLM, and config.student.folder decides the shape:
 
     python benchmarks/warm_start.py --model=MINILM --tokenizer=VOCABULARY --rows=ROWS \\
-        --width=256 --heads=8 --inner-width=1024 --output=START
+        --width=256 --heads=8 --mlp-size=1024 --output=START
     python -m distil_jax.main --config=pretrain_builtin_teacher --workdir=runs/warm \\
         --config.student.folder=START --config.tokenizer=VOCABULARY --config.data.train=ROWS \\
         --config.optimizer.learning_rate=7e-4

@@ -1,4 +1,4 @@
-"""Attention that writes no [length, length] array, for GPUs (Triton) and TPUs (Mosaic).
+"""Attention that writes no [length, length] array of a row, for GPUs (Triton) and TPUs (Mosaic).
 
 Blocks of scores are computed where they are used, forward and again backward (Dao 2023,
 FlashAttention-2), with dropout of the weights inside: its bits are those of `place`, so that the

@@ -1,7 +1,8 @@
 """Losses of distillation as pure functions of arrays: DistilBERT's three, and intermediate layers'.
 
-Needs jax and nothing else of this package, so `from distil_jax import losses` costs nothing in
-anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`, `hidden_size`.
+Needs jax, optax and jaxtyping, and nothing else of this package, so `from distil_jax import losses`
+costs nothing in anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`,
+`hidden_size`.
 """
 
 from distil_jax.losses.cosine import cosine
