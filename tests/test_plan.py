@@ -23,6 +23,15 @@ def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_without_a_compiler_the_step_is_still_the_chips() -> None:
+    flags = ["--config=gpu_h100", "--topology=h100-8", "--json", "--no-compile"]
+    chosen = [f"--config.parallel.attention={how}" for how in ("kernel", "plain")]
+    kernel, plain = (run(*flags, how) for how in chosen)
+    assert (kernel.returncode, plain.returncode) == (0, 0), kernel.stderr
+    saved = [json.loads(done.stdout)["memory_bytes"]["activations"] for done in (kernel, plain)]
+    assert saved[0] < 0.6 * saved[1]
+
+
 def test_a_plan_needs_neither_teacher_nor_rows() -> None:
     flags = ["--config=gpu_h100", "--topology=h100-8", "--json", "--no-compile"]
     done = run(*flags, "--corpus-tokens=1e9")
@@ -40,6 +49,15 @@ def test_a_plan_needs_neither_teacher_nor_rows() -> None:
         (["--config=gpu_h10", "--topology=v4-8"], "did you mean gpu_h100?"),
         (["--config=gpu_h100"], "--topology"),
         (["--config=gpu_h100", "--topology=h100-8", "--config.batch.mikro=1"], "batch.micro_size"),
+        (
+            [
+                "--config=distilbert",
+                "--topology=v4-8",
+                "--config.teachers=bert-base=1,bert-large=1",
+                "--config.student.vocabulary=8000",
+            ],
+            "goes with one live teacher",
+        ),
         (["--config=gpu_h100", "--topology=h100-8", "--utilisation=0"], "a number above 0"),
         (["--config=gpu_h100", "--topology=h100-8", "--corpus-tokens=x"], "--corpus-tokens"),
     ],

@@ -74,6 +74,12 @@ def _check_vocabulary(config: "Config") -> None:
             f"its masked-LM head's, which does not go with {found[0]}; leave one of them out, or "
             "run python -m distil_jax.prune_vocabulary"
         )
+    if config.targets or config.teachers:
+        raise UsageError(
+            f"config.student.vocabulary={config.student.vocabulary} goes with one live teacher; "
+            "leave config.targets and config.teachers empty, or prune the vocabulary first "
+            "(distil_jax.prune_vocabulary)"
+        )
     sizes = [name for name in ("hidden_size", "heads", "mlp_size") if getattr(config.student, name)]
     if sizes and config.student.initialize in ("teacher", "prune"):
         raise UsageError(

@@ -77,6 +77,11 @@ class Piece:
     segments: np.ndarray
     numbers: np.ndarray
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """What a program is compiled for."""
+        return self.tokens.shape, self.numbers.shape
+
 
 class EncoderEmbedder:
     """A sentence model on some devices; keeps its compiled programs."""
@@ -260,7 +265,7 @@ def grouped(every: Iterator[Piece], count: int) -> Iterator[list[Piece]]:
     """`count` pieces of one shape at a time, one for each device; the last may be empty ones."""
     group: list[Piece] = []
     for piece in every:
-        if group and (len(group) == count or group[0].numbers.shape != piece.numbers.shape):
+        if group and (len(group) == count or group[0].shapes != piece.shapes):
             yield _filled(group, count)
             group = []
         group.append(piece)

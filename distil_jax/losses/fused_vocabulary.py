@@ -144,7 +144,8 @@ def _ready(side: Decoder, dtype: DTypeLike, *, pad: bool) -> Decoder:
     """
     if dtype == jnp.float32:
         return side
-    table, bias, known = side.table.astype(dtype), side.bias, side.known
+    # UNKNOWN must be the same number on both sides, and bfloat16 rounds it.
+    table, bias, known = side.table.astype(dtype), side.bias.astype(jnp.float32), side.known
     more = -len(table) % LANES
     if more and pad:
         table = jnp.pad(table, ((0, more), (0, 0)))

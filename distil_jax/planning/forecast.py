@@ -61,7 +61,7 @@ def forecast(
         return Forecast(flops, traffic, devices, None)
     summed = summed_bytes(hlo_counts.collectives(program), devices)
     times = roofline(
-        Topology(chip, (devices // chip.devices,)),
+        Topology(chip, (-(-devices // chip.devices),)),
         flops=flops,
         traffic_bytes=sum(traffic.values()),
         summed_bytes=summed,

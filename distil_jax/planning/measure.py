@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from distil_jax.kernels.place import Place
 from distil_jax.planning import hlo, hlo_counts
 from distil_jax.planning.kernel_flops import kernel_flops
 from distil_jax.planning.step_program import StepProgram
@@ -137,7 +137,8 @@ def residual_bytes(program: StepProgram) -> float:
     part["labels"] = part["tokens"]
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
     scales = {objective.name: scalar for objective in spec.objectives}
-    key = jax.eval_shape(partial(jax.random.key, 0))
+    row = jax.ShapeDtypeStruct((program.micro_rows,), jnp.uint32)
+    place = jax.eval_shape(Place.of, row)
 
     def backward(params: Any, constants: Any, part: Any, scales: Any, *others: Any) -> Any:
         def loss(params: Any) -> Any:
@@ -146,7 +147,7 @@ def residual_bytes(program: StepProgram) -> float:
         return jax.vjp(loss, params)[1]
 
     residuals = jax.eval_shape(
-        backward, program.state.params, program.constants, part, scales, scalar, key
+        backward, program.state.params, program.constants, part, scales, scalar, place
     )
     # Parameters, their casts and the gradient of a table are among these, not activations.
     weights = {leaf.shape for leaf in jax.tree.leaves((program.state.params, program.constants))}

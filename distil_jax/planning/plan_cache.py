@@ -61,6 +61,8 @@ def key_of(
         "pair": dataclasses.asdict(models),
         "topology": topology,
         "length": length,
+        # A row has as many vectors as shortest texts.
+        "shortest": config.data.shortest_tokens if config.loss.of_vectors else 0,
         "code": _code_digest(),
         "compiled": compiled,
         "versions": [_version(name) for name in COMPILERS],

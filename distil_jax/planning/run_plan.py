@@ -228,10 +228,19 @@ def _measure(
 
 
 def program(
-    config: Config, models: ModelShapes, devices: parallel.Devices, workload: Workload
+    config: Config,
+    models: ModelShapes,
+    devices: parallel.Devices,
+    workload: Workload,
+    platform: str | None = None,
 ) -> Any:
     return step_program(
-        config, models, devices, length=workload.length, total_steps=max(workload.total_steps, 1)
+        config,
+        models,
+        devices,
+        length=workload.length,
+        total_steps=max(workload.total_steps, 1),
+        platform=platform,
     )
 
 
@@ -244,7 +253,9 @@ def estimate(
         config, batch=dataclasses.replace(config.batch, size=batch_shares.device_rows)
     )
     one_device = parallel.Devices("jit", tuple(jax.devices()[:1]))
-    memory = measure.memory_by_kind(program(one_chip, models, one_device, workload), None)
+    platform = "tpu" if topology.chip.is_tpu else "gpu"
+    step = program(one_chip, models, one_device, workload, platform)
+    memory = measure.memory_by_kind(step, None)
     flops_per_token = config_flops(
         config,
         models.teacher,

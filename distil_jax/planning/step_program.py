@@ -66,12 +66,21 @@ class StepProgram:
 
 
 def step_program(
-    config: Config, models: ModelShapes, devices: Devices, *, length: int, total_steps: int
+    config: Config,
+    models: ModelShapes,
+    devices: Devices,
+    *,
+    length: int,
+    total_steps: int,
+    platform: str | None = None,
 ) -> StepProgram:
-    """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division."""
+    """The step of `config` over rows of `length` tokens; raises `UserError` for a bad division.
+
+    `platform`: what it is made for, where that is not the devices'.
+    """
     batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
     sentences = _sentences(config, length, models.teacher)
-    platform = devices.devices[0].platform
+    platform = platform or devices.devices[0].platform
     spec = assemble.step_spec(
         config,
         student=with_dropout(config, models.student),

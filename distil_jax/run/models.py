@@ -148,12 +148,6 @@ def load_models(config: Config) -> Models:
     """Load the teachers or open their stored targets, and derive or load the student."""
     if config.loss.of_vectors:
         return _sentence_models(config)
-    if config.student.vocabulary and (config.targets or config.teachers):
-        raise UserError(
-            f"config.student.vocabulary={config.student.vocabulary} goes with one live teacher; "
-            "leave config.targets and config.teachers empty, or prune the vocabulary first "
-            "(distil_jax.prune_vocabulary)"
-        )
     stored = open_stored(config.targets) if config.targets else None
     teacher = None
     if config.teacher and not (stored and config.student.folder):

@@ -156,7 +156,7 @@ def translated(params: Params, ids: Array) -> dict[str, Any]:
         "model": params,
         "ids": ids,
         "table": jnp.where(known[:, None], table[ids], 0).astype(table.dtype),
-        "bias": jnp.where(known, bias[ids], UNKNOWN).astype(jnp.float32),
+        "bias": jnp.where(known, bias[ids].astype(jnp.float32), UNKNOWN),
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distil_jax.embedding.embedder import EncoderEmbedder, pieces
+from distil_jax.embedding.embedder import EncoderEmbedder, grouped, pieces
 from distil_jax.errors import UserError
 from distil_jax.models.vector_config import Prompts
 from distil_jax.pretrained import load_sentence_model, save_sentence_model
@@ -63,3 +63,15 @@ def test_every_text_is_in_one_piece_whatever_the_lengths():
                 assert size == (len(tokens[number]) if number >= 0 else 0)
             seen += [int(number) for number in numbers if number >= 0]
     assert sorted(seen) == list(range(300))
+
+
+@pytest.mark.parametrize("lengths", [[20, 40], [*[130] * 6, *[400] * 7], [5, 600]])
+def test_pieces_of_one_program_go_to_the_devices_together(lengths):
+    tokens = [np.ones(n, np.int32) for n in lengths]
+    groups = list(grouped(pieces(tokens, pad=0), 2))
+    assert all(len(group) == 2 for group in groups)
+    for group in groups:
+        np.stack([piece.tokens for piece in group])
+        np.stack([piece.numbers for piece in group])
+    numbers = np.concatenate([piece.numbers.ravel() for group in groups for piece in group])
+    assert sorted(numbers[numbers >= 0]) == list(range(len(lengths)))

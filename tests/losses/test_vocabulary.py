@@ -102,6 +102,18 @@ def test_bfloat16_products_stay_close() -> None:
     assert loss.dtype == jnp.float32
 
 
+def test_in_bfloat16_columns_of_padding_add_no_squared_distance() -> None:
+    """A teacher's bias is of its own type, and rounds what stands in the columns."""
+    teacher = tuple(x.astype(jnp.bfloat16) for x in TEACHER)
+    means = vocabulary_losses(
+        *STUDENT, *teacher, LABELS, MASK,
+        soft_scale=0.0, mlm_scale=0.0, mse_scale=1.0, temperature=1.0, product_dtype=jnp.bfloat16,
+    )[1]  # fmt: skip
+    logits = STUDENT[0] @ STUDENT[1].T + STUDENT[2]
+    expected = logit_mse(logits, TEACHER[0] @ TEACHER[1].T + TEACHER[2], MASK)
+    assert float(means.logit_mse.value()) == pytest.approx(float(expected.value()), rel=2e-2)
+
+
 def test_distributions_that_nearly_agree_are_told_by_less_than_a_millionth() -> None:
     """Their divergence is far below the rounding of either's logarithms."""
     teacher = normal(1, 1, WIDTH), normal(5000, WIDTH), normal(5000)

@@ -30,6 +30,13 @@ def test_a_product_on_a_known_chip(text: str) -> None:
     assert values["expected_tokens_per_second"] == pytest.approx(1000 / expected)
 
 
+def test_one_device_of_a_chip_with_two_is_a_chip(text: str) -> None:
+    found = forecast(text, CHIPS["tpu7x"], 1)
+    assert found is not None
+    assert found.times is not None
+    assert 0 < found.times.expected < 1
+
+
 def test_where_no_peak_is_published_traffic_is_still_known(text: str) -> None:
     found = forecast(text, None, 1)
     assert found is not None

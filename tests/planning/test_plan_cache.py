@@ -71,6 +71,14 @@ def test_the_key_follows_what_decides_the_program(
         plan_cache.key_of(config, tiny_models, "v4-16", 128),
         plan_cache.key_of(config, tiny_models, "v4-8", 256),
     ]
+    vectors = {"loss.soft_target": 0.0, "loss.masked_lm": 0.0, "loss.cosine": 0.0}
+    vectors |= {"loss.vector_cosine": 1.0}
+    others += [
+        plan_cache.key_of(
+            tiny_config(**vectors, **{"data.shortest_tokens": least}), tiny_models, "v4-8", 128
+        )
+        for least in (8, 16)
+    ]
     monkeypatch.setattr(plan_cache, "_code_digest", lambda: "another package")
     others.append(plan_cache.key_of(config, tiny_models, "v4-8", 128))
     monkeypatch.setattr(plan_cache, "_version", lambda name: f"{name} 9")
