@@ -112,12 +112,14 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     from distil_jax.planning.step_program import step_program
     from distil_jax.profiling.timing import time_steps
     from distil_jax.run.compilation import keep_compiled
-    from distil_jax.training import parallel
+    from distil_jax.training import assemble, parallel
+    from distil_jax.training.precision import settled
     from distil_jax.training.step import Constants, initial_state, train_step
 
     keep_compiled()
     keys = {"batch.size": rows, "batch.micro_size": micro, "parallel.devices": devices}
-    config = config_source.read("quickstart", [f"--config.{k}={v}" for k, v in keys.items()])
+    overrides = [f"--config.{key}={value}" for key, value in keys.items()]
+    config = settled(config_source.read("quickstart", overrides))
     models = model_shapes(config)
     models = ModelShapes(
         *(dataclasses.replace(s, vocabulary=vocabulary) for s in (models.teacher, models.student))
@@ -125,8 +127,13 @@ def step_point(*, rows, micro, length, vocabulary, devices):
     mapped_devices = parallel.devices(config.parallel)
     program = step_program(config, models, mapped_devices, length=length, total_steps=100)
     teacher, student = (
-        mapped_devices.replicate(unstack(jax.jit(partial(initialize, shape))(jax.random.key(0))))
-        for shape in (models.teacher, models.student)
+        mapped_devices.replicate(
+            unstack(assemble.cast(jax.jit(partial(initialize, shape))(jax.random.key(0)), dtype))
+        )
+        for shape, dtype in (
+            (models.teacher, config.precision.teacher),
+            (models.student, config.precision.parameters),
+        )
     )
     state = mapped_devices.replicate(initial_state(program.spec.optimizer, student))
     batch = random_rows(rows, length, vocabulary)

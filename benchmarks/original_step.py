@@ -49,6 +49,7 @@ from distil_jax.models.types import Params
 from distil_jax.planning.known_shapes import BERT_BASE
 from distil_jax.training import assemble
 from distil_jax.training.parallel import Devices, shares
+from distil_jax.training.precision import settled
 from distil_jax.training.step import Constants, initial_state, train_step
 
 LAYERS = (0, 2, 4, 7, 9, 11)
@@ -203,7 +204,7 @@ def ours(
 ) -> Iterator[int]:
     """One step after another of the package's own; yields the tokens of each."""
     sizes = [f"--config.batch.size={flags.rows}", f"--config.batch.length={flags.length}"]
-    config = config_source.read("distilbert", sizes + flags.overrides)
+    config = settled(config_source.read("distilbert", sizes + flags.overrides))
     devices = Devices("jit", tuple(jax.devices()[:1]))
     shape = replace(student[0], dropout=0.1, attention_dropout=0.1)
     run = assemble.step_spec(
@@ -218,7 +219,9 @@ def ours(
     state = devices.replicate(
         initial_state(run.optimizer, unstack(jax.tree.map(np.asarray, student[1])))
     )
-    constants = Constants(devices.replicate(unstack(teacher[1])))
+    # A run casts its teacher once, before the first step.
+    theirs = unstack(assemble.cast(teacher[1], config.precision.teacher))
+    constants = Constants(devices.replicate(theirs))
     for batch in rows:
         state, values = step(state, constants, devices.split(batch))
         yield int(values["tokens"])

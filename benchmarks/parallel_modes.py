@@ -19,13 +19,14 @@ from distil_jax.pretrained import load
 from distil_jax.tokenizer import special_ids
 from distil_jax.training import assemble
 from distil_jax.training.parallel import Devices, shares
+from distil_jax.training.precision import settled
 from distil_jax.training.step import Constants, initial_state, train_step
 
 ROWS, LENGTH, ROUNDS = 32, 128, 15
 
 
 def main() -> None:
-    config = config_source.read("quickstart", [])
+    config = settled(config_source.read("quickstart", []))
     teacher = load("builtin:teacher", require_head="masked_lm")
     shape, params = student_from_teacher(teacher.config, teacher.params, (0, 2, 4))
     special = special_ids(teacher.tokenizer)
@@ -38,7 +39,8 @@ def main() -> None:
             total_steps=1000,
             shares=shares(ROWS, 0, count),
         )
-        seconds = measure(run, count, params, teacher.params, shape.vocabulary)
+        theirs = assemble.cast(teacher.params, config.precision.teacher)
+        seconds = measure(run, count, params, theirs, shape.vocabulary)
         rates = {mode: ROWS * LENGTH / statistics.median(s) for mode, s in seconds.items()}
         print(
             f"{count} device(s): jit {rates['jit']:,.0f} tokens/s, pmap {rates['pmap']:,.0f}, "

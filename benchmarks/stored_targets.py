@@ -25,6 +25,7 @@ from distil_jax.run.compilation import keep_compiled
 from distil_jax.run.data_cursor import START, total_steps
 from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import load_inputs, step_spec
+from distil_jax.training.precision import settled
 from distil_jax.training.step import initial_state, train_step
 
 WAYS = ("with the teacher", "by stored targets")
@@ -58,7 +59,7 @@ class Stepper:
 
 def main(arguments):
     flags, overrides = parser().parse_with_keys(arguments)
-    config = config_source.read(flags.config, overrides)
+    config = settled(config_source.read(flags.config, overrides))
     if not is_prepared(config.data.train):
         raise UsageError("config.data.train must be rows that distil_jax.prepare made")
     keep_compiled()
