@@ -41,7 +41,7 @@ def test_it_is_rehearsed_on_a_cpu(tmp_path: Path) -> None:
 def test_every_figure_has_its_place(gpu) -> None:
     kinds = importlib.import_module("gpu_figures").KINDS
     assert set(gpu.ORDER) == set(gpu.STEPS) | (set(kinds) - {"step"}) | {"step"}
-    assert gpu.offered()[0] == "step"
+    assert gpu.ORDER[0] == "step"
 
 
 def test_the_figures_before_a_cut_are_kept(gpu, tmp_path: Path, monkeypatch, capsys) -> None:
@@ -66,3 +66,26 @@ def test_after_the_time_nothing_starts(gpu, tmp_path: Path) -> None:
     gpu.main([f"--output={tmp_path}", "--minutes=1e-9", "--only=step"])
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures == {"step": {"skipped": "no time"}}
+
+
+def test_a_second_call_keeps_the_figures_of_the_first(gpu, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(gpu, "measured", lambda name, *_: {"tokens_per_second": len(name)})
+    for names in (["--only=step"], ["--only=MiniLM"], ["--minutes=1e-9", "--only=step"]):
+        gpu.main([f"--output={tmp_path}", *names])
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures == {"step": {"tokens_per_second": 4}, "MiniLM": {"tokens_per_second": 6}}
+
+
+def test_a_rehearsal_skips_the_kernel_and_says_so(gpu, tmp_path: Path, capsys) -> None:
+    names = [name for name in gpu.ORDER if "kernel" in name and name != "kernels"]
+    gpu.main([f"--output={tmp_path}", "--rehearse", *(f"--only={name}" for name in names)])
+    said = [f"{name}: skipped a CPU has no kernel" for name in names]
+    assert capsys.readouterr().out.splitlines() == said != []
+
+
+def test_the_kernel_is_what_its_figure_changes(gpu, monkeypatch) -> None:
+    figures, configs = importlib.import_module("gpu_figures"), []
+    monkeypatch.setattr(figures, "step_program", lambda config, *_, **__: configs.append(config))
+    for name in ("step", "step, layers unrolled", "step, attention's kernel"):
+        figures.program_of(list(gpu.STEPS[name]), True)
+    assert [each.parallel.attention for each in configs] == ["plain", "plain", "kernel"]
