@@ -41,7 +41,7 @@ class Programs:
         for line in map(json.loads, lines):
             self._learn(tuple(line["command"]), line["status"])
         self._running: set[subprocess.Popen] = set()
-        self._stopped = False
+        self.stopped = False
         self._lock = threading.Lock()
 
     def command(self, name: str, *, overrides: dict | None = None, **flags) -> None:
@@ -73,7 +73,7 @@ class Programs:
     def stop(self) -> None:
         """End all programs as SIGTERM does, and start no other."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             for child in self._running:
                 child.terminate()
 
@@ -85,7 +85,7 @@ class Programs:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 output = stack.enter_context(_log_of(folder).open("a"))
             with self._lock:
-                if self._stopped:
+                if self.stopped:
                     raise ProgramFailed("stopped")
                 print("$ python", *command, flush=True)
                 self._note({"command": command, "started": started, "status": None})
@@ -159,7 +159,7 @@ def run_to_end(
 ) -> None:
     """Run all jobs; signals end the programs. Raises `UserError` where something was not done."""
     with _stopped_by_signals(programs):
-        failed = run_jobs(jobs, lanes, after_each)
+        failed = run_jobs(jobs, lanes, after_each, lambda: programs.stopped)
     for line in failed:
         print(f"not done: {line}", file=sys.stderr)
     if failed:
@@ -182,11 +182,16 @@ def _stopped_by_signals(programs: Programs) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) -> list[str]:
+def run_jobs(
+    jobs: Sequence[Job],
+    lanes: int,
+    after_each: Callable[[], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[str]:
     """Run all jobs, the first that can go first, `lanes` at a time; what failed, one line each.
 
     A job that failed takes those along that need it; all others run. Jobs alone come when nothing
-    else can start.
+    else can start, and none once `stopped` says so.
     """
     named = {job.name: job for job in jobs}
     order = list(named)
@@ -197,6 +202,8 @@ def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) ->
     failed: dict[str, str] = {}
 
     def attempt(job: Job) -> None:
+        if stopped():
+            raise ProgramFailed("stopped")
         lost = [need for need in job.needs if need in failed]
         if lost:
             raise ProgramFailed(f"needs {', '.join(lost)}")
@@ -217,7 +224,7 @@ def run_jobs(jobs: Sequence[Job], lanes: int, after_each: Callable[[], None]) ->
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
                 error = future.exception()
-                if isinstance(error, ProgramFailed):
+                if isinstance(error, ProgramFailed | UserError):
                     failed[name] = str(error)
                 elif error is not None:
                     traceback.print_exception(error)

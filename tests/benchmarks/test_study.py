@@ -33,6 +33,8 @@ def study_table(monkeypatch):
 class Accepted:
     """In place of the programs: reads their command lines as they do, and leaves their results."""
 
+    stopped = False
+
     def __init__(self):
         self.commands = []
         self.configs = {}

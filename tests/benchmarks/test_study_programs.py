@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax.errors import UserError
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SECONDS = 30
 
@@ -238,3 +240,24 @@ def test_a_stopped_study_ends_its_programs_and_starts_no_other(programs, tmp_pat
     assert failed[0].endswith(f", which says why in {tmp_path / 'a.log'}")
     assert failed[1] == "b: stopped"
     assert capfd.readouterr().out.count("$ python") == 1
+
+
+def test_a_stopped_study_starts_no_job_of_its_own(programs, tmp_path, capsys):
+    found, record = programs.Programs(tmp_path / "hours.jsonl"), Record()
+    jobs = [programs.Job("a", found.stop), programs.Job("b", record.work("b"))]
+
+    with pytest.raises(UserError, match="1 of 2 jobs were not done"):
+        programs.run_to_end(found, jobs, lambda: None)
+
+    assert record.started == []
+    assert capsys.readouterr().err == "not done: b: stopped\n"
+
+
+def test_what_a_user_can_mend_is_told_in_one_line(programs, capsys):
+    def lacks():
+        raise UserError("sentences are 3, and --size wants 9")
+
+    failed = programs.run_jobs([programs.Job("texts", lacks)], 1, lambda: None)
+
+    assert failed == ["texts: sentences are 3, and --size wants 9"]
+    assert capsys.readouterr().err == ""
