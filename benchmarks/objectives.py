@@ -17,13 +17,14 @@ import itertools
 from pathlib import Path
 
 import jax
-from objectives_recipes import OBJECTIVES, RECIPES, SHAPES, SIZES
+from objectives_recipes import HEADS, OBJECTIVES, RECIPES, SHAPES, SIZES, TEACHER_LAYERS
 from objectives_table import write_tables
 from study_programs import Job, Programs, run_to_end
 from study_tasks import TaskFiles, best_model, fine_tune
 
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
+from distil_jax.errors import UserError
 from distil_jax.planning.flops import config_flops
 from distil_jax.pretrained import load
 from distil_jax.training.student import parse_layers, student_of
@@ -37,7 +38,8 @@ class Comparison:
 
     def __init__(self, flags):
         self.size, self.output, self.teacher = SIZES[flags.size], flags.output, flags.teacher
-        self.shape = load(flags.teacher).config
+        self.shape = load(flags.teacher, require_head="masked_lm").config
+        check_teacher(flags.teacher, self.shape)
         self.text, self.rows = flags.text, flags.output / "rows"
         self.programs = Programs(flags.output / "hours.jsonl")
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
@@ -166,6 +168,15 @@ class Comparison:
         fine_tune(self.programs, self.files, task, output, model=model, **more)
 
 
+def check_teacher(name, shape):
+    """Refuse one that the recipes' maps of layers or the narrow student's heads do not fit."""
+    if (shape.layers, shape.heads) != (TEACHER_LAYERS, HEADS):
+        raise UserError(
+            f"--teacher={name} has {shape.layers} layers of {shape.heads} heads; the recipes are "
+            f"for {TEACHER_LAYERS} layers of {HEADS}: name such a one, or builtin:teacher"
+        )
+
+
 def id_of(shape, budget, name):
     """A student's name."""
     return f"{name}-{shape}-{budget}"
@@ -184,7 +195,11 @@ def parser():
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("--size", required=True, choices=SIZES, help="how much is done")
-    add("--teacher", default="builtin:teacher", help="of six layers, with a masked-LM head")
+    add(
+        "--teacher",
+        default="builtin:teacher",
+        help="of six layers of eight heads, with a masked-LM head",
+    )
     add("--text", required=True, help="what is distilled on, as `prepare` reads it")
     add("--tasks", required=True, type=Path, action="append", help="folder of the tasks' folders")
     add("--leave-out", default=[], action="append", metavar="TASK", help="a task not done")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 TEACHER_LAYERS = 6
 """Of the embedded teacher; maps of layers below are of three student layers."""
+HEADS = 8
+"""The embedded teacher's: attention scores are compared head with head."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ OBJECTIVES = sorted({name for one in RECIPES.values() for name in (*one.weights,
 
 SHAPES: dict[str, dict[str, object]] = {
     "same": {"student.layers": "every_other"},
-    # Not pruned: attention scores are compared head with head, so there must be eight.
+    # Not pruned: that would leave fewer heads.
     "narrow": {
         "student.layers": "every_other",
         "student.hidden_size": 128,
-        "student.heads": 8,
+        "student.heads": HEADS,
         "student.initialize": "svd",
     },
 }

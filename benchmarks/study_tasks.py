@@ -40,6 +40,8 @@ class TaskFiles:
             if name not in names:
                 raise UsageError(f"--leave-out={name} is none of the tasks: {', '.join(names)}")
         tasks = tuple(task for task in known if task.name not in left_out)
+        if not tasks:
+            raise UsageError(f"--leave-out of all tasks; keep one of {', '.join(names)}")
         lacking = [
             (task.name, f"{task.name}/{split}.jsonl")
             for task in tasks
