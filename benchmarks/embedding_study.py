@@ -19,15 +19,25 @@ from pathlib import Path
 import embedding_texts
 import jax
 import numpy as np
-from embedding_settings import SENTENCES_ALIKE, SETTINGS, SHORT, SIZES
-from embedding_table import TEST, VALIDATION, folder_of, kept, write_tables
+from embedding_settings import (
+    SENTENCES_ALIKE,
+    SETTINGS,
+    SHORT,
+    SIZES,
+    candidates,
+    every_other,
+)
+from embedding_table import OWN, TEST, VALIDATION, folder_of, kept, write_tables
 from study_programs import Job, Programs, run_to_end
 
 from distil_jax import commandline
 from distil_jax.embedding.embedder import EncoderEmbedder
+from distil_jax.embedding.opening import open_embedder
+from distil_jax.errors import UsageError, UserError
 from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
+from distil_jax.storage import atomic
 
 
 class Study:
@@ -36,7 +46,13 @@ class Study:
     def __init__(self, flags):
         self.size, self.output, self.teacher = SIZES[flags.size], flags.output, flags.teacher
         self.data, self.others = flags.data, flags.other
-        self.layers = load_sentence_model(flags.teacher).model.config.layers
+        check_others(flags.other)
+        self.shape = load_sentence_model(flags.teacher).model.config
+        if self.shape.layers < 2:
+            raise UserError(
+                f"--teacher={flags.teacher} has {self.shape.layers} layer, and the students have "
+                "half of the layers: name a teacher of 2 or more"
+            )
         self.programs = Programs(flags.output / "hours.jsonl")
         flags.output.mkdir(parents=True, exist_ok=True)
 
@@ -89,7 +105,8 @@ class Study:
         embedding_texts.write_texts(folder / "part.jsonl", part)
 
     def write_search(self):
-        if not (self.output / "long").is_dir():
+        # The last that is written.
+        if not (self.output / "long/qrels/test.tsv").is_file():
             embedding_texts.write_search(self.output / "long", self.data, self.size.articles)
 
     def store_targets(self):
@@ -123,19 +140,19 @@ class Study:
         above = np.triu_indices(len(texts), 1)
         expected = similarities(teacher, texts)[above]
         found = {}
-        for layers in candidates(self.layers):
+        for layers in candidates(self.shape):
             cut = cut_teacher(teacher, layers)
             likeness = np.corrcoef(similarities(cut, texts)[above], expected)[0, 1]
             found[",".join(map(str, layers))] = round(float(likeness), 4)
         ranked = dict(sorted(found.items(), key=lambda one: -one[1]))
-        file.write_text(json.dumps(ranked, indent=1) + "\n")
+        atomic.write_text(file, json.dumps(ranked, indent=1) + "\n")
 
     def layers_of(self, setting):
         """What a setting's student is made of."""
         ranked = list(json.loads((self.output / "layers.json").read_text()))
         if setting == "every other layer":
-            return ",".join(map(str, range(0, self.layers, 2)))
-        return ranked[1 if setting == "second layers" else 0]
+            return ",".join(map(str, every_other(self.shape.layers)))
+        return ranked[:2][-1] if setting == "second layers" else ranked[0]
 
     def overrides(self, setting, texts, share):
         steps = max(int(self.size.steps * share), 2)
@@ -235,11 +252,17 @@ class Study:
         )
 
 
-def candidates(layers):
-    """Half of the layers: evenly spaced, or cuts of the first and the last ones."""
-    half = layers // 2
-    cuts = [(*range(first), *range(layers - half + first, layers)) for first in range(half + 1)]
-    return [tuple(range(0, layers, 2)), tuple(range(1, layers, 2)), *cuts]
+def check_others(others):
+    """Refuse a further model whose row another has, or that cannot be opened."""
+    taken = set(OWN)
+    for other in others:
+        if (name := Path(other).name) in taken:
+            raise UsageError(
+                f"--other={other} would have the row {name!r} of the tables, which another model "
+                "has; name its folder otherwise"
+            )
+        taken.add(name)
+        open_embedder(other)  # a mistyped one is refused now, not after hours
 
 
 def cut_teacher(teacher, layers):

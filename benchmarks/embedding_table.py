@@ -9,6 +9,9 @@ import numpy as np
 VALIDATION = {"STS-B": "glue/stsb", "SICK": "sts/sick", "long": ""}
 TEST = {"STS-B": "glue/stsb", "SICK": "sts/sick", "Cranfield": "retrieval/cranfield"}
 
+OWN = ("teacher", "start", "student", "contrast", "int8")
+"""The models of each study; further ones have other names."""
+
 
 def folder_of(name):
     return name.replace(" ", "-")
@@ -43,14 +46,7 @@ def write_tables(flags, settings):
         for name in settings
     }
     teacher = {task: read(output, "validation", "teacher", task) for task in VALIDATION}
-    names = [
-        "teacher",
-        "start",
-        "student",
-        "contrast",
-        "int8",
-        *(Path(one).name for one in flags.other),
-    ]
+    names = [*OWN, *(Path(one).name for one in flags.other)]
     tests = {name: {task: read(output, "test", name, task) for task in TEST} for name in names}
     contrasts = {name: contradiction_cosine(output, flags.data, name) for name in names}
     content = {
@@ -69,7 +65,8 @@ def contradiction_cosine(output, data, name):
     if not file.is_file():
         return None
     cosines = [json.loads(line)["cosine"] for line in file.read_text().splitlines()]
-    return float(np.mean([cosines[place] for place in embedding_texts.contradictions(data)]))
+    found = [cosines[place] for place in embedding_texts.contradictions(data)]
+    return float(np.mean(found)) if found else None
 
 
 def table(rows, teacher, tasks, further=None):

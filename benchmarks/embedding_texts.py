@@ -9,6 +9,7 @@ import random
 import re
 from pathlib import Path
 
+from distil_jax.data.compression import SUFFIXES
 from distil_jax.errors import UserError
 from distil_jax.storage import atomic
 
@@ -26,9 +27,11 @@ HELD_OUT = "corpus/wiki-heldout.txt.xz"
 SENTENCES, PAIRS = "sentences/sentences.jsonl.xz", "sentences/pairs.jsonl.xz"
 """Records with `text`; and with `sentence1` and `sentence2`, which mean the same."""
 SEARCH = [f"retrieval/cranfield/{name}" for name in ("queries.jsonl", "qrels/test.tsv")]
+CORPUS = "retrieval/cranfield/corpus.jsonl"
 """BEIR's layout; its corpus may be compressed."""
 SCORED = [(name, split) for name in ("stsb", "sick") for split in ("validation", "test")]
 """Tasks' splits with `sentence1`, `sentence2` and `label`, of SICK `entailment`, too."""
+SICK_TEST = "sts/sick/test.jsonl"
 PASSAGE_WORDS = 75, 190
 """About 100 to 256 tokens."""
 ANSWERS = 3
@@ -40,11 +43,15 @@ def check(data: Path) -> None:
     needed = [*CORPORA, HELD_OUT, SENTENCES, PAIRS, *SEARCH]
     needed += [f"{TASKS[name][0]}/{split}.jsonl" for name, split in SCORED]
     lacking = [name for name in needed if not (data / name).is_file()]
+    if not any((data / f"{CORPUS}{end}").is_file() for end in ("", *SUFFIXES)):
+        lacking.append(CORPUS)
     if lacking:
         raise UserError(
             f"--data={data} lacks {', '.join(lacking)}; benchmarks/embedding_texts.py says what "
             "each holds"
         )
+    if not any("entailment" in row for row in _rows(data / SICK_TEST)[:1]):
+        raise UserError(f"{data / SICK_TEST} lacks the column entailment in its first row; add it")
 
 
 def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list[str]:
@@ -57,13 +64,22 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
     kept = [text for name in ("stsb", "sick") for text in _texts_of(data, name, "train")]
     rest = sorted(set(of_tasks) - set(kept))
     chosen = [*kept, *draw.sample(rest, min(sentences // 4, len(rest)))]
-    chosen += draw.sample(plain, max(0, sentences - len(chosen)))
+    chosen += _drawn(draw, plain, max(0, sentences - len(chosen)), f"{data / SENTENCES}: sentences")
     long = [text for name in CORPORA for text in _passages(data / name)]
-    chosen += draw.sample(long, passages)
+    files = " and ".join(str(data / name) for name in CORPORA)
+    chosen += _drawn(draw, long, passages, f"{files}: passages of {PASSAGE_WORDS[0]} words or more")
     unique = {_key(text): text for text in chosen if _key(text) not in tested}
     texts = list(unique.values())
     draw.shuffle(texts)
     return texts
+
+
+def _drawn(draw: random.Random, texts: list[str], count: int, what: str) -> list[str]:
+    if len(texts) < count:
+        raise UserError(
+            f"{what} are {len(texts)}, and --size wants {count}: add text, or take a smaller --size"
+        )
+    return draw.sample(texts, count)
 
 
 def write_texts(path: Path, texts: list[str]) -> None:
@@ -92,8 +108,8 @@ def write_search(folder: Path, data: Path, articles: int) -> None:
 
 def contradictions(data: Path) -> list[int]:
     """Places of the contradictions among SICK's test pairs."""
-    rows = _rows(data / "sts/sick/test.jsonl")
-    return [place for place, row in enumerate(rows) if row["entailment"] == "contradiction"]
+    labels = [str(row.get("entailment", "")).lower() for row in _rows(data / SICK_TEST)]
+    return [place for place, label in enumerate(labels) if label == "contradiction"]
 
 
 def _tested(data: Path) -> set[str]:
