@@ -16,7 +16,6 @@ def most_tokens(asked: int, vocabulary: int, platform: str) -> int:
         return asked
     if platform == "cpu":
         return ON_A_CPU
-    # A GPU's platform is gpu, or cuda where its compiler is alone.
     logits = ON_A_TPU if platform == "tpu" else ON_A_GPU
     return max(MULTIPLE, 1 << (logits // vocabulary).bit_length() - 1)
 

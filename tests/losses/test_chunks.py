@@ -11,7 +11,6 @@ from distil_jax.losses.chunks import even_chunk, most_tokens
         (0, 30_522, "cpu", 512),
         (0, 30_522, "gpu", 4_096),
         (0, 30_522, "tpu", 8_192),
-        (0, 30_522, "cuda", 4_096),
         (0, 250_002, "gpu", 512),
         (0, 10**7, "tpu", 128),
         (100, 30_522, "tpu", 100),
