@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from distil_jax.kernels.attention_kernels import (
     BlockRules,
+    Given,
     bias_gradient_kernel,
     forward_kernel,
     key_gradient_kernel,
@@ -217,13 +218,15 @@ class _Calls:
         return pl.pallas_call(
             partial(kernel, rules=self.rules, gpu=self.gpu),
             grid=tuple(sizes[axis] for axis in order),
-            in_specs=[self._of_state(state, order), *(self._spec(order, *one) for one in arrays)],
+            in_specs=[
+                Given(self._of_state(state, order), *(self._spec(order, *one) for one in arrays))
+            ],
             out_specs=[self._spec(order, *one) for one in out],
             out_shape=[array for array, _ in out],
             interpret=self.interpret,
             cost_estimate=self._cost(named, sizes, products),
             **options,
-        )(state, *(array for array, _ in arrays))
+        )(Given(state, *(array for array, _ in arrays)))
 
     def _spec(self, order: str, array: Any, axes: str) -> pl.BlockSpec | None:
         """A row and a head are taken alone, tokens by blocks, and what is not in `order` whole."""

@@ -5,7 +5,7 @@ that it sees. Segments come as a column of queries and a row of keys.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,6 +62,21 @@ class BlockRules:
         return -(-self.window // self.block) or blocks
 
 
+class Given(NamedTuple):
+    """What a kernel reads; `bias` may be None, and what follows `value` is a backward one's."""
+
+    state: Any
+    query_segments: Any
+    key_segments: Any
+    bias: Any
+    query: Any
+    key: Any
+    value: Any
+    gradient: Any = None
+    log_sums: Any = None
+    delta: Any = None
+
+
 @dataclass(frozen=True)
 class _Head:
     """Where a kernel is: the number of its block, and the state of its row's and head's bits."""
@@ -99,6 +114,20 @@ class _Head:
             seen = seen & (jnp.abs(queries - keys) <= rules.window)
         return jnp.where(seen, product, UNSEEN)
 
+    def gradient(
+        self,
+        scores: Block,
+        by_output: Array,
+        value: Array,
+        log_sums: Array,
+        delta: Array,
+        first: tuple[Any, Any],
+    ) -> tuple[Block, Block]:
+        """The weights of a block, and the gradient by its scores."""
+        weights = jnp.exp(scores - log_sums)
+        by_weight = self.drop(self.rules.matmul(by_output, value, (1, 1)), first)
+        return weights, weights * (by_weight / (1 - self.rules.rate) - delta)
+
     def drop(self, x: Block, first: tuple[Any, Any]) -> Block:
         """Dropout of a block, without its scale."""
         if not self.rules.rate:
@@ -129,13 +158,7 @@ class _Head:
 
 
 def forward_kernel(
-    state: Any,
-    query_segments: Any,
-    key_segments: Any,
-    bias: Any,
-    query: Any,
-    key: Any,
-    value: Any,
+    given: Given,
     output: Any,
     log_sums: Any,
     *,
@@ -143,19 +166,21 @@ def forward_kernel(
     gpu: bool,
 ) -> None:
     """The output of a block of queries, and the logarithm of its sum of exponentials."""
-    at, size = _Head.here(state, rules, gpu=gpu), rules.block
-    queries, segments = query[...], query_segments[...]
+    at, size = _Head.here(given.state, rules, gpu=gpu), rules.block
+    queries, segments = given.query[...], given.query_segments[...]
 
     def over_keys(number: Any, carry: tuple) -> tuple:
         mixed, largest, total = carry
         some = pl.ds(number * size, size)
         first = (at.block * size, number * size)
-        seen = (segments, _row(key_segments, some, gpu=gpu))
-        scores = at.scores(queries, key[some, :], _part(bias, slice(None), some), seen, first)
+        seen = (segments, _row(given.key_segments, some, gpu=gpu))
+        scores = at.scores(
+            queries, given.key[some, :], _part(given.bias, slice(None), some), seen, first
+        )
         now = jnp.maximum(largest, jnp.max(scores, axis=1, keepdims=True))
         exponents, before = jnp.exp(scores - now), jnp.exp(largest - now)
         total = total * before + jnp.sum(exponents, axis=1, keepdims=True)
-        values = value[some, :]
+        values = given.value[some, :]
         part = rules.matmul(at.drop(exponents, first).astype(values.dtype), values, (1, 0))
         return mixed * before + part, now, total
 
@@ -164,58 +189,39 @@ def forward_kernel(
         jnp.full((size, 1), LEAST, jnp.float32),
         jnp.zeros((size, 1), jnp.float32),
     )
-    mixed, largest, total = jax.lax.fori_loop(*at.keys(key.shape[0]), over_keys, start)
+    mixed, largest, total = jax.lax.fori_loop(*at.keys(given.key.shape[0]), over_keys, start)
     output[...] = (mixed / (total * (1 - rules.rate))).astype(output.dtype)
     log_sums[...] = largest + jnp.log(total)
 
 
 def query_gradient_kernel(
-    state: Any,
-    query_segments: Any,
-    key_segments: Any,
-    bias: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    gradient: Any,
-    log_sums: Any,
-    delta: Any,
+    given: Given,
     of_query: Any,
     *,
     rules: BlockRules,
     gpu: bool,
 ) -> None:
     """The gradient by a block of queries."""
-    at, size = _Head.here(state, rules, gpu=gpu), rules.block
-    queries, segments, above = query[...], query_segments[...], gradient[...]
-    sums, deltas = log_sums[...], delta[...]
+    at, size = _Head.here(given.state, rules, gpu=gpu), rules.block
+    queries, segments, above = given.query[...], given.query_segments[...], given.gradient[...]
+    sums, deltas = given.log_sums[...], given.delta[...]
 
     def over_keys(number: Any, total: Array) -> Array:
         some = pl.ds(number * size, size)
         first = (at.block * size, number * size)
-        keys, seen = key[some, :], (segments, _row(key_segments, some, gpu=gpu))
-        biases = _part(bias, slice(None), some)
-        weights = jnp.exp(at.scores(queries, keys, biases, seen, first) - sums)
-        by_weight = at.drop(rules.matmul(above, value[some, :], (1, 1)), first) / (1 - rules.rate)
-        by_score = weights * (by_weight - deltas)
+        keys, seen = given.key[some, :], (segments, _row(given.key_segments, some, gpu=gpu))
+        biases = _part(given.bias, slice(None), some)
+        scores = at.scores(queries, keys, biases, seen, first)
+        _, by_score = at.gradient(scores, above, given.value[some, :], sums, deltas, first)
         return total + rules.matmul(by_score.astype(keys.dtype), keys, (1, 0))
 
     start = jnp.zeros(queries.shape, jnp.float32)
-    total = jax.lax.fori_loop(*at.keys(key.shape[0]), over_keys, start)
+    total = jax.lax.fori_loop(*at.keys(given.key.shape[0]), over_keys, start)
     of_query[...] = (total * rules.scale).astype(of_query.dtype)
 
 
 def key_gradient_kernel(
-    state: Any,
-    query_segments: Any,
-    key_segments: Any,
-    bias: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    gradient: Any,
-    log_sums: Any,
-    delta: Any,
+    given: Given,
     of_key: Any,
     of_value: Any,
     *,
@@ -223,42 +229,35 @@ def key_gradient_kernel(
     gpu: bool,
 ) -> None:
     """The gradients by a block of keys and their values."""
-    at, size = _Head.here(state, rules, gpu=gpu), rules.block
-    keys, values, segments = key[...], value[...], _row(key_segments, slice(None), gpu=gpu)
+    at, size = _Head.here(given.state, rules, gpu=gpu), rules.block
+    keys, values, segments = (
+        given.key[...],
+        given.value[...],
+        _row(given.key_segments, slice(None), gpu=gpu),
+    )
 
     def over_queries(number: Any, carry: tuple) -> tuple:
         some = pl.ds(number * size, size)
         first = (number * size, at.block * size)
-        queries, above = query[some, :], gradient[some, :]
-        seen = (query_segments[some, :], segments)
-        scores = at.scores(queries, keys, _part(bias, some, slice(None)), seen, first)
-        weights = jnp.exp(scores - log_sums[some, :])
-        left = 1 / (1 - rules.rate)
-        dropped = at.drop(weights, first) * left
-        by_weight = at.drop(rules.matmul(above, values, (1, 1)), first) * left
-        by_score = weights * (by_weight - delta[some, :])
+        queries, above = given.query[some, :], given.gradient[some, :]
+        seen = (given.query_segments[some, :], segments)
+        scores = at.scores(queries, keys, _part(given.bias, some, slice(None)), seen, first)
+        sums, deltas = given.log_sums[some, :], given.delta[some, :]
+        weights, by_score = at.gradient(scores, above, values, sums, deltas, first)
+        dropped = at.drop(weights, first) / (1 - rules.rate)
         return (
             carry[0] + rules.matmul(by_score.astype(queries.dtype), queries, (0, 0)),
             carry[1] + rules.matmul(dropped.astype(above.dtype), above, (0, 0)),
         )
 
     start = (jnp.zeros(keys.shape, jnp.float32), jnp.zeros(keys.shape, jnp.float32))
-    by_key, by_value = jax.lax.fori_loop(*at.queries(query.shape[0]), over_queries, start)
+    by_key, by_value = jax.lax.fori_loop(*at.queries(given.query.shape[0]), over_queries, start)
     of_key[...] = (by_key * rules.scale).astype(of_key.dtype)
     of_value[...] = by_value.astype(of_value.dtype)
 
 
 def bias_gradient_kernel(
-    state: Any,
-    query_segments: Any,
-    key_segments: Any,
-    bias: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    gradient: Any,
-    log_sums: Any,
-    delta: Any,
+    given: Given,
     of_bias: Any,
     *,
     rules: BlockRules,
@@ -275,19 +274,19 @@ def bias_gradient_kernel(
         def own(ref: Any) -> Array:
             return ref[row] if gpu else ref[...]
 
-        low, high = (jax.lax.bitcast_convert_type(state[row, i], jnp.uint32) for i in range(2))
-        at = _Head(rules, queries, *fold(low, high, head))
-        along = own(key_segments)
-        seen = (own(query_segments), along[None, :] if gpu else along)
-        scores = at.scores(own(query), own(key), bias[...], seen, first)
-        by_weight = at.drop(rules.matmul(own(gradient), own(value), (1, 1)), first) / (
-            1 - rules.rate
+        low, high = (
+            jax.lax.bitcast_convert_type(given.state[row, i], jnp.uint32) for i in range(2)
         )
-        return jnp.exp(scores - own(log_sums)) * (by_weight - own(delta))
+        at = _Head(rules, queries, *fold(low, high, head))
+        along = own(given.key_segments)
+        seen = (own(given.query_segments), along[None, :] if gpu else along)
+        scores = at.scores(own(given.query), own(given.key), given.bias[...], seen, first)
+        above, sums, deltas = own(given.gradient), own(given.log_sums), own(given.delta)
+        return at.gradient(scores, above, own(given.value), sums, deltas, first)[1]
 
     start = jnp.zeros(of_bias.shape, jnp.float32)
     if gpu:
-        rows = query.shape[0]
+        rows = given.query.shape[0]
         of_bias[...] = jax.lax.fori_loop(0, rows, lambda row, sum: sum + of_row(row), start)
         return
     row = pl.program_id(3)
