@@ -86,7 +86,7 @@ def make(settings: Settings) -> FineTuningPlan:
     if settings.zero_shot:
         check_zero_shot(settings, kind.name, epochs)
     devices = _devices(settings)
-    model = load(settings.model, require_head=None if epochs else kind.head)
+    model = _model(settings, kind, epochs)
     assert model.tokenizer is not None
     check_vocabulary(model.tokenizer, model.config, settings.model)
     length = check_length(settings.length, task.length, model.config)
@@ -117,6 +117,14 @@ def make(settings: Settings) -> FineTuningPlan:
         epochs=epochs,
         identity=_identity(settings, data, length, epochs),
     )
+
+
+def _model(settings: Settings, kind: ExampleKind, epochs: int) -> Pretrained:
+    model = load(settings.model, require_head=None if epochs else kind.head)
+    if settings.dropout is None:
+        return model
+    rates = dict.fromkeys(("dropout", "attention_dropout"), settings.dropout)
+    return replace(model, config=replace(model.config, **rates))
 
 
 def _teacher(

@@ -10,6 +10,7 @@ from distil_jax.commandline import (
     columns,
     length,
     natural,
+    number,
     positive,
     positive_number,
     share,
@@ -89,6 +90,7 @@ def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     add("--decay", type=share, default=0.2, help="share of the steps, the last, for wsd")
     add("--weight-decay", type=size, default=0.0, help="times the rate")
     add("--clip", type=size, default=1.0, help="largest norm of the gradient; 0: none")
+    add("--dropout", type=_dropout, help="of hidden states and attention; the model's if left out")
     add(
         "--batch",
         type=positive,
@@ -162,6 +164,10 @@ def _task(value: str) -> str:
         meant = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(LISTED)}"
         raise argparse.ArgumentTypeError(f"{value!r} is not a task{meant}")
     return value
+
+
+def _dropout(value: str) -> float:
+    return number(value, lambda rate: 0 <= rate < 1, "a rate of at least 0 and below 1")
 
 
 def _rates(value: str) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ NEWER: dict[str, Any] = {
     "unlabelled": "",
     "task_weight": 1.0,
     "quantize_from": 1.0,
+    "dropout": None,
     "candidate_labels": {},
     "hypothesis_template": "",
 }
@@ -44,6 +45,7 @@ class Settings:
       unlabelled: a file of texts that only the teacher judges.
       task_weight: of labels and teacher's outputs together; 0: the objectives alone.
       quantize_from: share of all steps after which the model learns as in int8; 1: never.
+      dropout: rate of hidden states and of attention; None: as the model's folder has them.
       targets: a folder that keeps the teacher's outputs by text; empty: each output folder does.
       candidate_labels: names of the classes that a zero-shot teacher judges, with their words in a
         hypothesis; empty words: the name.
@@ -85,6 +87,7 @@ class Settings:
     unlabelled: str = ""
     task_weight: float = 1.0
     quantize_from: float = 1.0
+    dropout: float | None = None
     targets: str = ""
     candidate_labels: dict[str, str] = field(default_factory=dict)
     hypothesis_template: str = ""
