@@ -17,6 +17,8 @@ SETTINGS = {
     "relations too": {**LIVE, "loss.relations": 1.0},
 }
 """What is compared on a part of the texts; the first is what the others change one thing of."""
+STATES = {**LIVE, "loss.hidden_cosine": 1.0, "loss.relations": 1.0}
+"""What a student learns that is then fine-tuned: whatever the teacher's last layer says."""
 SENTENCES_ALIKE = 256
 SHORT = 20
 """Words: the sentences of one compiled program, or two."""
@@ -29,6 +31,7 @@ class Size:
     Attributes:
       sentences, passages: that are learnt from.
       rows, length: of a step.
+      states_steps: of the student that learns every token's state.
       share: of the texts and steps that settings are compared on.
       articles: of the search of long texts.
       settings: how many are compared, the first of `SETTINGS`.
@@ -39,16 +42,17 @@ class Size:
     steps: int
     rows: int = 4
     length: int = 256
+    states_steps: int = 1_200
     share: float = 0.1
     articles: int = 150
     settings: int = len(SETTINGS)
 
 
 SIZES = {
-    "rehearsal": Size(600, 20, 20, rows=2, length=64, share=0.5, articles=20),
-    "short": Size(16_000, 2_500, 500, share=0.14, settings=1),
+    "rehearsal": Size(600, 20, 20, rows=2, length=64, states_steps=20, share=0.5, articles=20),
+    "short": Size(16_000, 2_500, 500, share=0.14, settings=1, states_steps=600),
     "medium": Size(24_000, 7_000, 1_000, settings=3),
-    "cpu": Size(60_000, 10_000, 3_000),
+    "cpu": Size(60_000, 10_000, 3_000, states_steps=2_400),
 }
 
 

@@ -24,6 +24,7 @@ from embedding_settings import (
     SETTINGS,
     SHORT,
     SIZES,
+    STATES,
     candidates,
     every_other,
 )
@@ -38,6 +39,7 @@ from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
 from distil_jax.storage import atomic
+from distil_jax.tokenizer import special_ids
 
 
 class Study:
@@ -76,6 +78,8 @@ class Study:
             *self.tests({Path(other).name: other for other in self.others}, "texts"),
             Job("contrast", self.contrast, ("start",)),
             *self.tests({"contrast": self.output / "contrast/student"}, "contrast"),
+            Job("states", self.teach_states, ("layers",)),
+            *self.tests({"states": self.output / "states/student"}, "states"),
             Job("speed", self.time_models, ("student",), alone=True),
         ]
 
@@ -229,6 +233,33 @@ class Study:
         folder = self.output / "contrast"
         self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
 
+    def teach_states(self):
+        """Of the best layers a student that learns every token's state, for tasks with two texts.
+
+        Vectors alone say nothing of how one sentence looks at another, nor of the first token,
+        which a classifier reads.
+        """
+        texts = self.output / "texts/states.jsonl"
+        if not texts.is_file():
+            embedding_texts.write_texts(texts, self.texts_of_states())
+        steps = self.size.states_steps
+        overrides = {
+            **self.run("states"),
+            "student.layers": self.layers_of("both losses"),
+            "total_steps": steps,
+            "checkpoint.every_steps": steps,
+            "eval.every_steps": steps,
+            **STATES,
+        }
+        folder = self.output / "states"
+        self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
+
+    def texts_of_states(self):
+        between = separator(load_sentence_model(self.teacher).model.tokenizer)
+        with (self.output / "texts/all.jsonl").open(encoding="utf-8") as lines:
+            texts = [json.loads(line)["text"] for line in lines]
+        return embedding_texts.texts_and_pairs(self.data, texts, between, seed=1)
+
     def export(self):
         self.programs.command(
             "export",
@@ -268,6 +299,13 @@ def check_others(others):
 def cut_teacher(teacher, layers):
     shape, params = student_from_teacher(teacher.model.config, teacher.model.params, layers)
     return replace(teacher, model=replace(teacher.model, config=shape, params=params))
+
+
+def separator(tokenizer):
+    """What stands between the two texts of a pair, as text: the tokenizer reads it as it is."""
+    backend = tokenizer.backend_tokenizer
+    pair, single = (backend.num_special_tokens_to_add(is_pair) for is_pair in (True, False))
+    return backend.id_to_token(special_ids(tokenizer).sep) * (pair - single)
 
 
 def similarities(sentence, texts):

@@ -9,7 +9,7 @@ import numpy as np
 VALIDATION = {"STS-B": "glue/stsb", "SICK": "sts/sick", "long": ""}
 TEST = {"STS-B": "glue/stsb", "SICK": "sts/sick", "Cranfield": "retrieval/cranfield"}
 
-OWN = ("teacher", "start", "student", "contrast", "int8")
+OWN = ("teacher", "start", "student", "contrast", "states", "int8")
 """The models of each study; further ones have other names."""
 
 

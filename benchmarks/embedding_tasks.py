@@ -1,13 +1,13 @@
 """A sentence teacher and its student, fine-tuned on tasks of GLUE: what the student keeps.
 
-    python benchmarks/embedding_tasks.py --teacher=MPNET --student=STUDY/student/student \\
+    python benchmarks/embedding_tasks.py --teacher=MPNET --student=STUDY/states/student \\
         --tasks=GLUE --output=DIR
 
-STUDY is what `embedding_study.py` made, GLUE has one folder for each task with train and
-validation files. The cheapest task comes first: the teacher, the student, and the student again
-with the fine-tuned teacher's soft targets. What is finished is kept; the same command resumes it.
-At any time DIR/study.json and study.md hold what there is; WNLI, where the commonest answer wins,
-is not in their mean.
+STUDY is what `embedding_study.py` made, its student there one that learnt every token's state;
+GLUE has one folder for each task with train and validation files. The cheapest task comes first:
+the teacher, the student, and the student again with the fine-tuned teacher's soft targets. What is
+finished is kept; the same command resumes it. At any time DIR/study.json and study.md hold what
+there is; WNLI, where the commonest answer wins, is not in their mean.
 """
 
 import argparse
@@ -41,8 +41,9 @@ class Tasks:
 
     def __init__(self, flags):
         self.flags, self.output = flags, flags.output
-        for model in (flags.teacher, flags.student):
-            load(model)  # a mistyped one is refused now, not after hours
+        load(flags.student)  # a mistyped one is refused now, not after hours
+        # Of a student that was distilled without any, its folder says 0.
+        self.dropout = load(flags.teacher).config.dropout
         self.programs = Programs(flags.output / "hours.jsonl", several=flags.jobs > 1)
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
         tasks = [replace(task, rows=flags.rows or task.rows) for task in TASKS]
@@ -67,7 +68,7 @@ class Tasks:
         self.fine_tune("student-second", task, self.flags.student, teacher=teacher)
 
     def fine_tune(self, name, task, model, **more):
-        more |= {"seeds": self.flags.seeds or task.seeds, "dtype": "auto"}
+        more |= {"seeds": self.flags.seeds or task.seeds, "dtype": "auto", "dropout": self.dropout}
         output = self.output / "scores" / name
         fine_tune(self.programs, self.files, task, output, model=model, **more)
 

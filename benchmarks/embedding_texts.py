@@ -21,6 +21,10 @@ TASKS = {
     "cola": ("glue/cola", ("sentence",)),
     "sst2": ("glue/sst2", ("sentence",)),
 }
+JOINED = ("rte", "mrpc")
+"""Their two sentences are one text where every token's state is learnt."""
+SHORT_ONES = 10_000
+"""Most sentences beside passages and pairs there."""
 CORPORA = ("corpus/wiki-01.txt.xz", "corpus/books-01.txt.xz")
 HELD_OUT = "corpus/wiki-heldout.txt.xz"
 """Plain text, articles apart by a blank line."""
@@ -72,6 +76,20 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
     texts = list(unique.values())
     draw.shuffle(texts)
     return texts
+
+
+def texts_and_pairs(data: Path, texts: list[str], between: str, seed: int) -> list[str]:
+    """The passages and some sentences of `texts`, and the tasks' pairs, each as one text."""
+    tested = _tested(data)
+    draw = random.Random(seed)
+    passages = [text for text in texts if len(text.split()) >= PASSAGE_WORDS[0]]
+    short = [text for text in texts if len(text.split()) < PASSAGE_WORDS[0]]
+    columns = [_texts_of(data, name, "train") for name in JOINED]
+    pairs = [pair for texts in columns for pair in zip(texts[::2], texts[1::2], strict=True)]
+    joined = [between.join(pair) for pair in pairs if tested.isdisjoint(map(_key, pair))]
+    every = [*passages, *joined, *draw.sample(short, min(SHORT_ONES, len(short)))]
+    draw.shuffle(every)
+    return every
 
 
 def _drawn(draw: random.Random, texts: list[str], count: int, what: str) -> list[str]:

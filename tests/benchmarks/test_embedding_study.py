@@ -11,6 +11,8 @@ import pytest
 from distil_jax.errors import UsageError, UserError
 from distil_jax.models.block import Block
 from distil_jax.pretrained.families import make_config
+from distil_jax.tokenizer import load
+from distil_jax.tokenizer.plain import load_plain
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -124,3 +126,30 @@ def test_contradictions_are_found_in_any_case_or_have_no_number(
     assert cosine(tmp_path / "out", data, "student") == pytest.approx(0.3)
     write_rows(data / texts.SICK_TEST, [{"label": 1}] * 3)
     assert cosine(tmp_path / "out", data, "student") is None
+
+
+def test_pairs_are_one_text_each_and_no_tested_sentence_is_in_one(texts, data: Path) -> None:
+    for name, pairs in {
+        "rte": [("one", "two"), ("3", "4")],
+        "mrpc": [("A tested one!", "5")],
+    }.items():
+        folder = data / texts.TASKS[name][0]
+        folder.mkdir(parents=True)
+        rows = [{"sentence1": one, "sentence2": other, "label": 0} for one, other in pairs]
+        write_rows(folder / "train.jsonl", rows)
+    tested = [{"sentence1": "a tested one", "sentence2": "x", "label": 1}]
+    write_rows(data / "glue/stsb/test.jsonl", tested)
+    long = "word " * texts.PASSAGE_WORDS[0]
+    found = texts.texts_and_pairs(data, ["short", long], "</s></s>", seed=1)
+    assert sorted(found) == sorted(["one</s></s>two", "3</s></s>4", "short", long])
+    assert found == texts.texts_and_pairs(data, ["short", long], "</s></s>", seed=1)
+
+
+def test_what_stands_between_the_texts_of_a_pair_is_read_as_it_is(study, teacher_folder) -> None:
+    for tokenizer in (load(teacher_folder), load_plain(teacher_folder)):
+        between = study.separator(tokenizer)
+        backend = tokenizer.backend_tokenizer
+        assert (
+            backend.encode(f"the river{between}a city").ids
+            == backend.encode("the river", "a city").ids
+        )

@@ -1,6 +1,7 @@
 """embedding_tasks: which parts of which tasks are learnt from."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ def embedding_tasks(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import embedding_tasks
 
-    monkeypatch.setattr(embedding_tasks, "load", lambda model: None)
+    shape = Namespace(dropout=0.3)
+    monkeypatch.setattr(embedding_tasks, "load", lambda model: Namespace(config=shape))
     return embedding_tasks
 
 
@@ -46,6 +48,8 @@ def test_each_task_has_three_jobs_and_as_many_rows_as_asked(embedding_tasks, tmp
     train = called[0]["train"].read_text().splitlines()
     assert [json.loads(line)["sentence1"] for line in train] == ["0", "2", "4", "6", "8"]
     assert (called[0]["model"], called[0]["task"]) == ("T", "rte")
+    tasks.jobs()[1].work()
+    assert [(one["model"], one["dropout"]) for one in called] == [("T", 0.3), ("S", 0.3)]
 
 
 def test_a_folder_that_lacks_a_task_is_refused(embedding_tasks, tmp_path):
