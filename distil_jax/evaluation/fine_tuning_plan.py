@@ -121,10 +121,9 @@ def make(settings: Settings) -> FineTuningPlan:
 
 def _model(settings: Settings, kind: ExampleKind, epochs: int) -> Pretrained:
     model = load(settings.model, require_head=None if epochs else kind.head)
-    if settings.dropout is None:
+    if (rate := settings.dropout) is None:
         return model
-    rates = dict.fromkeys(("dropout", "attention_dropout"), settings.dropout)
-    return replace(model, config=replace(model.config, **rates))
+    return replace(model, config=replace(model.config, dropout=rate, attention_dropout=rate))
 
 
 def _teacher(
