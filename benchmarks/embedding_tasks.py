@@ -13,6 +13,7 @@ there is; WNLI, where the commonest answer wins, is not in their mean.
 import argparse
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import jax
 from study_programs import Job, Programs, run_to_end
@@ -65,7 +66,9 @@ class Tasks:
 
     def distil_again(self, task):
         teacher = best_model(self.output / "scores/teacher", task)
-        self.fine_tune("student-second", task, self.flags.student, teacher=teacher)
+        more = self.flags.unlabelled and self.flags.unlabelled / f"{task.name}.jsonl"
+        given = {"unlabelled": more} if more and more.is_file() else {}
+        self.fine_tune("student-second", task, self.flags.student, teacher=teacher, **given)
 
     def fine_tune(self, name, task, model, **more):
         more |= {"seeds": self.flags.seeds or task.seeds, "dtype": "auto", "dropout": self.dropout}
@@ -89,6 +92,8 @@ def parser():
     add("--teacher", required=True, help="folder of sentence-transformers")
     add("--student", required=True, help="the folder that its distillation left")
     rows = "training rows of every task, evenly spread; without, all (of SST-2 a tenth)"
+    more = "folder of TASK.jsonl, further texts that the fine-tuned teacher judges"
+    add("--unlabelled", type=Path, help=more)
     add("--rows", type=commandline.positive, help=rows)
     add_flags(parser)
     return parser

@@ -52,6 +52,24 @@ def test_each_task_has_three_jobs_and_as_many_rows_as_asked(embedding_tasks, tmp
     assert [(one["model"], one["dropout"]) for one in called] == [("T", 0.3), ("S", 0.3)]
 
 
+def test_the_second_distillation_has_the_unlabelled_texts_of_its_task(
+    embedding_tasks, tmp_path, monkeypatch
+):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/rte.jsonl").touch()
+    flags = flags_of(embedding_tasks, glue(tmp_path), f"--unlabelled={tmp_path / 'more'}")
+    tasks = embedding_tasks.Tasks(flags)
+    monkeypatch.setattr(embedding_tasks, "best_model", lambda *_: "T2")
+    called = []
+    monkeypatch.setattr(tasks.programs, "command", lambda name, **flags: called.append(flags))
+    for job in tasks.jobs():
+        job.work()
+    texts = {one["output"].parent.name + one["task"]: one.get("unlabelled") for one in called}
+    assert texts.pop("student-secondrte") == tmp_path / "more/rte.jsonl"
+    assert set(texts.values()) == {None}
+    assert [one["teacher"] for one in called if "teacher" in one] == ["T2", "T2"]
+
+
 def test_a_folder_that_lacks_a_task_is_refused(embedding_tasks, tmp_path):
     glue(tmp_path)
     (tmp_path / "rte/train.jsonl").unlink()
