@@ -12,6 +12,7 @@ in a headless Chromium (CHROME names another), one at a time, as a page does, an
 import argparse
 import contextlib
 import json
+import shutil
 import statistics
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ import jax
 import numpy as np
 
 from distil_jax import commandline
-from distil_jax.embedding.embedder import Progress, Vectors
+from distil_jax.embedding.embedder import Progress, Vectors, nothing
 from distil_jax.errors import UserError
 from distil_jax.evaluation.vector_scores import TASKS, VectorSettings, evaluate
 from distil_jax.exporting.onnx_embedder import OnnxEmbedder
@@ -41,7 +42,7 @@ class BrowserEmbedder:
         self.width = len(self._embedded("width"))
 
     def __call__(
-        self, texts: Sequence[str], *, prompt: str | None = None, progress: Progress = id
+        self, texts: Sequence[str], *, prompt: str | None = None, progress: Progress = nothing
     ) -> Vectors:
         """One text at a time, in their order."""
         found = []
@@ -70,12 +71,16 @@ def _answer(worker: subprocess.Popen[str]):
 @contextlib.contextmanager
 def browser(model: Path, libraries: Path, dtype: str) -> Iterator[BrowserEmbedder]:
     """A page that has the model; raises `UserError` where there is none."""
-    parameters = OnnxEmbedder(open_onnx(model), str(model)).parameters
+    graph = OnnxEmbedder(open_onnx(model), str(model))
+    if graph.prompts:
+        raise UserError(f"{model} has prompts, which the page would leave out; use `evaluate`")
+    if not shutil.which("node"):
+        raise UserError("node is missing: install Node.js, and in --libraries what --help names")
     command = ["node", str(WORKER), str(libraries), str(model), dtype]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as worker:
         print(f"the page is isolated: {_answer(worker)['isolated']}", flush=True)
-        yield BrowserEmbedder(worker, parameters)
+        yield BrowserEmbedder(worker, graph.parameters)
 
 
 def main(arguments: Sequence[str]) -> None:

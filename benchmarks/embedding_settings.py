@@ -17,7 +17,7 @@ SETTINGS = {
     "relations too": {**LIVE, "loss.relations": 1.0},
 }
 """What is compared on a part of the texts; the first is what the others change one thing of."""
-STATES = {**LIVE, "loss.hidden_cosine": 1.0, "loss.relations": 1.0}
+STATES = SETTINGS["hidden states too"] | SETTINGS["relations too"]
 """What a student learns that is then fine-tuned: whatever the teacher's last layer says."""
 SENTENCES_ALIKE = 256
 SHORT = 20

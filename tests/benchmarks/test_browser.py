@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def browser(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     import browser
 
+    graph = Namespace(parameters=7, prompts={})
     real, asked = subprocess.Popen, []
 
     def started(command, **more):
@@ -34,8 +36,9 @@ def browser(monkeypatch):
 
     monkeypatch.setattr(browser.subprocess, "Popen", started)
     monkeypatch.setattr(browser, "open_onnx", lambda model: model)
-    monkeypatch.setattr(browser, "OnnxEmbedder", lambda *_: type("Graph", (), {"parameters": 7}))
-    browser.asked = asked
+    monkeypatch.setattr(browser, "OnnxEmbedder", lambda *_: graph)
+    monkeypatch.setattr(browser.shutil, "which", lambda name: name)
+    browser.asked, browser.graph = asked, graph
     return browser
 
 
@@ -57,3 +60,17 @@ def test_a_browser_that_ends_is_one_line(browser, tmp_path):
         pytest.raises(UserError, match="ended with status 3"),
     ):
         embed(["end"])
+
+
+def test_what_the_page_cannot_do_is_refused_before_it_is_opened(browser, tmp_path, monkeypatch):
+    browser.graph.prompts = {"query": "query: "}
+    with pytest.raises(UserError, match="has prompts"), browser.browser(tmp_path, tmp_path, "q8"):
+        pass
+    browser.graph.prompts = {}
+    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    with (
+        pytest.raises(UserError, match="node is missing"),
+        browser.browser(tmp_path, tmp_path, "q8"),
+    ):
+        pass
+    assert not browser.asked
