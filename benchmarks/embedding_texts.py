@@ -54,7 +54,7 @@ def check(data: Path) -> None:
             f"--data={data} lacks {', '.join(lacking)}; benchmarks/embedding_texts.py says what "
             "each holds"
         )
-    if not any("entailment" in row for row in _rows(data / SICK_TEST)[:1]):
+    if not any("entailment" in row for row in read_rows(data / SICK_TEST)[:1]):
         raise UserError(f"{data / SICK_TEST} lacks the column entailment in its first row; add it")
 
 
@@ -62,7 +62,7 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
     """Plain sentences, training texts of the tasks and passages of the corpora, shuffled."""
     tested = _tested(data)
     draw = random.Random(seed)
-    plain = [row["text"] for row in _rows(data / SENTENCES)]
+    plain = [row["text"] for row in read_rows(data / SENTENCES)]
     of_tasks = [text for name in TASKS for text in _texts_of(data, name, "train")]
     # Negations and contrasts are few, and what a small student loses first: each is kept.
     kept = [text for name in ("stsb", "sick") for text in _texts_of(data, name, "train")]
@@ -126,7 +126,7 @@ def write_search(folder: Path, data: Path, articles: int) -> None:
 
 def contradictions(data: Path) -> list[int]:
     """Places of the contradictions among SICK's test pairs."""
-    labels = [str(row.get("entailment", "")).lower() for row in _rows(data / SICK_TEST)]
+    labels = [str(row.get("entailment", "")).lower() for row in read_rows(data / SICK_TEST)]
     return [place for place, label in enumerate(labels) if label == "contradiction"]
 
 
@@ -144,10 +144,11 @@ def _texts_of(data: Path, name: str, split: str) -> list[str]:
     folder, columns = TASKS[name]
     files = [data / folder / f"{split}.jsonl", data / folder / f"{split}.jsonl.xz"]
     path = next(filter(Path.is_file, files), None)
-    return [] if path is None else [row[column] for row in _rows(path) for column in columns]
+    return [] if path is None else [row[column] for row in read_rows(path) for column in columns]
 
 
-def _rows(path: Path) -> list[dict]:
+def read_rows(path: Path) -> list[dict]:
+    """The records of JSON lines, compressed with xz or not."""
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
