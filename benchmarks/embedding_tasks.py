@@ -22,6 +22,7 @@ from study_table import write_tables
 from study_tasks import TaskFiles, add_flags, best_model, fine_tune
 
 from distil_jax import commandline
+from distil_jax.errors import UserError
 from distil_jax.pretrained import load
 
 TASKS = (
@@ -49,6 +50,9 @@ class Tasks:
         self.files = TaskFiles(flags.tasks, flags.output / "tasks")
         tasks = [replace(task, rows=flags.rows or task.rows) for task in TASKS]
         self.chosen = self.files.choose(tasks, flags.leave_out)
+        files = [f"{task.name}.jsonl" for task in self.chosen]
+        if flags.unlabelled and not any((flags.unlabelled / file).is_file() for file in files):
+            raise UserError(f"--unlabelled={flags.unlabelled} has none of {', '.join(files)}")
         flags.output.mkdir(parents=True, exist_ok=True)
 
     def jobs(self):

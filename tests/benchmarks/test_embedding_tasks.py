@@ -75,3 +75,9 @@ def test_a_folder_that_lacks_a_task_is_refused(embedding_tasks, tmp_path):
     (tmp_path / "rte/train.jsonl").unlink()
     with pytest.raises(UserError, match=r"lacks rte/train\.jsonl"):
         embedding_tasks.Tasks(flags_of(embedding_tasks, tmp_path))
+
+
+def test_a_mistyped_folder_of_unlabelled_texts_is_refused_at_once(embedding_tasks, tmp_path):
+    flags = flags_of(embedding_tasks, glue(tmp_path), "--unlabelled=typo")
+    with pytest.raises(UserError, match=r"--unlabelled=typo has none of rte\.jsonl, mrpc\.jsonl"):
+        embedding_tasks.Tasks(flags)
