@@ -19,9 +19,6 @@ SETTINGS = {
 """What is compared on a part of the texts; the first is what the others change one thing of."""
 STATES = SETTINGS["hidden states too"] | SETTINGS["relations too"]
 """What a student learns that is then fine-tuned: whatever the teacher's last layer says."""
-SENTENCES_ALIKE = 256
-SHORT = 20
-"""Words: the sentences of one compiled program, or two."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,3 @@ SIZES = {
     "medium": Size(24_000, 7_000, 1_000, settings=3),
     "cpu": Size(60_000, 10_000, 3_000, states_steps=2_400),
 }
-
-
-def candidates(shape):
-    """Half of the layers: evenly spaced, or cuts of the first and the last ones."""
-    layers, half = shape.layers, shape.layers // 2
-    cuts = [(*range(first), *range(layers - half + first, layers)) for first in range(half + 1)]
-    every = dict.fromkeys([every_other(layers), tuple(range(1, 2 * half, 2)), *cuts])
-    return [one for one in every if shape.block.first_norm or one[0] == 0]
-
-
-def every_other(layers):
-    """Half of the layers, rounded down, from the first one on."""
-    return tuple(range(0, layers - 1, 2))

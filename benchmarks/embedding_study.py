@@ -12,30 +12,19 @@ time STUDY/embedding.md and embedding.json hold what there is.
 
 import argparse
 import json
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
+import embedding_layers
 import embedding_texts
 import jax
-import numpy as np
-from embedding_settings import (
-    SENTENCES_ALIKE,
-    SETTINGS,
-    SHORT,
-    SIZES,
-    STATES,
-    candidates,
-    every_other,
-)
+from embedding_layers import cut_teacher, every_other, spelt
+from embedding_settings import SETTINGS, SIZES, STATES
 from embedding_table import OWN, TEST, VALIDATION, folder_of, kept, write_tables
 from study_programs import Job, Programs, run_to_end
 
 from distil_jax import commandline
-from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.embedding.opening import open_embedder
 from distil_jax.errors import UsageError, UserError
-from distil_jax.models import student_from_teacher
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
 from distil_jax.storage import atomic
@@ -136,18 +125,9 @@ class Study:
         file = self.output / "layers.json"
         if file.is_file():
             return
-        teacher = load_sentence_model(self.teacher)
         with (self.output / "texts/part.jsonl").open(encoding="utf-8") as lines:
-            every = (json.loads(line)["text"] for line in lines)
-            short = (text for text in every if len(text.split()) <= SHORT)
-            texts = list(islice(short, SENTENCES_ALIKE))
-        above = np.triu_indices(len(texts), 1)
-        expected = similarities(teacher, texts)[above]
-        found = {}
-        for layers in candidates(self.shape):
-            cut = cut_teacher(teacher, layers)
-            likeness = np.corrcoef(similarities(cut, texts)[above], expected)[0, 1]
-            found[",".join(map(str, layers))] = round(float(likeness), 4)
+            texts = [json.loads(line)["text"] for line in lines]
+        found = embedding_layers.likeness(load_sentence_model(self.teacher), texts)
         ranked = dict(sorted(found.items(), key=lambda one: -one[1]))
         atomic.write_text(file, json.dumps(ranked, indent=1) + "\n")
 
@@ -155,7 +135,7 @@ class Study:
         """What a setting's student is made of."""
         ranked = list(json.loads((self.output / "layers.json").read_text()))
         if setting == "every other layer":
-            return ",".join(map(str, every_other(self.shape.layers)))
+            return spelt(every_other(self.shape.layers))
         return ranked[:2][-1] if setting == "second layers" else ranked[0]
 
     def overrides(self, setting, texts, share):
@@ -208,7 +188,7 @@ class Study:
         """The student before its first step."""
         folder = self.output / "start"
         if not folder.is_dir():
-            layers = [int(layer) for layer in self.chosen_layers().split(",")]
+            layers = [int(layer) for layer in self.chosen_layers().split(",") if layer]
             save_sentence_model(folder, cut_teacher(load_sentence_model(self.teacher), layers))
 
     def contrast(self):
@@ -296,21 +276,11 @@ def check_others(others):
         open_embedder(other)  # a mistyped one is refused now, not after hours
 
 
-def cut_teacher(teacher, layers):
-    shape, params = student_from_teacher(teacher.model.config, teacher.model.params, layers)
-    return replace(teacher, model=replace(teacher.model, config=shape, params=params))
-
-
 def separator(tokenizer):
     """What stands between the two texts of a pair, as text: the tokenizer reads it as it is."""
     backend = tokenizer.backend_tokenizer
     pair, single = (backend.num_special_tokens_to_add(is_pair) for is_pair in (True, False))
     return backend.id_to_token(special_ids(tokenizer).sep) * (pair - single)
-
-
-def similarities(sentence, texts):
-    vectors = EncoderEmbedder(sentence)(texts, prompt="")
-    return vectors @ vectors.T
 
 
 def main(arguments):

@@ -13,6 +13,7 @@ from distil_jax.models.block import Block
 from distil_jax.pretrained.families import make_config
 from distil_jax.tokenizer import load
 from distil_jax.tokenizer.plain import load_plain
+from distil_jax.training.student import parse_layers
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -69,13 +70,15 @@ def test_a_mistyped_further_model_is_refused_at_once(study, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("layers", [2, 3, 7, 12])
 def test_candidates_are_halves_that_the_teacher_can_have(study, layers: int) -> None:
-    every = study.candidates(shape(layers))
+    halves = importlib.import_module("embedding_layers")
+    every = halves.candidates(shape(layers))
     block = Block(norm="pre", first_norm=False)
-    first = study.candidates(shape(layers, block=block))
+    first = halves.candidates(shape(layers, block=block))
     assert {len(one) for one in every} == {layers // 2}
     assert len(set(every)) == len(every)
     assert first == [one for one in every if one[0] == 0] != []
-    assert study.every_other(layers) == every[0]
+    assert halves.every_other(layers) == every[0]
+    assert [parse_layers(halves.spelt(one), layers) for one in every] == every
 
 
 def test_a_teacher_of_one_layer_is_refused(study, monkeypatch, tmp_path: Path) -> None:
