@@ -33,7 +33,7 @@ def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
         return choose_layers(teacher_layers, numbers)
     if not numbers[0]:
         raise UserError(
-            "a student has 1 layer or more; for the layer 0 alone write 0, with the comma"
+            "a student of 0 layers is none; give 1 or more, or '0,' for the layer 0 alone"
         )
     return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
 
