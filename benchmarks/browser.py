@@ -25,11 +25,13 @@ from distil_jax import commandline
 from distil_jax.embedding.embedder import Progress, Vectors, nothing
 from distil_jax.errors import UserError
 from distil_jax.evaluation.vector_scores import TASKS, VectorSettings, evaluate
+from distil_jax.exporting import layout
 from distil_jax.exporting.onnx_embedder import OnnxEmbedder
 from distil_jax.exporting.onnx_folder import open_onnx
 
 WORKER = Path(__file__).with_name("browser_worker.mjs")
-DTYPES = ("q8", "fp16", "fp32")
+GRAPHS = {name: f"{layout.FOLDER}/{layout.FILES[kind]}" for kind, name in layout.DTYPES.items()}
+"""What the page opens, by its --dtype."""
 
 
 class BrowserEmbedder:
@@ -71,6 +73,11 @@ def _answer(worker: subprocess.Popen[str]):
 @contextlib.contextmanager
 def browser(model: Path, libraries: Path, dtype: str) -> Iterator[BrowserEmbedder]:
     """A page that has the model; raises `UserError` where there is none."""
+    if not (model / GRAPHS[dtype]).is_file():
+        raise UserError(
+            f"{model} has no {GRAPHS[dtype]}, which the page opens for --dtype={dtype}; export with "
+            "--format=onnx --pooling=graph --layout=transformers.js"
+        )
     graph = OnnxEmbedder(open_onnx(model), str(model))
     if graph.prompts:
         raise UserError(f"{model} has prompts, which the page would leave out; use `evaluate`")
@@ -103,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", type=Path, help="the folder of the export")
     add("--libraries", required=True, type=Path, help="the folder that has node_modules")
-    add("--dtype", choices=DTYPES, default=DTYPES[0], help="which of its graphs")
+    add("--dtype", choices=GRAPHS, default="q8", help="which of its graphs")
     add("--task", choices=TASKS, default="sts")
     add("--data", required=True, type=Path, help="folder of the task's files")
     add("--output", required=True, type=commandline.folder, help="folder of the scores")

@@ -22,6 +22,15 @@ for line in sys.stdin:
 
 
 @pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """An export whose quantised graph is all that is there."""
+    file = tmp_path / "model/onnx/model_quantized.onnx"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    return tmp_path / "model"
+
+
+@pytest.fixture
 def browser(monkeypatch):
     """The benchmark with a program in the browser's place."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
@@ -42,9 +51,9 @@ def browser(monkeypatch):
     return browser
 
 
-def test_texts_keep_their_order_and_are_timed(browser, tmp_path, capsys):
+def test_texts_keep_their_order_and_are_timed(browser, model, tmp_path, capsys):
     counted = []
-    with browser.browser(tmp_path / "model", tmp_path, "q8") as embed:
+    with browser.browser(model, tmp_path, "q8") as embed:
         found = embed(["four", "é\n", ""], progress=counted.append)
         assert (embed.width, embed.parameters, len(counted)) == (2, 7, 3)
         assert embed.milliseconds == [2.5] * 4
@@ -54,23 +63,28 @@ def test_texts_keep_their_order_and_are_timed(browser, tmp_path, capsys):
     assert "isolated: True" in capsys.readouterr().out
 
 
-def test_a_browser_that_ends_is_one_line(browser, tmp_path):
+def test_a_browser_that_ends_is_one_line(browser, model, tmp_path):
     with (
-        browser.browser(tmp_path / "model", tmp_path, "q8") as embed,
+        browser.browser(model, tmp_path, "q8") as embed,
         pytest.raises(UserError, match="ended with status 3"),
     ):
         embed(["end"])
 
 
-def test_what_the_page_cannot_do_is_refused_before_it_is_opened(browser, tmp_path, monkeypatch):
+def test_what_the_page_cannot_do_is_refused_before_it_is_opened(
+    browser, model, tmp_path, monkeypatch
+):
+    def refused(reason, dtype="q8"):
+        with (
+            pytest.raises(UserError, match=reason),
+            browser.browser(model, tmp_path, dtype),
+        ):
+            pass
+
+    refused(r"no onnx/model_fp16\.onnx, .* --dtype=fp16; export with .*=transformers\.js", "fp16")
     browser.graph.prompts = {"query": "query: "}
-    with pytest.raises(UserError, match="has prompts"), browser.browser(tmp_path, tmp_path, "q8"):
-        pass
+    refused("has prompts")
     browser.graph.prompts = {}
     monkeypatch.setattr(browser.shutil, "which", lambda name: None)
-    with (
-        pytest.raises(UserError, match="node is missing"),
-        browser.browser(tmp_path, tmp_path, "q8"),
-    ):
-        pass
+    refused("node is missing")
     assert not browser.asked
