@@ -75,8 +75,8 @@ def browser(model: Path, libraries: Path, dtype: str) -> Iterator[BrowserEmbedde
     """A page that has the model; raises `UserError` where there is none."""
     if not (model / GRAPHS[dtype]).is_file():
         raise UserError(
-            f"{model} has no {GRAPHS[dtype]}, which the page opens for --dtype={dtype}; export with "
-            "--format=onnx --pooling=graph --layout=transformers.js"
+            f"{model} has no {GRAPHS[dtype]}, which the page opens for --dtype={dtype}; "
+            "export with --format=onnx --pooling=graph --layout=transformers.js"
         )
     graph = OnnxEmbedder(open_onnx(model), str(model))
     if graph.prompts:
