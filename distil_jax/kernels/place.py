@@ -27,7 +27,7 @@ def mix(x: Words) -> Words:
 
 def fold(low: Words, high: Words, number: Array | int) -> tuple[Words, Words]:
     """64 bits of state and a number more: other numbers, other states."""
-    mixed = mix(low + jnp.asarray(number).astype(jnp.uint32) * jnp.uint32(STRIDE))
+    mixed = mix(low + jnp.asarray(number, jnp.uint32) * jnp.uint32(STRIDE))
     return mix(high ^ mixed), mixed
 
 
@@ -48,7 +48,7 @@ def kept(words: Words, rate: float) -> Bool[Array, "..."]:
 
 def row_names(row: Int[Array, " batch"], epoch: Int[Array, " batch"] | int) -> Words:
     """A number for each row of a batch that no other row of the batch has."""
-    return row.astype(jnp.uint32) + jnp.asarray(epoch).astype(jnp.uint32) * jnp.uint32(STRIDE)
+    return row.astype(jnp.uint32) + jnp.asarray(epoch, jnp.uint32) * jnp.uint32(STRIDE)
 
 
 @jax.tree_util.register_dataclass

@@ -106,7 +106,8 @@ class Attention(nn.Module):
         offer(self, "values", value)
         if config.block.relative_span and relative is not None:
             table = table_dropout(relative, rng, rate=config.dropout)
-            positions = project("query", table), project("key", table)
+            # One row, whatever rounds the rows of what a map multiplies.
+            positions = project("query", table[None])[0], project("key", table[None])[0]
             # Of three kinds of scores the sum is divided by the root of 3 head_size.
             scale = (3 * config.head_size) ** -0.5
             relative = position_scores(

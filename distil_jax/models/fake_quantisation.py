@@ -1,8 +1,9 @@
 """Fake quantisation: a forward pass rounded as in int8, with gradients as if it were not.
 
 Weights have a scale for each column (a token table for each row), what they multiply one scale and
-zero point for all, of the range it has at that moment: the arithmetic of `export --quantize=int8
---target=any` (Jacob et al. 2018, section 3). Gradients pass straight through (Bengio et al. 2013).
+zero point for each row of the batch, of the range it has there at that moment: the arithmetic of
+`export --quantize=int8 --target=any` (Jacob et al. 2018, section 3) of one text at a time, whatever
+else a device computes beside it. Gradients pass straight through (Bengio et al. 2013).
 """
 
 from collections.abc import Callable, Iterator
@@ -33,13 +34,14 @@ def rounded_weights(weights: Float[Array, "*any"], axis: int) -> Float[Array, "*
     return _straight_through(weights, jnp.round(wide / scale) * scale)
 
 
-def rounded_inputs(x: Float[Array, "*any"]) -> Float[Array, "*any"]:
-    """LEVELS equal steps from the smallest to the largest value, 0 among them.
+def rounded_inputs(x: Float[Array, "rows *any"]) -> Float[Array, "rows *any"]:
+    """LEVELS equal steps from the smallest to the largest value of each row, 0 among them.
 
-    As ONNX's DynamicQuantizeLinear.
+    Of one row as ONNX's DynamicQuantizeLinear.
     """
-    wide = x.astype(jnp.float32)
-    low, high = jnp.minimum(wide.min(), 0.0), jnp.maximum(wide.max(), 0.0)
+    wide, within = x.astype(jnp.float32), tuple(range(1, x.ndim))
+    low = jnp.minimum(wide.min(within, keepdims=True), 0.0)
+    high = jnp.maximum(wide.max(within, keepdims=True), 0.0)
     scale = jnp.maximum((high - low) / LEVELS, TINY)
     zero = jnp.round(-low / scale)
     levels = jnp.clip(jnp.round(wide / scale) + zero, 0, LEVELS)

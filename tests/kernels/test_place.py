@@ -101,6 +101,12 @@ def test_a_bit_of_the_seed_changes_half_of_the_words_bits() -> None:
         assert np.unpackbits((one ^ other).view(np.uint8)).mean() == pytest.approx(0.5, abs=0.01)
 
 
+def test_the_largest_seed_is_the_same_as_a_number_and_in_an_array() -> None:
+    rows = jnp.arange(3, dtype=jnp.uint32)
+    found, traced = (Place.of(rows, seed, 1) for seed in (2**32 - 1, jnp.uint32(2**32 - 1)))
+    np.testing.assert_array_equal(found.states(), traced.states())
+
+
 def test_two_words_name_a_map() -> None:
     """Of a large batch's maps, of which two share one 32-bit word, no two share both."""
     layers = Place.of(jnp.arange(2**16, dtype=jnp.uint32), 0, 0).layers(8)

@@ -37,8 +37,16 @@ def test_weights_are_what_the_export_stores_of_them():
 
 def test_inputs_are_rounded_as_onnx_does():
     for x in (INPUTS, np.abs(INPUTS) + 1, -np.abs(INPUTS) - 1):
-        np.testing.assert_allclose(rounded_inputs(jnp.asarray(x)), in_bytes(x), atol=1e-5)
+        np.testing.assert_allclose(rounded_inputs(jnp.asarray(x)[None])[0], in_bytes(x), atol=1e-5)
     assert not np.asarray(rounded_inputs(jnp.zeros((2, 2)))).any()
+
+
+def test_a_row_is_rounded_by_its_own_range_whatever_stands_beside_it():
+    """So a batch gives the same whichever way it is divided."""
+    rows = jnp.asarray(np.stack([INPUTS, 100 * INPUTS[::-1]]))
+    together = rounded_inputs(rows)
+    for row, found in zip(rows, together, strict=True):
+        np.testing.assert_allclose(found, rounded_inputs(row[None])[0], rtol=1e-6)
 
 
 def test_gradients_pass_as_if_nothing_were_rounded():
@@ -78,7 +86,7 @@ def test_products_round_what_they_multiply_only_within():
     params = {"params": {"kernel": WEIGHTS[0], "bias": WEIGHTS[0][0]}}
     scale = {"params": {"scale": np.ones(6), "bias": np.zeros(6)}}
     with quantised_inputs():
-        within = dense.apply(params, jnp.asarray(INPUTS))
+        within = dense.apply(params, jnp.asarray(INPUTS)[None])[0]
         normed = norm.apply(scale, jnp.asarray(INPUTS))
     expected = in_bytes(INPUTS) @ WEIGHTS[0] + WEIGHTS[0][0]
     np.testing.assert_allclose(within, expected, atol=1e-4)

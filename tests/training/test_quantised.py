@@ -60,5 +60,16 @@ def test_the_loss_is_that_of_rounded_weights_and_the_weights_stay_in_float():
     assert 0 < np.abs(np.asarray(after) - before).max() < 0.1
 
 
+def test_micro_batches_change_nothing():
+    """A row's rounding does not depend on the rows that are computed beside it."""
+
+    def first_loss(parts: int) -> float:
+        run = dataclasses.replace(spec(0), micro_batches=parts)
+        one = partial(train_step, run, sum_over_devices=lambda x: x, device=jnp.int32(0))
+        return float(jax.jit(one)(start(), Constants(TEACHER), ROWS)[1]["loss"])
+
+    assert first_loss(4) == pytest.approx(first_loss(1), rel=1e-5)
+
+
 def test_the_share_of_a_run():
     assert [first_quantised_step(share, 10) for share in (0.0, 0.5, 0.91, 1.0)] == [0, 5, 10, None]
