@@ -8,7 +8,7 @@ from typing import Any
 from distil_jax.data import file_kind
 from distil_jax.data.file_kind import JSON, JSON_LINES, TEXT
 from distil_jax.errors import UserError
-from distil_jax.tasks import examples, files
+from distil_jax.tasks import examples, files, list_text
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.missing_labels import finite, leave_out, no_label, shown
 
@@ -129,14 +129,24 @@ def _add_contrast(pairs: Pairs, groups: dict[str, int], row: Record, where: str)
     groups[name] = len(groups)
     for names, label in ((POSITIVES, 1.0), (NEGATIVES, 0.0)):
         column = next((name for name in names if name in row), "")
-        found = row.get(column) if column else []
-        for text in found if isinstance(found, list) else [found]:
-            if not isinstance(text, str) or not text.strip():
-                raise UserError(f"{where}: {column} holds {text!r}, not a text")
-            pairs.add((name, query), (str(len(pairs)), examples.clean(text)), label, groups[name])
+        found = list_text.from_text(row.get(column)) if column else []
+        for document in found if isinstance(found, list) else [found]:
+            text = _document(document, column, where)
+            pairs.add((name, query), (str(len(pairs)), text), label, groups[name])
     if len(pairs) - start < 2:
         raise UserError(f"{where} has one document; ranking compares: give a negative, too")
     pairs.scores += _scores(row, len(pairs) - start, where)
+
+
+def _document(document: Any, column: str, where: str) -> str:
+    """A text, or title and text of a record, as Tevatron's tables have them."""
+    text = document
+    if isinstance(document, dict):
+        parts = [document.get(name) for name in ("title", "text")]
+        text = " ".join(part for part in parts if isinstance(part, str) and part.strip())
+    if not isinstance(text, str) or not text.strip():
+        raise UserError(f"{where}: {column} holds {shown(document)}, not a text")
+    return examples.clean(text)
 
 
 def _scores(row: Record, count: int, where: str) -> list[float]:
@@ -149,7 +159,7 @@ def _scores(row: Record, count: int, where: str) -> list[float]:
         found = both
     else:
         column = next((name for name in (*TEACHER_SCORES, "margin") if name in row), "")
-        value = row.get(column) if column else None
+        value = list_text.from_text(row.get(column)) if column else None
         if value is None:
             return []
         found = value if isinstance(value, list) else [value, 0.0]

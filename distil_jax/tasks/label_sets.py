@@ -1,15 +1,14 @@
 """Sets of labels out of records: a list in one column, or a column of 0 and 1 for each label."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from distil_jax.errors import UserError
-from distil_jax.tasks import examples
+from distil_jax.tasks import examples, list_text
 from distil_jax.tasks.files import Record
-from distil_jax.tasks.missing_labels import label_name, no_label
+from distil_jax.tasks.missing_labels import label_name, no_label, shown
 
 LISTS = ("labels", "label", "tags", "categories", "classes", "emotions")
 IDENTIFIERS = ("id", "idx", "index", "guid", "row", "comment_id")
@@ -79,7 +78,7 @@ def _of_list(row: Record, column: str, where: str) -> tuple[str, ...] | None:
     value = row.get(column)
     if no_label(value):
         return None
-    items = value if isinstance(value, list) else _split(value)
+    items = value if isinstance(value, list) else _split(value, column, where)
     wrong = [item for item in items if not isinstance(item, str | int | float) or item == ""]
     if wrong:
         raise UserError(f"{where}: {column} holds {wrong[0]!r}, which is no label")
@@ -91,17 +90,19 @@ def _of_list(row: Record, column: str, where: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(label_name(item) for item in items))
 
 
-def _split(value: Any) -> list[Any]:
-    """Names in a text: a JSON list, or names with commas, semicolons or bars between them."""
+def _split(value: Any, column: str, where: str) -> list[Any]:
+    """Names in a text: a list, or names with commas, semicolons or bars between them."""
+    items = list_text.from_text(value)
+    if isinstance(items, list):
+        return items
     if not isinstance(value, str):
         return [value]
-    if value.lstrip().startswith("["):
-        try:
-            items = json.loads(value.replace("'", '"'))
-        except (ValueError, RecursionError):
-            items = None
-        if isinstance(items, list):
-            return items
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        raise UserError(
+            f"{where}: {column} holds {shown(value)}, which is no list; write "
+            '["one", "another"], or names with commas between'
+        )
     return [name.strip() for name in re.split(r"[,;|]", value)]
 
 

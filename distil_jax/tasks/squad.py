@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from distil_jax.errors import UserError
+from distil_jax.tasks import list_text
 from distil_jax.tasks.examples import clean
 from distil_jax.tasks.files import Record
+from distil_jax.tasks.missing_labels import shown
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _answers(record: Record, where: str) -> tuple[tuple[str, int], ...]:
     """Answers as SQuAD nests them, or as the hub does: lists of texts and of starts."""
     if "answers" not in record:
         raise UserError(f"{where} has no answers; it has {', '.join(record)}")
-    given = record["answers"]
+    given = list_text.from_text(record["answers"])
     try:
         if isinstance(given, Mapping):
             given = [
@@ -98,7 +100,7 @@ def _answers(record: Record, where: str) -> tuple[tuple[str, int], ...]:
         pairs = [(clean(answer["text"]), int(answer["answer_start"])) for answer in given]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{where} has answers without a text and an answer_start; give both"
+            f"{where} has answers without a text and an answer_start, {shown(given)}; give both"
         ) from error
     stripped = [(text.strip(), start + len(text) - len(text.lstrip())) for text, start in pairs]
     return tuple(pair for pair in stripped if pair[0])

@@ -1,6 +1,5 @@
 """Sentences with their entities: of tokens and tags, or of text and character spans."""
 
-import ast
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from jaxtyping import Int
 from tokenizers import Regex, pre_tokenizers
 
 from distil_jax.errors import UserError
-from distil_jax.tasks import examples, tag_schemes
+from distil_jax.tasks import examples, list_text, tag_schemes
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.missing_labels import is_missing, leave_out
 from distil_jax.tasks.tag_schemes import Entity
@@ -180,13 +179,7 @@ def _joined(words: Sequence[str]) -> Sentence:
 
 def _list(value: Any, column: str, where: str) -> list[Any]:
     """A list, or one that a table without lists wrote as text."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                value = parse(value)
-                break
-            except (ValueError, SyntaxError, RecursionError):
-                continue
+    value = list_text.from_text(value)
     if isinstance(value, str):
         value = value.split()
     if isinstance(value, np.ndarray | tuple):

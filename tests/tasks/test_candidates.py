@@ -44,8 +44,18 @@ def test_triples_and_lists():
     many = read({**several, "scores": [3, 2, 1]}, {**triple, "scores": [5, 4]})
     assert (many.groups, many.scores) == ([0, 0, 0, 1, 1], [3.0, 2.0, 1.0, 5.0, 4.0])
     assert read(several, triple).labels == [1.0, 0.0, 0.0, 1.0, 0.0]
+    written = {"query": "a", "pos": "['x']", "neg": '["y", "z"]', "scores": "[3, 2, 1]"}
+    assert read(written) == read({**several, "scores": [3, 2, 1]})
     with pytest.raises(UserError, match="some rows have a teacher's score, others none"):
         read({**several, "scores": [3, 2, 1]}, triple)
+
+
+def test_passages_that_are_records():
+    passage = {"docid": "7", "title": "Head", "text": "body"}
+    row = {"query": "a", "positive_passages": [passage], "negative_passages": [{"text": "other"}]}
+    assert read(row).documents == ["Head body", "other"]
+    with pytest.raises(UserError, match=r"row 0: negative_passages holds \{'docid': '7'\}, not"):
+        read(row | {"negative_passages": [{"docid": "7"}]})
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ def test_labels_that_are_none_are_unknown(value):
     assert read({"text": "x", "labels": ["a"]}, {"text": "y", "labels": value}) == [("a",), None]
 
 
+@pytest.mark.parametrize(
+    "value", ['["don\'t care", "joy"]', "[\"don't care\", 'joy']", "[\"don't care\"\n 'joy']"]
+)
+def test_names_with_an_apostrophe_in_a_list_that_is_text(value):
+    assert read({"text": "x", "labels": value}) == [("don't care", "joy")]
+
+
 def test_numbers_and_one_label():
     assert read({"text": "x", "labels": [3, 1.0]}) == [("3", "1")]
     assert read({"text": "x", "label": "joy"}) == [("joy",)]
@@ -45,6 +52,10 @@ def test_columns_of_flags():
     ("row", "message"),
     [
         ({"text": "y", "labels": []}, r"row 1: labels is an empty list"),
+        (
+            {"text": "y", "labels": "[joy, fear]"},
+            r"row 1: labels holds '\[joy, fear\]', which is no",
+        ),
         ({"text": "y", "labels": [["a"]]}, r"row 1: labels holds \['a'\], which is no label"),
     ],
 )

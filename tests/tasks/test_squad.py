@@ -1,5 +1,7 @@
 """Windows over contexts, where answers stand in them, and finding them again."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,14 @@ def test_unanswerable_questions_are_counted_and_faults_named():
         squad.read([], "f")
     with pytest.raises(UserError, match="not in SQuAD's format"):
         list(squad.flatten({"data": [{"paragraphs": [{"qas": []}, {}]}]}, "f"))
+
+
+def test_answers_that_a_table_holds_as_text():
+    answers = record()["answers"]
+    for written in (str(answers), json.dumps(answers)):
+        assert squad.read([record() | {"answers": written}], "f") == squad.read([record()], "f")
+    with pytest.raises(UserError, match=r"question 0 has answers without .*, 'city'; give both"):
+        squad.read([record() | {"answers": "city"}], "f")
 
 
 def test_flattening_keeps_every_question():

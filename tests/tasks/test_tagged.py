@@ -18,6 +18,7 @@ def read(*rows, columns=(), label="", labelled=True):
         {"tokens": ["New", "York", "wins"], "tags": ["B-LOC", "I-LOC", "O"]},
         {"words": ["New", "York", "wins"], "ner_tags": ["B-LOC", "E-LOC", "O"]},
         {"tokens": "['New', 'York', 'wins']", "tags": '["B-LOC", "I-LOC", "O"]'},
+        {"tokens": "['New' 'York'\n 'wins']", "tags": "['B-LOC' 'I-LOC' 'O']"},
         {"tokens": "New York wins", "tags": "I-LOC I-LOC O"},
         {"text": "New York wins", "entities": [{"start": 0, "end": 8, "label": "LOC"}]},
         {"text": "New York wins", "spans": [{"start": 0, "end": 9, "type": "LOC"}]},
