@@ -43,8 +43,9 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     tables = texts.read_tables(task, request)
     labels = _labels(task, tables.training, request)
     tables = tables.of_classes(labels)
+    ordered = bool(task.labels or request.classes) or tables.training is None
     meaning = texts.Meaning(
-        targets=partial(examples.class_numbers, names=labels),
+        targets=partial(examples.class_numbers, names=labels, ordered=ordered),
         predictions=partial(predictions, labels),
         metrics=partial(_metrics, task.score, labels),
         submitted=partial(_submitted, labels, task.submit_names),

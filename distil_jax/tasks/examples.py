@@ -245,19 +245,26 @@ def class_names(examples: Examples) -> tuple[str, ...]:
     return sorted_names(map(label_name, examples.labels), examples.origin)
 
 
-def class_numbers(examples: Examples, names: Sequence[str]) -> np.ndarray:
-    """Labels as class numbers, int32; raises `UserError` for a label that is unknown."""
+def class_numbers(examples: Examples, names: Sequence[str], *, ordered: bool = True) -> np.ndarray:
+    """Labels as class numbers, int32; raises `UserError` for a label that is unknown.
+
+    A number may stand for a name where the names are `ordered`, by a task or a model: in the
+    alphabet's order it would name any of them.
+    """
     assert examples.labels is not None
     known = {name: number for number, name in enumerate(names)}
-    if not any(is_number(name) for name in names):
+    named = not any(is_number(name) for name in names)
+    if named and ordered:
         known |= {str(number): number for number in range(len(names))}
     numbers = np.empty(len(examples), np.int32)
     for row, value in enumerate(examples.labels):
         number = known.get(label_name(value))
         if number is None:
+            numbered = named and is_number(label_name(value))
+            advice = ": write the names here, too" if numbered else ""
             raise UserError(
                 f"{examples.origin} row {examples.numbers[row]} has the unknown label {value!r}; "
-                f"the labels are {', '.join(names)}"
+                f"the labels are {', '.join(names)}{advice}"
             )
         numbers[row] = number
     return numbers
