@@ -20,6 +20,8 @@ from distil_jax.tasks.missing_labels import UNLABELLED
 
 Record = dict[str, Any]
 ROWS_AT_ONCE = 256
+CLASS, LISTS = "ClassLabel", ("List", "LargeList", "Sequence")
+"""Types of columns as `datasets` names them."""
 
 csv.field_size_limit(sys.maxsize)
 
@@ -146,13 +148,33 @@ def _parquet(path: Path) -> Iterator[Record]:
 
 def classes_in_schema(metadata: Mapping[bytes, bytes] | None) -> tuple[str, ...]:
     """The columns whose values number class names, in a table that `datasets` wrote."""
+    features = _features(metadata)
+    return tuple(name for name, feature in features.items() if feature.get("_type") == CLASS)
+
+
+def names_in_lists(path: Path) -> dict[str, tuple[str, ...]]:
+    """By column, the names that lists of numbers stand for, in a Parquet that `datasets` wrote."""
+    if kind(path) != PARQUET:
+        return {}
+    with parquet.ParquetFile(path) as file:
+        features = _features(file.schema_arrow.metadata)
+    items = {name: _item(feature) for name, feature in features.items()}
+    return {name: tuple(item["names"]) for name, item in items.items() if "names" in item}
+
+
+def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
+    """What `datasets` says of the columns that are no structures; nothing where it says nothing."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(
-            name for name, feature in features.items() if feature.get("_type") == "ClassLabel"
-        )
+        return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
     except (KeyError, TypeError, ValueError, AttributeError):
-        return ()
+        return {}
+
+
+def _item(feature: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a list's elements are."""
+    item = feature.get("feature") if feature.get("_type") in LISTS else None
+    return item if isinstance(item, dict) and item.get("_type") == CLASS else {}
 
 
 def without_class_none(row: Record, classes: Sequence[str]) -> Record:

@@ -63,13 +63,27 @@ class Source:
             return None
         if Path(self.location).is_dir() and not is_saved_dataset(Path(self.location)):
             return None
+        rows = self._of_dataset(split)
+        if rows is None:
+            return None
+        classes = [name for name, kind in _features(rows).items() if hasattr(kind, "int2str")]
+        return (files.without_class_none(row, classes) for row in rows)
+
+    def names_in_lists(self, split: str) -> Mapping[str, Sequence[str]]:
+        """By column of a split that is there, the names that lists of numbers stand for."""
+        file = self.find(split)
+        if file is not None:
+            return files.names_in_lists(file)
+        items = {
+            name: getattr(kind, "feature", None)
+            for name, kind in _features(self._of_dataset(split)).items()
+        }
+        return {name: item.names for name, item in items.items() if hasattr(item, "int2str")}
+
+    def _of_dataset(self, split: str) -> Any:
         rows = self._dataset()
         present = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
-        if present is None:
-            return None
-        columns = getattr(rows[present], "features", None) or {}
-        classes = [name for name, kind in columns.items() if hasattr(kind, "int2str")]
-        return (files.without_class_none(row, classes) for row in rows[present])
+        return None if present is None else rows[present]
 
     def describe(self, split: str) -> str:
         """What to call a split in a message."""
@@ -95,3 +109,7 @@ class Source:
             ) from error
         finally:
             datasets.config.HF_HUB_OFFLINE = before
+
+
+def _features(rows: Any) -> Mapping[str, Any]:
+    return getattr(rows, "features", None) or {}

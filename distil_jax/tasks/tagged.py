@@ -1,9 +1,10 @@
 """Sentences with their entities: of tokens and tags, or of text and character spans."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,18 @@ def layout(
 
 
 def read(
-    rows: Iterable[Record], origin: str, *, columns: Sequence[str], label: str, labelled: bool
+    rows: Iterable[Record],
+    origin: str,
+    *,
+    columns: Sequence[str],
+    label: str,
+    labelled: bool,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Sentences:
     """The sentences of a table; raises `UserError` naming the row and what is wrong with it.
 
-    With `labelled`, rows without their entities are left out, which is reported.
+    With `labelled`, rows without their entities are left out, which is reported. `names` are, by
+    column, the tags that numbers stand for.
     """
     ids: list[str] = []
     found: list[Sentence] = []
@@ -118,7 +126,7 @@ def read(
     for number, row in enumerate(rows):
         shape = shape or layout(row, origin, columns, label, labelled=labelled)
         where = _where(row, origin, number)
-        sentence, own_tags = _sentence(row, shape, where)
+        sentence, own_tags = _sentence(row, shape, where, names)
         tags.append(own_tags)
         if labelled and sentence.entities is None:
             left_out[number] = row.get(shape.label)
@@ -150,7 +158,9 @@ def _number(where: str) -> int:
     return int(where.rpartition(" ")[2])
 
 
-def _sentence(row: Record, shape: Layout, where: str) -> tuple[Sentence, list[str]]:
+def _sentence(
+    row: Record, shape: Layout, where: str, names: Mapping[str, Sequence[str]]
+) -> tuple[Sentence, list[str]]:
     """With its entities, and the tags that they were read from, if they were."""
     plain = plain_sentence(row, shape, where)
     given = row.get(shape.label) if shape.label else None
@@ -158,7 +168,7 @@ def _sentence(row: Record, shape: Layout, where: str) -> tuple[Sentence, list[st
         return plain, []
     if not shape.words:
         return _with_spans(plain.text, _list(given, shape.label, where), where), []
-    tags = _strings(given, shape.label, where)
+    tags = [_named(tag, names.get(shape.label, ())) for tag in _strings(given, shape.label, where)]
     if len(tags) != len(plain.words):
         raise UserError(
             f"{where} has {len(plain.words)} {shape.column} and {len(tags)} {shape.label}; "
@@ -197,6 +207,11 @@ def _strings(value: Any, column: str, where: str) -> list[str]:
     if wrong is not None or any(item is None for item in items):
         raise UserError(f"{where}: {column} holds {wrong!r}, which is no text")
     return [str(item) for item in items]
+
+
+def _named(tag: str, names: Sequence[str]) -> str:
+    """The tag that a number stands for, where there are names."""
+    return names[int(tag)] if tag.isdecimal() and int(tag) < len(names) else tag
 
 
 def _check_tag(tag: str, place: int, where: str) -> None:

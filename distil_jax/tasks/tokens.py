@@ -1,6 +1,6 @@
 """Token classification: the entities of a text, a tag for each word at its first sub-word."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,7 @@ def _split(request: DataRequest, name: str, *, labelled: bool) -> Sentences | No
     source = request.source
     file = source.find(name, further=(*conll.SUFFIXES, ".txt"))
     columns, label = request.columns, request.label
+    names: Mapping[str, Sequence[str]] = {}
     if file is not None and conll.is_columns(file):
         rows = conll.records(file, column=columns[0] if columns else "", tag=label)
         columns, label = ("tokens",), "tags"
@@ -105,9 +106,9 @@ def _split(request: DataRequest, name: str, *, labelled: bool) -> Sentences | No
         found = source.records(name, scored=labelled)
         if found is None:
             return None
-        rows = found
+        rows, names = found, source.names_in_lists(name)
     origin = str(file or source.describe(name))
-    return tagged.read(rows, origin, columns=columns, label=label, labelled=labelled)
+    return tagged.read(rows, origin, columns=columns, label=label, labelled=labelled, names=names)
 
 
 def _labels(train: Sentences) -> Labels:

@@ -2,10 +2,14 @@
 
 import pytest
 
-from distil_jax import notes
+from distil_jax import notes, tokenizer
 from distil_jax.errors import UserError
 from distil_jax.tasks import tagged
+from distil_jax.tasks.kind import DataRequest
+from distil_jax.tasks.named import TASKS
+from distil_jax.tasks.sources import Source
 from distil_jax.tasks.tag_schemes import Entity
+from distil_jax.tasks.tokens import TOKENS
 
 
 def read(*rows, columns=(), label="", labelled=True):
@@ -112,3 +116,42 @@ def test_overlapping_spans_and_missing_columns():
         read({"tokens": ["a"]})
     with pytest.raises(UserError, match=r"has no rows"):
         read()
+
+
+@pytest.mark.parametrize("saved", ["parquet", "folder"])
+def test_numbered_tags_of_datasets_have_the_names_that_it_wrote(tmp_path, teacher_folder, saved):
+    import datasets
+
+    datasets.disable_progress_bars()
+    tag = datasets.ClassLabel(names=["O", "B-PER", "I-PER"])
+    features = {
+        "tokens": [datasets.Value("string")],
+        "ner_tags": [tag],
+        "id": datasets.Value("int8"),
+    }
+    rows = datasets.Dataset.from_dict(
+        {"tokens": [["old", "Ada", "L"], ["in"]], "ner_tags": [[0, 1, 2], [0]], "id": [0, 1]},
+        features=datasets.Features(features),
+    )
+    if saved == "folder":
+        datasets.DatasetDict({"train": rows, "validation": rows}).save_to_disk(tmp_path)
+    for split in ("train", "validation") if saved == "parquet" else ():
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    request = DataRequest(Source(str(tmp_path)), (), "", (), 32, 8, training=True)
+    data = TOKENS.data(TASKS["ner"], request, tokenizer.load(teacher_folder))
+    assert data.labels == ("O", "B-PER", "I-PER")
+    assert data.validation[0].answers == [[[1, 3, "PER"]], []]
+
+
+def test_a_number_without_a_name_is_no_tag():
+    with pytest.raises(
+        UserError, match=r"tag '3' of token 1 is outside BIO.*names of numbered tags"
+    ):
+        tagged.read(
+            [{"tokens": ["a", "b"], "tags": [0, 3]}],
+            "f",
+            columns=(),
+            label="",
+            labelled=True,
+            names={"tags": ["O", "B-X"]},
+        )
