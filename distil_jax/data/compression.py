@@ -7,10 +7,13 @@ import lzma
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from distil_jax.data import streams
 
 ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException)
 """What reading a damaged file raises."""
@@ -27,6 +30,10 @@ def _arrow(codec: str) -> Callable[[Any], pa.NativeFile]:
     return opened
 
 
+def _of_streams(new: Callable[[], streams.Decompressor]) -> Callable[[Any], io.BufferedReader]:
+    return partial(streams.opened, new=new)
+
+
 @dataclass(frozen=True)
 class Compression:
     """A way to compress; `magic` begins each of its files, `open` takes a path or an open file."""
@@ -39,9 +46,9 @@ class Compression:
 
 COMPRESSIONS = (
     Compression("gzip", b"\x1f\x8b\x08", (".gz", ".gzip", ".bgz"), gzip.open),
-    Compression("xz", b"\xfd7zXZ\0", (".xz",), lzma.open),
-    Compression("lzma", b"\x5d\0\0", (".lzma",), lzma.open),
-    Compression("bzip2", b"BZh", (".bz2", ".bz", ".bzip2"), bz2.open),
+    Compression("xz", b"\xfd7zXZ\0", (".xz",), _of_streams(lzma.LZMADecompressor)),
+    Compression("lzma", b"\x5d\0\0", (".lzma",), _of_streams(lzma.LZMADecompressor)),
+    Compression("bzip2", b"BZh", (".bz2", ".bz", ".bzip2"), _of_streams(bz2.BZ2Decompressor)),
     Compression("zstandard", b"\x28\xb5\x2f\xfd", (".zst", ".zstd"), _arrow("zstd")),
     Compression("lz4", b"\x04\x22\x4d\x18", (".lz4",), _arrow("lz4")),
 )
