@@ -168,7 +168,21 @@ def find(
         raise UserError("no input was given; name text files, a folder, a data set or builtin:docs")
     sources = [source for name in names for source in _sources(name, document, column, say)]
     unique = {source.name: source for source in sources}
+    if records.PAIR_COMMA in column:
+        _check_pairs(unique.values(), column)
     return list(unique.values())
+
+
+def _check_pairs(sources: Iterable[Source], column: str) -> None:
+    """Refuse plain text where pairs are read: it has no columns."""
+    for source in sources:
+        if isinstance(source, Documentation) or (
+            isinstance(source, File) and source.content.kind not in RECORD_READERS
+        ):
+            raise UserError(
+                f"input {source.name} is plain text, and --column={column} reads pairs; give "
+                ".jsonl or .parquet files, or a data set, with these two columns"
+            )
 
 
 def _names(entry: str) -> list[str]:
@@ -226,9 +240,14 @@ def _in_bucket(
     ]
     passed_over: list[folders.PassedOver] = []
     if url not in objects and not is_glob(url):
+        runs = _runs(found)
+        found = [file for file in found if not f"{file.folder}/".startswith(runs)]
         every = [(file, folders.why_not(file.path, partial(_content, file))) for file in found]
         found = [file for file, why in every if why is None]
-        passed_over = [(Path(file.name), why) for file, why in every if why]
+        passed_over = [
+            *((Path(run), folders.A_RUN) for run in runs),
+            *((Path(file.name), why) for file, why in every if why),
+        ]
     if not found:
         why = folders.summary(passed_over) or "check the URL"
         raise UserError(f"input {url} matches no text file; {why}")
@@ -236,6 +255,14 @@ def _in_bucket(
         content.check(file.content, file.name)
     folders.report(url, passed_over, say)
     return found
+
+
+def _runs(files: Iterable[BucketFile]) -> tuple[str, ...]:
+    """The folders of runs that these files are in, each with a slash at its end."""
+    names: dict[str, list[str]] = {}
+    for file in files:
+        names.setdefault(file.folder, []).append(file.path.name)
+    return tuple(f"{folder}/" for folder, inside in names.items() if folders.is_run(inside))
 
 
 def _content(file: File) -> Content:
@@ -248,5 +275,5 @@ def _looks_like_a_path(name: str) -> bool:
         name.startswith((".", "/", "~"))
         or name.count("/") > 1
         or any(c in name for c in "*?[ ")
-        or name.endswith((*SUFFIXES, *compression.SUFFIXES))
+        or name.endswith(("/", *SUFFIXES, *compression.SUFFIXES))
     )

@@ -1,7 +1,7 @@
 """Which files of a folder are text, and which are passed over, and why."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,13 +9,23 @@ from distil_jax.data import content, file_kind
 from distil_jax.data.content import Content
 
 PassedOver = tuple[Path, str]
+A_RUN = "a run's folder"
 
 
 def text_files(folder: Path) -> tuple[list[Path], list[PassedOver]]:
-    """The text files of a folder and of those in it, linked ones too; nothing that is hidden."""
-    files, passed_over, seen = [], [], set()
+    """The text files of a folder and of those in it, linked ones too; nothing that is hidden.
+
+    Nor what a run wrote: its metrics, report and model cards are no corpus, and come while it
+    reads.
+    """
+    files: list[Path] = []
+    passed_over: list[PassedOver] = []
+    seen = set()
     for inner, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(inner)
+        if is_run(names):
+            passed_over.append((Path(inner), A_RUN))
+            seen.add(real)
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
         files += [Path(inner, name) for name in names if real not in seen and name[0] != "."]
         seen.add(real)
@@ -28,6 +38,11 @@ def text_files(folder: Path) -> tuple[list[Path], list[PassedOver]]:
         elif why:
             passed_over.append((file, why))
     return kept, passed_over
+
+
+def is_run(names: Collection[str]) -> bool:
+    """Whether a folder with these files is the workdir of a run."""
+    return "run.lock" in names or {"config.json", "metrics.jsonl"} <= {*names}
 
 
 def why_not(file: Path, look: Callable[[], Content]) -> str | None:

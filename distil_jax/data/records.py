@@ -39,11 +39,10 @@ def read_parquet(path: Path, column: str, stats: DecodeStats) -> Iterator[str]:
 
     try:
         with parquet.ParquetFile(path) as file:
-            if column not in file.schema_arrow.names:
-                raise _no_column(path, column, file.schema_arrow.names)
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column]):
-                for value in _values(batch.column(0), stats):
-                    yield from _document({column: value}, column, path, stats)
+            names = _columns(column, file.schema_arrow.names, path)
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+                for record in _batch_records(batch, names, stats):
+                    yield from _document(record, column, path, stats)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); is it complete?") from error
 
@@ -71,16 +70,24 @@ def read_dataset(name: str, column: str, split: str, stats: DecodeStats) -> Iter
     import pyarrow as pa
 
     rows = _opened(name, split)
-    if column not in rows.column_names:
-        raise _no_column(name, column, rows.column_names)
+    names = _columns(column, rows.column_names, name)
     try:
         rows = rows.with_format("arrow")
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            for chunk in rows[start : start + ROWS_AT_ONCE].column(column).chunks:
-                for value in _values(chunk, stats):
-                    yield from _document({column: value}, column, name, stats)
+            for batch in rows[start : start + ROWS_AT_ONCE].to_batches():
+                for record in _batch_records(batch, names, stats):
+                    yield from _document(record, column, name, stats)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"data set {name} is damaged ({error}); save it again") from error
+
+
+def _batch_records(
+    batch: "pa.RecordBatch", names: list[str], stats: DecodeStats
+) -> Iterator[dict[str, Any]]:
+    """The rows of a batch with these columns, of which a file may have several of one name."""
+    columns = [_values(batch.column(batch.schema.names.index(name)), stats) for name in names]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def _values(column: "pa.Array", stats: DecodeStats) -> Iterator[Any]:
@@ -101,14 +108,16 @@ def _opened(name: str, split: str) -> Any:
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    absent = ""
     try:
         if Path(name).is_dir():
             data = datasets.load_from_disk(name)
             return data[split] if isinstance(data, datasets.DatasetDict) else data
+        absent = f"{name} is no file or folder here; "
         return _from_hub(name, split)
     except Exception as error:  # every layer below has its own: hub, http, Arrow, builder
         raise UserError(
-            f"data set {name} (split {split}) cannot be opened: {type(error).__name__}; "
+            f"{absent}data set {name} (split {split}) cannot be opened: {type(error).__name__}; "
             "check the id and the network, or give local files"
         ) from error
 
@@ -143,7 +152,7 @@ def _parse(line: str, where: str) -> dict[str, Any]:
 def _document(
     record: dict[str, Any], column: str, where: object, stats: DecodeStats
 ) -> Iterator[str]:
-    if PAIR_COMMA in column and column not in record:
+    if PAIR_COMMA in column:
         yield from _pair(record, column, where, stats)
         return
     if column not in record:
@@ -159,12 +168,28 @@ def _document(
 
 def _pair(record: dict[str, Any], columns: str, where: object, stats: DecodeStats) -> Iterator[str]:
     """Two texts that belong together as one document; nothing where either is empty."""
-    names = columns.split(PAIR_COMMA)
-    if len(names) != 2:
-        raise UserError(f"--column={columns} names {len(names)} columns; a pair has two")
-    sides = [list(_document(record, name.strip(), where, stats)) for name in names]
+    sides = [list(_document(record, name, where, stats)) for name in _names(columns)]
     if all(sides):
         yield PAIR.join(text.replace(PAIR, " ") for side in sides for text in side)
+
+
+def _names(column: str) -> list[str]:
+    """The columns that a column's name on the command line names: one, or those of a pair."""
+    if PAIR_COMMA not in column:
+        return [column]
+    names = [name.strip() for name in column.split(PAIR_COMMA)]
+    if len(names) > 2:
+        raise UserError(f"--column={column} names {len(names)} columns; a pair has two")
+    return names
+
+
+def _columns(column: str, present: list[str], where: object) -> list[str]:
+    """The columns to read; raises `UserError` if one is not there."""
+    names = _names(column)
+    for name in names:
+        if name not in present:
+            raise _no_column(where, name, present)
+    return names
 
 
 def _no_column(where: object, column: str, present: list[str]) -> UserError:

@@ -60,6 +60,7 @@ def test_identity_follows_the_content(folder: Path):
         ("", "no input"),
         ("absent.txt", "absent.txt matches no text file"),
         ("none/*.txt", "matches no text file"),
+        ("none/", "matches no text file"),
         ("builtin:books", "the only one is builtin:docs"),
     ],
 )
@@ -72,6 +73,14 @@ def test_folder_without_text(folder: Path):
     (folder / "empty").mkdir()
     with pytest.raises(UserError, match="matches no text file"):
         corpus.find(str(folder / "empty"))
+
+
+@pytest.mark.parametrize("name", ["b.txt", "deep/../a.txt", "builtin:docs"])
+def test_plain_text_has_no_pairs(folder: Path, name: str):
+    given = name if name.startswith("builtin:") else str(folder / name)
+    with pytest.raises(UserError, match="is plain text, and --column=a,b reads pairs; give "):
+        corpus.find(given, column="a,b")
+    assert corpus.find(str(folder / "deep"), column="a,b")
 
 
 def test_unknown_kind_of_document(folder: Path):

@@ -55,3 +55,15 @@ def test_a_file_named_as_text_that_is_none_is_refused(folder: Path) -> None:
     (folder / "h.txt").write_bytes("déjà très bientôt\n".encode("cp1252") * 9)
     with pytest.raises(UserError, match=r"h\.txt is not UTF-8"):
         corpus.find(str(folder))
+
+
+@pytest.mark.parametrize("files", [["run.lock"], ["config.json", "metrics.jsonl"]])
+def test_what_a_run_writes_is_no_corpus(folder: Path, files: list[str]) -> None:
+    for name in (*files, "report.md", "student/README.md"):
+        (folder / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "run" / name).write_text(TEXT)
+    said: list[str] = []
+    found = corpus.find(str(folder), say=said.append)
+    assert not [source.name for source in found if "/run/" in source.name]
+    assert len(found) == 5
+    assert f"1 file passed over, as {folder}/run (it is a run's folder)" in said[0]

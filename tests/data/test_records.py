@@ -65,3 +65,34 @@ def test_saved_data_set(tmp_path: Path):
 def test_hub_id_without_network_is_named():
     with pytest.raises(UserError, match=r"data set nobody/nothing \(split train\)"):
         list(records.read_dataset("nobody/nothing", "text", "train", DecodeStats()))
+
+
+def test_pairs_of_parquet_and_of_data_sets(tmp_path: Path):
+    table = pa.table({"b": ["B1", "B2", None], "n": [1, 2, 3], "a": ["A1", "", "A3"]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    datasets.Dataset.from_dict(table.to_pydict()).save_to_disk(str(tmp_path / "set"))
+    expected = [f"A1{records.PAIR}B1"]
+    found = records.read_parquet(tmp_path / "a.parquet", "a, b", DecodeStats())
+    assert list(found) == expected
+    found = records.read_dataset(str(tmp_path / "set"), "a,b", "train", DecodeStats())
+    assert list(found) == expected
+    for column, message in {
+        "a,c": "no column c; it has b, n, a",
+        "a,b,n": "names 3 columns",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            list(records.read_parquet(tmp_path / "a.parquet", column, DecodeStats()))
+        with pytest.raises(UserError, match=message):
+            list(records.read_dataset(str(tmp_path / "set"), column, "train", DecodeStats()))
+
+
+def test_the_first_of_columns_of_one_name_is_read(tmp_path: Path):
+    columns = [pa.array(["first"]), pa.array(["second"])]
+    parquet.write_table(pa.table(columns, names=["text", "text"]), tmp_path / "a.parquet")
+    found = records.read_parquet(tmp_path / "a.parquet", "text", DecodeStats())
+    assert list(found) == ["first"]
+
+
+def test_a_name_that_is_nothing_here_is_said_to_be_none():
+    with pytest.raises(UserError, match="corpus/text is no file or folder here; data set corpus"):
+        list(records.read_dataset("corpus/text", "text", "train", DecodeStats()))
