@@ -95,6 +95,12 @@ def _add_up(records: Records) -> SplitSummary:
 
 
 def _empty(splits: dict[str, SplitSummary], recipe: Recipe, kind: str) -> UserError:
+    if splits["validation"].rows and not splits["train"].documents:
+        return UserError(
+            f"all {splits['validation'].documents} documents of the corpus fall into the held-out "
+            f"share of {recipe.validation_share} (equal ones do so together), none is left to "
+            "train on; give more text, or a smaller --heldout"
+        )
     documents, short, unknown = (
         sum(getattr(split, name) for split in splits.values())
         for name in ("documents", "short_sequences_dropped", "unknown_sequences_dropped")

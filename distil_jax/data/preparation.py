@@ -150,18 +150,20 @@ def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
     limit = tokenizer.model_max_length
     if limit < LARGEST_KNOWN_LENGTH and rule.length > limit:
         raise UserError(
-            f"length {rule.length} is beyond the {limit} positions of the tokenizer's model; "
+            f"--length={rule.length} is beyond the {limit} positions of the tokenizer's model; "
             f"set --length={limit} or less"
         )
     if rule.shortest_tokens < 3:
-        raise UserError(f"shortest_tokens={rule.shortest_tokens} is below [CLS], a token and [SEP]")
+        raise UserError(
+            f"--shortest_tokens={rule.shortest_tokens} is below 3: [CLS], a token and [SEP]"
+        )
     if rule.length < rule.shortest_tokens:
         raise UserError(
-            f"length {rule.length} holds no sequence of {rule.shortest_tokens} tokens; "
-            "raise --length or lower --shortest_tokens"
+            f"--length={rule.length} holds no sequence of {rule.shortest_tokens} tokens; "
+            "raise it or lower --shortest_tokens"
         )
     if not 0 < rule.unknown_share <= 1:
-        raise UserError(f"unknown_share={rule.unknown_share} is not a share above 0, up to 1")
+        raise UserError(f"--unknown_share={rule.unknown_share} is not a share above 0, up to 1")
 
 
 def _refusal(folder: str, error: OSError) -> str:

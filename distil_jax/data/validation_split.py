@@ -35,4 +35,4 @@ def check_share(heldout: float, *, whole: bool = False) -> None:
     """Raise UserError unless a validation share leaves something to train on; `whole` allows 1."""
     if not (0 <= heldout < 1 or (whole and heldout == 1)):
         most = "1" if whole else "below 1"
-        raise UserError(f"heldout={heldout} is not a share; give a number from 0 to {most}")
+        raise UserError(f"--heldout={heldout} is not a share; give a number from 0 to {most}")

@@ -1,5 +1,8 @@
 """What a run says before its first step: its models, its rows, and what follows from the batch."""
 
+from typing import Any
+
+from distil_jax.data.store import Split
 from distil_jax.run.layer_lines import layer_lines
 from distil_jax.run.models import Models
 from distil_jax.run.setup import Setup
@@ -34,6 +37,11 @@ def announce(setup: Setup, display: Display) -> None:
         f"data: {data.rows:,} rows of {data.length} tokens, {data.summary.sequences:,} sequences, "
         f"{data.summary.tokens:,} tokens; held out {setup.validation_data.rows:,} rows"
     )
+    if both := _in_both(setup.train_data, setup.validation_data):
+        display.warn(
+            f"{both} is trained on and validated on: held-out figures are not those of new text; "
+            "let config.data.validation be other text, or empty (a share of config.data.train)"
+        )
     parts = "micro-batch" if shares.micro_batches == 1 else "micro-batches"
     display.say(
         f"steps: {setup.total_steps} of {shares.rows} rows ({shares.device_rows} a device, in "
@@ -45,6 +53,24 @@ def announce(setup: Setup, display: Display) -> None:
             f"the batch is another from step {setup.latest} on: {shares.rows} rows a step, "
             f"{setup.total_steps} steps in all; schedules continue at step {setup.latest} of those"
         )
+
+
+def _in_both(train: Split, validation: Split) -> str:
+    """The name of a text whose documents are in both splits, empty if there is none.
+
+    Of the same text a smaller held-out share is a part of a larger one, so that nothing is in both.
+    """
+    trained, held_out = train.manifest.settings, validation.manifest.settings
+    if held_out.get("heldout", 0) <= trained.get("heldout", 0):
+        return ""
+    known = [_content(text) for text in trained.get("inputs", [])]
+    both = (text for text in held_out.get("inputs", []) if _content(text) in known)
+    return next((text["name"] for text in both), "")
+
+
+def _content(text: dict[str, Any]) -> dict[str, Any]:
+    """What tells a text from others; of a file without its name."""
+    return {key: text[key] for key in text if key != "name" or "sample_sha256" not in text}
 
 
 def _width(models: Models) -> str:

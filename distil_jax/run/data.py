@@ -18,6 +18,7 @@ from distil_jax.data.store import Split, is_prepared, open_split
 from distil_jax.data.validation_split import check_share
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.errors import UserError
+from distil_jax.run.told_by_keys import by_keys, told_by_keys
 from distil_jax.storage.address import basename, parent
 from distil_jax.storage.folder import open_folder
 from distil_jax.training.workdir import ROWS, VALIDATION_ROWS, Workdir
@@ -39,13 +40,16 @@ def find_rows(config: Config) -> Rows:
     train, validation = config.data.train, config.data.validation
     if not train:
         raise UserError("config.data.train is empty; set it to a prepared folder or to text")
+    if not is_prepared(train):
+        _check_share(config)
     rows = Rows(
         _open_train(config, train) if is_prepared(train) else None,
         _open_validation(config, validation or train) if is_prepared(validation or train) else None,
     )
-    for name in filter(None, (train, validation)):
-        if not is_prepared(name):
-            find_text(name, document=config.data.document, column=config.data.column)
+    for key, name in {"train": train, "validation": validation}.items():
+        if name and not is_prepared(name):
+            with told_by_keys(key):
+                find_text(name, document=config.data.document, column=config.data.column)
     return rows
 
 
@@ -62,7 +66,6 @@ def prepare_rows(
     with _removed_on_error(folder):
         if train is None:
             # Nothing is held out of it where there is validation text of its own.
-            check_share(config.data.heldout)
             share = 0.0 if config.data.validation else config.data.heldout
             make = partial(prepare, "train", folder, share)
             broadcast_from_primary("train prepared", make)
@@ -109,7 +112,18 @@ def _prepare(
             ),
         )
     except UserError as error:
-        raise UserError(f"config.data.{key}={text}: {error}") from error
+        raise UserError(f"config.data.{key}={text}: {by_keys(str(error), key)}") from error
+
+
+def _check_share(config: Config) -> None:
+    """Refuse before hours of work what leaves nothing to train or to validate on."""
+    with told_by_keys("train"):
+        check_share(config.data.heldout)
+    if not config.data.heldout and not config.data.validation:
+        raise UserError(
+            "config.data.heldout=0 leaves nothing to validate on; set it above 0, or "
+            "config.data.validation to text of its own"
+        )
 
 
 def _open_train(config: Config, folder: str) -> Split:

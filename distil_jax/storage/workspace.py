@@ -18,6 +18,8 @@ from distil_jax.errors import UserError
 from distil_jax.storage.folder import Folder
 
 MANIFEST = "manifest.json"
+ANOTHER_FOLDER = "name a new folder or remove it"
+"""What to do about a folder of other settings."""
 
 _UNFINISHED = "unfinished"
 _SETTINGS = f"{_UNFINISHED}/settings.json"
@@ -80,7 +82,7 @@ class Workspace:
         if differences := _differences(existing, settings):
             raise UserError(
                 f"output {self.address} was {self._content.made} with other settings: "
-                f"{'; '.join(differences)}; name a new folder or remove it"
+                f"{'; '.join(differences)}; {ANOTHER_FOLDER}"
             )
 
     def holds(self, settings: dict[str, Any]) -> bool:
@@ -184,13 +186,31 @@ def _damaged(path: str, how: str) -> UserError:
 def _differences(existing: dict[str, Any], given: dict[str, Any]) -> list[str]:
     existing, given = (json.loads(_canonical(settings)) for settings in (existing, given))
     return [
-        f"{key} {_shown(existing.get(key))}, now {_shown(given.get(key))}"
+        f"{key} {_difference(existing.get(key), given.get(key))}"
         for key in sorted({*existing, *given})
         if existing.get(key) != given.get(key)
     ]
 
 
+def _difference(before: Any, now: Any) -> str:
+    """What was there and is there now; of inputs those that only one of the two has."""
+    if isinstance(before, list) and isinstance(now, list) and _are_named([*before, *now]):
+        before, now = (
+            [value for value in before if value not in now],
+            [value for value in now if value not in before],
+        )
+        if not before and not now:
+            return "in another order"
+        if _shown(before) == _shown(now):
+            return f"{_shown(now)}, whose content is another now"
+    return f"{_shown(before)}, now {_shown(now)}"
+
+
+def _are_named(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) and "name" in value for value in values)
+
+
 def _shown(value: Any) -> str:
     listed = value if isinstance(value, list) else [value]
-    text = ", ".join(str(v.get("name", v) if isinstance(v, dict) else v) for v in listed)
+    text = ", ".join(str(v.get("name", v) if isinstance(v, dict) else v) for v in listed) or "none"
     return text if len(text) <= 80 else f"{text[:77]}..."

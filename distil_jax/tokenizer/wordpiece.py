@@ -47,7 +47,7 @@ def train_wordpiece(
     tokenizer = _backend({token: number for number, token in enumerate(SPECIAL_TOKENS)}, lowercase)
     alphabet = _alphabet(texts(), tokenizer, _alphabet_size(size))
     if not alphabet:
-        raise UserError("there is no text to train a vocabulary on; check --input")
+        raise UserError("there is no text to train a vocabulary on; check --input and --heldout")
     inner = [f"##{c}" for c in alphabet if _joins_words(tokenizer, c)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,

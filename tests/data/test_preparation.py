@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -376,7 +377,7 @@ def test_bad_text_keeps_what_an_earlier_run_made(
     ("change", "error", "message"),
     [
         ({"length": 513}, UserError, "513 is beyond the 512 positions"),
-        ({"length": 8}, UserError, "length 8 holds no sequence of 12"),
+        ({"length": 8}, UserError, "length=8 holds no sequence of 12"),
         ({"heldout": 1.5}, UserError, "not a share; give a number from 0 to 1"),
         ({"shortest_tokens": 2}, UserError, "shortest_tokens=2"),
         ({"unknown_share": 0.0}, UserError, "unknown_share=0.0"),
@@ -414,6 +415,38 @@ def test_text_that_is_all_held_out_has_no_rows_to_train_on(
         prepare(
             str(tmp_path / "short.txt"), tmp_path / "p", word_pieces, PrepareSettings(heldout=1.0)
         )
+
+
+def test_text_that_happens_to_be_all_held_out_is_said_to_be(word_pieces, tmp_path: Path):
+    line = "the value of the argument is returned by the function that is called here\n"
+    (tmp_path / "a.txt").write_text(line * 30)
+    with pytest.raises(UserError, match=r"all 30 documents .* held-out share of 0\.99.*--heldout"):
+        prepare(str(tmp_path / "a.txt"), tmp_path / "o", word_pieces, PrepareSettings(heldout=0.99))
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: (p / "b.txt").write_text("other"), "inputs b.txt, whose content is another now"),
+        (lambda p: (p / "b.txt").rename(p / "d.txt"), "inputs b.txt, now d.txt"),
+        (lambda p: (p / "d.txt").write_text("new"), "inputs none, now d.txt"),
+        (lambda p: (p / "b.txt").unlink(), "inputs b.txt, now none"),
+    ],
+)
+def test_what_changed_of_many_inputs_is_named(
+    word_pieces, tmp_path: Path, change: Callable[[Path], object], message: str
+):
+    line = "the value of the argument is returned by the function that is called here\n"
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name in ("a" * 99, "b", "c"):
+        (texts / f"{name}.txt").write_text(f"{name} {line}" * 9)
+    given = (str(texts), tmp_path / "o", word_pieces, PrepareSettings(heldout=0.0))
+    prepare(*given)
+    change(texts)
+    with pytest.raises(UserError, match=f"with other settings: {message}; name a new"):
+        prepare(*given)
 
 
 def test_invalid_utf8_is_counted_and_reported(word_pieces, tmp_path: Path, capsys):
