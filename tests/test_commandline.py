@@ -12,6 +12,7 @@ import pytest
 
 from distil_jax import commandline, tokenizer
 from distil_jax.errors import UsageError
+from distil_jax.failure import report
 from distil_jax.storage.folder import open_folder
 
 
@@ -105,7 +106,7 @@ def test_a_platform_without_a_device_is_one_line(
     ],
 )
 def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, capsys) -> None:
-    assert commandline.report(error) == 1
+    assert report(error) == 1
     message = capsys.readouterr().err
     assert message.startswith("error: memory is not enough")
     assert "config.batch.micro_size" in message

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 
 import jax
 
-from distil_jax import commandline, environment
+from distil_jax import environment
 from distil_jax.configuration.schema import Processes
 from distil_jax.distributed.coordination import broadcast_from_primary
 from distil_jax.distributed.log_prefix import LogPrefix, prefix_output
 from distil_jax.distributed.processes import DistributedConfig
 from distil_jax.distributed.supervisor import ADVICE
 from distil_jax.errors import UserError
+from distil_jax.failure import report
 
 LOST = ("Gloo", "coordination service", "NCCL", "Connection reset", "Connection closed")
 
@@ -43,7 +44,7 @@ def distributed_session(
         yield log_prefix.at
         broadcast_from_primary("finished", lambda: True)
     except BaseException as error:
-        status = commandline.report(_explained(error))
+        status = report(_explained(error))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
