@@ -174,7 +174,8 @@ def load_models(config: Config) -> Models:
     if stored is not None:
         stored = stored.for_student(shape)
         check_stored(config, stored, teacher, tokenizer, shape)
-        return Models(None, shape, params, tokenizer, layers, stored=stored, origin=teacher)
+        fitting = stored.fitting(config)
+        return Models(None, shape, params, tokenizer, layers, stored=fitting, origin=teacher)
     return _with_other_teachers(config, Models(teacher, shape, params, tokenizer, layers))
 
 

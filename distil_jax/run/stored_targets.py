@@ -92,34 +92,47 @@ class Stored:
         """The same for this student: which layers are compared depends on its depth."""
         return dataclasses.replace(self, source=dataclasses.replace(self.source, student=student))
 
+    def fitting(self, config: Config) -> "Stored":
+        """Without distributions that are no use here: no objective asks, so no check refused them.
+
+        Validation, which would compare with whatever there is, then leaves them out.
+        """
+        if not self._unfit(config):
+            return self
+        return dataclasses.replace(self, source=dataclasses.replace(self.source, top_k=0))
+
     def check(self, config: Config) -> None:
         """Refuse a config that these targets cannot serve; raises `UserError`."""
-        adapted, loss = self.adapted(config), config.loss
-        for one in active(loss):
+        objectives = active(config.loss)
+        for one in objectives:
             if one.needs_teacher and shape_for(self.source, one) is None:
                 raise self._refused(_lacking(self.source, one))
-        of_logits = [one.name for one in active(loss) if one.vocabulary and one.needs_teacher]
-        if not of_logits:
-            return
-        whole = self.source.top_k == self.source.config.vocabulary
+        of_logits = any(one.vocabulary and one.needs_teacher for one in objectives)
+        if of_logits and (why := self._unfit(config)):
+            raise self._refused(why)
+
+    def _unfit(self, config: Config) -> str:
+        """Why a config cannot compare with the distributions; empty where it can."""
+        loss, held = config.loss, self.source.top_k
+        vocabulary = self.source.config.vocabulary
         if self.source.masked and loss.positions == "all":
-            raise self._refused("they are at masked positions, config.loss.positions=all needs all")
-        if not whole and loss.uses("logit_mse"):
-            raise self._refused("config.loss.logit_mse needs every token's logit")
-        wanted = adapted.loss.options["soft_target"]["top_k"]
-        top_k = min(wanted, self.source.config.vocabulary)
-        if loss.uses("soft_target") and self.source.top_k < top_k:
-            raise self._refused(
-                f"they hold {self.source.top_k} tokens of a distribution, "
+            return "they are at masked positions, config.loss.positions=all needs all"
+        if held < vocabulary and loss.uses("logit_mse"):
+            return "config.loss.logit_mse needs every token's logit"
+        top_k = min(self.adapted(config).loss.options["soft_target"]["top_k"], vocabulary)
+        if held < top_k:
+            return (
+                f"they hold {held} tokens of a distribution, "
                 f"config.loss.options.soft_target.top_k={top_k}"
             )
-        fixed = not whole or len(self.settings["teachers"]) > 1
+        fixed = held < vocabulary or len(self.settings["teachers"]) > 1
         scheduled = loss.schedule("temperature")
         if fixed and (scheduled or loss.temperature != self.settings["temperature"]):
-            raise self._refused(
+            return (
                 f"they are for a temperature of {self.settings['temperature']}, the run's is "
                 f"{scheduled or loss.temperature}"
             )
+        return ""
 
     def check_content(self, wanted: Mapping[str, Any]) -> None:
         """Refuse other rows, tokens, masks or teachers; raises `UserError` that names them."""

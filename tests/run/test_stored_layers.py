@@ -128,3 +128,23 @@ def test_layers_that_the_teacher_lacks_are_refused(flags: Flags, tmp_path: Path)
 
 def test_an_open_store_knows_its_students_layers(stored: Path) -> None:
     assert open_stored(str(stored)).source.projected == (2, 4)
+
+
+@pytest.mark.slow
+def test_distributions_that_no_objective_can_use_are_left_out(
+    flags: Flags, tmp_path: Path, blank_figures: None
+) -> None:
+    """Stored at masked positions, or for another temperature: validation measures none of them."""
+    folder = tmp_path / "stored"
+    config, _, *keys = flags(folder, **{"loss.positions": "masked", "total_steps": 1})
+    cache.main([config, f"--output={folder}", *keys, "--top_k=8"])
+    alone = {"loss.soft_target": 0.0, "loss.masked_lm": 0.0, "total_steps": 1, "targets": folder}
+    main(flags(tmp_path / "run", **alone))
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert line["validation_cosine"] > 0
+    assert not {"validation_soft_target", "validation_agreement"} & set(line)
+    *_, changed = (
+        config_source.read("base", [f"--config.{key}={value}" for key, value in changes.items()])
+        for changes in (alone, alone | {"loss.positions": "masked", "loss.temperature": 3.0})
+    )
+    assert open_stored(str(folder)).fitting(changed).source.top_k == 0
