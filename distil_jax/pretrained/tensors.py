@@ -30,6 +30,8 @@ OF_WEIGHTS = frozenset(
     ]
 )
 """Suffixes of what other programs keep weights in."""
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""The types of tensors that are read, by their names in safetensors files."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Tensors:
         return tuple(self.handles[self.files[name]].get_slice(stored).get_shape())
 
     def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """A tensor as float32; raises `UserError` for another shape, a non-float or NaN."""
+        """A tensor as float32; raises `UserError` for another type or shape, or for NaN."""
         file = self.files[name]
+        self._check_type(name, file)
         if self.shape(name) != shape:
             raise UserError(
                 f"{file}: tensor {name} has shape {list(self.shape(name))}, but config.json "
@@ -64,13 +67,19 @@ class Tensors:
             tensor = self.handles[file].get_tensor(self.stored.get(name, name))
         except (SafetensorError, OSError, TypeError, ValueError) as error:
             raise UserError(f"{file}: tensor {name} cannot be read ({error})") from error
-        if not np.issubdtype(tensor.dtype, np.floating) and tensor.dtype.name != "bfloat16":
-            raise UserError(f"{file}: tensor {name} is {tensor.dtype}; a float tensor is needed")
         tensor = tensor.astype(np.float32, copy=False)
         # A sum is the cheapest scan for NaN; finite values whose sum overflows get a second look.
         if not np.isfinite(tensor.sum()) and not np.isfinite(tensor).all():
             raise UserError(f"{file}: tensor {name} holds NaN or infinity; the weights are damaged")
         return tensor
+
+    def _check_type(self, name: str, file: Path) -> None:
+        kind = self.handles[file].get_slice(self.stored.get(name, name)).get_dtype()
+        if kind not in FLOATS:
+            raise UserError(
+                f"{file}: tensor {name} is stored as {kind}, but weights are read as "
+                f"{', '.join(FLOATS)}; use the model as it was before it was quantized"
+            )
 
 
 def open_tensors(folder: Path) -> Tensors:

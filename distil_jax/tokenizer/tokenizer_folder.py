@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.errors import UserError
-from distil_jax.storage import lfs
+from distil_jax.storage import lfs, links
 from distil_jax.storage.address import is_url
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import hub, tokenizer_config, vocabulary_file
@@ -37,14 +37,20 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.b
 
 
 def resolve(name: str | Path) -> Path:
-    """The folder that a name means: `builtin:teacher` is inside the package, a bucket's a copy."""
+    """The folder that a name means: `builtin:teacher` is inside the package, a bucket's a copy.
+
+    Raises `UserError` for another builtin model, and for a folder with links that lead nowhere.
+    """
     if is_url(name):
         return Bucket(str(name)).copy()
     if str(name) == BUILTIN_TEACHER:
         return Path(__file__).parents[1] / "builtin_teacher"
     if str(name).startswith("builtin:"):
         raise UserError(f"there is no model {name}; did you mean {BUILTIN_TEACHER}?")
-    return Path(os.path.expanduser(name))
+    folder = Path(os.path.expanduser(name))
+    if folder.is_dir():
+        links.check(folder)
+    return folder
 
 
 def load(folder: str | Path) -> "PreTrainedTokenizerFast":

@@ -26,6 +26,21 @@ def test_a_file_is_no_folder(tmp_path):
         locate(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer_config.json"])
+def test_a_link_whose_file_was_not_copied_is_named(tmp_path, name):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / name).symlink_to("../../blobs/4d7a")
+    with pytest.raises(UserError, match=rf"{name} is a link to ../../blobs/4d7a, which does not"):
+        locate(tmp_path)
+
+
+def test_links_whose_files_are_there_are_read(tmp_path):
+    (tmp_path / "blob").write_text("{}")
+    (tmp_path / "config.json").symlink_to("blob")
+    (tmp_path / ".cache").symlink_to("nowhere")
+    assert locate(tmp_path) == tmp_path
+
+
 def test_a_hub_id_without_network_is_a_quick_error_and_nothing_else(capfd):
     start = time.monotonic()
     with pytest.raises(UserError, match=r"some/model is neither a folder here nor reachable"):

@@ -152,3 +152,16 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path):
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 440449768\n")
     with pytest.raises(UserError, match="pointer of Git LFS, not the file itself; fetch it with"):
         open_tensors(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["int8", "float8_e4m3fn"])
+def test_quantized_weights_are_refused_by_their_type(folder, kind):
+    import torch
+    from safetensors import torch as of_torch
+
+    file = folder / "model.safetensors"
+    tensors = of_torch.load_file(file)
+    of_torch.save_file({n: t.to(getattr(torch, kind)) for n, t in tensors.items()}, file)
+    stored = {"int8": "I8", "float8_e4m3fn": "F8_E4M3"}[kind]
+    with pytest.raises(UserError, match=rf"is stored as {stored}, .*F16, BF16; use the model as"):
+        load_weights(folder)
