@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from distil_jax.errors import UserError
+
 FILE = "tokenizer_config.json"
 GENERIC = "PreTrainedTokenizerFast"
 """What transformers 4 calls a tokenizer that is its tokenizer.json; 5 knows the name, too."""
@@ -19,10 +21,15 @@ def declare(tokenizer: Any, name: str | None) -> Any:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The file's content; empty where there is none, or no object."""
+    """The file's content, empty where there is none; raises `UserError` for what is no object."""
     file = folder / FILE
-    content = json.loads(file.read_text("utf-8-sig")) if file.is_file() else {}
-    return content if isinstance(content, dict) else {}
+    try:
+        content = json.loads(file.read_text("utf-8-sig")) if file.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{file} cannot be read as JSON ({error}); copy it again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is not a JSON object; copy it again")
+    return content
 
 
 def make_portable(folder: Path, tokenizer: Any) -> None:

@@ -9,7 +9,7 @@ from distil_jax.errors import UserError
 from distil_jax.storage import lfs, links
 from distil_jax.storage.address import is_url
 from distil_jax.storage.bucket import Bucket
-from distil_jax.tokenizer import hub, tokenizer_config, vocabulary_file
+from distil_jax.tokenizer import hub, sentencepiece_file, tokenizer_config, vocabulary_file
 from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import special_ids
 
@@ -33,7 +33,7 @@ OF_TYPES = {
 
 BUILTIN_TEACHER = "builtin:teacher"
 # In the order in which they are trusted: one file with everything, or a vocabulary to build from.
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *sentencepiece_file.FILES)
 
 
 def resolve(name: str | Path) -> Path:
@@ -88,7 +88,13 @@ def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
 
 def _check(tokenizer: "PreTrainedTokenizerFast") -> None:
     """Raise UserError, or anything, for a tokenizer that opens but does not work."""
-    special_ids(tokenizer)
+    special = special_ids(tokenizer).every
+    if len(tokenizer) <= len(special):
+        raise UserError(
+            f"the tokenizer {tokenizer.name_or_path} comes out with {len(tokenizer)} tokens, all "
+            "special: its vocabulary is not of its model's usual class; write its own class into "
+            "tokenizer_config.json as tokenizer_class, or save it with a tokenizer.json"
+        )
     fingerprint(tokenizer)
     check_numbers(tokenizer)
 
@@ -109,7 +115,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
 
     present = [name for name in TOKENIZER_FILES if (path / name).is_file()]
     if not present:
-        raise UserError(f"{path} holds no tokenizer; it needs a tokenizer.json or a vocab.txt")
+        raise UserError(f"{path} holds no tokenizer; {sentencepiece_file.unread(path)}")
     tokenizer: Any
     configured = any((path / name).is_file() for name in ("tokenizer_config.json", "config.json"))
     try:
@@ -124,13 +130,19 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
                 tokenizer_file=str(path / present[0]), **named_by_content(path / present[0])
             )
         else:
-            raise UserError(f"{path} has no tokenizer_config.json and no tokenizer.json")
+            raise UserError(
+                f"{path} has {present[0]}, but no tokenizer_config.json or config.json that says "
+                f"what it is for; {sentencepiece_file.RESAVE}"
+            )
     except UserError:
         raise
     except Exception as error:  # the libraries raise bare Exception for a damaged file
         if pointer := lfs.advice(path / present[0]):
             raise UserError(f"{path / present[0]} is {pointer}") from error
-        raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {error}") from error
+        if missing := sentencepiece_file.needs(present[0]):
+            raise UserError(f"{path / present[0]} {missing}") from error
+        said = " ".join(str(error).split())
+        raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {said}") from error
     if present[0] != "tokenizer.json":
         return tokenizer
     tokenizer = _as_written(path, tokenizer)

@@ -100,6 +100,7 @@ def test_builtin_name_means_the_package_folder():
         ("tokenizer.json", "{", "cannot be read"),
         ("vocab.txt", "a\nb\n", r"lacks \[PAD\]"),
         ("vocab.json", "{}", "no tokenizer_config.json"),
+        ("tokenizer.model", "x", "tokenizer.model is not read: save it with a tokenizer.json"),
     ],
 )
 def test_bad_folder_is_one_clear_error(tmp_path: Path, file: str, content: str, message: str):
@@ -108,6 +109,38 @@ def test_bad_folder_is_one_clear_error(tmp_path: Path, file: str, content: str, 
     with pytest.raises(UserError, match=message) as caught:
         tokenizer.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "message"), [("{oops", "as JSON"), ("[]", "a JSON object")])
+def test_damaged_settings_are_named_not_the_tokenizer_beside(
+    bert, tmp_path: Path, content, message
+):
+    tokenizer.save(tmp_path, bert)
+    (tmp_path / "tokenizer_config.json").write_text(content)
+    with pytest.raises(UserError, match=rf"tokenizer_config.json .*{message}"):
+        tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["spm.model", "sentencepiece.bpe.model"])
+def test_without_the_package_of_a_file_it_is_named(tmp_path: Path, monkeypatch, name: str):
+    def refuse(path: Path) -> None:
+        raise ValueError("`tiktoken` is required\nto read it")
+
+    monkeypatch.setattr(tokenizer_folder, "_opened", refuse)
+    monkeypatch.setattr("distil_jax.tokenizer.sentencepiece_file.find_spec", lambda package: None)
+    (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "config.json").write_text('{"model_type": "deberta-v2"}')
+    with pytest.raises(UserError, match=rf"{name} is .* pip install sentencepiece"):
+        tokenizer.load(tmp_path)
+
+
+def test_a_vocabulary_of_another_class_is_not_read_as_nothing(tmp_path: Path):
+    """BERT's class makes five tokens of RoBERTa's files, and every text unknown."""
+    (tmp_path / "vocab.json").write_text(json.dumps({"<s>": 0, "a": 1, "b": 2, "ab": 3}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match=r"5 tokens, all special: .* as tokenizer_class"):
+        tokenizer.load(tmp_path)
 
 
 def test_unknown_names_say_so_quickly(tmp_path: Path):
