@@ -4,6 +4,7 @@ It serves a fixed list of files and nothing else, to this machine alone by defau
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -45,14 +46,14 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/about.json":
             self._answer(HTTPStatus.OK, ".json", self.server.description)
         elif path in self.server.files:
-            file = self.server.files[path]
-            self._answer(HTTPStatus.OK, file.suffix, file.read_bytes())
+            self._file(path, self.server.files[path])
         else:
             self._say(HTTPStatus.NOT_FOUND, {"error": f"{path} does not exist"})
 
     def do_POST(self) -> None:
         """A text for the teacher."""
-        size = int(self.headers.get("Content-Length") or 0)
+        said = self.headers.get("Content-Length") or "0"
+        size = int(said) if said.isdecimal() else LARGEST_QUESTION_BYTES + 1
         teacher = self.server.teacher
         if self.path != "/teacher" or teacher is None or size > LARGEST_QUESTION_BYTES:
             self.close_connection = True
@@ -63,8 +64,16 @@ class Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.OK, asdict(teacher(str(question["text"]))))
         except UserError as error:
             self._say(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(error)})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._say(HTTPStatus.BAD_REQUEST, {"error": f"not a question: {error}"})
+
+    def _file(self, path: str, file: Path) -> None:
+        try:
+            body = file.read_bytes()
+        except OSError as error:  # an export that was removed since
+            self._say(HTTPStatus.NOT_FOUND, {"error": f"{path} cannot be read ({error.strerror})"})
+            return
+        self._answer(HTTPStatus.OK, file.suffix, body)
 
     def _say(self, status: HTTPStatus, what: Mapping[str, Any]) -> None:
         self._answer(status, ".json", json.dumps(what).encode())
@@ -104,6 +113,11 @@ class PageServer(ThreadingHTTPServer):
         self.description = json.dumps(description).encode()
         self.teacher = teacher
         super().__init__((host, port), Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A visitor who leaves before the model has arrived is no fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def page_files(models: Sequence[OnnxModel]) -> dict[str, Path]:

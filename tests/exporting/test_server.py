@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import urllib.error
@@ -98,6 +99,32 @@ def test_the_teacher_answers_as_fill_mask_does(serve, exported, teacher_folder, 
     status, body = answer(address, "/teacher", json.dumps({"text": "no mask"}).encode())
     assert (status, "has no [MASK]" in json.loads(body)["error"]) == (422, True)
     assert answer(address, "/teacher", b"not json")[0] == 400
+    assert answer(address, "/teacher", b"[" * 90_000)[0] == 400
+
+
+def test_a_file_that_went_a_visitor_who_leaves_and_a_size_that_is_none(tmp_path, capfd):
+    big = tmp_path / "big.onnx"
+    big.write_bytes(bytes(30_000_000))
+    files = {"/big.onnx": big, "/gone.onnx": tmp_path / "gone.onnx"}
+    one = server.PageServer(files, {}, mask_filler, host="127.0.0.1", port=0)
+    one.daemon_threads, one.block_on_close = False, True  # closing waits for every answer
+    thread = threading.Thread(target=one.serve_forever)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{one.server_address[1]}"
+        status, body = answer(address, "/gone.onnx")
+        assert (status, b"No such file" in body) == (404, True)
+        with socket.create_connection(one.server_address) as leaving:
+            leaving.sendall(b"GET /big.onnx HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert leaving.recv(8) == b"HTTP/1.1"
+        with socket.create_connection(one.server_address) as asking:
+            asking.sendall(b"POST /teacher HTTP/1.1\r\nContent-Length: -5\r\n\r\n{}")
+            assert asking.recv(12) == b"HTTP/1.1 404"
+    finally:
+        one.shutdown()
+        thread.join()
+        one.server_close()
+    assert capfd.readouterr().err == ""
 
 
 def test_another_head_and_a_taken_port_are_said(make, exported, tmp_path, capfd, monkeypatch):
