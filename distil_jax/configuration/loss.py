@@ -1,5 +1,6 @@
 """The `loss` section of a config: the weight, the schedule and the options of every objective."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,7 +36,13 @@ class Loss:
     @property
     def of_vectors(self) -> bool:
         """Whether sentence models are trained: an active objective is of sentences' vectors."""
-        return any(name in OBJECTIVES and OBJECTIVES[name].of_vectors for name in self.active)
+        return any(map(_is_of_vectors, self.active))
+
+    @property
+    def group_rows(self) -> int:
+        """Rows that are computed together: active objectives compare their sentences; else 1."""
+        options = [self.options.get(name, {}) for name in self.active if _is_of_vectors(name)]
+        return math.lcm(*(int(chosen.get("rows", 1)) for chosen in options))
 
     def weight(self, name: str) -> float:
         """An objective's constant weight, which a schedule replaces."""
@@ -64,6 +71,10 @@ class Loss:
         values = asdict(self)
         weights, options = values.pop("weights"), values.pop("options")
         return {**weights, **values} | ({"options": options} if options else {})
+
+
+def _is_of_vectors(name: str) -> bool:
+    return name in OBJECTIVES and OBJECTIVES[name].of_vectors
 
 
 def loss(section: Mapping[str, Any]) -> Loss:

@@ -6,6 +6,7 @@ from distil_jax.configuration.key import Key
 from distil_jax.errors import UsageError
 
 if TYPE_CHECKING:
+    from distil_jax.configuration.loss import Loss
     from distil_jax.configuration.schema import Config
 
 ROWS = Key(
@@ -20,7 +21,7 @@ WIDTHS = Key(
     "Matryoshka: first numbers of the vectors that the loss is computed of, too, with weights, as "
     "256:1, 128:1, 64:0.5; the whole vectors weigh 1.",
 )
-OF_LOGITS = ("soft_target", "masked_lm", "logit_mse")
+OF_LOGITS = ("soft_target", "masked_lm", "logit_mse", "causal_lm")
 TEMPERATURE = Key("temperature", 0.05, "What cosines are divided by before the softmax.", above=0)
 SCORES = Key(
     "scores",
@@ -49,6 +50,17 @@ def parse_widths(text: str) -> dict[int, float]:
     return found
 
 
+def check_widths(loss: "Loss", width: int) -> None:
+    """Refuse more numbers than the student's vectors have: all of them would count twice."""
+    for name in loss.active:
+        text = str(loss.options.get(name, {}).get("widths", ""))
+        if max(parse_widths(text), default=0) > width:
+            raise UsageError(
+                f"config.loss.options.{name}.widths={text!r}: the student's vectors have {width} "
+                "numbers; name smaller widths"
+            )
+
+
 def check_vectors(config: "Config") -> None:
     """Refuse what does not go together with sentence vectors; raises `UsageError`."""
     loss = config.loss
@@ -70,6 +82,6 @@ def check_vectors(config: "Config") -> None:
     if masked:
         zero = " and ".join(f"config.loss.{name}=0" for name in masked)
         raise UsageError(
-            f"config.loss.{masked[0]} is of masked tokens, and other active objectives are of "
+            f"config.loss.{masked[0]} is of single tokens, and other active objectives are of "
             f"sentences, of which nothing is masked; set {zero}"
         )

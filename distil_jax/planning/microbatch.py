@@ -26,16 +26,20 @@ def largest(
     compile_at: Compile,
     hbm_bytes: float,
     *,
+    group_rows: int = 1,
     enough: Callable[[], bool] = lambda: False,
 ) -> Largest:
     """The most rows at one time whose program fits, of those that divide `device_rows`.
+
+    They are multiples of `group_rows`.
 
     `known` holds what was compiled already and takes up what is compiled here. Memory grows with
     the rows along a line, so that a few programs settle it: the largest that the line lets into
     `hbm_bytes` is compiled, and the next one unless the line is far above them there. Once `enough`
     says so, what the line lets in is the answer.
     """
-    divisors = [rows for rows in range(1, device_rows + 1) if device_rows % rows == 0]
+    units = range(group_rows, device_rows + 1, group_rows)
+    divisors = [rows for rows in units if device_rows % rows == 0]
     while True:
         fitting = [rows for rows, measured in known.items() if measured.fits]
         failed = [rows for rows, measured in known.items() if not measured.fits]

@@ -152,7 +152,9 @@ def plan_run(
     where the batch does not divide, or the TPU compiler is missing.
     """
     compiled = compiled and (topology.chip.is_tpu or compiler.is_installed(topology.chip))
-    batch_shares = shares(config.batch.size, config.batch.micro_size, topology.chips)
+    batch_shares = shares(
+        config.batch.size, config.batch.micro_size, topology.chips, config.loss.group_rows
+    )
     known: dict[int, Measured] = {}
 
     def compile_at(rows: int) -> Measured:
@@ -170,6 +172,7 @@ def plan_run(
             known,
             compile_at,
             topology.chip.hbm_bytes,
+            group_rows=config.loss.group_rows,
             enough=lambda: time.monotonic() - started > SEARCH_SECONDS,
         )
     summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
@@ -248,7 +251,9 @@ def estimate(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
     """Without a compiler for the chip: memory from shapes, matmuls counted, traffic unknown."""
-    batch_shares = shares(config.batch.size, config.batch.micro_size, topology.chips)
+    batch_shares = shares(
+        config.batch.size, config.batch.micro_size, topology.chips, config.loss.group_rows
+    )
     one_chip = dataclasses.replace(
         config, batch=dataclasses.replace(config.batch, size=batch_shares.device_rows)
     )

@@ -78,7 +78,9 @@ def step_program(
 
     `platform`: what it is made for, where that is not the devices'.
     """
-    batch_shares = shares(config.batch.size, config.batch.micro_size, devices.count)
+    batch_shares = shares(
+        config.batch.size, config.batch.micro_size, devices.count, config.loss.group_rows
+    )
     sentences = _sentences(config, length, models.teacher)
     platform = platform or devices.devices[0].platform
     spec = assemble.step_spec(

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from distil_jax.configuration.schema import Config
+from distil_jax.configuration.vector_options import check_widths
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, initialize
 from distil_jax.models.types import Params
@@ -232,6 +233,7 @@ def _sentence_models(config: Config) -> Models:
     pair = load_pair(config, _derive)
     tokenizer = _tokenizer(config, pair.student.model)
     check_vocabulary(config, tokenizer, pair.shape, pair.student.model)
+    check_widths(config.loss, pair.student.vectors.width(pair.shape.hidden_size))
     return Models(
         None if pair.teacher is None else pair.teacher.model,
         with_dropout(config, pair.shape),

@@ -112,11 +112,11 @@ class Setup:
 
     def validation_batches(self) -> Iterator[Any]:
         """This process's share of all validation rows, once."""
-        devices = self.devices.count
-        rows = self.config.eval.batch_size or self.shares.micro_rows * devices
+        unit = self.devices.count * self.config.loss.group_rows
+        rows = self.config.eval.batch_size or self.shares.micro_rows * self.devices.count
         return loader.validation_batches(
             self.validation_data,
-            batch=-(-rows // devices) * devices,
+            batch=-(-rows // unit) * unit,
             process=loader.Process(jax.process_index(), jax.process_count()),
             beside=None if self._targets is None else self._targets.validation,
         )
@@ -129,7 +129,8 @@ def load_inputs(config: Config) -> RunInputs:
     """
     config = settled(config)
     devices = parallel.devices(config.parallel)
-    shares = parallel.shares(config.batch.size, config.batch.micro_size, devices.count)
+    batch = config.batch
+    shares = parallel.shares(batch.size, batch.micro_size, devices.count, config.loss.group_rows)
     models = load_models(config)
     check_platform(config, models)
     rows = find_rows(config)

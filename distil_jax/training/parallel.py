@@ -178,8 +178,11 @@ class Shares:
         return self.device_rows // self.micro_rows
 
 
-def shares(sequences: int, micro: int, device_count: int) -> Shares:
-    """The division of `sequences` rows, or an error with the nearest numbers that divide."""
+def shares(sequences: int, micro: int, device_count: int, group_rows: int = 1) -> Shares:
+    """The division of `sequences` rows, or an error with the nearest numbers that divide.
+
+    `group_rows` are computed together, on one device and at one time.
+    """
     if sequences % device_count:
         raise UserError(
             f"config.batch.size={sequences} does not divide by {device_count} devices; "
@@ -194,6 +197,13 @@ def shares(sequences: int, micro: int, device_count: int) -> Shares:
             f"each, which does not divide into micro-batches of config.batch.micro_size={micro} "
             f"rows; set config.batch.size to {_near(sequences, unit)} or config.batch.micro_size "
             f"to {_either(_divisors_near(device_rows, micro_rows))}"
+        )
+    if micro_rows % group_rows:
+        raise UserError(
+            f"config.batch.size={sequences} over {device_count} devices is {device_rows} rows "
+            f"each, no multiple of the {group_rows} whose sentences are compared with each other "
+            "(config.loss.options.NAME.rows); set config.batch.size to "
+            f"{_near(sequences, device_count * group_rows)}, or use fewer devices"
         )
     return Shares(sequences, device_rows, micro_rows)
 

@@ -120,7 +120,7 @@ def test_an_objective_that_is_not_registered_here_keeps_its_weight() -> None:
         ),
         (
             {"loss.vector_cosine": 1.0, "loss.soft_target": 0.0},
-            r"config\.loss\.masked_lm is of masked tokens, .* set config\.loss\.masked_lm=0",
+            r"config\.loss\.masked_lm is of single tokens, .* set config\.loss\.masked_lm=0",
         ),
         (
             {

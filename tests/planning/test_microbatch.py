@@ -72,3 +72,10 @@ def test_where_compiling_takes_too_long_the_line_answers() -> None:
 def test_at_once_it_is_what_one_program_lets_expect() -> None:
     known = {16: program(2.0 + 0.1 * 16, 1.5, 16.0)}
     assert largest(512, known, known.__getitem__, 16.0, enough=lambda: True) == Largest(64, False)
+
+
+def test_rows_that_are_computed_together_stay_together() -> None:
+    """Of 4 rows no program is made, as there is none."""
+    found = largest(64, {}, lambda rows: program(float(rows), 0.0, 20.0), 20.0, group_rows=8)
+    assert found == Largest(16, compiled=True)
+    assert largest(64, {}, lambda rows: program(float(rows), 0.0, 7.0), 7.0, group_rows=8).rows == 0

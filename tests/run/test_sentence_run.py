@@ -72,14 +72,17 @@ def test_the_student_is_a_folder_of_sentence_transformers(finished):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"batch.micro_size": 4}, {"parallel.mode": "pmap"}])
+@pytest.mark.parametrize(
+    "changes", [{"batch.micro_size": 4}, {"parallel.mode": "pmap", "eval.batch_size": 3}]
+)
 def test_losses_do_not_depend_on_micro_batches_or_devices(
     finished, command, changes, tmp_path, blank_figures
 ):
     devices = 2 if "parallel.mode" in changes else 1
     main(command(tmp_path / "run", **{"parallel.devices": devices, **changes}))
     lines = [read(folder / "metrics.jsonl") for folder in (finished, tmp_path / "run")]
-    for name in ("loss", "vector_cosine", "similarity_mse", "contrastive"):
+    compared = ("loss", "vector_cosine", "similarity_mse", "contrastive")
+    for name in (*compared, *(f"validation_{name}" for name in compared)):
         one, other = ([line[name] for line in each if name in line] for each in lines)
         np.testing.assert_allclose(one, other, rtol=2e-3, err_msg=name)
 
@@ -101,3 +104,22 @@ def test_contrastive_needs_rows_of_pairs(command, text_file, tmp_path):
     changes = {"data.train": text_file, "data.column": "text"}
     with pytest.raises(UserError, match=r"contrastive compares pairs of texts, .* single ones"):
         main(command(tmp_path / "run", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parallel.devices": 8}, r"=8 over 8 devices is 1 rows each, .*batch\.size to 16, or use"),
+        (
+            {"loss.options.contrastive.widths": "16:1, 33:1"},
+            r"contrastive\.widths='16:1, 33:1': the student's vectors have 32 numbers",
+        ),
+        ({"loss.causal_lm": 1.0}, r"loss\.causal_lm is of single tokens, .*loss\.causal_lm=0"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_before_text_is_prepared(
+    command, changes, message, tmp_path
+):
+    with pytest.raises(UserError, match=message):
+        main(command(tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
