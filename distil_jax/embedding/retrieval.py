@@ -27,21 +27,21 @@ def rank(
     """The nearest documents of each judged query by cosine, `KEPT` at most.
 
     Vectors stand in the order of the collection and have length 1. Of equally near documents the
-    last by its id comes first, as in trec_eval.
+    last by its id comes first, as in trec_eval. A query that is a document is not ranked for
+    itself.
     """
     ids = list(collection.documents)
     order = np.asarray(sorted(range(len(ids)), key=ids.__getitem__, reverse=True))
     places = {name: row for row, name in enumerate(collection.queries)}
     judged = list(collection.judgements)
     chosen = jnp.asarray(queries[[places[name] for name in judged]])
-    similarities, numbers = nearest(chosen, documents[order], min(KEPT, len(ids)))
-    return {
-        name: [
-            (ids[order[number]], float(similarity))
-            for similarity, number in zip(of_query, found, strict=True)
-        ]
-        for name, of_query, found in zip(judged, similarities, numbers, strict=True)
-    }
+    similarities, numbers = nearest(chosen, documents[order], min(KEPT + 1, len(ids)))
+    ranking, own = {}, collection.own
+    for name, of_query, found in zip(judged, similarities, numbers, strict=True):
+        ranked = zip((ids[order[number]] for number in found), map(float, of_query), strict=True)
+        others = [pair for pair in ranked if pair[0] != name or name not in own]
+        ranking[name] = others[:KEPT]
+    return ranking
 
 
 def nearest(

@@ -182,6 +182,7 @@ def _retrieval(settings: VectorSettings) -> _Scored:
         "queries": len(collection.judgements),
         "documents": len(collection.documents),
         "judgements": sum(map(len, collection.judgements.values())),
+        **({"queries_among_documents": len(collection.own)} if collection.own else {}),
     }
     return _Scored(score, "ndcg@10", counts)
 

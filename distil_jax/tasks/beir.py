@@ -36,6 +36,21 @@ class Collection:
     judgements: Mapping[str, Mapping[str, int]]
     split: str
 
+    @property
+    def own(self) -> frozenset[str]:
+        """Queries that are documents, too, with the same id and text, and not relevant ones.
+
+        BEIR ranks no document for itself (ArguAna, Quora); texts that merely have the same number
+        are two.
+        """
+        return frozenset(
+            name
+            for name, judged in self.judgements.items()
+            if name in self.documents
+            and self.documents[name].endswith(self.queries[name])
+            and judged.get(name, 0) <= 0
+        )
+
 
 def read_collection(folder: str | Path, split: str = "") -> Collection:
     """The collection of a folder, with the judgements of a split, or of the first that there is.

@@ -57,6 +57,29 @@ def test_equally_near_documents_stand_as_in_trec_eval(ranking):
         assert [name for name, _ in ranked] == [name for name, _ in order]
 
 
+def test_a_query_that_is_a_document_is_not_ranked_for_itself():
+    documents = {"a": "Title the claim", "b": "the answer", "c": "another", "1": "one", "2": "two"}
+    queries = {"a": "the claim", "1": "a question with a document's number", "2": "two"}
+    judgements = {"a": {"b": 1}, "1": {"1": 2}, "2": {"2": 1}}
+    collection = Collection(documents, queries, judgements, "test")
+    assert collection.own == {"a"}
+    vectors = np.eye(5, dtype=np.float32)
+    vectors[1] = 0.8 * vectors[0] + 0.6 * vectors[1]
+    ranking = retrieval.rank(collection, vectors[[0, 3, 4]], vectors)
+    assert [name for name, _ in ranking["a"]] == ["b", "c", "2", "1"]
+    assert [ranking[name][0][0] for name in ("1", "2")] == ["1", "2"]
+    assert retrieval.scores(ranking, judgements)["ndcg@10"] == 100
+
+
+def test_as_many_are_kept_where_one_is_left_out():
+    documents = {str(number): f"text {number}" for number in range(150)}
+    collection = Collection(documents, {"7": "text 7"}, {"7": {"8": 1}}, "test")
+    vectors = np.ones((150, 2), np.float32) / np.sqrt(2)
+    ranking = retrieval.rank(collection, vectors[:1], vectors)
+    names = [name for name, _ in ranking["7"]]
+    assert names == sorted(set(documents) - {"7"}, reverse=True)[:100]
+
+
 def test_blocks_of_documents_give_the_same_ranking(monkeypatch):
     draw = np.random.default_rng(2)
     queries = jnp.asarray(draw.normal(size=(4, 8)), jnp.float32)
