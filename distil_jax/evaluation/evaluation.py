@@ -29,6 +29,7 @@ from distil_jax.models.types import Params
 from distil_jax.pretrained import CardHeader, Pretrained, model_card, model_noun, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
+from distil_jax.tasks.files import read_json
 from distil_jax.tasks.kind import EvalSplit, Prediction
 from distil_jax.tasks.task_objectives import TITLES
 from distil_jax.tasks.task_scores import Metrics
@@ -164,12 +165,12 @@ def _learning_rate(tuner: FineTuner, folder: Path) -> float:
 
 def _read_grid(folder: Path) -> list[dict[str, Any]]:
     file = folder / GRID
-    return json.loads(file.read_text("utf-8")) if file.is_file() else []
+    return read_json(file) if file.is_file() else []
 
 
 def _finished(folder: Path, seed: int) -> dict[str, Any] | None:
     file = folder / f"seed-{seed}" / FINISHED
-    return json.loads(file.read_text("utf-8")) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def _working(folder: Path, seed: int) -> Path:

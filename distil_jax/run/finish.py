@@ -3,16 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from distil_jax.configuration.objective_table import labels, language_loss
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Pretrained
-from distil_jax.report import page, results_table, runs, write
+from distil_jax.report import json_files, page, results_table, runs, write
 from distil_jax.report.measurements import SPEED, read_speed, scores_in_run
 from distil_jax.report.report_data import ReportData
 from distil_jax.report.sections import loss_curves
-from distil_jax.run import expectations, resource_usage
+from distil_jax.run import expectations, own_files, resource_usage
 from distil_jax.run.layer_lines import layer_facts
 from distil_jax.run.model_figures import DISTILLED, INITIALISED, TEACHER, Scores, final
 from distil_jax.run.setup import Setup
@@ -37,8 +38,20 @@ def earlier_results(setup: Setup) -> Scores | None:
     left = [setup.folder / name for name in names]
     if not all(path.is_file() for path in left):
         return None
-    results = json.loads(left[0].read_text())
+    results = own_files.read(left[0], _check_results)
+    if results is None or own_files.read(setup.folder / expectations.FILE, _check_health) is None:
+        return None
     return results["models"] if results["total_steps"] == setup.total_steps else None
+
+
+def _check_results(results: dict[str, Any], path: Path) -> None:
+    json_files.part(results, "total_steps", int, path)
+    runs.check_models(json_files.part(results, "models", dict, path), path)
+
+
+def _check_health(report: dict[str, Any], path: Path) -> None:
+    json_files.part(report, "seen", dict, path)
+    json_files.part(report, "warnings", list, path)
 
 
 def finish(

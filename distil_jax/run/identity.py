@@ -16,6 +16,7 @@ from distil_jax.models.config import current_fields
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.models.weights_digest import weights_digest
 from distil_jax.pretrained.families import saved_config
+from distil_jax.run import own_files
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
 from distil_jax.storage.atomic import write_text
@@ -106,7 +107,7 @@ def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -
 def settle(workdir: Path, identity: dict[str, Any]) -> None:
     """Write what the workdir belongs to; first goes what an earlier run of another kind left."""
     path = workdir / FILE
-    saved = json.loads(path.read_text()) if path.exists() else {}
+    saved = own_files.read(path) or {}
     before = of_today(saved, identity)
     if difference(before, comparable(before, identity), ignore=free_to_change()):
         for name in MADE_ONCE:

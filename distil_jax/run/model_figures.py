@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,7 +14,9 @@ from distil_jax.distributed.coordination import broadcast_from_primary, is_prima
 from distil_jax.models import EncoderConfig
 from distil_jax.models.types import Params
 from distil_jax.profiling.inference import one_sentence_a_row, sentences_per_second
-from distil_jax.report.runs import OBJECTIVES
+from distil_jax.report import json_files
+from distil_jax.report.runs import OBJECTIVES, check_models
+from distil_jax.run import own_files
 from distil_jax.run.setup import Setup
 from distil_jax.storage.atomic import write_text
 from distil_jax.tokenizer import special_ids
@@ -37,7 +40,7 @@ def baseline(
     path = setup.folder / "baseline.json"
 
     def earlier() -> Scores | None:
-        return json.loads(path.read_text()) if path.exists() else None
+        return own_files.read(path, _check_baseline)
 
     if (measured := broadcast_from_primary("baseline", earlier)) is not None:
         return measured
@@ -57,6 +60,11 @@ def baseline(
         write_text(setup.folder / OBJECTIVES, json.dumps(labels(), indent=2) + "\n")
         write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores
+
+
+def _check_baseline(scores: dict[str, Any], path: Path) -> None:
+    json_files.part(scores, INITIALISED, dict, path)
+    check_models(scores, path)
 
 
 def teacher_figures(

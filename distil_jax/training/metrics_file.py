@@ -34,16 +34,19 @@ class MetricsFile:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file; a torn last line is left out."""
-    return parse(path.read_text()) if path.exists() else []
+    """The lines of a metrics file; what is behind a torn or damaged one is left out."""
+    return parse(path.read_text("utf-8", "replace")) if path.exists() else []
 
 
 def parse(content: str) -> list[dict[str, Any]]:
     """The lines of a metrics file's content."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for text in content.splitlines():
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError:
             break
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+            break
+        lines.append(line)
     return lines

@@ -35,6 +35,17 @@ def test_steps_after_the_restart_are_cut(tmp_path: Path) -> None:
     assert steps(tmp_path / "m") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("damage", [b"[1]", b"{}", b'{"step": "2"}', b"\0\0\0\0", b"\xff{", b"3"])
+def test_what_is_no_line_ends_what_is_read(tmp_path: Path, damage: bytes) -> None:
+    write(tmp_path / "m", 1, 2, 3, restart=0)
+    first, second, third = (tmp_path / "m").read_bytes().splitlines(keepends=True)
+    (tmp_path / "m").write_bytes(first + damage + b"\n" + third)
+    assert steps(tmp_path / "m") == [1]
+    (tmp_path / "m").write_bytes(first + second + damage)
+    write(tmp_path / "m", 3, restart=2)
+    assert steps(tmp_path / "m") == [1, 2, 3]
+
+
 def test_a_new_run_starts_with_an_empty_file(tmp_path: Path) -> None:
     write(tmp_path / "m", 1, 2, restart=0)
     write(tmp_path / "m", restart=0)
