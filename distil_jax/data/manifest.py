@@ -76,7 +76,9 @@ def load(folder: str | Path) -> Manifest:
         parsed = _made(Manifest, {**raw, "special": special, "splits": splits})
         _check(parsed)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}); prepare the corpus again") from error
+        raise UserError(
+            f"{path} is damaged ({error}); remove the folder {folder} and prepare it again"
+        ) from error
     return parsed
 
 

@@ -84,7 +84,6 @@ class Split:
 
     def _checked(self, shard: shards.Shard) -> tuple[Array, Array]:
         name = f"{self.name}/{shard.file}"
-        shown = address.join(self.folder, name)
         try:
             path = open_folder(self.folder).on_disk(
                 name, size_bytes=shard.bytes, sha256=shard.sha256
@@ -95,12 +94,14 @@ class Split:
             ):
                 digest = hashlib.sha256(content).hexdigest()
             if digest != shard.sha256:
-                raise _damaged(shown, "its checksum differs from the manifest's")
+                raise _damaged(self.folder, name, "its checksum differs from the manifest's")
             stored = shards.read(path)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise _damaged(shown, str(error)) from error
+            raise _damaged(self.folder, name, str(error)) from error
         if [rows.shape for rows in stored] != [(shard.rows, self.length)] * 2:
-            raise _damaged(shown, f"it does not hold {shard.rows} rows of {self.length} tokens")
+            raise _damaged(
+                self.folder, name, f"it does not hold {shard.rows} rows of {self.length} tokens"
+            )
         return stored
 
 
@@ -138,19 +139,18 @@ def token_counts(folder: str | Path) -> Array:
     """
     folder, _ = _resolve(folder, "train")
     prepared = manifest.load(folder)
-    path = address.join(folder, manifest.COUNTS)
     try:
         content = open_folder(folder).read(manifest.COUNTS)
     except OSError as error:
-        raise _damaged(path, str(error)) from error
+        raise _damaged(folder, manifest.COUNTS, str(error)) from error
     if hashlib.sha256(content).hexdigest() != prepared.counts_sha256:
-        raise _damaged(path, "its checksum differs from the manifest's")
+        raise _damaged(folder, manifest.COUNTS, "its checksum differs from the manifest's")
     try:
         counts = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise _damaged(path, str(error)) from error
+        raise _damaged(folder, manifest.COUNTS, str(error)) from error
     if counts.shape != (prepared.vocabulary,) or counts.dtype != np.int64:
-        raise _damaged(path, f"it does not hold {prepared.vocabulary} counts")
+        raise _damaged(folder, manifest.COUNTS, f"it does not hold {prepared.vocabulary} counts")
     return counts
 
 
@@ -167,9 +167,9 @@ def _check(
 ) -> None:
     path = address.join(source.address, name)
     if (size := sizes.get(name)) is None:
-        raise _damaged(path, "it is missing")
+        raise _damaged(source.address, name, "it is missing")
     if size != shard.bytes:
-        raise _damaged(path, f"it has {size} bytes, not {shard.bytes}")
+        raise _damaged(source.address, name, f"it has {size} bytes, not {shard.bytes}")
     if address.is_url(path):
         return  # its header is read, and everything else, once a row of it is asked for
     try:
@@ -177,12 +177,13 @@ def _check(
             schema = pa.ipc.read_schema(pa.ipc.read_message(file))
         lengths = {schema.field(name).type.list_size for name in ("tokens", "segments")}
     except (pa.ArrowException, OSError, KeyError, AttributeError, EOFError, ValueError) as error:
-        raise _damaged(path, f"its header cannot be read ({error})") from error
+        raise _damaged(source.address, name, f"its header cannot be read ({error})") from error
     if lengths != {prepared.length}:
-        raise _damaged(path, f"its rows are not of length {prepared.length}")
+        raise _damaged(source.address, name, f"its rows are not of length {prepared.length}")
 
 
-def _damaged(path: str | Path, how: str) -> UserError:
+def _damaged(folder: str | Path, name: str, how: str) -> UserError:
     return UserError(
-        f"shard {path} is damaged: {how}; remove its folder and run distil_jax.prepare again"
+        f"shard {address.join(folder, name)} is damaged: {how}; remove the folder {folder} and "
+        "prepare it again"
     )

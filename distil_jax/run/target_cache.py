@@ -15,6 +15,7 @@ import numpy as np
 
 from distil_jax.configuration.schema import Config
 from distil_jax.data import loader
+from distil_jax.data.corpus import Source
 from distil_jax.data.corpus import find as find_text
 from distil_jax.data.store import is_prepared
 from distil_jax.errors import UsageError
@@ -139,15 +140,19 @@ def _job(config: Config, settings: CacheSettings) -> Job:
 def _rows_folder(inputs: RunInputs) -> Path:
     """Where text is prepared: by what decides the rows, so that no two share a folder."""
     config = inputs.config
-    names = [name for name in (config.data.train, config.data.validation) if name]
+    data = config.data
     sources = {
-        name: [source.identity() for source in find_text(name, document=config.data.document)]
-        for name in names
-        if not is_prepared(name)
+        name: [source.identity() for source in _texts(config, name)]
+        for name in (data.train, data.validation)
+        if name and not is_prepared(name)
     }
-    parts = [sources, names, config.data.document, config.data.heldout, config.batch.length]
+    parts = [sources, dataclasses.asdict(data), config.batch.length]
     key = json.dumps([*parts, fingerprint(inputs.models.tokenizer)], default=str)
     return cache_folder("rows") / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _texts(config: Config, name: str) -> list[Source]:
+    return find_text(name, document=config.data.document, column=config.data.column)
 
 
 def _tables(job: Job) -> list[Table]:

@@ -1,5 +1,6 @@
 """Targets stored once: a run from them has the losses that one with its teacher has."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from distil_jax import cache
+from distil_jax.configuration import source
 from distil_jax.errors import UserError
 from distil_jax.main import main
+from distil_jax.run.setup import load_inputs
+from distil_jax.run.target_cache import _rows_folder
 from distil_jax.target_store import open_store
 
 LOSSES = ("loss", "soft_target", "masked_lm", "cosine")
@@ -124,3 +128,22 @@ def test_another_teacher_is_named(
 ) -> None:
     with pytest.raises(UserError, match="the teacher's weights differ"):
         main(flags(tmp_path / "run", targets=stored, teacher=finished / "student"))
+
+
+def test_text_is_prepared_in_a_folder_by_all_that_decides_its_rows(
+    flags: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path))
+    (tmp_path / "a.jsonl").write_text('{"text": "the old city", "body": "of the river"}')
+    config, _, *keys = flags(tmp_path, **{"data.train": tmp_path / "a.jsonl"})
+    inputs = load_inputs(source.read(config.removeprefix("--config="), keys))
+
+    def folder(**changes: object) -> Path:
+        data = dataclasses.replace(inputs.config.data, **changes)
+        return _rows_folder(
+            dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, data=data))
+        )
+
+    changes = ({}, {"column": "body"}, {"shortest_tokens": 5}, {"heldout": 0.5})
+    assert len({folder(**each) for each in changes}) == len(changes)
+    assert folder() == folder(column="text")
