@@ -111,8 +111,13 @@ def _differences(scores: Float[Array, " slots"]) -> Float[Array, "slots slots"]:
 
 
 def _log_shares(scores: Float[Array, " slots"], piece: Batch) -> Float[Array, " slots"]:
-    """Log of the softmax over the documents of each slot's query."""
-    others = jnp.where(_same(piece), scores[None], MASK_VALUE)
+    """Log of the softmax over the documents of each slot's query; 0 in an unused slot.
+
+    That one is a list of its own: among none, its share would be infinite, and the gradient of what
+    is then left out no number.
+    """
+    together = _same(piece) | jnp.eye(len(scores), dtype=bool)
+    others = jnp.where(together, scores[None], MASK_VALUE)
     return scores - jax.nn.logsumexp(others, axis=1)
 
 
