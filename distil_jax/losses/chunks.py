@@ -22,6 +22,6 @@ def most_tokens(asked: int, vocabulary: int, platform: str) -> int:
 
 def even_chunk(tokens: int, most: int) -> int:
     """The tokens of each chunk: as few chunks as with `most`, filled alike."""
-    chunks = -(-tokens // most)
+    chunks = max(1, -(-tokens // most))
     each = -(-tokens // chunks)
-    return min(most, tokens, -(-each // MULTIPLE) * MULTIPLE)
+    return max(1, min(most, tokens, -(-each // MULTIPLE) * MULTIPLE))

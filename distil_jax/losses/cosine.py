@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
 EPSILON = 1e-8
@@ -19,6 +20,7 @@ def cosine(
     Computed in float32; a zero vector has cosine 0 and a finite gradient (optax's
     `cosine_distance` is NaN there).
     """
+    check_equal({"student_hidden": student_hidden, "teacher_hidden": teacher_hidden})
     student = student_hidden.astype(jnp.float32)
     teacher = teacher_hidden.astype(jnp.float32)
     product = jnp.sum(student * teacher, axis=-1)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
 from distil_jax.losses.chunks import even_chunk
+from distil_jax.losses.manual_axes import differing, zero_of
 from distil_jax.losses.masked_lm import IGNORE
 from distil_jax.losses.top_tokens import TopTokens
 from distil_jax.losses.vocabulary_teacher import UNKNOWN, Decoder, Project, VocabularyTeacher
@@ -118,11 +119,12 @@ def fused_vocabulary_losses(
         {name: jnp.asarray(scales[name], jnp.float32) for name in terms},
         jnp.asarray(temperature, jnp.float32),
     )
+    student = student._replace(hidden=rows(student.hidden))
     return _losses(
         chunk,
         jnp.dtype(matmul_dtype),
         tuple(terms.items()),
-        student._replace(hidden=rows(student.hidden)),
+        differing(student, zero_of(student, padded, constants)),
         jax.lax.stop_gradient(padded),
         jax.lax.stop_gradient(constants),
     )
@@ -246,10 +248,11 @@ def _scan(
         bias = bias + jnp.sum(gradient.astype(jnp.float32), axis=0)
         return (sums, table, bias), _matmul(gradient, student.table, (1, 0), dtype)
 
+    zero = zero_of(student, targets, scales)
     start = (
-        (WeightedSum.zero(),) * len(names),
-        jnp.zeros(student.table.shape if with_gradient else (), jnp.float32),
-        jnp.zeros(student.bias.shape if with_gradient else (), jnp.float32),
+        (WeightedSum(zero, zero.astype(jnp.int32)),) * len(names),
+        jnp.broadcast_to(zero, student.table.shape if with_gradient else ()),
+        jnp.broadcast_to(zero, student.bias.shape if with_gradient else ()),
     )
     (carried, table, bias), hidden = jax.lax.scan(one, start, _chunks(chunk, student, targets))
     sums = dict(zip(names, carried, strict=True))

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.cosine import EPSILON
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
 
@@ -17,6 +18,7 @@ def hidden_mse(
     Jiao et al. 2020 (TinyBERT), equations 8 and 9, with the student's states projected already.
     Computed in float32.
     """
+    check_equal({"student": student, "teacher": teacher})
     difference = student.astype(jnp.float32) - teacher.astype(jnp.float32)
     return WeightedSum.of(jnp.mean(difference**2, axis=-1), mask)
 
@@ -30,6 +32,7 @@ def normalized_mse(
 
     Twice 1 - cosine. Computed in float32; a zero vector is left as it is, with a finite gradient.
     """
+    check_equal({"student": student, "teacher": teacher})
     difference = _unit(student) - _unit(teacher)
     return WeightedSum.of(jnp.sum(difference**2, axis=-1), mask)
 

@@ -6,6 +6,7 @@ import optax.losses
 from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.divergence import DIVERGENCES
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.top_tokens import in_buckets, top_tokens
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -27,9 +28,14 @@ def soft_target(
     Args:
       divergence: another key of `divergence.DIVERGENCES`.
       top_k: compare so many of the teacher's likeliest tokens, and all others as one; 0: each.
+
+    Raises:
+      ValueError: shapes that differ, or a divergence that there is not.
     """
-    student = jax.nn.log_softmax(student_logits.astype(jnp.float32) / temperature)
-    teacher = jax.nn.log_softmax(teacher_logits.astype(jnp.float32) / temperature)
+    check_equal({"student_logits": student_logits, "teacher_logits": teacher_logits})
+    if divergence not in DIVERGENCES:
+        raise ValueError(f"divergence {divergence!r} is none of {', '.join(DIVERGENCES)}")
+    student, teacher = _logs(student_logits, temperature), _logs(teacher_logits, temperature)
     if top_k and top_k < teacher.shape[-1]:
         top = top_tokens(teacher, top_k)
         student, teacher = in_buckets(student, top.ids), top.logs()
@@ -38,3 +44,9 @@ def soft_target(
     else:
         found = DIVERGENCES[divergence](student, teacher)
     return WeightedSum.of(found * temperature**2, mask)
+
+
+def _logs(logits: Array, temperature: float | Array) -> Float[Array, "*tokens vocabulary"]:
+    """Log-probabilities, finite also where a logit is -inf: such a token has no share, no NaN."""
+    logs = jax.nn.log_softmax(logits.astype(jnp.float32) / temperature)
+    return jnp.maximum(logs, jnp.finfo(jnp.float32).min)

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from distil_jax.losses.manual_axes import differing, zero_of
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
 ELEMENTS = 2**22
@@ -83,6 +85,9 @@ def _mean_over_heads(
 
     def split(array: Array) -> Array:
         """[rows, length, width] to [chunks, chunk, length, width / heads]."""
+        check_equal({"segments": segments, "the tokens of query or key": array.shape[:-1]})
+        if array.shape[-1] % heads:
+            raise ValueError(f"a width of {array.shape[-1]} is not that of {heads} equal heads")
         parts = array.reshape(*array.shape[:2], heads, -1).swapaxes(1, 2)
         flat = parts.reshape(count, length, -1)
         return jnp.pad(flat, ((0, padding), (0, 0), (0, 0))).reshape(-1, chunk, *flat.shape[1:])
@@ -90,6 +95,7 @@ def _mean_over_heads(
     ours = jax.tree.map(split, student)
     theirs = jax.lax.stop_gradient(jax.tree.map(split, teacher))
     places = jnp.pad(jnp.repeat(segments, heads, axis=0), ((0, padding), (0, 0)))
+    ours = differing(ours, zero_of(ours, theirs, places))
     total = _sum(formula, ours, theirs, places.reshape(-1, chunk, length))
     return WeightedSum(total / heads, jnp.sum(segments > 0, dtype=jnp.int32))
 
@@ -124,7 +130,7 @@ def _sum(formula: Formula, student: Sides, teacher: Sides, places: Array) -> Arr
     def add(total: Array, xs: tuple) -> tuple[Array, None]:
         return total + _of_chunk(formula, *xs)[0], None
 
-    zero = jnp.zeros((), jnp.float32)
+    zero = zero_of(student, teacher, places)
     return jax.lax.scan(add, zero, (student, teacher, places))[0]
 
 
@@ -142,7 +148,7 @@ def _forward(
         )
         return total + more, gradient
 
-    zero = jnp.zeros((), jnp.float32)
+    zero = zero_of(student, teacher, places)
     return jax.lax.scan(add, zero, (student, teacher, places))
 
 

@@ -1,13 +1,15 @@
 """Losses of sentence vectors: likenesses within a group, and pairs that belong together.
 
 A group is a set of vectors that are compared with each other, so that sums over groups are exact
-however many are computed at a time. In float32; `mask` says which places of a group hold a vector.
+however many are computed at a time. In float32; a place of a group holds a vector where `mask` is
+not 0.
 """
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
 LEAST_SQUARE = 1e-16
@@ -18,12 +20,13 @@ FAR = -1e9
 def vector_cosine(
     student: Float[Array, "*vectors width"],
     teacher: Float[Array, "*vectors width"],
-    mask: Bool[Array, "*vectors"],
+    mask: Shaped[Array, "*vectors"],
 ) -> WeightedSum:
     """1 - cos of a student's vector and its teacher's.
 
     For vectors of length 1 the squared distance is twice that.
     """
+    check_equal({"student": student, "teacher": teacher})
     product = jnp.sum(_unit(student) * _unit(teacher), axis=-1)
     return WeightedSum.of(1.0 - product, mask)
 
@@ -31,12 +34,13 @@ def vector_cosine(
 def similarity_mse(
     student: Float[Array, "groups vectors width"],
     teacher: Float[Array, "groups vectors teacher_width"],
-    mask: Bool[Array, "groups vectors"],
+    mask: Shaped[Array, "groups vectors"],
 ) -> WeightedSum:
     """Squared difference of the cosines of every two vectors of a group (Tung and Mori 2019).
 
     The widths may differ. Ordered pairs of different vectors count.
     """
+    _check_groups(student, teacher, mask)
     distance = similarities(student) - similarities(teacher)
     return WeightedSum.of(jnp.square(distance), _pairs(mask))
 
@@ -44,7 +48,7 @@ def similarity_mse(
 def similarity_kl(
     student: Float[Array, "groups vectors width"],
     teacher: Float[Array, "groups vectors teacher_width"],
-    mask: Bool[Array, "groups vectors"],
+    mask: Shaped[Array, "groups vectors"],
     *,
     temperature: float,
 ) -> WeightedSum:
@@ -53,6 +57,7 @@ def similarity_kl(
     The logits are cosines over the temperature. Vectors without another in their group do not
     count (Fang et al. 2021, where the others are those of the batch).
     """
+    _check_groups(student, teacher, mask)
     pairs = _pairs(mask)
     logits = [
         jnp.where(pairs, similarities(vectors) / temperature, FAR) for vectors in (student, teacher)
@@ -65,7 +70,7 @@ def similarity_kl(
 def contrastive(
     first: Float[Array, "groups pairs width"],
     second: Float[Array, "groups pairs width"],
-    mask: Bool[Array, "groups pairs"],
+    mask: Shaped[Array, "groups pairs"],
     *,
     temperature: float,
 ) -> WeightedSum:
@@ -74,8 +79,10 @@ def contrastive(
     The others' partners are the negatives; logits are cosines over the temperature (van den Oord
     et al. 2018; Reimers and Gurevych's MultipleNegativesRankingLoss, symmetric).
     """
+    check_equal({"first": first, "second": second})
+    _check_groups(first, second, mask)
     logits = jnp.einsum("gaw,gbw->gab", _unit(first), _unit(second), precision="highest")
-    both = mask[:, :, None] & mask[:, None, :]
+    both = _both(mask)
     logits = jnp.where(both, logits / temperature, FAR)
     found = [
         -jnp.diagonal(jax.nn.log_softmax(logits, axis=axis), axis1=1, axis2=2) for axis in (1, 2)
@@ -87,9 +94,11 @@ def pair_mse(
     first: Float[Array, "*pairs width"],
     second: Float[Array, "*pairs width"],
     scores: Float[Array, "*pairs"],
-    mask: Bool[Array, "*pairs"],
+    mask: Shaped[Array, "*pairs"],
 ) -> WeightedSum:
     """Squared difference of the cosine of two vectors and a score of their texts."""
+    check_equal({"first": first, "second": second})
+    check_equal({"the pairs": first.shape[:-1], "scores": scores})
     cosines = jnp.sum(_unit(first) * _unit(second), axis=-1)
     return WeightedSum.of(jnp.square(cosines - scores), mask)
 
@@ -102,12 +111,22 @@ def similarities(
     return jnp.einsum("gaw,gbw->gab", unit, unit, precision="highest")
 
 
+def _check_groups(one: Array, other: Array, mask: Array) -> None:
+    groups = {"groups": one.shape[:-1], "groups of the other": other.shape[:-1], "mask": mask}
+    check_equal(groups)
+
+
 def _unit(vectors: Float[Array, "*vectors width"]) -> Float[Array, "*vectors width"]:
     wide = vectors.astype(jnp.float32)
     squares = jnp.sum(jnp.square(wide), axis=-1, keepdims=True)
     return wide / jnp.sqrt(jnp.maximum(squares, LEAST_SQUARE))
 
 
-def _pairs(mask: Bool[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
+def _pairs(mask: Shaped[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
     different = ~jnp.eye(mask.shape[-1], dtype=bool)
-    return mask[:, :, None] & mask[:, None, :] & different
+    return _both(mask) & different
+
+
+def _both(mask: Shaped[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
+    there = mask != 0
+    return there[:, :, None] & there[:, None, :]

@@ -4,6 +4,7 @@ The plain formulas are `soft_target`, `masked_lm` and `logit_mse`; tests hold th
 them. `fused_vocabulary` has the loop, which takes any other loss of the logits too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
@@ -21,7 +22,9 @@ from distil_jax.losses.fused_vocabulary import (
 )
 from distil_jax.losses.logit_mse import logit_mse
 from distil_jax.losses.masked_lm import IGNORE
+from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.top_tokens import in_buckets
+from distil_jax.losses.vocabulary_teacher import UNKNOWN
 from distil_jax.losses.weighted_sum import WeightedSum
 
 
@@ -91,6 +94,8 @@ def masked_lm_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     hit = jax.lax.broadcasted_iota(label.dtype, own.shape, 1) == label
     # A sum, not a look-up: it joins the other sums' pass on accelerators.
     of_label = jnp.sum(jnp.where(hit, own, 0.0), axis=-1)
+    is_token = (seen.labels >= 0) & (seen.labels < own.shape[-1])
+    of_label = jnp.where(kept & ~is_token, jnp.nan, of_label)
     total = jnp.sum(jnp.exp(own), axis=-1)
     scale = jnp.where(kept, 1 / total, 0.0)[:, None]
     gradient = scale * jnp.exp(own) - jnp.where(hit & kept[:, None], 1.0, 0.0)
@@ -148,13 +153,22 @@ def vocabulary_losses(
       the scales and the temperature are constants), and `VocabularyMeans`, not differentiable.
 
     Raises:
-      ValueError: a teacher's hidden states without its table or its bias.
+      ValueError: a teacher's hidden states without its table or its bias; shapes that do not fit.
     """
-    teacher = _teacher(teacher_hidden, teacher_table, teacher_bias)
+    if chunk < 1:
+        raise ValueError(f"chunk={chunk} must be at least 1")
+    tokens = {"labels": labels, "mask": mask}
+    student = _decoder("student", student_hidden, student_table, student_bias, tokens)
+    teacher = None
+    if teacher_hidden is not None:
+        if teacher_table is None or teacher_bias is None:
+            raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
+        teacher = _decoder("teacher", teacher_hidden, teacher_table, teacher_bias, tokens)
+        check_equal({"student_bias": student_bias, "teacher_bias": teacher_bias})
     scales = {"masked_lm": mlm_scale, "soft_target": soft_scale, "logit_mse": mse_scale}
     used = ["masked_lm", *(["soft_target", "logit_mse"] if teacher else [])]
     loss, sums = fused_vocabulary_losses(
-        Decoder(student_hidden, student_table, student_bias),
+        student,
         Targets(teacher, labels, mask),
         {name: TERMS[name] for name in used if scales[name] is not None},
         {name: scale for name, scale in scales.items() if scale is not None},
@@ -165,9 +179,11 @@ def vocabulary_losses(
     return loss, VocabularyMeans(**{name: sums.get(name, WeightedSum.zero()) for name in scales})
 
 
-def _teacher(hidden: Array | None, table: Array | None, bias: Array | None) -> Decoder | None:
-    if hidden is None:
-        return None
-    if table is None or bias is None:
-        raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
-    return Decoder(hidden, table, bias)
+def _decoder(
+    side: str, hidden: Array, table: Array, bias: Array, tokens: Mapping[str, Array]
+) -> Decoder:
+    check_equal({f"the tokens of {side}_hidden": hidden.shape[:-1], **tokens})
+    fitting = (*bias.shape, hidden.shape[-1])
+    check_equal({f"{side}_bias and {side}_hidden": fitting, f"{side}_table": table})
+    # A token that is ruled out by -inf has no share; inf - inf would be NaN.
+    return Decoder(hidden, table, jnp.maximum(bias, UNKNOWN))

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from distil_jax.losses.shapes import check_equal
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -23,8 +25,12 @@ class WeightedSum:
 
     @classmethod
     def of(cls, values: Shaped[Array, "*tokens"], mask: Shaped[Array, "*tokens"]) -> "WeightedSum":
-        """The mean of `values` where `mask` is not 0; what is masked out may be NaN."""
-        kept = mask != 0
+        """The mean of `values` where `mask` is not 0; what is masked out may be NaN.
+
+        Raises `ValueError` where the two have not the same shape.
+        """
+        kept = jnp.asarray(mask) != 0
+        check_equal({"values": values, "mask": kept})
         return cls(
             jnp.sum(jnp.where(kept, values, 0), dtype=jnp.float32),
             jnp.sum(kept, dtype=jnp.int32),

@@ -41,7 +41,7 @@ def computing_dtype(asked: str, platform: str | None = None) -> str:
         return "bfloat16"
     ratio = _ratio()
     chosen = "bfloat16" if ratio >= FASTER else "float32"
-    note(f"auto is {chosen}: bfloat16 takes 1/{ratio:.1f} of float32's time here")
+    note(f"auto is {chosen}: bfloat16 is {ratio:.1f} times as fast as float32 here")
     return chosen
 
 

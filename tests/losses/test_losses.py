@@ -107,3 +107,29 @@ def test_triple_weighs_the_three() -> None:
         *means, soft_target_weight=1.0, masked_lm_weight=0.0, cosine_weight=2.0
     )
     assert float(weighted) == 1 + 2 * 3
+
+
+def test_a_label_that_is_no_token_is_not_silently_another() -> None:
+    """-1 indexes the last token, and some programs mean by it what -100 means here."""
+    for label in (-1, 11):
+        assert np.isnan(losses.masked_lm(jnp.asarray(STUDENT), jnp.full((3, 5), label)).total)
+
+
+@pytest.mark.parametrize("divergence", ["forward", "reverse", "jensen_shannon"])
+def test_a_token_that_both_rule_out_has_no_share(divergence: str) -> None:
+    """Logits of -inf, as of a vocabulary that is filled up to whole tiles."""
+    ruled_out = jnp.arange(13) > 10
+    student, teacher = (
+        jnp.pad(x, ((0, 0), (0, 0), (0, 2)), constant_values=-jnp.inf) for x in (STUDENT, TEACHER)
+    )
+
+    def loss(student, teacher):
+        options = {"temperature": 2.0, "divergence": divergence}
+        return losses.soft_target(*map(jnp.asarray, (student, teacher, MASK)), **options).total
+
+    found, gradient = jax.value_and_grad(loss)(student, teacher)
+    assert float(found) == pytest.approx(float(loss(STUDENT, TEACHER)), rel=1e-6)
+    assert not np.asarray(gradient[..., ruled_out]).any()
+    np.testing.assert_allclose(
+        gradient[..., ~ruled_out], jax.grad(loss)(jnp.asarray(STUDENT), TEACHER), atol=1e-7
+    )

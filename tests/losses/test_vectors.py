@@ -105,3 +105,17 @@ def test_what_is_masked_out_and_zero_vectors_do_no_harm(loss):
     np.testing.assert_allclose(
         loss(same, STUDENT, MASK).total, loss(STUDENT, STUDENT, MASK).total, atol=1e-4
     )
+
+
+def test_a_mask_of_numbers_counts_as_where_it_is_not_0():
+    """1 & 2 is 0: a mask of segment numbers would leave out pairs."""
+    numbers = MASK * np.asarray([1, 2, 3, 4, 5])
+    for loss, options in (
+        (losses.similarity_mse, {}),
+        (losses.similarity_kl, {"temperature": 0.5}),
+        (losses.contrastive, {"temperature": 0.5}),
+    ):
+        other = STUDENT[::-1] if loss is losses.contrastive else TEACHER
+        found, expected = (of(loss, STUDENT, other, mask, **options) for mask in (numbers, MASK))
+        assert int(found.count) == int(expected.count)
+        assert float(found.total) == float(expected.total)

@@ -155,3 +155,27 @@ def test_no_array_has_all_tokens_and_the_vocabulary() -> None:
             found.add(int(np.prod(sizes)) // VOCABULARY)
     assert found, "no vocabulary array at all: the pattern no longer fits the text"
     assert max(found) <= 2 * 16
+
+
+def test_a_token_ruled_out_by_its_bias_and_a_label_that_is_none() -> None:
+    ruled_out = jnp.pad(STUDENT[1], ((0, 1), (0, 0))), jnp.append(STUDENT[2], -jnp.inf)
+    teacher = jnp.pad(TEACHER[1], ((0, 1), (0, 0))), jnp.append(TEACHER[2], -jnp.inf)
+    options = {"soft_scale": 0.3, "mlm_scale": 0.7, "temperature": 2.0}
+    found, _ = vocabulary_losses(
+        STUDENT[0], *ruled_out, TEACHER[0], *teacher, LABELS, MASK, **options
+    )
+    assert float(found) == pytest.approx(float(plain(STUDENT, 2.0)[0]), rel=1e-6)
+    wrong = jnp.where(LABELS == IGNORE, IGNORE, -1)
+    assert np.isnan(vocabulary_losses(*STUDENT, *TEACHER, wrong, MASK, **options)[0])
+
+
+def test_no_tokens_are_a_loss_of_zero() -> None:
+    student, teacher = STUDENT[0][:0], TEACHER[0][:0]
+    scales = {"soft_scale": 0.3, "mlm_scale": 0.7, "temperature": 2.0}
+
+    def loss(student):
+        return vocabulary_losses(*student, teacher, *TEACHER[1:], LABELS[:0], MASK[:0], **scales)[0]
+
+    found, gradient = jax.value_and_grad(loss)((student, *STUDENT[1:]))
+    assert float(found) == 0
+    assert not any(np.asarray(leaf).any() for leaf in gradient)
