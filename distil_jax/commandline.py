@@ -24,10 +24,29 @@ NVIDIA_DEVICES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")
 """One of them is there where JAX sees a GPU, the last one under Windows."""
 
 
+def default_of(action: argparse.Action) -> str:
+    """What a flag is without being given, for people; empty where that is nothing."""
+    value = action.default
+    if action.nargs == 0 or action.required or value in (None, "", (), [], {}, argparse.SUPPRESS):
+        return ""
+    return ", ".join(map(str, value if isinstance(value, tuple | list) else [value]))
+
+
+class HelpWithDefaults(argparse.HelpFormatter):
+    """Each flag's help, and its default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default = default_of(action).replace("%", "%%")
+        return " ".join([action.help or "", *([f"(default: {default})"] if default else [])])
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line, which names the flag that was meant."""
 
     _given: Sequence[str] = ()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": HelpWithDefaults, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         given = sys.argv[1:] if args is None else list(args)

@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     add("--document", default="line", choices=("line", "block"), help="what is held out as one")
     add("--column", default="text", help="text column of records")
     add("--heldout", type=float, default=0.01, help="share of documents never trained on")
-    add("--lowercase", action=argparse.BooleanOptionalAction, default=True)
+    case = "text is lower-cased, which is the default, or kept as it is"
+    add("--lowercase", action=argparse.BooleanOptionalAction, default=True, help=case)
     return parser
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from distil_jax import cli, environment
+from distil_jax.commandline import default_of
 from distil_jax.configuration.declared import declared
 from distil_jax.configuration.key import Key
 from distil_jax.configuration.objective_table import OBJECTIVES
@@ -88,19 +89,12 @@ def _flag_rows(parser: argparse.ArgumentParser) -> Iterable[str]:
         if isinstance(action, argparse._HelpAction) or action.help == argparse.SUPPRESS:
             continue
         name = action.option_strings[-1] if action.option_strings else action.dest
-        default = action.default
-        shown = "required" if action.required else _default(default)
+        default = default_of(action)
+        shown = "required" if action.required else f"`{default}`" if default else ""
         meaning = " ".join((action.help or "").replace("%%", "%").split())
         if action.choices:
             meaning += f" ({', '.join(map(str, action.choices))})"
         yield f"| `{name}` | {shown} | {_cell(meaning)} |\n"
-
-
-def _default(value: object) -> str:
-    if value in (None, "", (), [], {}) or value is False:
-        return ""
-    values = value if isinstance(value, tuple | list) else [value]
-    return f"`{', '.join(map(str, values))}`"
 
 
 def variables() -> str:

@@ -40,6 +40,21 @@ def test_a_word_in_place_of_a_number_is_named_with_what_is_expected(
         parser.parse_args([f"--seeds={value}"])
 
 
+def test_help_names_the_default_of_every_flag_that_has_one() -> None:
+    parser = commandline.Parser(prog="program")
+    parser.add_argument("--share", default="5%", help="of the text")
+    parser.add_argument("--rates", nargs="*", default=[1, 2], help="of learning")
+    parser.add_argument("--top", type=int, default=0, help="tokens; 0: all")
+    parser.add_argument("--needed", required=True, help="a folder")
+    parser.add_argument("--file", help="of texts")
+    parser.add_argument("--no-search", dest="search", action="store_false", help="none")
+    shown = [" ".join(line.split()) for line in parser.format_help().splitlines()]
+    assert "--share SHARE of the text (default: 5%)" in shown
+    assert "--rates [RATES ...] of learning (default: 1, 2)" in " ".join(shown)
+    assert "--top TOP tokens; 0: all (default: 0)" in shown
+    assert {"--needed NEEDED a folder", "--file FILE of texts", "--no-search none"} <= {*shown}
+
+
 def test_a_path_is_a_folder() -> None:
     assert commandline.folder("runs/a") == commandline.folder_or_url("runs/a") == Path("runs/a")
 
