@@ -19,7 +19,10 @@ def choose_layers(
     if not isinstance(rule, str):
         return _explicit(teacher_layers, rule, count)
     if rule not in RULES:
-        raise UserError(f"layer rule {rule!r} is unknown; use one of {', '.join(RULES)} or a list")
+        raise UserError(
+            f"layer rule {rule!r} is unknown; use one of {', '.join(RULES)}, how many layers there "
+            "are to be, as 4, or which ones, as 0,3,5"
+        )
     wanted = count or max(1, teacher_layers // 2)
     chosen = RULES[rule](teacher_layers, wanted) if 0 < wanted <= teacher_layers else ()
     if len(chosen) != wanted or max(chosen) >= teacher_layers:

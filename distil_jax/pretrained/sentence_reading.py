@@ -14,6 +14,7 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.sentence_vectors import DENSE_ACTIVATIONS, POOLINGS
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import NORMALIZE, DenseStage, Prompts, Stage, VectorConfig
+from distil_jax.notes import note
 from distil_jax.pretrained.location import locate
 from distil_jax.pretrained.reading import load
 from distil_jax.pretrained.sentence import SentenceModel
@@ -75,6 +76,7 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
         lower_case=lower_case,
         prompts=read_prompts(folder, include_prompt),
     )
+    _mention_cut(folder, vectors.width(model.config.hidden_size))
     params = {**encoder.params, **({"dense": dense} if dense else {})}
     return SentenceModel(replace(encoder, params=params), vectors)
 
@@ -198,7 +200,7 @@ def _max_length(settings: Mapping[str, Any], config: EncoderConfig, tokenizer: A
 def read_prompts(folder: Path, pooled: bool) -> Prompts:
     """What config_sentence_transformers.json says of them; raises `UserError`."""
     file = folder / GENERAL
-    content = read_object(file, dict) if file.is_file() else {}
+    content = _general(folder)
     texts = content.get("prompts") or {}
     default = content.get("default_prompt_name") or ""
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
@@ -209,6 +211,22 @@ def read_prompts(folder: Path, pooled: bool) -> Prompts:
             f"({', '.join(texts) or 'there are none'}); fix it"
         )
     return Prompts(dict(texts), default, pooled)
+
+
+def _mention_cut(folder: Path, width: int) -> None:
+    """Say so where sentence-transformers leaves away the last numbers of a folder's vectors."""
+    cut = _general(folder).get("truncate_dim")
+    if type(cut) is int and 0 < cut < width:
+        note(
+            f"{folder / GENERAL}: truncate_dim has sentence-transformers cut vectors to {cut} "
+            f"numbers; here all {width} are made and learnt, and embed and evaluate take "
+            f"--dimensions={cut}"
+        )
+
+
+def _general(folder: Path) -> dict[str, Any]:
+    file = folder / GENERAL
+    return dict(read_object(file, dict)) if file.is_file() else {}
 
 
 def read_object(file: Path, kind: type) -> Any:

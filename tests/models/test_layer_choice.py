@@ -41,7 +41,7 @@ def test_even_spacing_rises_from_first_to_last(teacher):
 @pytest.mark.parametrize(
     ("teacher", "rule", "count", "message"),
     [
-        (12, "every_third", None, "'every_third' is unknown"),
+        (12, "every_third", None, "'every_third' is unknown; .*first, last, how many"),
         (12, "every_other", 7, "cannot take 7 layers of a 12-layer teacher"),
         (6, "original", None, "'original' cannot take 3 layers of a 6-layer"),
         (4, "first", 5, "cannot take 5 layers"),

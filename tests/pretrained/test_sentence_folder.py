@@ -67,6 +67,12 @@ def test_the_length_in_sentence_bert_config_wins(folder):
     assert load_sentence_model(folder).vectors.max_length == 50
 
 
+def test_vectors_that_sentence_transformers_would_cut_are_mentioned(folder, capsys):
+    change(folder / "config_sentence_transformers.json", truncate_dim=8)
+    width = load_sentence_model(folder).width
+    assert f"to 8 numbers; here all {width} are made" in capsys.readouterr().err
+
+
 def test_an_earlier_folder_is_replaced_whole(folder, teacher_folder):
     save_sentence_model(folder, load_sentence_model(teacher_folder))
     (folder / "notes.txt").write_text("mine")
