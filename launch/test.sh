@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-if [[ ${1:-} == --help ]]; then
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
     show_head
     exit
 fi

@@ -86,7 +86,9 @@ def test_ctrl_c_reaches_a_run_that_bash_put_in_the_background(node: Any) -> None
         assert time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize("script", ["gpu_node", "local_cluster", "slurm", "prepare_array"])
+@pytest.mark.parametrize(
+    "script", ["gpu_node", "local_cluster", "slurm", "prepare_array", "quickstart", "test"]
+)
 def test_help_is_the_scripts_head(script: str, node: Any) -> None:
     done = node.run(f"{script}.sh", "--help")
     assert (done.returncode, done.stderr) == (0, "")
