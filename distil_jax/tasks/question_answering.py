@@ -34,7 +34,7 @@ from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.sources import Source
 from distil_jax.tasks.squad import Questions
 from distil_jax.tasks.task_scores import Metrics
-from distil_jax.tasks.windows import Windows, best_answers, cut, token_spans
+from distil_jax.tasks.windows import Answer, Windows, best_answers, cut, token_spans
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -157,26 +157,36 @@ def _own_head(model: Pretrained, labels: Labels, as_it_is: bool) -> Params | Non
 
 
 def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
-    """A record for each question: question, answer, its score and place in the context."""
+    """A record for each question: question, answer, its score and place in the context.
+
+    Without a question or a context there is no answer.
+    """
     pairs = [
-        squad.question_and_context(row, f"{text.name} row {first + number}", text.columns)
+        squad.texts_to_answer(row, f"{text.name} row {first + number}", text.columns)
         for number, row in enumerate(rows)
     ]
-    questions, contexts = [question for question, _ in pairs], [context for _, context in pairs]
+    full = [pair for pair in pairs if all(pair)]
+    answers = iter(_answers([pair[0] for pair in full], [pair[1] for pair in full], text))
+    nothing = {"label": None, "score": None, "start": None, "end": None}
+    return [
+        {"question": pair[0], **(_found(next(answers)) if all(pair) else nothing)} for pair in pairs
+    ]
+
+
+def _answers(questions: Sequence[str], contexts: Sequence[str], text: UserText) -> list[Answer]:
     tokenizer = text.model.tokenizer
     assert tokenizer is not None
     windows = cut(questions, contexts, tokenizer, length=text.length, stride=STRIDE)
-    answers = best_answers(windows, contexts, text.predict(windows.encoded))
-    return [
-        {
-            "question": question,
-            "label": answer.text,
-            "score": answer.score if answer.text else None,
-            "start": answer.start,
-            "end": answer.end,
-        }
-        for question, answer in zip(questions, answers, strict=True)
-    ]
+    return best_answers(windows, contexts, text.predict(windows.encoded))
+
+
+def _found(answer: Answer) -> Record:
+    return {
+        "label": answer.text,
+        "score": answer.score if answer.text else None,
+        "start": answer.start,
+        "end": answer.end,
+    }
 
 
 def _model(config: EncoderConfig, outputs: int) -> QuestionAnswering:

@@ -8,7 +8,9 @@ from distil_jax.errors import UserError
 from distil_jax.tasks import list_text
 from distil_jax.tasks.examples import clean
 from distil_jax.tasks.files import Record
-from distil_jax.tasks.missing_labels import shown
+from distil_jax.tasks.missing_labels import is_missing, shown
+
+COLUMNS = ("question", "context")
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,22 @@ def read(records: Iterable[Record], origin: str) -> Questions:
     return Questions(ids, questions, contexts, every, unanswerable, origin)
 
 
-def question_and_context(record: Any, where: str, columns: Sequence[str] = ()) -> tuple[str, str]:
-    """Both texts of a record, from the columns named or the usual ones; raises `UserError`."""
-    first, second = columns if len(columns) == 2 else ("question", "context")
+def question_and_context(record: Any, where: str) -> tuple[str, str]:
+    """Both texts of a record, filled in; raises `UserError`."""
+    first, second = COLUMNS
     return _text(record, first, where), _text(record, second, where)
+
+
+def texts_to_answer(record: Record, where: str, columns: Sequence[str]) -> tuple[str, str]:
+    """Both texts of a user's record, empty where it has none; raises `UserError`."""
+    first, second = columns if len(columns) == 2 else COLUMNS
+    return _text_or_none(record, first, where), _text_or_none(record, second, where)
+
+
+def _text_or_none(record: Record, name: str, where: str) -> str:
+    if name in record and (is_missing(record[name]) or not str(record[name]).strip()):
+        return ""
+    return _text(record, name, where)
 
 
 def _text(record: Any, name: str, where: str) -> str:

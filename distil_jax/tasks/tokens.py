@@ -245,7 +245,7 @@ def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
 def _user_sentence(row: Record, shape: tagged.Layout, where: str) -> Sentence:
     """An empty text has no entities."""
     value = row.get(shape.column)
-    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+    if is_missing(value) or value == [] or (isinstance(value, str) and not value.strip()):
         return Sentence("", np.empty((0, 2), np.int32))
     return tagged.plain_sentence(row, shape, where)
 

@@ -4,9 +4,12 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 
+import jax
 import pytest
 
+from distil_jax import models, pretrained
 from distil_jax.errors import UserError
 from distil_jax.evaluation import predict_file
 from distil_jax.predict import main
@@ -66,6 +69,38 @@ def test_an_empty_cell_of_pandas_is_no_text(model, tmp_path, capsys):
     main([f"--model={model}", f"--input={tmp_path / 'in.jsonl'}"])
     labels = [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()]
     assert labels == [None, "positive"]
+
+
+@pytest.fixture(scope="module")
+def answering(teacher_folder, tmp_path_factory):
+    """The tiny teacher with a random head for answers."""
+    folder = tmp_path_factory.mktemp("answering") / "model"
+    teacher = pretrained.load(teacher_folder)
+    own = models.initialize_module(models.QuestionAnswering(teacher.config), jax.random.key(0))
+    params = {"encoder": teacher.params["encoder"], "head": own["head"]}
+    pretrained.save(folder, replace(teacher, head="question_answering", params=params))
+    return folder
+
+
+def test_a_question_or_a_context_that_is_empty_has_no_answer(answering, tmp_path, capsys):
+    full = {"question": "the city", "context": "the old river was in the city"}
+    rows = [full, full | {"context": None}, full | {"question": " "}, full]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    main([f"--model={answering}", f"--input={tmp_path / 'in.jsonl'}"])
+    first, *empty, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["label"] == full["context"][first["start"] : first["end"]] != ""
+    assert {**first, "row": 3} == last
+    nothing = dict.fromkeys(("label", "score", "start", "end"))
+    assert empty == [
+        {"row": 1, "question": "the city", **nothing},
+        {"row": 2, "question": "", **nothing},
+    ]
+    (tmp_path / "in.jsonl").write_text(json.dumps(rows[1]))
+    main([f"--model={answering}", f"--input={tmp_path / 'in.jsonl'}"])
+    assert json.loads(capsys.readouterr().out)["label"] is None
+    (tmp_path / "in.jsonl").write_text('{"question": "the city"}')
+    with pytest.raises(UserError, match=r"in\.jsonl row 0 has no context; it has question"):
+        main([f"--model={answering}", f"--input={tmp_path / 'in.jsonl'}"])
 
 
 def test_several_values_of_a_text_are_refused(model, tmp_path):

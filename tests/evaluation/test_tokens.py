@@ -87,9 +87,11 @@ def test_transformers_opens_the_folder_and_computes_the_same(tuned_tokens, tmp_p
         logits = model(**batch).logits[0]
     first = [batch.word_ids(0).index(word) for word in range(len(words))]
     theirs = [model.config.id2label[int(number)] for number in logits[first].argmax(-1)]
-    write(tmp_path / "in.jsonl", [{"tokens": words}])
+    write(tmp_path / "in.jsonl", [{"tokens": words}, {"tokens": []}])
     predict.main([f"--model={folder}", f"--input={tmp_path / 'in.jsonl'}"])
-    assert json.loads(capsys.readouterr().out)["tags"] == theirs
+    found, empty = map(json.loads, capsys.readouterr().out.splitlines())
+    assert found["tags"] == theirs
+    assert empty == {"row": 1, "text": "", "entities": [], "tokens": [], "tags": []}
 
 
 def test_entities_stand_in_the_raw_text(tuned_tokens, tmp_path):
