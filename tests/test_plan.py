@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax import plan
+from distil_jax.errors import UserError
+
 COMMAND = [sys.executable, "-m", "distil_jax.plan"]
 
 
@@ -30,6 +33,14 @@ def test_without_a_compiler_the_step_is_still_the_chips() -> None:
     assert (kernel.returncode, plain.returncode) == (0, 0), kernel.stderr
     saved = [json.loads(done.stdout)["memory_bytes"]["activations"] for done in (kernel, plain)]
     assert saved[0] < 0.6 * saved[1]
+
+
+def test_where_the_tpus_compiler_is_missing_both_ways_on_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("distil_jax.planning.tpu_compiler.is_installed", lambda: False)
+    with pytest.raises(UserError, match=r"pip install .*\[tpu\]'; or .*--no-compile$"):
+        plan.main(["--config=tpu_v5e", "--topology=v5e-4", "--no-search"])
 
 
 def test_a_plan_needs_neither_teacher_nor_rows() -> None:

@@ -1,5 +1,13 @@
 """Encoders and heads of the BERT family as pure Flax Linen modules, and students from teachers.
 
+    logits = MaskedLM(config).apply({"params": params}, batch)
+    hidden = Encoder(config).apply({"params": params["encoder"]}, batch)
+
+A batch is a mapping of arrays [rows, length]: `tokens`; `segments`, which number the sequences of
+a row from 1 and are 0 for padding (with one sequence a row, the attention mask); and `token_types`
+and `positions` where they are not to follow from these. A number beyond a table takes its last row:
+no sequence should be longer than `config.positions`.
+
 Each name is loaded when it is first asked for: a folder's configuration is read without JAX.
 """
 

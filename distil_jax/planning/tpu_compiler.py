@@ -35,7 +35,7 @@ def described(topology: Topology) -> list[Any]:
     if not is_installed():
         raise UserError(
             f"the TPU compiler is not installed, so nothing can be compiled for {topology.name}; "
-            f"{to_install(EXTRA)}"
+            f"{to_install(EXTRA)}; or let plan count from shapes: --no-compile"
         )
     for name, value in LIBTPU_ENV.items():
         environment.set_default(name, value)

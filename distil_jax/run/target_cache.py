@@ -112,14 +112,15 @@ def _job(config: Config, settings: CacheSettings) -> Job:
             "targets are made by a teacher: set config.teacher, and leave targets empty"
         )
     inputs = load_inputs(config)
+    layers = inputs.models.teachers[0].config.layers
+    more = settings.request(layers)
+    more.check(layers)  # before text is prepared for hours
     config = inputs.config
     train, validation = prepare_rows(
         config, resolve(_rows_folder(inputs)), inputs.models.tokenizer, inputs.rows
     )
     steps = data_cursor.total_steps(START, config, train)
     spec = step_spec(inputs, train, steps)
-    assert spec.targets.config is not None, "there is a teacher: it was checked"
-    more = settings.request(spec.targets.config.layers)
     content = content_of(spec, settings.top_k, train.length, more)
     constants, _ = put_on_devices(inputs.models, spec, inputs.devices, config.precision)
     epochs = math.ceil(steps * config.batch.size / train.rows)

@@ -130,6 +130,15 @@ def test_another_teacher_is_named(
         main(flags(tmp_path / "run", targets=stored, teacher=finished / "student"))
 
 
+def test_a_layer_that_there_is_not_is_refused_before_text_is_prepared(
+    tmp_path: Path, flags: Flags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distil_jax.run.target_cache.prepare_rows", None)
+    for flag in ("--layers=99", "--attention_layers=99"):
+        with pytest.raises(UserError, match="of layer 99 are requested of an encoder of"):
+            cache.main(_cache_flags(flags, tmp_path / "targets", flag))
+
+
 def test_text_is_prepared_in_a_folder_by_all_that_decides_its_rows(
     flags: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
