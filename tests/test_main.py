@@ -21,6 +21,7 @@ from distil_jax import commandline, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from distil_jax.run.setup import Setup
+from distil_jax.training.checkpoint import Checkpoints
 from tests.forward import forward
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -191,6 +192,23 @@ def test_stopped_by_sigterm_and_resumed_equals_uninterrupted(
     assert metrics(tmp_path / "cut") == metrics(whole)
     assert [line["step"] for line in metrics(tmp_path / "cut")] == list(range(1, 13))
     assert weights(tmp_path / "cut") == weights(whole)
+
+
+def test_sigterm_while_the_last_checkpoint_is_written_does_not_lose_it(
+    tmp_path: Path, flags: Flags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Checkpoints._commit
+
+    def slow(checkpoints: Checkpoints, step: int) -> None:
+        if step == 12:
+            time.sleep(1)  # until the run waits for it
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(2)
+        commit(checkpoints, step)
+
+    monkeypatch.setattr(Checkpoints, "_commit", slow)
+    assert exit_status(flags(tmp_path / "run"), monkeypatch) == 143
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"8", "12"}
 
 
 @pytest.mark.slow

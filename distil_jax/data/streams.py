@@ -42,8 +42,9 @@ def opened(file: Path | io.BufferedIOBase, new: Callable[[], Decompressor]) -> i
 
 class _Streams(io.RawIOBase):
     def __init__(self, file: Path | io.BufferedIOBase, new: Callable[[], Decompressor]) -> None:
-        self._own = file.open("rb") if isinstance(file, Path) else None
-        self._pieces = _pieces(file if self._own is None else self._own, new)
+        opened = file.open("rb") if isinstance(file, Path) else file
+        self._own = opened if isinstance(file, Path) else None
+        self._pieces = _pieces(opened, new)
         self._held = b""
 
     def readable(self) -> bool:

@@ -129,7 +129,7 @@ def _distil(context: RunContext) -> model_figures.Scores:
     if context.first_step < setup.total_steps:
         with context.sigterm.deferred():
             state = _train(context, state, constants, validate, health)
-    context.checkpoints.wait()
+            context.checkpoints.wait()  # the last one, too, is saved before a stop
     if any_process("stopped at the end", context.sigterm.arrived()):
         context.sigterm.stop()
     after = validate(state.params)

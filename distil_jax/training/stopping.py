@@ -13,31 +13,40 @@ from distil_jax.errors import Stopped
 class Sigterm:
     """While this is entered, SIGTERM raises `Stopped`: at once, or later where it is deferred.
 
+    Ctrl+C raises KeyboardInterrupt as ever. Python loses one that comes in a library's finalizer or
+    callback: then `arrived` and `check` raise it again.
+
     In a thread that is not the program's first, Python leaves signals to the program.
     """
 
     def __init__(self) -> None:
         self._arrived = False
         self._deferred = False
+        self._interrupted = False
 
     def __enter__(self) -> "Sigterm":
-        self._before = None
+        self._before = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._arrive)
+            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._arrive)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         if kind is None:
             self.check()
 
     def arrived(self) -> bool:
+        """Whether SIGTERM came; raises KeyboardInterrupt if Ctrl+C did."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         return self._arrived
 
     def check(self) -> None:
-        """Raise `Stopped` if SIGTERM came."""
-        if self._arrived:
+        """Raise `Stopped` if SIGTERM came, KeyboardInterrupt if Ctrl+C did."""
+        if self.arrived():
             self.stop()
 
     def stop(self) -> Never:
@@ -58,3 +67,7 @@ class Sigterm:
         again, self._arrived = self._arrived, True
         if not (again or self._deferred):  # a second one must not break into the clean-up
             self.check()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        signal.default_int_handler(number, frame)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -44,7 +45,45 @@ def test_a_second_one_does_not_break_into_the_clean_up() -> None:
 
 
 def test_the_handler_before_comes_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
     with Sigterm():
-        assert signal.getsignal(signal.SIGTERM) != before
-    assert signal.getsignal(signal.SIGTERM) == before
+        for number, handler in zip(numbers, before, strict=True):
+            assert signal.getsignal(number) != handler
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+class Finalized:
+    """Ctrl+C comes while it goes, where Python raises nothing."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("ask", [Sigterm.arrived, Sigterm.check, lambda _: None])
+def test_an_interrupt_that_got_lost_is_raised_again(ask: Callable[[Sigterm], object]) -> None:
+    reached = False
+    with pytest.raises(KeyboardInterrupt), Sigterm() as sigterm:  # noqa: PT012
+        Finalized()
+        reached = True
+        ask(sigterm)
+    assert reached
+
+
+def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
+    with pytest.raises(KeyboardInterrupt), Sigterm() as sigterm:  # noqa: PT012
+        with sigterm.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("it was not raised")
+
+
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Sigterm() as sigterm:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not sigterm.arrived()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
