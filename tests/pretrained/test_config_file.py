@@ -132,3 +132,10 @@ def test_what_lies_in_place_of_config_json_is_named(tmp_path):
     (tmp_path / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
     with pytest.raises(UserError, match=r"config.json is a pointer of Git LFS"):
         read_config(tmp_path)
+
+
+def test_an_mpnet_that_pads_with_another_token_is_refused(hugging_face, tmp_path):
+    """Its positions leave token 1 out, which is then one of a text's."""
+    hugging_face("mpnet", pad_token_id=0).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"config.json: pad_token_id is 0; MPNet numbers positions"):
+        read_config(tmp_path)

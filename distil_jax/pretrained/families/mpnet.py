@@ -1,5 +1,6 @@
 """MPNet (Song et al. 2020): RoBERTa without token types, with a relative bias of the scores."""
 
+from distil_jax.errors import UserError
 from distil_jax.models.block import BUCKETS, Block
 from distil_jax.pretrained.families import bert, roberta
 from distil_jax.pretrained.families.family import UNSUPPORTED, Family, classes
@@ -7,11 +8,14 @@ from distil_jax.pretrained.weights import Weight, dense, embeddings, norm
 
 LAYER = "encoder.layer.{layer}"
 PADDING = 1
-"""Its positions start behind this token's number, whatever pads the rows."""
+"""Its positions start behind this token's number, and leave this token out, whatever pads rows."""
+ALONE = f"MPNet numbers positions as if token {PADDING} padded, which would shift those of a text"
 
 
 def position_offset(pad_token: int) -> int:
     """Two rows of the position table come before the first position."""
+    if pad_token != PADDING:
+        raise UserError(f"the padding token's number is {pad_token}: {ALONE}; number it {PADDING}")
     return PADDING + 1
 
 
@@ -30,6 +34,7 @@ FAMILY = Family(
     },
     unsupported={
         **UNSUPPORTED,
+        "pad_token_id": (PADDING, ALONE),
         "relative_attention_num_buckets": (BUCKETS, f"MPNet computes {BUCKETS} buckets alone"),
     },
     encoder=(
