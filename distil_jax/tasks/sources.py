@@ -74,10 +74,8 @@ class Source:
         file = self.find(split)
         if file is not None:
             return files.names_in_lists(file)
-        items = {
-            name: getattr(kind, "feature", None)
-            for name, kind in _features(self._of_dataset(split)).items()
-        }
+        features = _features(self._of_dataset(split))
+        items = {name: kind.feature for name, kind in features.items() if hasattr(kind, "feature")}
         return {name: item.names for name, item in items.items() if hasattr(item, "int2str")}
 
     def _of_dataset(self, split: str) -> Any:
