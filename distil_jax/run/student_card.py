@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from distil_jax.configuration.objective_table import titles
+from distil_jax.configuration.objective_table import OBJECTIVES, titles
 from distil_jax.configuration.schema import Config
-from distil_jax.objectives import active
+from distil_jax.objectives import get
 from distil_jax.pretrained.card import SUMMARY, CardHeader, model_card, model_noun, sentence_header
 from distil_jax.storage.address import basename, is_url
 
@@ -24,7 +24,7 @@ def card(
     """The card of a student that `config` made; `recipe` adds to what the config tells."""
     loss = config.loss
     lines = {
-        f"loss weights ({' / '.join(titles().get(name, name) for name in loss.active)})": (
+        f"loss weights ({' / '.join(_titles(config))})": (
             " / ".join(f"{loss.weight(name):g}" for name in loss.active)
         ),
         **({"temperature": loss.temperature} if _softened(config) else {}),
@@ -47,19 +47,23 @@ def card(
 
 
 def _summary(config: Config, kind: str) -> str:
-    names = config.loss.active
-    if set(names) == DISTILBERT:
+    if set(config.loss.active) == DISTILBERT:
         return SUMMARY
-    learnt = ", ".join(titles().get(name, name) for name in names)
+    learnt = ", ".join(_titles(config))
     how = "distilled"
     if not (config.teacher or config.targets):
         how = "trained further" if config.student.folder else "pretrained"
     return f"A {kind}, {how} with distil_jax; it learnt from: {learnt}."
 
 
+def _titles(config: Config) -> list[str]:
+    """What the active objectives are called; a run's own may not be registered in this program."""
+    return [titles().get(name, name.replace("_", " ")) for name in config.loss.active]
+
+
 def _softened(config: Config) -> bool:
-    """Whether an active objective's value depends on the temperature."""
-    return any(objective.softened for objective in active(config.loss))
+    """Whether an active objective that is known here depends on the temperature."""
+    return any(get(name).softened for name in config.loss.active if name in OBJECTIVES)
 
 
 def _options(config: Config) -> Mapping[str, object]:

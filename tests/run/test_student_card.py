@@ -3,6 +3,7 @@
 import pytest
 
 from distil_jax.configuration import source as config_source
+from distil_jax.configuration.schema import as_dict, from_saved
 from distil_jax.run.student_card import card
 
 
@@ -21,6 +22,17 @@ def test_weights_of_the_objectives_in_use(keys: list[str], line: str) -> None:
     text = card(config, recipe={"optimizer steps": 3}, data="d", scores={}, command="c")
     assert line in text
     assert "| optimizer steps | 3 |" in text
+
+
+def test_a_runs_own_objective_that_this_program_does_not_know_is_named() -> None:
+    """`export --workdir` reads no config file, and so registers nothing."""
+    values = as_dict(config_source.read("base", ["--config.teacher=a/b"]))
+    values["loss"]["middle_distance"] = 0.5
+    values["loss"]["schedules"]["middle_distance"] = ""
+    text = card(from_saved(values), recipe={}, data="d", scores={}, command="c")
+    assert "cosine / middle distance) | 5 / 2 / 1 / 0.5 |" in text
+    assert "it learnt from: soft targets, masked LM, cosine, middle distance." in text
+    assert "| temperature | 2 |" in text
 
 
 def test_the_first_sentence_names_the_objectives_of_another_recipe() -> None:
