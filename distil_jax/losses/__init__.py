@@ -2,7 +2,8 @@
 
 Needs jax, optax and jaxtyping, and nothing else of this package, so `from distil_jax import losses`
 costs nothing in anybody's JAX code. Dimensions: `*tokens` any leading axes, `vocabulary`,
-`hidden_size`.
+`hidden_size`. Losses of tokens, vectors and attention scores work under jit, vmap and
+`jax.shard_map`; on a mesh of explicit axes call them in `shard_map`, and sum the totals there.
 """
 
 from distil_jax.losses.cosine import cosine
