@@ -7,7 +7,17 @@ from typing import Any, Literal
 from distil_jax.errors import UserError
 from distil_jax.models.block import BERT_BLOCK, Block
 
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh")
+ACTIVATIONS = (
+    "gelu",
+    "gelu_python",
+    "gelu_new",
+    "gelu_fast",
+    "gelu_pytorch_tanh",
+    "relu",
+    "silu",
+    "swish",
+    "tanh",
+)
 """The names of the functions in `activation.py`."""
 EARLIER_FIELDS = {"width": "hidden_size", "inner_width": "mlp_size"}
 """What earlier versions called fields of `EncoderConfig`."""

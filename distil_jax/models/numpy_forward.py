@@ -145,7 +145,9 @@ def _relu(x: Array) -> Array:
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": _gelu,
+    "gelu_python": _gelu,
     "gelu_new": _gelu_of_tanh,
+    "gelu_fast": _gelu_of_tanh,
     "gelu_pytorch_tanh": _gelu_of_tanh,
     "relu": _relu,
     "silu": _silu,

@@ -18,6 +18,7 @@ SETTINGS = {
     "distilbert": DISTILBERT,
     "roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "xlm-roberta": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    "camembert": BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "mpnet": BERT | {"layer_norm_eps": 1e-5},
     "deberta-v2": BERT
     | {

@@ -9,7 +9,7 @@ from distil_jax.errors import UserError
 from distil_jax.pretrained.config_file import read_config, read_labels, write_config
 from distil_jax.pretrained.families import make_config
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "xlm-roberta-xl", "electra")
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "electra")
 
 
 def write(folder, **content):

@@ -16,6 +16,7 @@ TYPES = (
     "roberta",
     "xlm-roberta",
     "xlm-roberta-xl",
+    "camembert",
     "electra",
     "modernbert",
     "mpnet",

@@ -13,7 +13,7 @@ from distil_jax import models, pretrained
 from distil_jax.errors import UserError
 from distil_jax.pretrained import Pretrained, load_weights, save, writing
 
-TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "xlm-roberta-xl", "electra")
+TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "electra")
 AUTO = {
     "masked_lm": "AutoModelForMaskedLM",
     "classification": "AutoModelForSequenceClassification",

@@ -10,6 +10,7 @@ from distil_jax.models.block import Block
 from distil_jax.models.config import HeadOptions, StudentRule, current_fields
 from distil_jax.pretrained.families import (
     bert,
+    camembert,
     deberta_v2,
     distilbert,
     electra,
@@ -30,6 +31,7 @@ FAMILIES: dict[str, Family] = {
         roberta.FAMILY,
         xlm_roberta.FAMILY,
         xlm_roberta_xl.FAMILY,
+        camembert.FAMILY,
         electra.FAMILY,
         mpnet.FAMILY,
         deberta_v2.FAMILY,
