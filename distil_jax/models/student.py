@@ -30,7 +30,7 @@ def student_from_teacher(
     With `keep_token_types` the table of token types is copied, and nothing is folded.
     With `copy_head=False` the transform before the decoder is drawn from `key` (seed 0 if none);
     the decoder itself always comes from the teacher. Works with and without a head. Raises
-    `UserError` for a layer that the teacher lacks.
+    `UserError` for a layer that the teacher lacks, and for what is no list of layers.
     """
     chosen = _checked(layers, config.layers)
     student_config = student_shape(config, chosen, keep_token_types=keep_token_types)
@@ -71,13 +71,18 @@ def _layers(params: Params) -> Params:
 
 
 def _checked(layers: Sequence[int], available: int) -> tuple[int, ...]:
-    wrong = [layer for layer in layers if not 0 <= layer < available]
-    if wrong or not layers:
+    if isinstance(layers, str | int):
         raise UserError(
-            f"student layers {list(layers)} are not layers of the teacher; "
+            f"student layers {layers!r} are no list of layers; "
+            f"choose_layers({available}, 'every_other') makes one"
+        )
+    chosen = tuple(map(int, layers))
+    if not chosen or any(not 0 <= layer < available for layer in chosen):
+        raise UserError(
+            f"student layers {list(chosen)} are not layers of the teacher; "
             f"it has {available}, numbered 0 to {available - 1}"
         )
-    return tuple(layers)
+    return chosen
 
 
 def _without_token_types(embeddings: Params, fold: bool) -> Params:
