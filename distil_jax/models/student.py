@@ -10,13 +10,14 @@ from jaxtyping import Array, Key
 from distil_jax.errors import UserError
 from distil_jax.models.config import EncoderConfig
 from distil_jax.models.initialization import initialize
+from distil_jax.models.layer_choice import choose_layers
 from distil_jax.models.types import Params
 
 
 def student_from_teacher(
     config: EncoderConfig,
     params: Params,
-    layers: Sequence[int],
+    layers: str | Sequence[int],
     *,
     fold_token_types: bool = True,
     keep_token_types: bool = False,
@@ -25,13 +26,16 @@ def student_from_teacher(
 ) -> tuple[EncoderConfig, Params]:
     """Take the given layers of the teacher and its embeddings, by default without token types.
 
+    `layers` are their numbers, or a rule of `choose_layers`, which takes half.
     With `fold_token_types` the position table takes up token type 0, so that the embedding output
     is the teacher's, bit for bit; without, the position table is copied alone (Sanh et al. 2019).
     With `keep_token_types` the table of token types is copied, and nothing is folded.
     With `copy_head=False` the transform before the decoder is drawn from `key` (seed 0 if none);
     the decoder itself always comes from the teacher. Works with and without a head. Raises
-    `UserError` for a layer that the teacher lacks, and for what is no list of layers.
+    `UserError` for a layer that the teacher lacks.
     """
+    if isinstance(layers, str):
+        layers = choose_layers(config.layers, layers)
     chosen = _checked(layers, config.layers)
     student_config = student_shape(config, chosen, keep_token_types=keep_token_types)
     index = jnp.asarray(chosen)
@@ -71,18 +75,13 @@ def _layers(params: Params) -> Params:
 
 
 def _checked(layers: Sequence[int], available: int) -> tuple[int, ...]:
-    if isinstance(layers, str | int):
+    wrong = [layer for layer in layers if not 0 <= layer < available]
+    if wrong or not layers:
         raise UserError(
-            f"student layers {layers!r} are no list of layers; "
-            f"choose_layers({available}, 'every_other') makes one"
-        )
-    chosen = tuple(map(int, layers))
-    if not chosen or any(not 0 <= layer < available for layer in chosen):
-        raise UserError(
-            f"student layers {list(chosen)} are not layers of the teacher; "
+            f"student layers {list(layers)} are not layers of the teacher; "
             f"it has {available}, numbered 0 to {available - 1}"
         )
-    return chosen
+    return tuple(layers)
 
 
 def _without_token_types(embeddings: Params, fold: bool) -> Params:

@@ -98,12 +98,10 @@ def test_a_layer_that_is_not_there_is_named(config, params):
         models.student_from_teacher(config, params, [0, 2])
 
 
-@pytest.mark.parametrize("layers", ["every_other", 1])
-def test_what_is_no_list_of_layers_is_refused_with_what_makes_one(config, params, layers):
-    with pytest.raises(UserError, match=r"no list of layers; choose_layers\(2, 'every_other'\)"):
-        models.student_from_teacher(config, params, layers)
-
-
-def test_layers_may_be_an_array(config, params):
-    expected, _ = models.student_from_teacher(config, params, [1])
-    assert models.student_from_teacher(config, params, np.asarray([1]))[0] == expected
+def test_layers_may_be_a_rule(config, params):
+    shape, student = models.student_from_teacher(config, params, "last")
+    expected, same = models.student_from_teacher(config, params, [1])
+    assert shape == expected
+    jax.tree.map(np.testing.assert_array_equal, student, same)
+    with pytest.raises(UserError, match="layer rule 'lowest' is unknown"):
+        models.student_from_teacher(config, params, "lowest")
