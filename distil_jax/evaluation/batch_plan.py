@@ -1,8 +1,9 @@
 """Batches in random order, all of about the same number of tokens, so that one shape fits all.
 
-A batch is a number of shards, one for each device and micro-batch. Sequences, ordered by a slightly
-randomised length, are assigned a round at a time, the longest of a round to the shard that holds
-the fewest tokens: every batch then has the same mix of lengths, and its rows are nearly full.
+Sequences, ordered by a slightly randomised length, are assigned a round at a time, the longest of a
+round to the batch that holds the fewest tokens: every batch then has the same mix of lengths, and
+its rows are nearly full. Each batch is divided in the same way into shards, one for each device and
+micro-batch: which sequences make a batch does not depend on how many there are.
 """
 
 from collections.abc import Iterator
@@ -40,26 +41,27 @@ class BatchPlan:
     def epoch(self, epoch: int) -> list[list[np.ndarray]]:
         """The numbers of the sequences of each shard of each batch; the same for the same seed."""
         random = np.random.default_rng([self.seed, epoch])
-        assigned = _assign_to_shards(self.lengths, self.batches * self.shards, random)
+        assigned = _assign(self.lengths, self.batches, random)
         order = random.permutation(len(assigned))
-        return [
-            [assigned[shard] for shard in order[start : start + self.shards]]
-            for start in range(0, len(assigned), self.shards)
-        ]
+        return [self._divided(assigned[batch], random) for batch in order]
+
+    def _divided(self, batch: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:
+        if self.shards == 1:
+            return [batch]
+        return [batch[shard] for shard in _assign(self.lengths[batch], self.shards, random)]
 
 
-def _assign_to_shards(
-    lengths: np.ndarray, shards: int, random: np.random.Generator
-) -> list[np.ndarray]:
+def _assign(lengths: np.ndarray, parts: int, random: np.random.Generator) -> list[np.ndarray]:
+    """So many parts of about the same number of sequences and of tokens."""
     jittered = lengths * (1 + JITTER * random.random(len(lengths)))
     order = np.argsort(-jittered, kind="stable")
-    totals = np.zeros(shards, np.int64)
-    rounds = -(-len(order) // shards)
-    assigned = np.full((rounds, shards), -1, np.int64)
+    totals = np.zeros(parts, np.int64)
+    rounds = -(-len(order) // parts)
+    assigned = np.full((rounds, parts), -1, np.int64)
     for number in range(rounds):
-        members = order[number * shards : (number + 1) * shards]
+        members = order[number * parts : (number + 1) * parts]
         longest_first = members[np.argsort(-lengths[members], kind="stable")]
-        emptiest_first = np.lexsort((random.random(shards), totals))[: len(members)]
+        emptiest_first = np.lexsort((random.random(parts), totals))[: len(members)]
         assigned[number, emptiest_first] = longest_first
         totals[emptiest_first] += lengths[longest_first]
     return [column[column >= 0] for column in assigned.T]

@@ -28,6 +28,26 @@ def test_an_epoch_holds_every_sequence_once(count, batch, shards):
             assert all(plan.lengths[row].sum() <= shape.length for row in shard)
 
 
+def test_batches_are_the_same_on_any_number_of_devices():
+    def batches(shards: int) -> list[list[int]]:
+        every = BatchPlan(skewed(300), 32, shards, 0).epoch(1)
+        assert all(len(batch) == shards for batch in every)
+        return [sorted(np.concatenate(batch).tolist()) for batch in every]
+
+    assert batches(1) == batches(4) == batches(32)
+
+
+@pytest.mark.parametrize("shards", [2, 4, 8])
+def test_shards_are_of_a_size(shards):
+    plan = BatchPlan(skewed(), 64, shards, 0)
+    for batch in plan.epoch(0):
+        counts = [len(shard) for shard in batch]
+        tokens = [plan.lengths[shard].sum() for shard in batch]
+        assert max(counts) - min(counts) <= 1
+        longest = plan.lengths[np.concatenate(batch)].max()
+        assert max(tokens) - min(tokens) <= longest
+
+
 def test_less_than_a_tenth_is_padding():
     plan = BatchPlan(skewed(), 32, 1, 0)
     shape = choose_shape(plan, width=64)

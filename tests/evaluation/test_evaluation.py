@@ -167,6 +167,19 @@ def test_a_seed_leaves_its_losses_curves_and_health(tuned):
     assert result["train_seconds"] >= sum(last[kind] for kind in kinds) > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("divided", [{"devices": 4}, {"devices": 2, "micro": 2}])
+def test_devices_and_micro_batches_learn_the_same(
+    teacher_folder, sentiment, evaluate, tmp_path, divided
+):
+    usual = {"task": "sst2", "data": sentiment, "epochs": 1, "dropout": 0, "learning-rate": 1e-3}
+    evaluate(teacher_folder, tmp_path / "one", **usual)
+    evaluate(teacher_folder, tmp_path / "more", **usual, **divided)
+    one, more = (losses(tmp_path / name / "seed-0") for name in ("one", "more"))
+    assert len(one) == 12
+    np.testing.assert_allclose(more, one, rtol=1e-5)
+
+
 @pytest.mark.parametrize("objectives", ["cosine", "=1", "cosine=1,"])
 def test_an_objective_without_a_weight_says_what_to_type(
     objectives, teacher_folder, sentiment, evaluate, tmp_path
