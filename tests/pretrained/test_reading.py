@@ -171,7 +171,7 @@ def test_damaged_numbers_are_named(folder, value):
 def test_integers_are_no_weights(folder):
     name = "bert.embeddings.LayerNorm.weight"
     rewrite(folder, lambda tensors: tensors | {name: np.ones(16, np.int32)})
-    with pytest.raises(UserError, match=f"{name} is int32; a float tensor"):
+    with pytest.raises(UserError, match=f"{name} is stored as I32, but weights are read as F64"):
         load_weights(folder)
 
 
