@@ -31,7 +31,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     heads = draw(st.integers(1, 3))
     vocabulary = draw(st.integers(7, 40))
     even = 2 if model_type == "modernbert" else 1  # rotary positions turn pairs
-    pad = draw(st.integers(0, 6))
+    pad = 1 if model_type == "mpnet" else draw(st.integers(0, 6))
     return {
         "model_type": model_type,
         "vocabulary": vocabulary,

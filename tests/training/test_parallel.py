@@ -22,7 +22,7 @@ def test_fewer_rows_than_devices_name_the_one_that_fits() -> None:
 
 def test_rows_that_are_compared_with_each_other_stay_on_one_device() -> None:
     assert shares(64, 0, 4, group_rows=8).device_rows == 16
-    with pytest.raises(UserError, match=r"=16 over 4 devices is 4 rows .* the 8 .* size to 32, or"):
+    with pytest.raises(UserError, match=r"=16 over 4 devices is 4 rows .* the 8 .*size to 32, or"):
         shares(16, 0, 4, group_rows=8)
 
 

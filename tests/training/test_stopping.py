@@ -10,6 +10,14 @@ from distil_jax.errors import Stopped
 from distil_jax.training.stopping import Sigterm
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """As in a terminal; a shell's background job ignores Ctrl+C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
