@@ -214,4 +214,6 @@ def test_dropout_follows_a_piece_to_whichever_device_has_it(made, kind: str) -> 
     assert max(abs(np.subtract(alone, losses(config, 1)))) > 1e-2
     for devices, mode in ((4, "jit"), (2, "pmap")):
         found = losses(replace(dropping, head=head), devices, mode)
-        np.testing.assert_allclose(found, alone, rtol=1e-5)
+        # Rounding grows over twenty steps, by 4e-5 where AVX2 computes; other bits change 4e-3.
+        np.testing.assert_allclose(found[0], alone[0], rtol=1e-6)
+        np.testing.assert_allclose(found, alone, rtol=1e-4)
