@@ -18,7 +18,7 @@ from distil_jax.planning.roofline import Roofline, roofline, sent_bytes, summed_
 from distil_jax.planning.step_program import step_program
 from distil_jax.planning.topologies import Topology
 from distil_jax.training import parallel
-from distil_jax.training.parallel import Shares, shares
+from distil_jax.training.parallel import Shares, shares_of
 
 PAPER_TOKENS = 4.2e9
 """English Wikipedia and the Toronto Book Corpus in BERT's WordPieces, the paper's corpus."""
@@ -152,9 +152,7 @@ def plan_run(
     where the batch does not divide, or the TPU compiler is missing.
     """
     compiled = compiled and (topology.chip.is_tpu or compiler.is_installed(topology.chip))
-    batch_shares = shares(
-        config.batch.size, config.batch.micro_size, topology.chips, config.loss.group_rows
-    )
+    batch_shares = shares_of(config, topology.chips)
     known: dict[int, Measured] = {}
 
     def compile_at(rows: int) -> Measured:
@@ -251,9 +249,7 @@ def estimate(
     config: Config, models: ModelShapes, topology: Topology, workload: Workload
 ) -> Measured:
     """Without a compiler for the chip: memory from shapes, matmuls counted, traffic unknown."""
-    batch_shares = shares(
-        config.batch.size, config.batch.micro_size, topology.chips, config.loss.group_rows
-    )
+    batch_shares = shares_of(config, topology.chips)
     one_chip = dataclasses.replace(
         config, batch=dataclasses.replace(config.batch, size=batch_shares.device_rows)
     )

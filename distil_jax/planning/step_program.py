@@ -22,7 +22,7 @@ from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.planning.model_shapes import ModelShapes
 from distil_jax.target_store import Column
 from distil_jax.training import assemble
-from distil_jax.training.parallel import AXIS, Devices, shares
+from distil_jax.training.parallel import AXIS, Devices, shares_of
 from distil_jax.training.projections import with_projections
 from distil_jax.training.step import Constants, StepSpec, initial_state, train_step
 from distil_jax.training.student import with_dropout
@@ -78,9 +78,7 @@ def step_program(
 
     `platform`: what it is made for, where that is not the devices'.
     """
-    batch_shares = shares(
-        config.batch.size, config.batch.micro_size, devices.count, config.loss.group_rows
-    )
+    batch_shares = shares_of(config, devices.count)
     sentences = _sentences(config, length, models.teacher)
     platform = platform or devices.devices[0].platform
     spec = assemble.step_spec(

@@ -18,7 +18,7 @@ from distil_jax.data.store import Split, is_prepared, open_split
 from distil_jax.data.validation_split import check_share
 from distil_jax.distributed.coordination import broadcast_from_primary, is_primary
 from distil_jax.errors import UserError
-from distil_jax.run.told_by_keys import by_keys, told_by_keys
+from distil_jax.run.flags_as_keys import by_keys, flags_as_keys
 from distil_jax.storage.address import basename, parent
 from distil_jax.storage.folder import open_folder
 from distil_jax.training.workdir import ROWS, VALIDATION_ROWS, Workdir
@@ -48,7 +48,7 @@ def find_rows(config: Config) -> Rows:
     )
     for key, name in {"train": train, "validation": validation}.items():
         if name and not is_prepared(name):
-            with told_by_keys(key):
+            with flags_as_keys(key):
                 find_text(name, document=config.data.document, column=config.data.column)
     return rows
 
@@ -117,7 +117,7 @@ def _prepare(
 
 def _check_share(config: Config) -> None:
     """Refuse before hours of work what leaves nothing to train or to validate on."""
-    with told_by_keys("train"):
+    with flags_as_keys("train"):
         check_share(config.data.heldout)
     if not config.data.heldout and not config.data.validation:
         raise UserError(

@@ -129,8 +129,7 @@ def load_inputs(config: Config) -> RunInputs:
     """
     config = settled(config)
     devices = parallel.devices(config.parallel)
-    batch = config.batch
-    shares = parallel.shares(batch.size, batch.micro_size, devices.count, config.loss.group_rows)
+    shares = parallel.shares_of(config, devices.count)
     models = load_models(config)
     check_platform(config, models)
     rows = find_rows(config)

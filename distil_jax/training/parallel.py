@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from distil_jax.configuration.schema import Parallel
+from distil_jax.configuration.schema import Config, Parallel
 from distil_jax.errors import UserError
 
 AXIS = "data"
@@ -176,6 +176,12 @@ class Shares:
     @property
     def micro_batches(self) -> int:
         return self.device_rows // self.micro_rows
+
+
+def shares_of(config: Config, device_count: int) -> Shares:
+    """The division of a config's batch, or an error with the nearest numbers that divide."""
+    batch = config.batch
+    return shares(batch.size, batch.micro_size, device_count, config.loss.group_rows)
 
 
 def shares(sequences: int, micro: int, device_count: int, group_rows: int = 1) -> Shares:

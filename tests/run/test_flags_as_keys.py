@@ -1,4 +1,4 @@
-"""What is wrong with a run's text is told by the keys that one types for a run."""
+"""What is wrong with a run's text is said with the keys that one types for a run."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `prepare` refuses, told by the keys of a run's config in place of the command's flags."""
+"""What `prepare` refuses, with the keys of a run's config in place of the command's flags."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ KEYS = {
 
 
 @contextmanager
-def told_by_keys(key: str) -> Iterator[None]:
+def flags_as_keys(key: str) -> Iterator[None]:
     """What is raised inside names keys; `key` says which text of `config.data` it is about."""
     try:
         yield
