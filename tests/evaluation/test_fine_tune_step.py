@@ -112,7 +112,9 @@ def pieces(encoded: Encoded, wanted, step: int, shards: int) -> dict[str, np.nda
     return {name: np.concatenate([piece[name] for piece in made]) for name in made[0]}
 
 
-def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1, mode="jit"):
+def our_losses(
+    config, params, kind: str, encoded, wanted, *, devices=1, micro=1, mode="jit", rate=RATE
+):
     """The engine's own step, as `fine_tuner` builds it."""
     settings = Optimizer("adamw", 1.0, "linear", 0.0, 0.2, 0.9, 0.999, 1e-8, 0.0, CLIP)
     spec = StepSpec(
@@ -134,7 +136,7 @@ def our_losses(config, params, kind: str, encoded, wanted, *, devices=1, micro=1
     spread = Devices(mode, tuple(jax.devices()[:devices]))
     step = spread.map(partial(train_step, spec))
     state = initial_state(spec.optimizer, params)
-    constants = Constants(seed=np.uint32(0), learning_rate=np.float32(RATE))
+    constants = Constants(seed=np.uint32(0), learning_rate=np.float32(rate))
     losses = []
     for number in range(STEPS):
         batch = spread.split(pieces(encoded, wanted, number, devices * micro))
@@ -207,13 +209,12 @@ def test_dropout_follows_a_piece_to_whichever_device_has_it(made, kind: str) -> 
     wanted = targets(kind, encoded)
 
     def losses(shape, devices: int, mode: str = "jit") -> list[float]:
-        spread = {"devices": devices, "micro": 4 // devices, "mode": mode}
+        # A low rate: over steps of AdamW's first, large ones rounding grows beyond the bound.
+        spread = {"devices": devices, "micro": 4 // devices, "mode": mode, "rate": RATE / 10}
         return our_losses(shape, params, kind, encoded, wanted, **spread)
 
     alone = losses(replace(dropping, head=head), 1)
     assert max(abs(np.subtract(alone, losses(config, 1)))) > 1e-2
     for devices, mode in ((4, "jit"), (2, "pmap")):
         found = losses(replace(dropping, head=head), devices, mode)
-        # Rounding grows over twenty steps, by 4e-5 where AVX2 computes; other bits change 4e-3.
-        np.testing.assert_allclose(found[0], alone[0], rtol=1e-6)
-        np.testing.assert_allclose(found, alone, rtol=1e-4)
+        np.testing.assert_allclose(found, alone, rtol=1e-5)
