@@ -60,7 +60,7 @@ def check(data: Path) -> None:
 
 def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list[str]:
     """Plain sentences, training texts of the tasks and passages of the corpora, shuffled."""
-    tested = _tested(data)
+    scored = tested(data)
     draw = random.Random(seed)
     plain = [row["text"] for row in read_rows(data / SENTENCES)]
     of_tasks = [text for name in TASKS for text in _texts_of(data, name, "train")]
@@ -72,7 +72,7 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
     long = [text for name in CORPORA for text in _passages(data / name)]
     files = " and ".join(str(data / name) for name in CORPORA)
     chosen += _drawn(draw, long, passages, f"{files}: passages of {PASSAGE_WORDS[0]} words or more")
-    unique = {_key(text): text for text in chosen if _key(text) not in tested}
+    unique = {key_of(text): text for text in chosen if key_of(text) not in scored}
     texts = list(unique.values())
     draw.shuffle(texts)
     return texts
@@ -80,13 +80,13 @@ def learning_texts(data: Path, sentences: int, passages: int, seed: int) -> list
 
 def texts_and_pairs(data: Path, texts: list[str], between: str, seed: int) -> list[str]:
     """The passages and some sentences of `texts`, and the tasks' pairs, each as one text."""
-    tested = _tested(data)
+    scored = tested(data)
     draw = random.Random(seed)
     passages = [text for text in texts if len(text.split()) >= PASSAGE_WORDS[0]]
     short = [text for text in texts if len(text.split()) < PASSAGE_WORDS[0]]
     columns = [_texts_of(data, name, "train") for name in JOINED]
     pairs = [pair for texts in columns for pair in zip(texts[::2], texts[1::2], strict=True)]
-    joined = [between.join(pair) for pair in pairs if tested.isdisjoint(map(_key, pair))]
+    joined = [between.join(pair) for pair in pairs if scored.isdisjoint(map(key_of, pair))]
     every = [*passages, *joined, *draw.sample(short, min(SHORT_ONES, len(short)))]
     draw.shuffle(every)
     return every
@@ -130,21 +130,27 @@ def contradictions(data: Path) -> list[int]:
     return [place for place, label in enumerate(labels) if label == "contradiction"]
 
 
-def _tested(data: Path) -> set[str]:
-    """Keys of all sentences that some split scores."""
+def tested(data: Path, *names: str) -> set[str]:
+    """Keys of all sentences that a split of these tasks scores, of all tasks without names."""
     return {
-        _key(text)
-        for name in TASKS
+        key_of(text)
+        for name in names or TASKS
         for split in ("validation", "test")
         for text in _texts_of(data, name, split)
     }
 
 
 def _texts_of(data: Path, name: str, split: str) -> list[str]:
-    folder, columns = TASKS[name]
-    files = [data / folder / f"{split}.jsonl", data / folder / f"{split}.jsonl.xz"]
+    columns = TASKS[name][1]
+    return [row[column] for row in rows_of(data, name, split) for column in columns]
+
+
+def rows_of(data: Path, name: str, split: str) -> list[dict]:
+    """The records of a task's split, compressed or not; none if it is not there."""
+    folder = data / TASKS[name][0]
+    files = [folder / f"{split}.jsonl", folder / f"{split}.jsonl.xz"]
     path = next(filter(Path.is_file, files), None)
-    return [] if path is None else [row[column] for row in read_rows(path) for column in columns]
+    return [] if path is None else read_rows(path)
 
 
 def read_rows(path: Path) -> list[dict]:
@@ -170,5 +176,6 @@ def _passages(path: Path) -> list[str]:
     return made
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """The same for texts that are equal, case and punctuation aside."""
     return " ".join(re.findall(r"\w+", text.lower()))

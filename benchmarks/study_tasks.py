@@ -18,6 +18,12 @@ def held_out_split(task):
     return HELD_OUT.get(task.name, "validation")
 
 
+def evenly_spread(rows, count):
+    """So many of the rows, or all."""
+    count = min(count, len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
+
+
 class TaskFiles:
     """Where each task lies, and the shares of its rows that a study made in `generated`."""
 
@@ -70,12 +76,9 @@ class TaskFiles:
             opener = lzma.open if source.suffix == ".xz" else open
             with opener(source, "rb") as file:
                 lines = list(file)
-            count = min(rows, len(lines))
             target.parent.mkdir(exist_ok=True)
             # Whole or not at all: other programs of the study may read it already.
-            atomic.write_bytes(
-                target, b"".join(lines[i * len(lines) // count] for i in range(count))
-            )
+            atomic.write_bytes(target, b"".join(evenly_spread(lines, rows)))
         return target
 
 

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         type=commandline.positive,
         help="processes that share the work; one, or with Ray one for each CPU of the cluster",
     )
-    add("--engine", default="here", choices=("here", "ray"), help="ray: tasks on a Ray cluster")
+    add("--engine", default="here", choices=("here", "ray"), help="ray: actors on a Ray cluster")
     add("--address", default="", help="of the Ray cluster; $RAY_ADDRESS, or this machine's")
     add("--shortest_tokens", type=int, default=12, help="drop sequences shorter than this")
     add("--unknown_share", type=float, default=0.5, help="drop sequences with this share of [UNK]")

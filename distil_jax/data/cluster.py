@@ -1,6 +1,6 @@
-"""Preparing a corpus on an existing Ray cluster: each share of the parts is a task there.
+"""Preparing a corpus on an existing Ray cluster: each share of the parts is an actor there.
 
-Ray starts the share of a lost machine again on another one, which finds the parts that were
+The share of a lost machine begins again on another one, which finds the parts that were
 finished.
 """
 
@@ -31,7 +31,7 @@ SHARED = "inputs and output must be in a bucket, or on a file system that all it
 
 
 def engine(address: str = "", *, shares: int = 0) -> Engine:
-    """What makes the parts on the cluster of this address, in tasks of one CPU each.
+    """What makes the parts on the cluster of this address, in actors of one CPU each.
 
     Without an address it is $RAY_ADDRESS, or the cluster that this machine is part of. 0 shares
     are one for each CPU. The engine raises `UserError` if there is no such cluster, or its machines
@@ -58,40 +58,78 @@ def _make(
         count = shares or max(1, int(ray.cluster_resources().get("CPU", 1)))
         machines = sum(node["Alive"] for node in ray.nodes())
         progress.say(f"{count} shares on {machines} machines")
-        given = ray.put(job)
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_share)
-        begun = [task.remote(given, output, index, count) for index in range(count)]
+        shares = _Shares(ray, job, output, count)
         try:
             with progress.bar("preparing", None):
-                return _keys(ray, begun, progress)
+                return shares.keys(progress)
         except BaseException:
-            for share in begun:
-                ray.cancel(share, force=True)
-            ray.wait(begun, num_returns=len(begun))
+            shares.kill()
             workspace.adopt(before)
             raise
 
 
-def _keys(ray: Any, waiting: list[Any], progress: PrepareProgress) -> list[str]:
-    """The keys of all parts, as the shares end."""
-    keys: list[str] = []
-    while waiting:
-        ended, waiting = ray.wait(waiting)
-        try:
-            (share,) = ray.get(ended)
-        except ray.exceptions.RayTaskError as error:
-            raise _explained(error) from error
-        except ray.exceptions.RayError as error:
+class _Shares:
+    """All shares, each made by an actor of its own.
+
+    Not by tasks: Ray's driver crashes where a task is cancelled while it ends (2.60;
+    https://github.com/ray-project/ray/pull/54738).
+    """
+
+    def __init__(self, ray: Any, job: Job, output: str, count: int) -> None:
+        self._ray = ray
+        self._actor = ray.remote(num_cpus=1)(_Share)
+        self._arguments = (ray.put(job), output, count)
+        self._lost = [0] * count
+        self._running: dict[Any, tuple[int, Any]] = {}
+        for index in range(count):
+            self._begin(index)
+
+    def _begin(self, index: int) -> None:
+        actor = self._actor.remote()
+        self._running[actor.make.remote(*self._arguments, index)] = index, actor
+
+    def keys(self, progress: PrepareProgress) -> list[str]:
+        """The keys of all parts, as the shares end; a lost share begins again."""
+        keys: list[str] = []
+        while self._running:
+            (ended,), _ = self._ray.wait(list(self._running))
+            index = self._running.pop(ended)[0]  # its actor gives its CPU back
+            try:
+                share = self._ray.get(ended)
+            except self._ray.exceptions.RayTaskError as error:
+                raise _explained(error) from error
+            except self._ray.exceptions.RayError as error:
+                self._note_lost(index, error)
+                self._begin(index)
+                continue
+            keys += share["keys"]
+            progress.advance(share["text_bytes"], made=True)
+        return keys
+
+    def _note_lost(self, index: int, error: Exception) -> None:
+        self._lost[index] += 1
+        if self._lost[index] > RETRIES:
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"a share was lost more than {RETRIES} times ({reason})") from error
-        keys += share["keys"]
-        progress.advance(share["text_bytes"], made=True)
-    return keys
+
+    def kill(self) -> None:
+        """End all that run, and wait for their end."""
+        for _, actor in self._running.values():
+            self._ray.kill(actor)
+        if self._running:
+            self._ray.wait(list(self._running), num_returns=len(self._running))
+
+
+class _Share:
+    """An actor on whatever machine has a CPU."""
+
+    def make(self, job: Job, output: str, count: int, index: int) -> dict[str, Any]:
+        return _share(job, output, index, count)
 
 
 def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[str, Any]:
-    """A task: one share of the parts, on whatever machine it runs."""
-    environment.set_value("RAYON_NUM_THREADS", "1")  # of the tokenizer: the task was given one CPU
+    """One share of the parts."""
+    environment.set_value("RAYON_NUM_THREADS", "1")  # of the tokenizer: the actor was given one CPU
     workspace = Workspace(open_folder(output), PREPARED)
     _check_seen(job, workspace)
     keys = make_parts(job, workspace, _Silent(), shard_index=shard_index, shard_count=shard_count)
@@ -99,7 +137,7 @@ def _share(job: Job, output: str, shard_index: int, shard_count: int) -> dict[st
 
 
 def _everywhere(job: Job, output: str) -> tuple[Job, str]:
-    """The same with whole paths: a task runs in a folder of its own."""
+    """The same with whole paths: an actor runs in a folder of its own."""
     sources = tuple(map(_whole, job.sources))
     return replace(job, sources=sources), output if is_url(output) else os.path.abspath(output)
 

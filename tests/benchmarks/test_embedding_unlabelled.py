@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,25 @@ def test_no_sentence_that_scores_is_among_them(unlabelled, tmp_path):
     found = [row["sentence"] for row in unlabelled.sentences(tmp_path, texts)]
     assert len(found) == 2
     assert "it is late today" in found
+
+
+def write_pairs(file: Path, pairs: list[tuple[str, str]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"sentence1": first, "sentence2": second} for first, second in pairs]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_pairs_of_other_tasks_without_a_sentence_that_scores(unlabelled, tmp_path):
+    write_pairs(tmp_path / "glue/stsb/train.jsonl", [("A dog.", "a cat"), ("He ran", "It rained")])
+    write_pairs(tmp_path / "glue/mrpc/validation.jsonl", [("it rained!", "no")])
+    assert unlabelled.pairs(tmp_path, "mrpc") == [{"sentence1": "A dog.", "sentence2": "a cat"}]
+
+
+def test_phrases_are_those_that_no_label_is_learnt_of(unlabelled, tmp_path, monkeypatch):
+    texts = [f"film number {number} is good" for number in range(8)]
+    write(tmp_path / "glue/sst2/train.jsonl", "sentence", [*texts, "short one"])
+    write(tmp_path / "glue/sst2/validation.jsonl", "sentence", ["Film number 1 is good ."])
+    (study,) = (task for task in unlabelled.STUDIED if task.name == "sst2")
+    monkeypatch.setattr(unlabelled, "STUDIED", [replace(study, rows=3)])
+    found = {row["sentence"] for row in unlabelled.phrases(tmp_path)}
+    assert found == {texts[number] for number in (2, 4, 5, 7)}

@@ -29,11 +29,11 @@ other = cluster.add_node(num_cpus=1)
 cluster.wait_for_nodes()
 print(cluster.address, flush=True)
 for line in sys.stdin:
-    tasks = psutil.Process(other.all_processes["raylet"][0].process.pid).children(recursive=True)
+    workers = psutil.Process(other.all_processes["raylet"][0].process.pid).children(recursive=True)
     cluster.remove_node(other, allow_graceful=False)
-    for task in tasks:
+    for worker in workers:
         with contextlib.suppress(psutil.NoSuchProcess):
-            task.kill()
+            worker.kill()
     print("killed", flush=True)
 cluster.shutdown()
 """
@@ -49,7 +49,7 @@ commandline.run(lambda _: prepare(text, output, tokenizer.load(folder), settings
                                   engine=cluster.engine(address, shares=4)))
 """
 
-# The tasks note which node makes which part, and finish none before a node has been killed.
+# The actors note which node makes which part, and finish none before a node has been killed.
 WAITING = """
 import os, ray
 def wait():
@@ -129,7 +129,7 @@ def test_a_killed_nodes_share_is_done_again_and_the_bytes_are_those_of_one_proce
 
     (tmp_path / "bad.jsonl").write_text('{"text": "many words here"}\n{"text": 1}\n')
     _, err = (bad := drive(tmp_path / "bad.jsonl", tmp_path / "bad", address)).communicate()
-    assert (bad.returncode, err.count("\n")) == (1, 1)
+    assert (bad.returncode, err.count("\n")) == (1, 1), err
     assert "bad.jsonl line 2: column text holds int, not text" in err
     assert not (tmp_path / "bad").exists()
 
@@ -137,7 +137,7 @@ def test_a_killed_nodes_share_is_done_again_and_the_bytes_are_those_of_one_proce
 def test_a_machine_that_does_not_see_input_or_output_says_so(
     corpus_file: Path, word_pieces, tmp_path: Path
 ) -> None:
-    """A task is run here as one would be on a machine with other disks."""
+    """A share is made here as one would be on a machine with other disks."""
     output = tmp_path / "rows"
     messages: list[str] = []
 
