@@ -29,6 +29,7 @@ from distil_jax.tasks.kind import (
     UserText,
 )
 from distil_jax.tasks.label_losses import entropy
+from distil_jax.tasks.missing_labels import is_number
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.task_scores import SCORES, Metrics
 
@@ -41,9 +42,10 @@ HEAD: Head = "classification"
 def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
     """The task's tables, encoded; raises `UserError` for a label that is unknown."""
     tables = texts.read_tables(task, request)
-    labels = _labels(task, tables.training, request)
+    named = task.labels or request.classes or _named_in_data(task, tables.training, request)
+    labels = named or _labels(tables.training, request)
     tables = tables.of_classes(labels)
-    ordered = bool(task.labels or request.classes) or tables.training is None
+    ordered = bool(named) or tables.training is None
     meaning = texts.Meaning(
         targets=partial(examples.class_numbers, names=labels, ordered=ordered),
         predictions=partial(predictions, labels),
@@ -59,10 +61,19 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     )
 
 
-def _labels(task: NamedTask, training: Examples | None, request: DataRequest) -> Labels:
-    """Class names: the task's, the user's, the training table's, or the model's as it is."""
-    if task.labels or request.classes:
-        return task.labels or request.classes
+def _named_in_data(task: NamedTask, training: Examples | None, request: DataRequest) -> Labels:
+    """The names of the training table's numbers, if it says any; none that are numbers, too."""
+    if training is None:
+        return ()
+    named = request.source.class_names("train")
+    given = request.label or task.label
+    columns = examples.LABEL_GUESSES if given == examples.LABEL else (given,)
+    names = next((tuple(named[column]) for column in columns if column in named), ())
+    return () if any(map(is_number, names)) else names
+
+
+def _labels(training: Examples | None, request: DataRequest) -> Labels:
+    """Class names: the training table's, or the model's as it is."""
     return request.known if training is None else examples.class_names(training)
 
 

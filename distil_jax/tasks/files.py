@@ -152,14 +152,28 @@ def classes_in_schema(metadata: Mapping[bytes, bytes] | None) -> tuple[str, ...]
     return tuple(name for name, feature in features.items() if feature.get("_type") == CLASS)
 
 
+def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """By column, the names that numbers stand for, in a Parquet that `datasets` wrote."""
+    return _names(
+        {name: item for name, item in _columns(path).items() if item.get("_type") == CLASS}
+    )
+
+
 def names_in_lists(path: Path) -> dict[str, tuple[str, ...]]:
     """By column, the names that lists of numbers stand for, in a Parquet that `datasets` wrote."""
+    return _names({name: _item(feature) for name, feature in _columns(path).items()})
+
+
+def _names(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(item["names"]) for name, item in classes.items() if "names" in item}
+
+
+def _columns(path: Path) -> dict[str, dict[str, Any]]:
+    """What `datasets` says of a file's columns; nothing of any but Parquet."""
     if kind(path) != PARQUET:
         return {}
     with parquet.ParquetFile(path) as file:
-        features = _features(file.schema_arrow.metadata)
-    items = {name: _item(feature) for name, feature in features.items()}
-    return {name: tuple(item["names"]) for name, item in items.items() if "names" in item}
+        return _features(file.schema_arrow.metadata)
 
 
 def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:

@@ -69,6 +69,14 @@ class Source:
         classes = [name for name, kind in _features(rows).items() if hasattr(kind, "int2str")]
         return (files.without_class_none(row, classes) for row in rows)
 
+    def class_names(self, split: str) -> Mapping[str, Sequence[str]]:
+        """By column of a split that is there, the names that its numbers stand for, in order."""
+        file = self.find(split)
+        if file is not None:
+            return files.class_names(file)
+        features = _features(self._of_dataset(split))
+        return {name: kind.names for name, kind in features.items() if hasattr(kind, "int2str")}
+
     def names_in_lists(self, split: str) -> Mapping[str, Sequence[str]]:
         """By column of a split that is there, the names that lists of numbers stand for."""
         file = self.find(split)

@@ -6,7 +6,7 @@ import pytest
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
-from distil_jax.tasks import classification
+from distil_jax.tasks import classification, multilabel
 from distil_jax.tasks.kind import DataRequest
 from distil_jax.tasks.named import TASKS
 from distil_jax.tasks.sources import Source
@@ -55,3 +55,58 @@ def test_a_number_is_a_class_only_where_the_classes_have_an_order(tmp_path, teac
     rows = {"validation": numbers}
     of_model = data(tmp_path, tiny, rows, training=False, known=tuple(names))
     assert of_model.validation[0].answers.tolist() == [0, 1, 2]
+
+
+def written_by_datasets(folder, labels, kind):
+    import datasets
+
+    datasets.disable_progress_bars()
+    features = datasets.Features({"text": datasets.Value("string"), "label": kind})
+    rows = {"text": [f"river {number}" for number in range(len(labels))], "label": labels}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / "train.parquet")
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_classes_have_the_names_and_the_order_that_datasets_keeps(tmp_path, teacher_folder, saved):
+    import datasets
+
+    tiny = tokenizer.load(teacher_folder)
+    kind = datasets.ClassLabel(names=["World", "Sports", "Arts"])
+    rows = written_by_datasets(tmp_path, [2, 0, 1, 2], kind)
+    folder = tmp_path
+    if saved:
+        folder = tmp_path / "saved"
+        datasets.DatasetDict({"train": rows, "validation": rows}).save_to_disk(folder)
+    else:
+        (tmp_path / "validation.jsonl").write_text('{"text": "river", "label": "Arts"}\n')
+    request = DataRequest(Source(str(folder)), (), "", (), 32, 8, training=True)
+    found = classification.data(TASKS["classification"], request, tiny)
+    assert found.labels == ("World", "Sports", "Arts")
+    assert found.training.targets["labels"].tolist() == [2, 0, 1, 2]
+    assert found.validation[0].answers.tolist() == ([2, 0, 1, 2] if saved else [2])
+
+
+def test_names_that_are_numbers_stand_for_themselves(tmp_path, teacher_folder):
+    import datasets
+
+    tiny = tokenizer.load(teacher_folder)
+    written_by_datasets(tmp_path, [0, 1, 2], datasets.ClassLabel(names=["1", "2", "3"]))
+    (tmp_path / "validation.jsonl").write_text('{"text": "river", "label": 2}\n')
+    request = DataRequest(Source(str(tmp_path)), (), "", (), 32, 8, training=True)
+    found = classification.data(TASKS["classification"], request, tiny)
+    assert found.labels == ("0", "1", "2")
+
+
+def test_lists_of_numbers_have_the_names_that_datasets_keeps(tmp_path, teacher_folder):
+    import datasets
+
+    tiny = tokenizer.load(teacher_folder)
+    kind = datasets.List(datasets.ClassLabel(names=["joy", "anger", "fear"]))
+    written_by_datasets(tmp_path, [[2], [0, 1], [1]], kind)
+    (tmp_path / "validation.jsonl").write_text('{"text": "river", "label": ["fear", "joy"]}\n')
+    request = DataRequest(Source(str(tmp_path)), (), "", (), 32, 8, training=True)
+    found = multilabel.data(TASKS["multilabel"], request, tiny)
+    assert found.labels == ("joy", "anger", "fear")
+    assert found.training.targets["labels"].tolist() == [[0, 0, 1], [1, 1, 0], [0, 1, 0]]
+    assert found.validation[0].answers.tolist() == [[1, 0, 1]]
