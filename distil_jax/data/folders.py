@@ -29,15 +29,17 @@ def text_files(folder: Path) -> tuple[list[Path], list[PassedOver]]:
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
         files += [Path(inner, name) for name in names if real not in seen and name[0] != "."]
         seen.add(real)
-    kept = []
+    kept: dict[tuple[int, int], Path] = {}
     for file in sorted(files):
         is_file = file.is_file()
         why = why_not(file, partial(content.look, file)) if is_file else "it is no file"
         if why is None:
-            kept.append(file)
-        elif why:
+            status = file.stat()
+            first = kept.setdefault((status.st_dev, status.st_ino), file)
+            why = None if first is file else f"another name of {first.name}"
+        if why:
             passed_over.append((file, why))
-    return kept, passed_over
+    return list(kept.values()), passed_over
 
 
 def is_run(names: Collection[str]) -> bool:

@@ -67,3 +67,15 @@ def test_what_a_run_writes_is_no_corpus(folder: Path, files: list[str]) -> None:
     assert not [source.name for source in found if "/run/" in source.name]
     assert len(found) == 5
     assert f"1 file passed over, as {folder}/run (it is a run's folder)" in said[0]
+
+
+def test_a_file_of_two_names_is_read_once(tmp_path):
+    first = tmp_path / "a.txt"
+    first.write_text("A river runs to the sea.\n")
+    (tmp_path / "b.txt").symlink_to(first)
+    (tmp_path / "c.txt").hardlink_to(first)
+    (tmp_path / "d.txt").write_text(first.read_text())
+    kept, passed_over = folders.text_files(tmp_path)
+    assert kept == [first, tmp_path / "d.txt"]
+    reason = "another name of a.txt"
+    assert passed_over == [(tmp_path / "b.txt", reason), (tmp_path / "c.txt", reason)]
