@@ -28,7 +28,6 @@ from distil_jax.errors import UsageError, UserError
 from distil_jax.pretrained import load_sentence_model
 from distil_jax.pretrained.sentence_writing import save_sentence_model
 from distil_jax.storage import atomic
-from distil_jax.tokenizer import special_ids
 
 
 class Study:
@@ -235,7 +234,7 @@ class Study:
         self.programs.command("main", config="embedding", workdir=folder, overrides=overrides)
 
     def texts_of_states(self):
-        between = separator(load_sentence_model(self.teacher).model.tokenizer)
+        between = embedding_texts.separator(load_sentence_model(self.teacher).model.tokenizer)
         with (self.output / "texts/all.jsonl").open(encoding="utf-8") as lines:
             texts = [json.loads(line)["text"] for line in lines]
         return embedding_texts.texts_and_pairs(self.data, texts, between, seed=1)
@@ -274,13 +273,6 @@ def check_others(others):
             )
         taken.add(name)
         open_embedder(other)  # a mistyped one is refused now, not after hours
-
-
-def separator(tokenizer):
-    """What stands between the two texts of a pair, as text: the tokenizer reads it as it is."""
-    backend = tokenizer.backend_tokenizer
-    pair, single = (backend.num_special_tokens_to_add(is_pair) for is_pair in (True, False))
-    return backend.id_to_token(special_ids(tokenizer).sep) * (pair - single)
 
 
 def main(arguments):

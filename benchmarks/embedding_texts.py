@@ -12,6 +12,7 @@ from pathlib import Path
 from distil_jax.data.compression import SUFFIXES
 from distil_jax.errors import UserError
 from distil_jax.storage import atomic
+from distil_jax.tokenizer import special_ids
 
 TASKS = {
     "stsb": ("glue/stsb", ("sentence1", "sentence2")),
@@ -90,6 +91,13 @@ def texts_and_pairs(data: Path, texts: list[str], between: str, seed: int) -> li
     every = [*passages, *joined, *draw.sample(short, min(SHORT_ONES, len(short)))]
     draw.shuffle(every)
     return every
+
+
+def separator(tokenizer):
+    """What stands between the two texts of a pair, as text: the tokenizer reads it as it is."""
+    backend = tokenizer.backend_tokenizer
+    pair, single = (backend.num_special_tokens_to_add(is_pair) for is_pair in (True, False))
+    return backend.id_to_token(special_ids(tokenizer).sep) * (pair - single)
 
 
 def _drawn(draw: random.Random, texts: list[str], count: int, what: str) -> list[str]:

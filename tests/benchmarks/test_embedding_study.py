@@ -148,9 +148,9 @@ def test_pairs_are_one_text_each_and_no_tested_sentence_is_in_one(texts, data: P
     assert found == texts.texts_and_pairs(data, ["short", long], "</s></s>", seed=1)
 
 
-def test_what_stands_between_the_texts_of_a_pair_is_read_as_it_is(study, teacher_folder) -> None:
+def test_what_stands_between_the_texts_of_a_pair_is_read_as_it_is(texts, teacher_folder) -> None:
     for tokenizer in (load(teacher_folder), load_plain(teacher_folder)):
-        between = study.separator(tokenizer)
+        between = texts.separator(tokenizer)
         backend = tokenizer.backend_tokenizer
         assert (
             backend.encode(f"the river{between}a city").ids
