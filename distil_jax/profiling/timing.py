@@ -1,5 +1,6 @@
 """Wall time: functions side by side, training steps, and large matmuls."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,10 +37,13 @@ class StepTiming:
     tokens: int
 
 
-def alternate(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
+def alternate(
+    functions: Mapping[str, Callable[[], object]], *, rounds: int, most_seconds: float = math.inf
+) -> dict[str, float]:
     """Median seconds of each function over `rounds`, all of them called in turn in every round.
 
-    Side by side, because machines are shared and noisy.
+    Side by side, because machines are shared and noisy. Once they have taken `most_seconds` no
+    further round begins.
 
     Each is called once before, to compile. A function must not return before its work is done.
     """
@@ -51,6 +55,8 @@ def alternate(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> 
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)
+        if sum(map(sum, seconds.values())) > most_seconds:
+            break
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +23,15 @@ def test_functions_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatc
     )
     assert "".join(calls) == "abababab"
     assert seconds == {"a": 1, "b": 2}
+
+
+def test_no_round_begins_once_they_have_taken_long_enough(monkeypatch) -> None:
+    clock = iter(map(float, range(100)))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    calls: list[str] = []
+    functions = {name: partial(calls.append, name) for name in "ab"}
+    assert timing.alternate(functions, rounds=9, most_seconds=3.0) == {"a": 1, "b": 1}
+    assert "".join(calls) == "ababab"
 
 
 def rows(pause: float) -> Iterator[dict[str, np.ndarray]]:
