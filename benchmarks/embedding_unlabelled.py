@@ -3,7 +3,7 @@
     python benchmarks/embedding_unlabelled.py --data=DATA --texts=TEXTS --output=MORE
 
 For tasks of two sentences these are the pairs of other such tasks' training rows; for CoLA its
-training sentences, each with a word moved, left out or repeated, and short ones of TEXTS; for
+training sentences, twice each with a word moved, left out or repeated, and short ones of TEXTS; for
 SST-2 training rows whose labels the study leaves out. No text that scores the task is among them.
 """
 
@@ -28,6 +28,8 @@ PAIRS = {
 MOST_PAIRS = {"rte": 6_000}
 PHRASES = 12_000
 """How many of SST-2's, each of so many words as a short text at least."""
+DAMAGED = 2
+"""How many are made of each of CoLA's sentences."""
 SHORT_TEXTS, WORDS = 4_000, (4, 14)
 """How many of the study's texts, and their fewest and most words."""
 
@@ -58,7 +60,8 @@ def sentences(data: Path, texts: Path) -> list[dict]:
     draw = random.Random(0)
     least, most = WORDS
     known = [row["sentence"].split() for row in rows_of(data, "cola", "train")]
-    damaged = [damage(words, draw) for words in known if len(words) >= least]
+    long = [words for words in known if len(words) >= least]
+    damaged = [damage(words, draw) for words in long for _ in range(DAMAGED)]
     every = [row["text"] for row in read_rows(texts)]
     short = [text for text in every if least <= len(text.split()) <= most]
     scored = {row["sentence"].strip().lower() for row in rows_of(data, "cola", "validation")}

@@ -264,8 +264,7 @@ def _stopped(total_steps: int, step: int) -> str:
 
 
 def _save_tokenizer(setup: Setup) -> None:
-    """Exporting a checkpoint needs the tokenizer besides it."""
+    """Exporting a checkpoint needs the tokenizer besides it; a damaged one is replaced."""
     folder = setup.folder / "tokenizer"
-    if not folder.exists():
-        with writing(folder), new_folder(folder) as draft:
-            save_tokenizer(draft, setup.models.tokenizer)
+    with writing(folder), new_folder(folder) as draft:
+        save_tokenizer(draft, setup.models.tokenizer)

@@ -38,6 +38,8 @@ def test_it_is_the_run_of_the_command_stopped_and_resumed(
     values = overrides(flags)
     with pytest.raises(RuntimeError, match="enough"):
         distil_jax.distil("base", tmp_path / "run", values, on_log=stop_late)
+    words = tmp_path / "run/tokenizer/tokenizer.json"
+    words.write_text(words.read_text()[:100])
     left: list[distil_jax.Distilled] = []
     thread = threading.Thread(
         target=lambda: left.append(
@@ -47,6 +49,7 @@ def test_it_is_the_run_of_the_command_stopped_and_resumed(
     thread.start()
     thread.join()
     assert (left[0].student / "model.safetensors").is_file()
+    assert words.read_bytes() == (finished / "tokenizer/tokenizer.json").read_bytes()
     assert figures(list(left[0].metrics)) == figures(read(finished / "metrics.jsonl"))
     assert [line["step"] for line in heard][-1] == left[0].results["total_steps"]
 
