@@ -58,12 +58,12 @@ def _make(
         count = shares or max(1, int(ray.cluster_resources().get("CPU", 1)))
         machines = sum(node["Alive"] for node in ray.nodes())
         progress.say(f"{count} shares on {machines} machines")
-        shares = _Shares(ray, job, output, count)
+        made = _Shares(ray, job, output, count)
         try:
             with progress.bar("preparing", None):
-                return shares.keys(progress)
+                return made.keys(progress)
         except BaseException:
-            shares.kill()
+            made.kill()
             workspace.adopt(before)
             raise
 
