@@ -39,7 +39,7 @@ def test_no_sentence_that_scores_is_among_them(unlabelled, tmp_path):
     write(tmp_path / "glue/cola/validation.jsonl", "sentence", ["A river is wide."])
     texts = write(tmp_path / "all.jsonl", "text", ["a river is wide.", "it is late today", "x"])
     found = [row["sentence"] for row in unlabelled.sentences(tmp_path, texts)]
-    assert len(found) == 2
+    assert len(found) == unlabelled.DAMAGED + 1
     assert "it is late today" in found
 
 
