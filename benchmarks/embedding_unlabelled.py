@@ -3,7 +3,7 @@
     python benchmarks/embedding_unlabelled.py --data=DATA --texts=TEXTS --output=MORE
 
 For tasks of two sentences these are the pairs of other such tasks' training rows; for CoLA its
-training sentences, twice each with a word moved, left out or repeated, and short ones of TEXTS; for
+training sentences, each with a word moved, left out or repeated, and short ones of TEXTS; for
 SST-2 training rows whose labels the study leaves out. No text that scores the task is among them.
 """
 
@@ -28,7 +28,7 @@ PAIRS = {
 MOST_PAIRS = {"rte": 6_000}
 PHRASES = 12_000
 """How many of SST-2's, each of so many words as a short text at least."""
-DAMAGED = 2
+DAMAGED = 1
 """How many are made of each of CoLA's sentences."""
 SHORT_TEXTS, WORDS = 4_000, (4, 14)
 """How many of the study's texts, and their fewest and most words."""
