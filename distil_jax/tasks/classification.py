@@ -29,7 +29,6 @@ from distil_jax.tasks.kind import (
     UserText,
 )
 from distil_jax.tasks.label_losses import entropy
-from distil_jax.tasks.missing_labels import is_number
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.task_scores import SCORES, Metrics
 
@@ -62,14 +61,11 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
 
 
 def _named_in_data(task: NamedTask, training: Examples | None, request: DataRequest) -> Labels:
-    """The names of the training table's numbers, if it says any; none that are numbers, too."""
     if training is None:
         return ()
-    named = request.source.class_names("train")
     given = request.label or task.label
     columns = examples.LABEL_GUESSES if given == examples.LABEL else (given,)
-    names = next((tuple(named[column]) for column in columns if column in named), ())
-    return () if any(map(is_number, names)) else names
+    return examples.names_in_data(request.source.class_names("train"), columns)
 
 
 def _labels(training: Examples | None, request: DataRequest) -> Labels:

@@ -1,6 +1,6 @@
 """Texts and labels out of records, checked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -223,6 +223,15 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def names_in_data(named: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tuple[str, ...]:
+    """What the numbers of the first of these columns stand for, if it says so.
+
+    None where a name is a number itself: it stands for itself.
+    """
+    names = next((tuple(named[column]) for column in columns if column in named), ())
+    return () if any(map(is_number, names)) else names
+
+
 def sorted_names(names: Iterable[str], origin: str) -> tuple[str, ...]:
     """The different ones, numbers in order of size, then names; raises `UserError` for too many."""
     different = set(names)
@@ -245,6 +254,17 @@ def class_names(examples: Examples) -> tuple[str, ...]:
     return sorted_names(map(label_name, examples.labels), examples.origin)
 
 
+def numbers_of(names: Sequence[str], *, ordered: bool) -> dict[str, int]:
+    """The number of each class by its name, and where they are `ordered` by its number, too.
+
+    Not where a name is a number itself.
+    """
+    known = {name: number for number, name in enumerate(names)}
+    if ordered and not any(map(is_number, names)):
+        known |= {str(number): number for number in range(len(names))}
+    return known
+
+
 def class_numbers(examples: Examples, names: Sequence[str], *, ordered: bool = True) -> np.ndarray:
     """Labels as class numbers, int32; raises `UserError` for a label that is unknown.
 
@@ -252,10 +272,8 @@ def class_numbers(examples: Examples, names: Sequence[str], *, ordered: bool = T
     alphabet's order it would name any of them.
     """
     assert examples.labels is not None
-    known = {name: number for number, name in enumerate(names)}
-    named = not any(is_number(name) for name in names)
-    if named and ordered:
-        known |= {str(number): number for number in range(len(names))}
+    known = numbers_of(names, ordered=ordered)
+    named = not any(map(is_number, names))
     numbers = np.empty(len(examples), np.int32)
     for row, value in enumerate(examples.labels):
         number = known.get(label_name(value))

@@ -20,7 +20,6 @@ from distil_jax.tasks.classification import CLASSIFICATION, HEAD
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import DataRequest, Labels, Outputs, Prediction, TaskData, UserText
-from distil_jax.tasks.missing_labels import is_number
 from distil_jax.tasks.named import NamedTask
 from distil_jax.tasks.task_scores import Metrics, label_sets_scores
 
@@ -42,7 +41,10 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     shape = _layout(request)
     request = replace(request, label="")
     tables = texts.read_tables(replace(task, label="label"), request, partial(_records, shape))
-    in_order = request.classes or _named_in_data(tables.training, shape, request)
+    in_order = request.classes
+    if tables.training is not None and not in_order:
+        named = request.source.names_in_lists("train")
+        in_order = examples.names_in_data(named, (shape.column,))
     labels = shape.names or in_order or _labels(tables.training, request.known)
     threshold = THRESHOLD if request.threshold is None else request.threshold
     meaning = texts.Meaning(
@@ -84,16 +86,6 @@ def _records(
     return label_sets.records(rows, origin, shape)
 
 
-def _named_in_data(
-    training: Examples | None, shape: label_sets.Layout, request: DataRequest
-) -> Labels:
-    """The names of the training table's numbers, if it says any; none that are numbers, too."""
-    if training is None:
-        return ()
-    names = tuple(request.source.names_in_lists("train").get(shape.column, ()))
-    return () if any(map(is_number, names)) else names
-
-
 def _labels(training: Examples | None, known: Labels) -> Labels:
     """Names of the labels: the training table's, or those of a model scored as it is."""
     return known if training is None else examples.sorted_names(_sets(training), training.origin)
@@ -108,9 +100,7 @@ def flags(table: Examples, labels: Labels, *, ordered: bool = False) -> np.ndarr
 
     A number may stand for a name where the names are `ordered`.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    if ordered:
-        numbers = {str(number): number for number in range(len(labels))} | numbers
+    numbers = examples.numbers_of(labels, ordered=ordered)
     found = np.zeros((len(table), len(labels)), np.int8)
     for row, names in enumerate(table.labels or ()):
         for name in names:

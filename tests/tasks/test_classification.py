@@ -110,3 +110,14 @@ def test_lists_of_numbers_have_the_names_that_datasets_keeps(tmp_path, teacher_f
     assert found.labels == ("joy", "anger", "fear")
     assert found.training.targets["labels"].tolist() == [[0, 0, 1], [1, 1, 0], [0, 1, 0]]
     assert found.validation[0].answers.tolist() == [[1, 0, 1]]
+
+
+def test_a_number_stands_for_no_class_whose_name_is_a_number(tmp_path, teacher_folder):
+    tiny = tokenizer.load(teacher_folder)
+    rows = [{"text": "river", "label": ["1", "2"]}, {"text": "sea", "label": ["0"]}]
+    (tmp_path / "validation.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    request = DataRequest(
+        Source(str(tmp_path)), (), "", (), 32, 8, training=False, classes=("1", "2", "3")
+    )
+    with pytest.raises(UserError, match=r"row 1 has the unknown label '0'; the labels are 1, 2, 3"):
+        multilabel.data(TASKS["multilabel"], request, tiny)
