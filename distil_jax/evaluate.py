@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
     flags = parse(arguments)
     command = " ".join(["python -m distil_jax.evaluate", *arguments])
+    from distil_jax.evaluation.output_folder import dtype_begun_with
     from distil_jax.exporting.layout import is_onnx
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.training.precision import computing_dtype
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> None:
             f"--dtype={flags.dtype}: exports compute as they were made, and plain text is scored "
             "in float32; leave it out (see --help)"
         )
-    flags.dtype = computing_dtype(flags.dtype)
+    flags.dtype = computing_dtype(flags.dtype, before=dtype_begun_with(flags.output))
     if flags.task in VECTOR_TASKS:
         _evaluate_vectors(flags)
         return

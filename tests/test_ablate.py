@@ -9,6 +9,7 @@ import pytest
 from distil_jax.ablate import main
 from distil_jax.compare import main as compare
 from distil_jax.run import distillation
+from distil_jax.training import precision
 
 
 @pytest.mark.slow
@@ -19,7 +20,7 @@ def test_a_stopped_sweep_keeps_what_is_finished_and_ends_with_a_table(
 ) -> None:
     output = tmp_path / "sweep"
     keys = [flag for flag in flags(tmp_path) if not flag.startswith("--workdir")]
-    changes = ["loss.cosine=0", "total_steps=2", "eval.every_steps=9"]
+    changes = ["loss.cosine=0", "total_steps=2", "eval.every_steps=9", "precision.compute=auto"]
     keys += [f"--config.{change}" for change in changes]
     command = [*keys, f"--output={output}", "--seeds=1", "--layers=first"]
     started: list[Path] = []
@@ -32,10 +33,12 @@ def test_a_stopped_sweep_keeps_what_is_finished_and_ends_with_a_table(
         run(config, workdir, message)  # type: ignore[arg-type]
 
     monkeypatch.setattr(distillation, "run", stopping)
+    monkeypatch.setattr(precision, "_ratio", lambda: 0.1)
     with pytest.raises(KeyboardInterrupt):
         main(command)
     first, second = started
     before = (first / "results.json").stat().st_mtime_ns
+    monkeypatch.setattr(precision, "_ratio", lambda: 9.0)
     main(command)
     assert started[2] == second  # the first was not run again
     assert (first / "results.json").stat().st_mtime_ns == before

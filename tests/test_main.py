@@ -21,6 +21,7 @@ from distil_jax import commandline, pretrained
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from distil_jax.run.setup import Setup
+from distil_jax.training import precision
 from distil_jax.training.checkpoint import Checkpoints
 from tests.forward import forward
 
@@ -147,6 +148,17 @@ def test_the_same_command_again_changes_nothing_and_says_so(
     assert "student, distilled" in out
     assert err == ""
     assert before == {path: digest(path) for path in finished.rglob("*") if path.is_file()}
+
+
+def test_auto_stays_what_the_run_was_begun_in(
+    finished: Path,
+    flags: Flags,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(precision, "_ratio", lambda: 9.0)
+    main(flags(finished, **{"precision.compute": "auto", "precision.teacher": "auto"}))
+    assert "finished already (12 steps)" in capsys.readouterr().out
 
 
 @pytest.mark.slow

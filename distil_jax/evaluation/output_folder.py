@@ -21,13 +21,23 @@ def check_identity(folder: Path, identity: Mapping[str, Any] | None) -> None:
         return
     if identity is None:
         return
-    try:
-        before = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}); name another folder") from error
+    before = _read(file)
     for name in sorted({*before, *identity}):
         if before.get(name) != identity.get(name):
             raise UserError(
                 f"{folder} holds an evaluation with {name}={before.get(name)}, this one has "
                 f"{identity.get(name)}; name another --output, or remove that folder"
             )
+
+
+def dtype_begun_with(folder: Path) -> str:
+    """What the evaluation in a folder computes in; empty for a new folder."""
+    file = folder / IDENTITY
+    return _read(file).get("dtype", "float32") if file.is_file() else ""
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({error}); name another folder") from error

@@ -26,7 +26,7 @@ from distil_jax.run.announcement import announce
 from distil_jax.run.finish import earlier_results, finish, show
 from distil_jax.run.placement import layout, put_on_devices
 from distil_jax.run.resource_usage import peak_rate
-from distil_jax.run.setup import Setup, load_inputs, set_up
+from distil_jax.run.setup import Setup, load_inputs, set_up, types_begun_with
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training.checkpoint import Checkpoints
@@ -78,7 +78,7 @@ def run(
     """
     on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
-        inputs = load_inputs(config)
+        inputs = load_inputs(config, partial(types_begun_with, workdir))
         with _lock(workdir) as locked, _checkpoints(locked, config.checkpoint) as checkpoints:
             setup = set_up(inputs, locked, command, checkpoints)
             context = RunContext(setup, checkpoints, sigterm, goodput, Display(at_step), on_log)

@@ -20,6 +20,7 @@ from distil_jax.run import own_files
 from distil_jax.run.data_cursor import START, DataCursor, described
 from distil_jax.run.models import Models
 from distil_jax.storage.atomic import write_text
+from distil_jax.storage.folder import open_folder
 
 BATCH = ("run.batch.size", "run.batch.length")
 DIGESTS = {
@@ -102,6 +103,18 @@ def check(workdir: str | Path, saved: dict[str, Any], current: dict[str, Any]) -
             f"{workdir} holds checkpoints of another config: {'; '.join(map(_named, named))}; "
             "use the config they were made with, or another --workdir"
         )
+
+
+def types_begun_with(workdir: str | Path) -> dict[str, str]:
+    """What the run that began in a workdir computes in, as `settled` takes it; empty for none."""
+    folder = open_folder(workdir)
+    if not folder.has(FILE):
+        return {}
+    try:
+        saved = json.loads(folder.read(FILE))
+    except (ValueError, RecursionError):  # a damaged one is made again
+        return {}
+    return saved.get("run", {}).get("precision", {}) if isinstance(saved, dict) else {}
 
 
 def settle(workdir: Path, identity: dict[str, Any]) -> None:

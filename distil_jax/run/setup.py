@@ -3,7 +3,7 @@
 `load_inputs` reads and checks without writing; `set_up` adds what needs the run's workdir.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,13 @@ from distil_jax.data.masking import Masking, frequency_weights
 from distil_jax.data.next_tokens import NextTokens
 from distil_jax.data.store import Split, token_counts
 from distil_jax.errors import UserError
-from distil_jax.run import data_cursor, identity, student_start
+from distil_jax.run import data_cursor, identity, student_start, text_targets
 from distil_jax.run.data import Rows, check_pairs, find_rows, prepare_rows
 from distil_jax.run.data_cursor import DataCursor
 from distil_jax.run.models import Models, check_platform, load_models
 from distil_jax.run.stored_targets import Stored, content_settings
 from distil_jax.run.text_targets import TextTargets, open_targets, targets_in
+from distil_jax.storage.address import join
 from distil_jax.tokenizer import fingerprint, mask_token, special_ids
 from distil_jax.training import assemble, parallel
 from distil_jax.training.assemble import SentenceShapes
@@ -122,12 +123,13 @@ class Setup:
         )
 
 
-def load_inputs(config: Config) -> RunInputs:
+def load_inputs(config: Config, begun: Callable[[], Mapping[str, str]] = dict) -> RunInputs:
     """Find the devices, load the models, open the rows, and see that they fit each other.
 
-    Raises `UserError` for whatever the user can fix of that; nothing is written.
+    `begun` is that of `settled`. Raises `UserError` for whatever the user can fix; nothing is
+    written.
     """
-    config = settled(config)
+    config = settled(config, begun=begun)
     devices = parallel.devices(config.parallel)
     shares = parallel.shares_of(config, devices.count)
     models = load_models(config)
@@ -135,6 +137,12 @@ def load_inputs(config: Config) -> RunInputs:
     rows = find_rows(config)
     _check(config, models, rows)
     return RunInputs(config, devices, shares, models, rows)
+
+
+def types_begun_with(workdir: str | Path) -> dict[str, str]:
+    """What a run's workdir was begun with, as `settled` takes it; empty for a new one."""
+    stored = text_targets.types_begun_with(join(workdir, text_targets.FOLDER))
+    return {**stored, **identity.types_begun_with(workdir)}
 
 
 def set_up(inputs: RunInputs, workdir: Workdir, command: str, checkpoints: Checkpoints) -> Setup:

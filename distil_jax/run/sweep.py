@@ -5,6 +5,7 @@ import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def sweep(
     Seeds go up from the config's own and vary slowest, so that a sweep that is stopped has compared
     all variants on the seeds it got through. Raises `UserError` before anything is written.
     """
-    inputs = load_inputs(config)
+    inputs = load_inputs(config, partial(_types_begun_with, output))
     config = inputs.config
     models = inputs.models
     teacher = models.teacher or models.origin
@@ -91,6 +92,12 @@ def sweep(
             score,
         )
         _run_all(shared, Display())
+
+
+def _types_begun_with(output: Path) -> dict[str, str]:
+    """What the members that there are compute in; empty without any."""
+    begun = map(identity.types_begun_with, sorted((output / RUNS).glob("*/*")))
+    return next(filter(None, begun), {})
 
 
 def _check_targets(stored: Stored, config: Config, chosen: Sequence[Variant], seeds: int) -> None:

@@ -30,7 +30,7 @@ from distil_jax.run.placement import put_on_devices
 from distil_jax.run.setup import RunInputs, load_inputs, step_spec
 from distil_jax.run.stored_targets import VALIDATION, content_settings, teacher_settings
 from distil_jax.run.target_outputs import Job, columns_of, computer, content_of
-from distil_jax.run.text_targets import cache_targets
+from distil_jax.run.text_targets import cache_targets, types_begun_with
 from distil_jax.storage.cache import cache_folder
 from distil_jax.target_store import Share, StoreManifest, Table, write
 from distil_jax.tokenizer import fingerprint
@@ -80,7 +80,7 @@ def cache(
     """
     if config.loss.of_vectors:
         return cache_targets(output, config, settings.share, say)
-    job = _job(config, settings)
+    job = _job(config, settings, output)
     tables = _tables(job)
     _announce(job, tables, say)
     progress = _Progress(say, sum(table.rows for table in tables), job.train.length)
@@ -106,12 +106,12 @@ def _numbers(layers: Layers, every: range) -> Iterable[int]:
     return every if layers == "all" else layers
 
 
-def _job(config: Config, settings: CacheSettings) -> Job:
+def _job(config: Config, settings: CacheSettings, output: str | Path) -> Job:
     if config.targets or not config.teacher:
         raise UsageError(
             "targets are made by a teacher: set config.teacher, and leave targets empty"
         )
-    inputs = load_inputs(config)
+    inputs = load_inputs(config, partial(types_begun_with, output))
     layers = inputs.models.teachers[0].config.layers
     more = settings.request(layers)
     more.check(layers)  # before text is prepared for hours

@@ -37,6 +37,7 @@ from distil_jax.target_store import (
     StoreManifest,
     Text,
     TextTable,
+    begun_with,
     open_texts,
     write_texts,
 )
@@ -151,6 +152,12 @@ def write_targets(
     )
 
 
+def types_begun_with(folder: str | Path) -> dict[str, str]:
+    """What a folder of targets is computed in, as `settled` takes it; empty for a new one."""
+    settings = begun_with(folder)
+    return {} if settings is None else {"teacher": settings.get(PRECISION, "float32")}
+
+
 def cache_targets(
     output: str | Path, config: Config, share: Share, say: Say
 ) -> StoreManifest | None:
@@ -163,7 +170,7 @@ def cache_targets(
             "targets are made by a teacher: set config.teacher, and leave targets empty"
         )
     check_texts(config)
-    config = settled(config)
+    config = settled(config, begun=partial(types_begun_with, output))
     if wanted_column(config) == SCORE:
         teacher, tokenizer = pair_teacher(config.teacher), None
     else:

@@ -66,24 +66,30 @@ class Workspace:
         if self._folder.is_file():
             raise UserError(f"output {self.address} is a file; name a folder")
         # In this order: others may begin and finish meanwhile.
-        new, begun = self._folder.is_empty(), self._folder.has(_SETTINGS)
-        if self.is_complete:
-            existing = self._content.compared(self._content.settings(self.address))
-            settings = self._content.compared(settings)
-        elif begun:
-            try:
-                existing = self._read(_SETTINGS)
-            except FileNotFoundError:  # they have just finished
-                return self.check(settings)
-        elif not new:
+        new, existing = self._folder.is_empty(), self.begun_with()
+        if existing is None:
+            if new:
+                return
             raise UserError(f"output {self.address} holds something else; name a new folder")
-        else:
-            return
+        if self.is_complete:
+            existing, settings = self._content.compared(existing), self._content.compared(settings)
         if differences := _differences(existing, settings):
             raise UserError(
                 f"output {self.address} was {self._content.made} with other settings: "
                 f"{'; '.join(differences)}; {ANOTHER_FOLDER}"
             )
+
+    def begun_with(self) -> dict[str, Any] | None:
+        """The settings of what is there, complete or not; None where there is nothing."""
+        begun = self._folder.has(_SETTINGS)
+        if self.is_complete:
+            return self._content.settings(self.address)
+        if not begun:
+            return None
+        try:
+            return self._read(_SETTINGS)
+        except FileNotFoundError:  # others have just finished
+            return self.begun_with()
 
     def holds(self, settings: dict[str, Any]) -> bool:
         """Whether a preparation with these settings is under way there."""

@@ -11,7 +11,7 @@ from distil_jax.target_store.column import Column
 from distil_jax.target_store.manifest import StoreManifest
 from distil_jax.target_store.reading import Store, StoredTable, open_store
 from distil_jax.target_store.texts import Text, TextTable, open_texts, text_key, write_texts
-from distil_jax.target_store.writing import Share, Table, write
+from distil_jax.target_store.writing import Share, Table, begun_with, write
 
 __all__ = [
     "Column",
@@ -22,6 +22,7 @@ __all__ = [
     "Table",
     "Text",
     "TextTable",
+    "begun_with",
     "open_store",
     "open_texts",
     "text_key",

@@ -99,8 +99,7 @@ def write(
       UserError: the folder holds something else, or cannot be written.
     """
     folder = folder if is_url(folder) else Path(folder)
-    content = Content("made", tuple(table.name for table in tables), lambda f: load(f).settings)
-    workspace = Workspace(open_folder(folder), content, shared=share.count > 1)
+    workspace = _workspace(folder, tables, shared=share.count > 1)
     whole = {"format": FORMAT, **settings}
     workspace.check(whole)
     if workspace.is_complete:
@@ -121,6 +120,18 @@ def write(
     except OSError as error:
         workspace.roll_back()
         raise UserError(refusal(Path(str(folder)), error)) from error
+
+
+def begun_with(folder: str | Path) -> Mapping[str, Any] | None:
+    """The settings of a folder, complete or not; None for a new one. Raises `UserError`."""
+    return _workspace(folder).begun_with()
+
+
+def _workspace(
+    folder: str | Path, tables: Sequence[Table] = (), *, shared: bool = False
+) -> Workspace:
+    content = Content("made", tuple(table.name for table in tables), lambda f: load(f).settings)
+    return Workspace(open_folder(folder), content, shared=shared)
 
 
 def _write_shards(

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -22,20 +23,37 @@ FASTER = 1.3
 """Below it the gain is not worth the digits; hosts give about 0.8, or 2 and more."""
 
 
-def settled(config: Config, platform: str | None = None) -> Config:
-    """The config with a type for each `auto`, on a platform; None: the one that is here."""
+def settled(
+    config: Config,
+    platform: str | None = None,
+    begun: Callable[[], Mapping[str, str]] = dict,
+) -> Config:
+    """The config with a type for each `auto`, on a platform; None: the one that is here.
+
+    `begun` tells, by key, the types of what was begun before and goes on.
+    """
     precision = config.precision
+    asked = {"compute": precision.compute, "teacher": precision.teacher}
+    if AUTO not in asked.values():
+        return config
+    before = broadcast_from_primary("types begun with", lambda: dict(begun()))
     chosen = {
-        name: computing_dtype(value, platform)
-        for name, value in (("compute", precision.compute), ("teacher", precision.teacher))
+        name: computing_dtype(value, platform, before.get(name, ""))
+        for name, value in asked.items()
     }
     return replace(config, precision=replace(precision, **chosen))
 
 
-def computing_dtype(asked: str, platform: str | None = None) -> str:
-    """`asked`, or for `auto` the faster type; what was measured is said, once."""
+def computing_dtype(asked: str, platform: str | None = None, before: str = "") -> str:
+    """`asked`, or for `auto` the type that was taken `before`, else the faster one.
+
+    What was measured is said, once: it varies, and another machine may be faster otherwise.
+    """
     if asked != AUTO:
         return asked
+    if before:
+        note(f"auto stays {before}, as it was begun")
+        return before
     platform = platform or jax.default_backend()
     if platform != "cpu":
         return "bfloat16"

@@ -19,6 +19,7 @@ from distil_jax import pretrained
 from distil_jax.errors import UsageError, UserError
 from distil_jax.evaluation import evaluation
 from distil_jax.evaluation import fine_tuner as tuners
+from distil_jax.training import precision
 
 from .conftest import sentences, write
 
@@ -73,12 +74,15 @@ def test_a_saved_model_scores_the_same(tuned, sentiment, evaluate, tmp_path):
 
 
 def test_the_same_command_again_changes_nothing_and_other_settings_are_refused(
-    tuned, teacher_folder, sentiment, evaluate, tmp_path
+    tuned, teacher_folder, sentiment, evaluate, tmp_path, monkeypatch
 ):
     output = tmp_path / "copy"
     shutil.copytree(tuned, output)
     before = content(output)
     evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=2)
+    assert content(output) == before
+    monkeypatch.setattr(precision, "_ratio", lambda: 9.0)
+    evaluate(teacher_folder, output, task="sst2", data=sentiment, seeds=2, dtype="auto")
     assert content(output) == before
     with pytest.raises(UserError, match="learning_rates"):
         evaluate(teacher_folder, output, task="sst2", data=sentiment, **{"learning-rate": 1e-3})

@@ -14,6 +14,7 @@ from distil_jax.main import main
 from distil_jax.run.setup import load_inputs
 from distil_jax.run.target_cache import _rows_folder
 from distil_jax.target_store import open_store
+from distil_jax.training import precision
 
 LOSSES = ("loss", "soft_target", "masked_lm", "cosine")
 Flags = Callable[..., list[str]]
@@ -93,6 +94,14 @@ def test_what_is_left_names_the_teacher(finished: Path, from_stored: Path) -> No
     assert identity[0]["teacher"] == identity[1]["teacher"]
     assert identity[0]["targets"] is None
     assert len(identity[1]["targets"]) == 64
+
+
+def test_auto_stays_what_they_were_begun_in(
+    stored: Path, flags: Flags, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(precision, "_ratio", lambda: 9.0)
+    cache.main(_cache_flags(flags, stored, **{"precision.teacher": "auto"}))
+    assert f"stored {stored}" in capsys.readouterr().out
 
 
 def test_it_says_what_it_costs(stored: Path, flags: Flags, capsys) -> None:

@@ -19,12 +19,14 @@ from distil_jax.main import main
 from distil_jax.models import initialize
 from distil_jax.pretrained import load_sentence_model, save
 from distil_jax.pretrained.families import make_config
-from distil_jax.run.setup import load_inputs, set_up
+from distil_jax.run.setup import load_inputs, set_up, types_begun_with
+from distil_jax.run.text_targets import FOLDER
 from distil_jax.target_store import open_texts
 from distil_jax.tasks.encoding import encode
 from distil_jax.tasks.network import Network, fresh_head
 from distil_jax.tasks.rerank import POINTWISE
 from distil_jax.tokenizer.wordpiece import bert_tokenizer
+from distil_jax.training import precision
 from distil_jax.training.checkpoint import Checkpoints
 from distil_jax.training.metrics_file import read
 from distil_jax.training.parallel import Devices
@@ -284,6 +286,19 @@ def test_what_is_stored_says_whose_it_is(stored, teacher_folder):
     assert table.notes["name"] == str(teacher_folder)
     assert [column.name for column in table.columns] == ["vector"]
     assert table.notes["parameters"] > 1000
+
+
+def test_auto_stays_what_vectors_were_begun_in(
+    command, teacher_folder, shallow_folder, tmp_path, monkeypatch, capsys
+):
+    auto = {"teacher": teacher_folder, "precision.teacher": "auto"}
+    keys = command(**auto, **{"student.folder": shallow_folder})
+    folder = tmp_path / "run" / FOLDER
+    for ratio in (9.0, 0.1):
+        monkeypatch.setattr(precision, "_ratio", lambda ratio=ratio: ratio)
+        cache.main([*keys, f"--output={folder}"])
+        assert f"stored {folder}" in capsys.readouterr().out
+    assert types_begun_with(tmp_path / "run") == {"teacher": "bfloat16"}
 
 
 def test_vectors_computed_in_bfloat16_serve_whatever_a_run_computes_in(

@@ -33,10 +33,17 @@ def test_accelerators_take_bfloat16_unmeasured(config, monkeypatch, platform):
     assert precision.settled(config, platform).precision.compute == "bfloat16"
 
 
+def test_what_was_begun_stays_and_is_not_measured(config, monkeypatch):
+    monkeypatch.setattr(precision, "_ratio", lambda: pytest.fail("measured"))
+    before = {"compute": "float32", "teacher": "bfloat16", "parameters": "float32"}
+    settled = precision.settled(config, "tpu", lambda: before)
+    assert dataclasses.asdict(settled.precision) == before
+
+
 def test_what_is_asked_for_stays(config):
     asked = dataclasses.replace(config.precision, compute="float32", teacher="bfloat16")
     config = dataclasses.replace(config, precision=asked)
-    assert precision.settled(config, "tpu") == config
+    assert precision.settled(config, "tpu", lambda: {"compute": "bfloat16"}) == config
 
 
 @pytest.mark.parametrize(("slow", "below"), [("bfloat16", True), ("float32", False)])
