@@ -23,7 +23,7 @@ from distil_jax.pretrained.families import family_of
 from distil_jax.pretrained.model import Head, Pretrained
 from distil_jax.pretrained.weights import Weight
 from distil_jax.storage.address import is_url
-from distil_jax.storage.atomic import new_folder
+from distil_jax.storage.atomic import new_folder, of_rust
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import save as save_tokenizer
 
@@ -180,7 +180,8 @@ def _at(params: Params, path: str) -> np.ndarray:
 def _write(
     draft: Path, tensors: dict[str, np.ndarray], contents: Mapping[str, bytes], tokenizer: Any
 ) -> None:
-    save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
+    with of_rust():
+        save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
     if tokenizer is not None:
         save_tokenizer(draft, tokenizer)
     for name, content in contents.items():

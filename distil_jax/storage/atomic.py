@@ -6,6 +6,7 @@ stays until then; what a killed process left is what `sweep` removes.
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -147,6 +148,18 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(refusal(path, error)) from error
+
+
+@contextmanager
+def of_rust() -> Iterator[None]:
+    """Raise the operating system's error where a library in Rust has it in words alone."""
+    try:
+        yield
+    except Exception as error:
+        if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number)) from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from distil_jax.errors import UserError
 from distil_jax.storage import lfs, links
 from distil_jax.storage.address import is_url
+from distil_jax.storage.atomic import of_rust
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import hub, sentencepiece_file, tokenizer_config, vocabulary_file
 from distil_jax.tokenizer.fingerprint import fingerprint
@@ -78,7 +79,8 @@ def load(folder: str | Path) -> "PreTrainedTokenizerFast":
 def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
     """Write the files that AutoTokenizer opens, and vocab.txt for a WordPiece vocabulary."""
     folder = Path(folder)
-    tokenizer.save_pretrained(folder)
+    with of_rust():
+        tokenizer.save_pretrained(folder)
     tokenizer_config.make_portable(folder, tokenizer)
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     if model.get("type") == "WordPiece":

@@ -3,13 +3,19 @@
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from distil_jax import pretrained, tokenizer
+from distil_jax.errors import UserError
+from distil_jax.storage.atomic import new_folder
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -82,3 +88,35 @@ def test_prepare_on_a_full_disk_is_one_line_and_leaves_nothing(
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: output {disk}/rows cannot be written")
     assert "No space left on device" in line
+
+
+@contextmanager
+def no_file_beyond(size_bytes: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_weights_and_a_tokenizer_without_room_are_one_line(
+    tmp_path: Path, teacher_folder: Path
+) -> None:
+    """Libraries in Rust write them, which raise no OSError."""
+    model, output = pretrained.load(teacher_folder), tmp_path / "output"
+
+    def weights() -> None:
+        pretrained.save(output, model)
+
+    def vocabulary() -> None:
+        with new_folder(output) as draft:
+            tokenizer.save(draft, model.tokenizer)
+
+    for write in (weights, vocabulary):
+        with (
+            no_file_beyond(200),
+            pytest.raises(UserError, match=f"^{output} cannot be written: File too large"),
+        ):
+            write()
+    assert not any(tmp_path.iterdir())
