@@ -16,7 +16,7 @@ from typing import Any
 from distil_jax.data import compression, content, documentation, folders, records, text
 from distil_jax.data.content import Content
 from distil_jax.data.decoding import DecodeStats, check_encoding
-from distil_jax.data.file_kind import JSON_LINES, PARQUET, SUFFIXES
+from distil_jax.data.file_kind import JSON_LINES, PARQUET, SUFFIXES, why_no_file
 from distil_jax.errors import UsageError, UserError
 from distil_jax.notes import note
 from distil_jax.storage.address import basename, is_url, join, parent
@@ -214,6 +214,8 @@ def _sources(name: str, document: str, column: str, say: Callable[[str], object]
         files, passed_over = folders.text_files(path)
     elif path.is_file():
         files = [path]
+    elif path.exists():
+        raise UserError(f"input {name} {why_no_file(path)}; give a file")
     else:
         files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         files = [file for file in files if file.is_file()]
@@ -223,7 +225,7 @@ def _sources(name: str, document: str, column: str, say: Callable[[str], object]
     if found:
         folders.report(path, passed_over, say)
         return list(found)
-    if path.exists() or _looks_like_a_path(name):
+    if path.is_dir() or _looks_like_a_path(name):
         why = folders.summary(passed_over) or "check the path"
         raise UserError(f"input {name} matches no text file; {why}")
     return [HubDataset(name, column)]

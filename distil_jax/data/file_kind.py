@@ -40,6 +40,15 @@ def suffix(name: Path) -> str:
     return found.lower() if _SUFFIX.fullmatch(found) else ""
 
 
+def why_no_file(path: Path) -> str:
+    """Why there is no file to read, for a message."""
+    if path.is_dir():
+        return "is a folder"
+    if path.exists():
+        return "is a pipe or a device, and files are read more than once"
+    return "does not exist"
+
+
 def kind_of(name: Path, start: bytes) -> str:
     """One of the kinds above, by the name and the first decompressed bytes."""
     named = SUFFIXES.get(suffix(name), TEXT)

@@ -60,7 +60,7 @@ def records(path: Path, *, column: str = "", tag: str = "") -> Iterator[Record]:
 
 def _lines(path: Path) -> Iterator[str]:
     if not path.is_file():
-        raise UserError(f"{path} does not exist; give a file")
+        raise UserError(f"{path} {file_kind.why_no_file(path)}; give a file")
     try:
         with path.open("rb") as file:
             start = compression.first_bytes(path, file, SAMPLE_BYTES)

@@ -32,9 +32,7 @@ def records(path: Path) -> Iterator[Record]:
     A text file's records have one column, `text`, and there is one for each line, empty ones too.
     """
     if not path.is_file():
-        raise UserError(
-            f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give a file"
-        )
+        raise UserError(f"{path} {file_kind.why_no_file(path)}; give a file")
     reader = READERS[kind(path)]
     try:
         yield from reader(path)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from distil_jax.data.file_kind import why_no_file
 from distil_jax.errors import UserError
 from distil_jax.models.types import Batch
 from distil_jax.pretrained import Head, Pretrained
@@ -178,7 +179,7 @@ def _of_collection(folder: Path, given: Path | None) -> _Split:
             "there (query-id, corpus-id), or name a file, or a run of TREC, with --validation"
         )
     if not file.is_file():
-        raise UserError(f"{file} does not exist; give a file of candidates")
+        raise UserError(f"{file} {why_no_file(file)}; give a file of candidates")
     pairs = candidates.of_collection(
         file, collection.queries, collection.documents, collection.judgements
     )

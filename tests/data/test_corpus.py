@@ -1,4 +1,5 @@
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,12 @@ def test_identity_follows_the_content(folder: Path):
 def test_inputs_that_are_not_there(folder: Path, name: str, message: str):
     with pytest.raises(UserError, match=message):
         corpus.find(name)
+
+
+def test_a_pipe_is_named_as_one(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is a pipe or a device, and files are read more"):
+        corpus.find(str(tmp_path / "pipe"))
 
 
 def test_folder_without_text(folder: Path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import os
 
 import pyarrow as pa
 import pytest
@@ -76,3 +77,9 @@ def test_damage_is_named(tmp_path, name, content, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         list(records(tmp_path / "a.csv"))
+
+
+def test_a_pipe_is_named_as_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is a pipe or a device, and files are read more"):
+        list(records(tmp_path / "pipe"))
