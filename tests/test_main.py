@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from distil_jax import commandline, pretrained
+from distil_jax.export import main as export
 from distil_jax.main import main
 from distil_jax.models import MaskedLM
 from distil_jax.run.setup import Setup
@@ -338,6 +339,8 @@ def test_a_loss_that_is_not_finite_exits_3_and_names_the_last_good_checkpoint(
     assert err.count("\n") == 1
     assert f"the last good checkpoint is step 1, {tmp_path}/run/checkpoints/1;" in err
     assert not (tmp_path / "run" / "student").exists()
+    export(err.split("distil_jax.export ")[1].replace("FOLDER", f"{tmp_path}/student").split())
+    assert pretrained.load(tmp_path / "student").head == "masked_lm"
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ class _Run:
     def diverged(self, step: int, figures: str) -> str:
         return (
             f"seed {self.seed} diverged at step {step} with {figures}; finished seeds are kept; "
-            f"lower --learning-rate={self.learning_rate:g}"
+            f"lower --learning-rate={self.learning_rate:g}, with another --output"
         )
 
     def stopped(self, step: int) -> str:

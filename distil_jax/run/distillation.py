@@ -161,7 +161,7 @@ def _train(
             batches=setup.training_batches(context.first_step),
             validate=validate,
             save=partial(_save, context),
-            diverged=partial(_diverged, context.checkpoints),
+            diverged=partial(_diverged, context),
             stopped=partial(_stopped, setup.total_steps),
             stopping=StopConsensus(context.sigterm.arrived).stops,
             logger=logger,
@@ -244,15 +244,19 @@ def _save(context: RunContext, step: int, state: State, metric: float | None) ->
     context.checkpoints.save(step, everywhere, config=context.setup.identity, metric=metric)
 
 
-def _diverged(checkpoints: Checkpoints, step: int, figures: str) -> str:
+def _diverged(context: RunContext, step: int, figures: str) -> str:
+    checkpoints, workdir = context.checkpoints, context.setup.workdir.address
     checkpoints.wait()
     steps = checkpoints.steps()
-    saved = "no checkpoint was saved before"
-    if steps:
-        saved = f"the last good checkpoint is step {steps[-1]}, {checkpoints.where(steps[-1])}"
+    what = f"diverged at step {step} with {figures}"
+    advice = "lower config.optimizer.learning_rate or set config.optimizer.clip"
+    if not steps:
+        return f"{what}; no checkpoint was saved before; {advice}"
+    last = steps[-1]
     return (
-        f"diverged at step {step} with {figures}; {saved}; "
-        "lower config.optimizer.learning_rate or set config.optimizer.clip"
+        f"{what}; the last good checkpoint is step {last}, {checkpoints.where(last)}; {advice}, in "
+        "another --workdir, with --config.student.folder=FOLDER to go on from that checkpoint: "
+        f"python -m distil_jax.export --workdir={workdir} --step={last} --output=FOLDER"
     )
 
 

@@ -527,7 +527,7 @@ def test_a_loss_that_is_not_finite_ends_with_diverged(
 ):
     from distil_jax.errors import Diverged
 
-    with pytest.raises(Diverged, match="seed 0 diverged at step"):
+    with pytest.raises(Diverged, match=r"seed 0 diverged at step .*, with another --output"):
         evaluate(
             teacher_folder, tmp_path / "o", task="sst2", data=sentiment, **{"learning-rate": 1e38}
         )
