@@ -69,6 +69,11 @@ def load(folder: str | Path) -> Manifest:
         )
     try:
         raw = json.loads(source.read(FILE))
+        if isinstance(raw, dict) and "splits" not in raw:
+            raise UserError(
+                f"{folder} holds no prepared rows, its {FILE} is of something else; "
+                "name another folder, or text in it by a glob"
+            )
         if raw["format"] != FORMAT:
             raise UserError(f"{path} has format {raw['format']!r}, not {FORMAT}; prepare it again")
         special = _made(SpecialIds, {**raw["special"], "every": tuple(raw["special"]["every"])})

@@ -7,6 +7,7 @@ import pytest
 from distil_jax.data import store
 from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
+from distil_jax.target_store import Column, Table, write
 
 
 @pytest.fixture
@@ -71,6 +72,15 @@ def test_other_folders_are_refused(folder: Path, tmp_path: Path):
         store.open_split(tmp_path)
     with pytest.raises(UserError, match="split test"):
         store.open_split(folder, "test")
+
+
+def test_a_folder_of_something_else_is_not_called_damaged(tmp_path: Path):
+    table = Table("texts", 1, (Column("score", "float32"),))
+    write(tmp_path, [table], lambda *_: {"score": np.zeros(1, np.float32)}, settings={})
+    with pytest.raises(
+        UserError, match=r"holds no prepared rows, its manifest\.json is of something"
+    ):
+        store.open_split(tmp_path)
 
 
 def test_damaged_counts_are_found(folder: Path):
