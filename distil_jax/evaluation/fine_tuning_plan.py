@@ -93,8 +93,9 @@ def make(settings: Settings) -> FineTuningPlan:
     known = model.labels if model.head == kind.head else ()
     if not epochs:
         kind.check_model(model, settings.model)
-    request = data_request(
-        settings, task, known, length, training=epochs > 0, threshold=model.threshold
+    request = replace(
+        data_request(settings, task, known, length, training=epochs > 0, threshold=model.threshold),
+        head_bias=model.config.head.classifier_bias,
     )
     data = kind.data(task, request, model.tokenizer)
     if settings.unlabelled:

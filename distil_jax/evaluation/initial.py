@@ -24,9 +24,10 @@ def rescaled(head: Params, data: TaskData, *, inverse: bool = False) -> Params:
     mean, deviation = data.scale
     if (mean, deviation) == (0.0, 1.0):
         return head
-    kernel, bias = head["classifier"]["kernel"], head["classifier"]["bias"]
-    if inverse:
-        changed = {"kernel": kernel / deviation, "bias": (bias - mean) / deviation}
-    else:
-        changed = {"kernel": kernel * deviation, "bias": bias * deviation + mean}
+    own = head["classifier"]
+    kernel = own["kernel"]
+    changed = {"kernel": kernel / deviation if inverse else kernel * deviation}
+    if "bias" in own:  # without one the mean is 0
+        bias = own["bias"]
+        changed["bias"] = (bias - mean) / deviation if inverse else bias * deviation + mean
     return {**head, "classifier": changed}

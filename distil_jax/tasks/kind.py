@@ -145,6 +145,7 @@ class DataRequest:
       stride: tokens that neighbouring windows share.
       training: whether there must be a training split.
       threshold: of the model; None where it stores none.
+      head_bias: whether the model's head has a bias, which can hold the mean of a regression.
     """
 
     source: Source
@@ -156,6 +157,7 @@ class DataRequest:
     training: bool
     threshold: float | None = None
     classes: Labels = ()
+    head_bias: bool = True
 
 
 @dataclass(frozen=True)

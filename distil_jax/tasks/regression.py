@@ -37,7 +37,8 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
         targets = examples.values(tables.training)
         examples.check_varied(targets, (), tables.training.origin)
         if task.standardise:
-            scale = (float(targets.mean()), float(targets.std()))
+            mean = float(targets.mean()) if request.head_bias else 0.0
+            scale = (mean, float(np.sqrt(np.square(targets - mean).mean())))
             targets = ((targets - scale[0]) / scale[1]).astype(np.float32)
     encoded = texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=(VALUE,), targets=targets

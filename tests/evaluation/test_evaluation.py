@@ -15,10 +15,11 @@ import jax
 import numpy as np
 import pytest
 
-from distil_jax import pretrained
+from distil_jax import models, pretrained
 from distil_jax.errors import UsageError, UserError
 from distil_jax.evaluation import evaluation
 from distil_jax.evaluation import fine_tuner as tuners
+from distil_jax.pretrained.families import make_config
 from distil_jax.training import precision
 
 from .conftest import sentences, write
@@ -439,6 +440,25 @@ def test_a_regressions_values_come_back_on_their_own_scale(teacher_folder, evalu
     assert again["metrics"]["mean_squared_error"] == pytest.approx(
         found["metrics"]["mean_squared_error"], rel=1e-2
     )
+
+
+def test_a_regression_of_a_head_without_a_bias_is_on_the_labels_scale(
+    teacher_folder, evaluate, tmp_path
+):
+    """GPT-2's head to the labels has none, which could not hold the labels' mean."""
+    rows = [{"text": r["sentence"], "label": 1000.0 + 50 * r["label"]} for r in sentences(24, 6)]
+    write(tmp_path / "train.jsonl", rows[:16])
+    write(tmp_path / "validation.jsonl", rows[16:])
+    tokenizer = pretrained.load(teacher_folder).tokenizer
+    config = make_config("gpt2", len(tokenizer), 16, 1, 2, 32, 32)
+    params = models.initialize(config, jax.random.key(0))
+    student = pretrained.Pretrained(config, params, "causal_lm", (), tokenizer)
+    pretrained.save(tmp_path / "gpt2", student)
+    task = {"task": "regression", "data": tmp_path, "length": 32}
+    found = evaluate(tmp_path / "gpt2", tmp_path / "o", **task)
+    assert found["metrics"]["mean_squared_error"] < 500.0**2
+    again = evaluate(tmp_path / "o/seed-0/model", tmp_path / "again", **task, epochs=0)
+    assert again["metrics"] == pytest.approx(found["metrics"], rel=1e-4)
 
 
 @pytest.fixture(scope="module")
