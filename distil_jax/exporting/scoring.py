@@ -22,6 +22,7 @@ from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
 from distil_jax.evaluation.output_folder import check_identity
 from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
+from distil_jax.evaluation.teacher import mention_order
 from distil_jax.exporting import processor
 from distil_jax.exporting.layout import is_onnx
 from distil_jax.exporting.onnx_card import AGREEMENT, OF_TEACHER, add_scores
@@ -64,11 +65,10 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
         settings, task, model.labels, length, training=False, threshold=model.threshold
     )
     data = kind.data(task, request, model.tokenizer)
-    _check_labels(model, settings.model, kind, data.labels)
+    predict = _predictor(model, settings.model, kind, data.labels)
+    judge = None
     if teacher is not None:
-        _check_labels(teacher, settings.teacher, kind, data.labels)
-    predict = predictor(model, kind)
-    judge = None if teacher is None else predictor(teacher, kind)
+        judge = _predictor(teacher, settings.teacher, kind, data.labels)
     metrics, records = score_main(data, predict)
     if judge is not None:
         expected, teacher_records = score_main(data, judge)
@@ -222,10 +222,17 @@ def _check_tokenizer(model: OnnxModel, teacher: OnnxModel, name: str) -> None:
         )
 
 
-def _check_labels(model: OnnxModel, name: str, kind: ExampleKind, labels: Labels) -> None:
-    mismatch = kind.mismatch(model.labels, labels)
-    if mismatch:
-        raise UserError(f"{name} {mismatch}; export a model fine-tuned on it")
+def _predictor(model: OnnxModel, name: str, kind: ExampleKind, labels: Labels) -> Predictor:
+    """Its outputs in the order of the labels; raises `UserError` where it has others."""
+    order = kind.class_order(model.labels, labels)
+    if order is None:
+        raise UserError(
+            f"{name} has the labels {', '.join(model.labels)}, the task {', '.join(labels)}; "
+            "export a model fine-tuned on it"
+        )
+    mention_order(name, model.labels, labels, proven=True)
+    predict = predictor(model, kind)
+    return lambda encoded: [np.take(row, order, axis=-1) for row in predict(encoded)]
 
 
 def _results(

@@ -152,11 +152,6 @@ def _own_head(model: Pretrained, labels: Labels, as_it_is: bool) -> Params | Non
     return {**head, "classifier": classifier}
 
 
-def _mismatch(model_labels: Labels, labels: Labels) -> str:
-    same = [name.casefold() for name in model_labels] == [name.casefold() for name in labels]
-    return "" if same else f"has the labels {', '.join(model_labels)}, the task {', '.join(labels)}"
-
-
 def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
     return texts.label_rows(rows, text, first, partial(predictions, text.model.labels))
 
@@ -196,7 +191,6 @@ CLASSIFICATION = ExampleKind(
     check_model=check_one_label,
     own_head=_own_head,
     class_order=label_order,
-    mismatch=_mismatch,
     columns=examples.check_columns,
     label=_label,
 )

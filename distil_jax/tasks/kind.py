@@ -217,8 +217,8 @@ class ExampleKind(TaskKind):
       check_model: raises `UserError` for a folder with other labels than this kind has.
       own_head: a folder's head in the order of the labels, None where it was made for others;
         classes without names count only where the model is scored as it is.
-      class_order: where each label stands among a teacher's outputs, None if it has others.
-      mismatch: why an export with these labels cannot be scored, or nothing.
+      class_order: where each label stands among the outputs of a teacher or an export, None if it
+        has others.
       columns: those of a user's table that are read, from its first record; raises `UserError`.
       label: what `predict` writes for some records, the first of which has the given number.
       concern: points out what is wrong with the outputs of the teacher of this name.
@@ -236,7 +236,6 @@ class ExampleKind(TaskKind):
     check_model: Callable[[Pretrained, str], None]
     own_head: Callable[[Pretrained, Labels, bool], Params | None]
     class_order: Callable[[Labels, Labels], tuple[int, ...] | None]
-    mismatch: Callable[[Labels, Labels], str]
     columns: Callable[[Record, str, Sequence[str]], Sequence[str]]
     label: Callable[[Sequence[Record], UserText, int], list[Record]]
     counted: Callable[[Batch, str], Int[Array, ""]] = used_slots

@@ -225,7 +225,6 @@ QUESTION_ANSWERING = ExampleKind(
     check_model=lambda model, folder: None,
     own_head=_own_head,
     class_order=lambda model_labels, labels: tuple(range(len(ENDS))),
-    mismatch=lambda model_labels, labels: "",
     columns=lambda record, name, columns: columns,
     label=_label,
 )

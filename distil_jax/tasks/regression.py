@@ -87,12 +87,6 @@ def _class_order(model_labels: Labels, labels: Labels) -> tuple[int, ...] | None
     return (0,) if len(model_labels) == 1 else None
 
 
-def _mismatch(model_labels: Labels, labels: Labels) -> str:
-    if len(model_labels) == 1:
-        return ""
-    return f"has the labels {', '.join(model_labels)}, the task asks for one value"
-
-
 def _label(rows: Sequence[Record], text: UserText, first: int) -> list[Record]:
     return texts.label_rows(rows, text, first, predictions)
 
@@ -112,6 +106,5 @@ REGRESSION = replace(
     problem_type="regression",
     own_head=_own_head,
     class_order=_class_order,
-    mismatch=_mismatch,
     label=_label,
 )

@@ -261,12 +261,6 @@ def _head(config: EncoderConfig, outputs: int, dtype: DTypeLike) -> TokenClassif
     return TokenClassificationHead(config, outputs, dtype)
 
 
-def _mismatch(model_labels: Labels, labels: Labels) -> str:
-    if label_order(model_labels, labels) is not None:
-        return ""
-    return f"has the labels {', '.join(model_labels)}, the task {', '.join(labels)}"
-
-
 TOKENS = ExampleKind(
     name="tokens",
     head=HEAD,
@@ -285,7 +279,6 @@ TOKENS = ExampleKind(
     check_model=check_tags,
     own_head=_own_head,
     class_order=label_order,
-    mismatch=_mismatch,
     columns=_columns,
     label=_label,
     counted=counted,

@@ -113,6 +113,33 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     assert len((tmp_path / "r" / "predictions-test.jsonl").read_text().splitlines()) == 9
 
 
+@pytest.mark.parametrize(
+    "labels", [("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), ("LABEL_0", "LABEL_1", "LABEL_2")]
+)
+def test_classes_of_another_order_or_without_names_are_the_tasks(make, tmp_path, capfd, labels):
+    model = replace(make("distilbert", "classification"), labels=labels)
+    pretrained.save(tmp_path / "folder", model)
+    export_onnx(of_head(model), tmp_path / "onnx", SETTINGS)
+    rows = [
+        json.dumps({"premise": " ".join(WORDS[n : n + 5]), "hypothesis": WORDS[n], "label": n % 3})
+        for n in range(9)
+    ]
+    (tmp_path / "v.jsonl").write_text("\n".join(rows))
+    flags = ("--task=mnli", f"--validation={tmp_path / 'v.jsonl'}", "--length=16")
+    found = {}
+    for name, further, at in (("folder", ["--epochs=0"], "seed-0"), ("onnx", [], "")):
+        output = tmp_path / f"scores-{name}"
+        status, _, err = run(
+            capfd, f"--model={tmp_path / name}", *flags, *further, f"--output={output}"
+        )
+        assert (status, err.count("are taken for")) == (0, int(labels[0] == "LABEL_0"))
+        lines = (output / at / "predictions.jsonl").read_text().splitlines()
+        found[name] = [json.loads(line)["scores"] for line in lines]
+    assert {*found["onnx"][0]} == {"entailment", "neutral", "contradiction"}
+    for ours, theirs in zip(found["onnx"], found["folder"], strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)
+
+
 def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
     exported, make, text, tmp_path, capfd
 ):
@@ -179,7 +206,11 @@ def test_values_are_asked_of_an_export_of_one_value(make, tmp_path, capfd):
     status, _, err = run(
         capfd, f"--model={tmp_path / 'classes'}", *flags, f"--output={tmp_path / 'r'}"
     )
-    assert (status, err.count("\n"), "the task asks for one value" in err) == (1, 1, True)
+    assert (status, err.count("\n"), "has the labels a, b, c, the task value" in err) == (
+        1,
+        1,
+        True,
+    )
 
     head = classes.params["head"]
     last = {name: leaf[..., :1] for name, leaf in head["classifier"].items()}
