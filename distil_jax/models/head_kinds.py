@@ -31,7 +31,11 @@ class HeadKind:
 
 HEADS: dict[str, HeadKind] = {
     "masked_lm": HeadKind(
-        "masked-language-model head", "masked language model", "fill-mask", "ForMaskedLM"
+        "masked-language-model head",
+        "masked language model",
+        "fill-mask",
+        "ForMaskedLM",
+        alike=("ForMultipleChoice",),
     ),
     "causal_lm": HeadKind(
         "language-model head", "causal language model", "text-generation", "LMHeadModel"
@@ -51,6 +55,7 @@ HEADS: dict[str, HeadKind] = {
         "ForQuestionAnswering",
         usual={"outputs": "qa_outputs"},
         outputs="two",
+        alike=("ForMultipleChoice",),
     ),
     "token_classification": HeadKind(
         "token-classification head",

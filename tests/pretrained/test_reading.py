@@ -117,7 +117,7 @@ def test_a_classifier_is_no_teacher(hugging_face, tmp_path):
 
 
 @pytest.mark.parametrize("other", ["TokenClassification", "MultipleChoice"])
-@pytest.mark.parametrize("model_type", ["bert", "distilbert", "roberta"])
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "roberta", "modernbert"])
 def test_other_classifiers_are_no_sentence_classifiers(hugging_face, tmp_path, model_type, other):
     hugging_face(model_type, f"AutoModelFor{other}").save_pretrained(tmp_path)
     expected = "token_classification" if other == "TokenClassification" else None
