@@ -23,7 +23,8 @@ ROW_LENGTHS = (128, 256, 512)
 ROW_TOKENS = 8192
 """Tokens of one device's piece."""
 SHORTEST = 2
-"""Tokens that the shortest sequences have: how many slots a piece needs at most."""
+"""Tokens that the shortest sequences have, but GPT-2's, which may have one: how many slots a piece
+needs at most."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ class BatchedForward:
         outputs: Outputs,
     ) -> None:
         """Run one row length, a piece for every device at a time, and put the results in place."""
+        shortest = 1 if (encoded.lengths == 1).any() else SHORTEST
         count = min(
             max(1, ROW_TOKENS // length), _power_of_two(-(-len(rows) // self.devices.count))
         )
-        shape = PieceShape(count, length, count * (length // SHORTEST))
+        shape = PieceShape(count, length, count * (length // shortest))
         pieces = [rows[start : start + count] for start in range(0, len(rows), count)]
         for start in range(0, len(pieces), self.devices.count):
             group = pieces[start : start + self.devices.count]

@@ -25,14 +25,23 @@ CONFIG = models.EncoderConfig(
 )
 
 
+LENGTHS = [2, 130, 5, 290, 128, 17, 3, 40, 40, 9]
+ONE_TOKEN = [1] * 100
+"""GPT-2 puts no tokens around a text: here more than half of a row's tokens are texts."""
+
+
 @pytest.mark.parametrize(
-    ("name", "labels", "devices"),
-    [("classification", 3, 1), ("classification", 3, 4), ("question_answering", 2, 2)],
+    ("name", "labels", "devices", "lengths"),
+    [
+        ("classification", 3, 1, LENGTHS),
+        ("classification", 3, 4, LENGTHS),
+        ("classification", 3, 1, ONE_TOKEN),
+        ("question_answering", 2, 2, LENGTHS),
+    ],
 )
-def test_order_length_and_company_do_not_matter(name, labels, devices):
+def test_order_length_and_company_do_not_matter(name, labels, devices, lengths):
     kind = EXAMPLE_KINDS[name]
     random = np.random.default_rng(0)
-    lengths = [2, 130, 5, 290, 128, 17, 3, 40, 40, 9]
     tokens = tuple(random.integers(0, 50, size).astype(np.int32) for size in lengths)
     types = tuple((np.arange(size) > size // 2).astype(np.int32) for size in lengths)
     params = {
