@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -21,8 +22,8 @@ def cosine(
     `cosine_distance` is NaN there).
     """
     check_equal({"student_hidden": student_hidden, "teacher_hidden": teacher_hidden})
-    student = student_hidden.astype(jnp.float32)
-    teacher = teacher_hidden.astype(jnp.float32)
+    student = counted(student_hidden, mask).astype(jnp.float32)
+    teacher = counted(teacher_hidden, mask).astype(jnp.float32)
     product = jnp.sum(student * teacher, axis=-1)
     squares = jnp.sum(student**2, axis=-1) * jnp.sum(teacher**2, axis=-1)
     norm = jnp.sqrt(jnp.maximum(squares, EPSILON**2))

@@ -157,7 +157,7 @@ def _ready(side: Decoder, dtype: DTypeLike, *, pad: bool) -> Decoder:
 
 
 def _logits(side: Decoder, dtype: DTypeLike) -> Float[Array, "chunk vocabulary"]:
-    return _matmul(side.hidden, side.table, (1, 1), dtype) + side.bias.astype(jnp.float32)
+    return _matmul(side.hidden, side.table, (1, 1), dtype) + side.bias.astype(jnp.float32)[None]
 
 
 def logit_chunk(

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.cosine import EPSILON
+from distil_jax.losses.counted import counted
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -19,6 +20,7 @@ def hidden_mse(
     Computed in float32.
     """
     check_equal({"student": student, "teacher": teacher})
+    student, teacher = counted(student, mask), counted(teacher, mask)
     difference = student.astype(jnp.float32) - teacher.astype(jnp.float32)
     return WeightedSum.of(jnp.mean(difference**2, axis=-1), mask)
 
@@ -33,7 +35,7 @@ def normalized_mse(
     Twice 1 - cosine. Computed in float32; a zero vector is left as it is, with a finite gradient.
     """
     check_equal({"student": student, "teacher": teacher})
-    difference = _unit(student) - _unit(teacher)
+    difference = _unit(counted(student, mask)) - _unit(counted(teacher, mask))
     return WeightedSum.of(jnp.sum(difference**2, axis=-1), mask)
 
 

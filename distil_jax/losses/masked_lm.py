@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float, Int
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -24,6 +25,6 @@ def masked_lm(
     beyond = logits.shape[-1]
     tokens = jnp.where(labels < 0, beyond, labels)  # -1 would be the last token
     entropy = optax.losses.softmax_cross_entropy_with_integer_labels(
-        logits.astype(jnp.float32), jnp.where(kept, tokens, 0)
+        counted(logits, kept).astype(jnp.float32), jnp.where(kept, tokens, 0)
     )
     return WeightedSum.of(entropy, kept)

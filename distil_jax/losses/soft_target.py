@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax.losses
 from jaxtyping import Array, Float, Shaped
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.divergence import DIVERGENCES
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.top_tokens import in_buckets, top_tokens
@@ -35,7 +36,9 @@ def soft_target(
     check_equal({"student_logits": student_logits, "teacher_logits": teacher_logits})
     if divergence not in DIVERGENCES:
         raise ValueError(f"divergence {divergence!r} is none of {', '.join(DIVERGENCES)}")
-    student, teacher = _logs(student_logits, temperature), _logs(teacher_logits, temperature)
+    student, teacher = (
+        _logs(counted(logits, mask), temperature) for logits in (student_logits, teacher_logits)
+    )
     if top_k and top_k < teacher.shape[-1]:
         top = top_tokens(teacher, top_k)
         student, teacher = in_buckets(student, top.ids), top.logs()

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.manual_axes import differing, zero_of
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
@@ -88,7 +89,7 @@ def _mean_over_heads(
         check_equal({"segments": segments, "the tokens of query or key": array.shape[:-1]})
         if array.shape[-1] % heads:
             raise ValueError(f"a width of {array.shape[-1]} is not that of {heads} equal heads")
-        parts = array.reshape(*array.shape[:2], heads, -1).swapaxes(1, 2)
+        parts = counted(array, segments > 0).reshape(*array.shape[:2], heads, -1).swapaxes(1, 2)
         flat = parts.reshape(count, length, -1)
         return jnp.pad(flat, ((0, padding), (0, 0), (0, 0))).reshape(-1, chunk, *flat.shape[1:])
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -27,8 +28,7 @@ def vector_cosine(
     For vectors of length 1 the squared distance is twice that.
     """
     check_equal({"student": student, "teacher": teacher})
-    product = jnp.sum(_unit(student) * _unit(teacher), axis=-1)
-    return WeightedSum.of(1.0 - product, mask)
+    return WeightedSum.of(1.0 - _cosines(student, teacher, mask), mask)
 
 
 def similarity_mse(
@@ -41,8 +41,8 @@ def similarity_mse(
     The widths may differ. Ordered pairs of different vectors count.
     """
     _check_groups(student, teacher, mask)
-    distance = similarities(student) - similarities(teacher)
-    return WeightedSum.of(jnp.square(distance), _pairs(mask))
+    ours, theirs = (similarities(counted(each, mask)) for each in (student, teacher))
+    return WeightedSum.of(jnp.square(ours - theirs), _pairs(mask))
 
 
 def similarity_kl(
@@ -60,7 +60,8 @@ def similarity_kl(
     _check_groups(student, teacher, mask)
     pairs = _pairs(mask)
     logits = [
-        jnp.where(pairs, similarities(vectors) / temperature, FAR) for vectors in (student, teacher)
+        jnp.where(pairs, similarities(counted(vectors, mask)) / temperature, FAR)
+        for vectors in (student, teacher)
     ]
     of_student, of_teacher = (jax.nn.log_softmax(each, axis=-1) for each in logits)
     terms = jnp.where(pairs, jnp.exp(of_teacher) * (of_teacher - of_student), 0.0)
@@ -81,7 +82,8 @@ def contrastive(
     """
     check_equal({"first": first, "second": second})
     _check_groups(first, second, mask)
-    logits = jnp.einsum("gaw,gbw->gab", _unit(first), _unit(second), precision="highest")
+    units = [_unit(counted(vectors, mask)) for vectors in (first, second)]
+    logits = jnp.einsum("gaw,gbw->gab", *units, precision="highest")
     both = _both(mask)
     logits = jnp.where(both, logits / temperature, FAR)
     found = [
@@ -99,8 +101,8 @@ def pair_mse(
     """Squared difference of the cosine of two vectors and a score of their texts."""
     check_equal({"first": first, "second": second})
     check_equal({"the pairs": first.shape[:-1], "scores": scores})
-    cosines = jnp.sum(_unit(first) * _unit(second), axis=-1)
-    return WeightedSum.of(jnp.square(cosines - scores), mask)
+    expected = counted(scores[..., None], mask)[..., 0]
+    return WeightedSum.of(jnp.square(_cosines(first, second, mask) - expected), mask)
 
 
 def similarities(
@@ -109,6 +111,10 @@ def similarities(
     """The cosine of every two vectors of a group."""
     unit = _unit(vectors)
     return jnp.einsum("gaw,gbw->gab", unit, unit, precision="highest")
+
+
+def _cosines(first: Array, second: Array, mask: Array) -> Float[Array, "*vectors"]:
+    return jnp.sum(_unit(counted(first, mask)) * _unit(counted(second, mask)), axis=-1)
 
 
 def _check_groups(one: Array, other: Array, mask: Array) -> None:
@@ -123,7 +129,7 @@ def _unit(vectors: Float[Array, "*vectors width"]) -> Float[Array, "*vectors wid
 
 
 def _pairs(mask: Shaped[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
-    different = ~jnp.eye(mask.shape[-1], dtype=bool)
+    different = ~jnp.eye(mask.shape[-1], dtype=bool)[None]
     return _both(mask) & different
 
 

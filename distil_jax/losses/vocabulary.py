@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, Shaped
 
+from distil_jax.losses.counted import counted
 from distil_jax.losses.divergence import DIVERGENCES
 from distil_jax.losses.fused_vocabulary import (
     Decoder,
@@ -159,12 +160,15 @@ def vocabulary_losses(
         raise ValueError(f"chunk={chunk} must be at least 1")
     tokens = {"labels": labels, "mask": mask}
     student = _decoder("student", student_hidden, student_table, student_bias, tokens)
+    seen = (mask != 0) | (labels != IGNORE)
+    student = student._replace(hidden=counted(student.hidden, seen))
     teacher = None
     if teacher_hidden is not None:
         if teacher_table is None or teacher_bias is None:
             raise ValueError("teacher_hidden needs teacher_table and teacher_bias")
         teacher = _decoder("teacher", teacher_hidden, teacher_table, teacher_bias, tokens)
         check_equal({"student_bias": student_bias, "teacher_bias": teacher_bias})
+        teacher = teacher._replace(hidden=counted(teacher.hidden, mask))
     scales = {"masked_lm": mlm_scale, "soft_target": soft_scale, "logit_mse": mse_scale}
     used = ["masked_lm", *(["soft_target", "logit_mse"] if teacher else [])]
     loss, sums = fused_vocabulary_losses(

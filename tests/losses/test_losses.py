@@ -80,11 +80,58 @@ def test_cosine_of_a_zero_vector_is_finite() -> None:
     assert np.isfinite(gradient).all()
 
 
-def test_what_is_masked_out_may_be_nan() -> None:
-    student = np.where(MASK[..., None], STUDENT, np.nan)
-    assert np.isfinite(soft_target(student, TEACHER, MASK, temperature=2.0).value())
-    assert np.isfinite(masked_lm(student, LABELS).value())
-    assert np.isfinite(cosine(student, TEACHER, MASK).value())
+SEEN = jnp.asarray(MASK)
+
+
+def _of_vocabulary(student, teacher):
+    decoder = jnp.asarray(STUDENT.reshape(-1, 11)), jnp.zeros(15)
+    scales = {"soft_scale": 1.0, "mlm_scale": 1.0, "mse_scale": 1.0, "temperature": 2.0}
+    both = (student, *decoder, teacher, *decoder)
+    return losses.vocabulary_losses(*both, jnp.asarray(LABELS), SEEN, chunk=4, **scales)[0]
+
+
+def _of_sides(loss, student, teacher):
+    sides = [losses.Sides(each, each) for each in (student, teacher)]
+    return loss(*sides, SEEN.astype(jnp.int32), heads=11).value()
+
+
+OF_MASKED = {
+    "soft_target": lambda s, t: losses.soft_target(s, t, SEEN, temperature=2.0).value(),
+    "top_k": lambda s, t: losses.soft_target(s, t, SEEN, temperature=2.0, top_k=3).value(),
+    "logit_mse": lambda s, t: losses.logit_mse(s, t, SEEN).value(),
+    "masked_lm": lambda s, _: losses.masked_lm(s, jnp.asarray(LABELS)).value(),
+    "cosine": lambda s, t: losses.cosine(s, t, SEEN).value(),
+    "hidden_mse": lambda s, t: losses.hidden_mse(s, t, SEEN).value(),
+    "normalized_mse": lambda s, t: losses.normalized_mse(s, t, SEEN).value(),
+    "vector_cosine": lambda s, t: losses.vector_cosine(s, t, SEEN).value(),
+    "similarity_mse": lambda s, t: losses.similarity_mse(s, t, SEEN).value(),
+    "similarity_kl": lambda s, t: losses.similarity_kl(s, t, SEEN, temperature=0.1).value(),
+    "contrastive": lambda s, t: losses.contrastive(s, t, SEEN, temperature=0.1).value(),
+    "pair_mse": lambda s, t: losses.pair_mse(s, t, t[..., 0], SEEN).value(),
+    "relation_kl": lambda s, t: _of_sides(losses.relation_kl, s, t),
+    "attention_mse": lambda s, t: _of_sides(losses.attention_mse, s, t),
+    "vocabulary_losses": _of_vocabulary,
+}
+
+
+@pytest.mark.parametrize("loss", OF_MASKED.values(), ids=OF_MASKED)
+def test_what_is_masked_out_may_be_nan(loss) -> None:
+    """Such as what attention without a single key computes: it changes no value and no gradient."""
+    program = jax.jit(jax.value_and_grad(loss))
+    value, gradient = program(*(np.where(MASK[..., None], x, 1) for x in (STUDENT, TEACHER)))
+    nan, own = program(*(np.where(MASK[..., None], x, np.nan) for x in (STUDENT, TEACHER)))
+    assert np.isfinite(value)
+    assert nan == value
+    np.testing.assert_array_equal(own, gradient)
+    assert np.asarray(own)[MASK].any()
+    assert not np.asarray(own)[~MASK].any()
+
+
+@pytest.mark.parametrize("loss", OF_MASKED.values(), ids=OF_MASKED)
+def test_a_program_that_lets_jax_promote_no_ranks_may_use_them(loss) -> None:
+    arrays = jnp.asarray(STUDENT), jnp.asarray(TEACHER)
+    with jax.numpy_rank_promotion("raise"):
+        assert jax.eval_shape(jax.grad(loss), *arrays).shape == STUDENT.shape
 
 
 def test_means_add_up_and_means_of_means_do_not() -> None:
