@@ -8,9 +8,9 @@ from pathlib import Path
 from distil_jax.errors import UserError
 from distil_jax.exporting.subject import Subject
 from distil_jax.exporting.vector_outputs import EMBEDDING
-from distil_jax.pretrained import CardHeader, locate, scores_of
+from distil_jax.pretrained import CardHeader, Pretrained, locate, scores_of
 from distil_jax.pretrained.config_file import write_config
-from distil_jax.pretrained.writing import expressible
+from distil_jax.pretrained.writing import CONFIG, expressible
 from distil_jax.storage import atomic
 from distil_jax.tokenizer import save as save_tokenizer
 
@@ -29,6 +29,14 @@ def describe(draft: Path, subject: Subject) -> None:
     """Put config.json, the tokenizer and what else the model's folder has there."""
     model = subject.model
     assert model.tokenizer is not None
+    save_tokenizer(draft, model.tokenizer)
+    own = {} if CONFIG in subject.files else {CONFIG: _config(model)}
+    for path, content in {**own, **subject.files}.items():
+        (draft / path).parent.mkdir(parents=True, exist_ok=True)
+        (draft / path).write_bytes(content)
+
+
+def _config(model: Pretrained) -> bytes:
     config, _ = expressible(model.config, model.params, model.head)
     text = write_config(
         config,
@@ -39,11 +47,7 @@ def describe(draft: Path, subject: Subject) -> None:
         problem_type=model.problem_type,
         threshold=model.threshold,
     )
-    (draft / "config.json").write_text(text, "utf-8")
-    save_tokenizer(draft, model.tokenizer)
-    for path, content in subject.files.items():
-        (draft / path).parent.mkdir(parents=True, exist_ok=True)
-        (draft / path).write_bytes(content)
+    return text.encode()
 
 
 def scores_before(source: str) -> dict[str, str]:

@@ -40,6 +40,11 @@ def export_onnx(subject: Subject, output: Path, settings: OnnxSettings) -> OnnxM
     for a model that cannot be exported.
     """
     onnx_graphs.check(settings)
+    if not subject.model.config.layers and settings.calibration:
+        raise UserError(
+            f"{settings.source} is a table of vectors, which multiplies nothing that a calibration "
+            "could measure; use --quantize=int8 without --calibration"
+        )
     for library in ("onnx", "onnxruntime"):
         require(library)
     with atomic_dir(output) as draft:

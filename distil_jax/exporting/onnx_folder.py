@@ -17,6 +17,8 @@ from distil_jax.models import EncoderConfig
 from distil_jax.models.head_kinds import HEADS
 from distil_jax.pretrained.config_file import read_config, read_labels, read_threshold
 from distil_jax.pretrained.model import Head
+from distil_jax.pretrained.static_config import read_static_config
+from distil_jax.pretrained.static_model import is_static
 from distil_jax.tokenizer import load as load_tokenizer
 from distil_jax.tokenizer import resolve
 
@@ -78,7 +80,7 @@ def open_onnx(
             f"{file} does not exist; write it first: python -m distil_jax.export "
             "--model=MODEL --format=onnx --output=FOLDER"
         )
-    config, content = read_config(folder)
+    config, content = (read_static_config if is_static(folder) else read_config)(folder)
     try:
         session = open_session(str(file), threads)
     except Exception as error:  # onnxruntime's exceptions have no common class of their own

@@ -1,7 +1,7 @@
 """What is exported: a model with a head, or one that makes a vector of each text."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -14,10 +14,14 @@ from distil_jax.models import Encoder
 from distil_jax.models.head_kinds import HEADS
 from distil_jax.models.sentence_vectors import sentence_vectors
 from distil_jax.models.types import Batch, Params
+from distil_jax.models.vector_config import NORMALIZE, Prompts, VectorConfig
 from distil_jax.pretrained import Pretrained, SentenceModel, load, load_sentence_model, locate
-from distil_jax.pretrained.sentence_reading import is_sentence_folder
-from distil_jax.pretrained.sentence_writing import module_files
+from distil_jax.pretrained.sentence_reading import GENERAL, is_sentence_folder
+from distil_jax.pretrained.sentence_writing import general_file, module_files
+from distil_jax.pretrained.static_config import static_config, write_static_config
+from distil_jax.pretrained.static_model import StaticModel, is_static, load_static
 from distil_jax.tasks.table import kind_of_head
+from distil_jax.tokenizer import special_ids, without_frame
 
 Pooling = Literal["graph", "client"]
 Axes = list[str | int]
@@ -34,7 +38,7 @@ class Subject:
       graph_head: adds the nodes behind the hidden states: (graph, params, hidden, decode), as
         `tasks.kind.TaskKind.graph_head`.
       forward: the same in JAX, the encoder before it; one array, or one for each output.
-      files: further ones of its folder, by their paths.
+      files: further ones of its folder, by their paths; config.json where no family writes it.
     """
 
     model: Pretrained
@@ -48,10 +52,13 @@ class Subject:
 def open_subject(source: str, pooling: Pooling | None) -> Subject:
     """A model folder or hub id, to be exported.
 
-    A folder of sentence-transformers makes vectors, any other encoder where `pooling` asks for
-    them. Raises `UserError` for a model that has neither a head nor that.
+    A static model or a folder of sentence-transformers makes vectors, any other encoder where
+    `pooling` asks for them. Raises `UserError` for a model that has neither a head nor that.
     """
-    if pooling is not None or is_sentence_folder(locate(source, inner=True)):
+    folder = locate(source, inner=True)
+    if is_static(folder):
+        return of_static(load_static(folder), pooling or "graph")
+    if pooling is not None or is_sentence_folder(folder):
         return of_sentences(load_sentence_model(source), pooling or "graph")
     return of_head(load(source), source)
 
@@ -110,3 +117,23 @@ def of_sentences(sentence: SentenceModel, pooling: Pooling = "graph") -> Subject
     return Subject(
         model, EMBEDDING, outputs, graph_head, forward, module_files(sentence, "float32")
     )
+
+
+def of_static(static: StaticModel, pooling: Pooling = "graph") -> Subject:
+    """The tokens' vectors and their mean: an encoder without layers."""
+    tokenizer = without_frame(static.tokenizer)
+    vocabulary, width = static.table.shape
+    config = static_config(vocabulary, width, special_ids(tokenizer).pad)
+    params = {"encoder": {"embeddings": {"tokens": static.table}, "layers": ()}}
+    vectors = VectorConfig(
+        ("mean",),
+        (NORMALIZE,) * static.normalize,
+        config.positions,
+        prompts=Prompts(dict(static.prompts), static.default_prompt),
+    )
+    model = Pretrained(config, params, None, (), tokenizer)
+    files = {
+        "config.json": write_static_config(config, normalize=static.normalize).encode(),
+        GENERAL: general_file(vectors),
+    }
+    return replace(of_sentences(SentenceModel(model, vectors), pooling), files=files)

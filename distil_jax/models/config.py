@@ -73,7 +73,8 @@ class EncoderConfig:
     """One encoder; how it is computed (dtype, scan, ...) is a module attribute instead.
 
     `pretrained.families.make_config` fills in what a family fixes. `positions` counts usable
-    positions: the table has `positions + position_offset` rows. `token_types` is 0 where there is
+    positions: the table has `positions + position_offset` rows. Without `layers` the embeddings are
+    the hidden states. `token_types` is 0 where there is
     no token-type table. `embedding_size` is the tables' width where a dense map leads from them to
     the hidden size, otherwise 0. `tied` says that the decoder of the masked-language-model head is
     the token table.
@@ -102,11 +103,11 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         """Refuse a shape that cannot be computed; raises `UserError`."""
-        if self.layers < 1 or self.heads < 1 or self.hidden_size % self.heads:
+        if self.layers < 0 or self.heads < 1 or self.hidden_size % self.heads:
             raise UserError(
                 f"{self.layers} layers with {self.heads} heads do not fit a hidden size of "
                 f"{self.hidden_size}; "
-                "the hidden size must be a multiple of the heads, and both counts at least 1"
+                "the hidden size must be a multiple of the heads, of which there is at least 1"
             )
         if self.embedding_size == self.hidden_size:
             raise UserError(

@@ -163,6 +163,11 @@ def _nearest(folder: Path) -> str:
             f"{TENSORFLOW_CONFIG} is of a checkpoint of BERT's first code: convert it with "
             "transformers and give the folder that save_pretrained wrote"
         )
+    if (folder / "modules.json").is_file():
+        return (
+            "the folder's modules.json names a model that makes vectors alone, which embed, "
+            "export and evaluate --task=sts or retrieval take"
+        )
     return "give a model folder with a config.json"
 
 
@@ -192,7 +197,7 @@ def _encoder_config(
     for field in ("dropout", "attention_dropout"):
         if fields[field] >= 1:
             raise UserError(f"{file}: {field} is {fields[field]}; it must be below 1")
-    for field in ("vocabulary", "hidden_size", "mlp_size", "positions"):
+    for field in ("vocabulary", "hidden_size", "layers", "mlp_size", "positions"):
         if fields[field] < 1:
             raise UserError(f"{file}: {field} comes out as {fields[field]}; it must be at least 1")
     try:

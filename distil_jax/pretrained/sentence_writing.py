@@ -47,7 +47,7 @@ def module_files(sentence: SentenceModel, dtype: str) -> dict[str, bytes]:
     ]
     files = {
         MODULES: _json(modules),
-        GENERAL: _json(general(config)),
+        GENERAL: general_file(config),
         TRANSFORMER[0]: _json(
             {"max_seq_length": config.max_length, "do_lower_case": config.lower_case}
         ),
@@ -62,14 +62,16 @@ def module_files(sentence: SentenceModel, dtype: str) -> dict[str, bytes]:
     return files
 
 
-def general(config: VectorConfig) -> dict[str, Any]:
-    """What config_sentence_transformers.json says."""
-    return {
-        "__version__": {"sentence_transformers": LAYOUT},
-        "prompts": config.prompts.texts,
-        "default_prompt_name": config.prompts.default or None,
-        "similarity_fn_name": "cosine",
-    }
+def general_file(config: VectorConfig) -> bytes:
+    """config_sentence_transformers.json."""
+    return _json(
+        {
+            "__version__": {"sentence_transformers": LAYOUT},
+            "prompts": config.prompts.texts,
+            "default_prompt_name": config.prompts.default or None,
+            "similarity_fn_name": "cosine",
+        }
+    )
 
 
 def _pooling(config: VectorConfig, hidden_size: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from distil_jax.errors import UserError
@@ -15,6 +16,7 @@ from distil_jax.tokenizer.fingerprint import fingerprint
 from distil_jax.tokenizer.special import special_ids
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 PROBE = "The year 1905, naïve, 中文 and 🙂."
@@ -74,6 +76,14 @@ def load(folder: str | Path) -> "PreTrainedTokenizerFast":
             "copy its files again"
         ) from error
     return tokenizer
+
+
+def without_frame(tokens: "Tokenizer") -> "PreTrainedTokenizerFast":
+    """The same as a class of transformers', which puts no special tokens around a text."""
+    content = json.loads(tokens.to_str()) | {"post_processor": None}
+    with TemporaryDirectory(prefix="distil_jax-") as draft:
+        (Path(draft) / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+        return load(draft)
 
 
 def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:

@@ -1,7 +1,9 @@
 """Static models: made of a teacher, opened by sentence-transformers and by model2vec."""
 
 import json
+from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,6 +11,10 @@ from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.embedding.opening import open_embedder
 from distil_jax.embedding.static import StaticEmbedder, make_static, principal
 from distil_jax.errors import UserError
+from distil_jax.export import main as export
+from distil_jax.exporting.onnx_embedder import open_any_embedder
+from distil_jax.exporting.stablehlo import stablehlo
+from distil_jax.exporting.subject import of_static
 from distil_jax.pretrained.static_model import is_static, load_static, save_static
 from distil_jax.static import main as static
 
@@ -43,6 +49,49 @@ def test_a_model_that_model2vec_saved_is_read(folder, texts, tmp_path):
     assert is_static(tmp_path / "saved")
     again = StaticEmbedder(load_static(tmp_path / "saved"))
     np.testing.assert_allclose(again(texts), open_embedder(str(folder))(texts), atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("none", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
+def test_an_onnx_export_makes_the_vectors(folder, texts, tmp_path, kind, bound):
+    output = tmp_path / "onnx"
+    export([f"--model={folder}", "--format=onnx", f"--quantize={kind}", f"--output={output}"])
+    embed = open_any_embedder(str(output))
+    np.testing.assert_allclose(embed(texts), open_embedder(str(folder))(texts), atol=bound)
+    assert embed.width == 16
+    # Only its own tokens: whoever opens the folder's tokenizer puts none around a text.
+    assert embed.model.tokenizer("the old river").tokens() == ["the", "old", "river"]
+
+
+def test_an_export_keeps_prompts_and_lengths(folder, texts, tmp_path):
+    asked = replace(
+        load_static(folder), normalize=False, prompts={"query": "the city "}, default_prompt="query"
+    )
+    save_static(tmp_path / "model", asked, card="")
+    export([f"--model={tmp_path / 'model'}", "--format=onnx", f"--output={tmp_path / 'onnx'}"])
+    ours, theirs = (open_any_embedder(str(tmp_path / name)) for name in ("onnx", "model"))
+    for prompt in (None, "", "query"):
+        found, expected = ours(texts, prompt=prompt), theirs(texts, prompt=prompt)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert not np.allclose(np.linalg.norm(ours(texts), axis=1), 1, atol=0.01)
+
+
+def test_a_stablehlo_program_makes_the_vectors(folder, texts):
+    model = load_static(folder)
+    tokens = [model.tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    ids, mask = np.zeros((2, len(texts), max(map(len, tokens))), np.int32)
+    for row, own in enumerate(tokens):
+        ids[row, : len(own)], mask[row, : len(own)] = own, 1
+    program = jax.export.deserialize(stablehlo(of_static(model)))
+    hidden, vectors = program.call(ids, mask)
+    np.testing.assert_array_equal(hidden, model.table[ids])
+    np.testing.assert_allclose(vectors, open_embedder(str(folder))(texts), atol=1e-6)
+
+
+def test_an_export_has_no_ranges_to_calibrate(folder, tmp_path):
+    (tmp_path / "text.txt").write_text("the river\n")
+    asked = ["--quantize=int8-static", f"--calibration={tmp_path / 'text.txt'}"]
+    with pytest.raises(UserError, match=r"is a table of vectors, .* without --calibration"):
+        export([f"--model={folder}", "--format=onnx", *asked, f"--output={tmp_path / 'onnx'}"])
 
 
 def test_a_tokens_vector_is_the_teachers_of_that_token_along_the_main_directions(teacher):

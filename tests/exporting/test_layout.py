@@ -17,9 +17,10 @@ from distil_jax.exporting.layout import is_onnx
 from distil_jax.exporting.onnx_embedder import open_any_embedder
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
-from distil_jax.exporting.subject import of_head, of_sentences
+from distil_jax.exporting.subject import of_head, of_sentences, of_static
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.pretrained import SentenceModel
+from distil_jax.pretrained.static_model import StaticModel
 from distil_jax.storage.cache import cache_folder
 
 PROGRAM = Path(__file__).parent / "transformers_js"
@@ -49,6 +50,8 @@ def folders(make, tmp_path_factory):
     encoder = replace(bare, params={"encoder": bare.params["encoder"]})
     vectors = VectorConfig(("mean",), (NORMALIZE,), 20)
     subjects["feature-extraction"] = of_sentences(SentenceModel(encoder, vectors))
+    table = np.random.default_rng(0).normal(size=(bare.config.vocabulary, 8)).astype(np.float32)
+    subjects["static"] = of_static(StaticModel(table, bare.tokenizer.backend_tokenizer))
     folder = tmp_path_factory.mktemp("transformers_js")
     for task, subject in subjects.items():
         export_onnx(subject, folder / task, SETTINGS)
@@ -119,12 +122,14 @@ def test_transformers_js_gives_our_results(folders, node, tmp_path):
         for task, (inputs, options) in ASKED.items()
     ]
     asked += [{**asked[1], "dtype": dtype} for dtype in ("fp16", "q8")]
+    asked += [{**asked[4], "model": "static"}]
     shutil.copy(PROGRAM / "pipelines.mjs", node)
     command = ["node", "pipelines.mjs", str(folders), json.dumps(asked)]
     done = subprocess.run(command, cwd=node, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["fetched"] == []
+    static = said["answers"].pop()
     found = dict(zip(ASKED, said["answers"], strict=False))
 
     logits, ids = run(folders / "fill-mask", MASKED)
@@ -157,6 +162,8 @@ def test_transformers_js_gives_our_results(folders, node, tmp_path):
     outputs, _ = run(folders / "feature-extraction", TEXT)
     vector = found["feature-extraction"]["data"]
     assert vector == pytest.approx(outputs["sentence_embedding"].tolist(), abs=1e-4)
+    (vector,) = open_any_embedder(str(folders / "static"))([TEXT])
+    assert static["data"] == pytest.approx(vector.tolist(), abs=1e-4)
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ def test_what_is_written_reads_back(tmp_path_factory, config):
         ({"hidden_size": "768"}, "hidden_size is '768', not a valid int"),
         ({"hidden_size": -1}, "hidden_size is -1"),
         ({"hidden_size": 0}, "hidden_size comes out as 0"),
+        ({"num_hidden_layers": 0}, "layers comes out as 0; it must be at least 1"),
         ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
         ({"hidden_dropout_prob": 1.0}, "dropout is 1.0; it must be below 1"),
         ({"num_attention_heads": 7}, "7 heads do not fit a hidden size of 768"),
@@ -99,6 +100,9 @@ def test_of_a_folder_above_a_model_the_model_is_named(tmp_path):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"config\.json does not exist; give a model folder with"):
+        read_config(tmp_path)
+    (tmp_path / "modules.json").write_text("[]")  # a static model has no config.json
+    with pytest.raises(UserError, match="vectors alone, which embed, export and"):
         read_config(tmp_path)
 
 
