@@ -1,6 +1,7 @@
 """From `--config=FILE|NAME --config.KEY=VALUE` to a checked `Config`."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,10 @@ from distil_jax.configuration.schema import Config
 from distil_jax.configuration.shipped import find, make_importable
 from distil_jax.configuration.tree import flat
 from distil_jax.errors import UsageError
+
+UNKNOWN_KEY = re.compile(r'Key "(.+?)" does not exist and cannot be added')
+DID_YOU_MEAN = re.compile(r'Did you mean "(.+?)"')
+"""What a ConfigDict says, around a list of all that it has."""
 
 
 def read(name: str, overrides: Sequence[str], *, notes: Any = None) -> Config:
@@ -64,6 +69,13 @@ def load(name: str) -> ConfigDict:
     except UsageError:
         raise
     except Exception as error:  # a config is the user's code: whatever it raises is theirs to see
+        if unknown := UNKNOWN_KEY.search(str(error)):
+            meant = DID_YOU_MEAN.search(str(error))
+            hint = f"; did you mean {meant[1]}?" if meant else ""
+            raise UsageError(
+                f"--config={path} sets an unknown key, {unknown[1]}{hint} (configs/base.py has "
+                "them all)"
+            ) from error
         raise UsageError(f"--config={path} fails: {type(error).__name__}: {error}") from error
     return values
 

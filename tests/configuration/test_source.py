@@ -1,5 +1,6 @@
 """config_source: files, shipped names, overrides, and what it says of wrong ones."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,17 +52,27 @@ def test_values_take_the_type_of_their_default() -> None:
     assert config.teacher == "some/model=1"
 
 
-def test_a_delta_that_raises_is_told_with_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("config.batch.sequence = 8", "sets an unknown key, sequence (configs/base.py has them"),
+        ("config.batch.siz = 8", "sets an unknown key, siz; did you mean size? (configs/"),
+        ("config.batch.size = 'x'", "fails: TypeError: "),
+        ("config.batch.size = 8 / 0", "fails: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_delta_that_raises_is_told_with_its_file(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "from distil_jax.configs import base\n"
         "def get_config():\n"
         "    config = base.get_config()\n"
-        "    config.batch.sequence = 8\n"
+        f"    {line}\n"
         "    return config\n"
     )
-    with pytest.raises(UsageError, match=r"mine\.py fails: AttributeError: .*sequence"):
+    with pytest.raises(UsageError, match=re.escape(f"mine.py {message}")) as raised:
         read(str(path), [])
+    assert len(str(raised.value)) < len(str(path)) + 200
 
 
 OLD_KEYS = (
