@@ -172,6 +172,8 @@ def _training_rows(figures: Any, path: Path) -> list[tuple[str, str]]:
 def read_sweep(folder: Path) -> dict[str, Any]:
     """What a sweep left in a folder; raises `UserError` naming the file."""
     path = folder / ABLATIONS if folder.is_dir() else folder
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; distil_jax.ablate --output={folder} writes it")
     content = json_files.read_object(path)
     for variant in json_files.part(content, "variants", list, path):
         if not isinstance(variant, dict):

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from distil_jax.errors import UserError
 from distil_jax.report import score_comparisons
 from distil_jax.report.document import Tile
 from distil_jax.report.measurements import Speed, TaskScore
-from distil_jax.report.report_data import ReportData, _speed_names
+from distil_jax.report.report_data import ReportData, _speed_names, gather
 from distil_jax.report.runs import Run
 from distil_jax.report.sections import overview, quality
 
@@ -98,3 +101,14 @@ def test_measurements_of_one_name_have_different_names() -> None:
     assert names == ["a/run", "b/run", "bench"]
     assert _speed_names([Path("/x/run/speed"), Path("/x/bench")]) == ["run", "bench"]
     assert _speed_names([]) == []
+
+
+def test_of_a_folder_without_a_measurement_the_command_that_makes_it_is_named(tmp_path) -> None:
+    with pytest.raises(
+        UserError, match=r"speed\.json does not exist; distil_jax.benchmark --output="
+    ):
+        gather([], speed_folders=[tmp_path])
+    with pytest.raises(
+        UserError, match=r"ablations\.json does not exist; distil_jax.ablate --output"
+    ):
+        gather([], ablation_folders=[tmp_path])
