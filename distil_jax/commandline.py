@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         given = sys.argv[1:] if args is None else list(args)
         flags = list(takewhile("--".__ne__, given))  # what follows it is no flag
-        self._given = [*map(self._spelt, flags), *given[len(flags) :]]
+        self._given = [*map(_at_home, map(self._spelt, flags)), *given[len(flags) :]]
         return super().parse_known_args(self._given, namespace)
 
     def parse_with_keys(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -84,6 +84,12 @@ class Parser(argparse.ArgumentParser):
             nearest = difflib.get_close_matches(name, flags, n=1)
             if name.startswith("--") and nearest and not any(f.startswith(name) for f in flags):
                 yield name, nearest[0]
+
+
+def _at_home(word: str) -> str:
+    """A shell expands the ~ of `--workdir ~/runs`, and leaves that of --workdir=~/runs."""
+    name, equals, value = word.partition("=")
+    return f"{name}{equals}{os.path.expanduser(value)}" if name.startswith("--") else word
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
@@ -162,17 +168,14 @@ def _at_least(value: str, least: int) -> int:
 
 
 def folder(name: str) -> Path:
-    """A folder's name on the command line; an empty one is an unset variable, not this folder.
-
-    A shell leaves the ~ of --workdir=~/runs to the program.
-    """
+    """A folder's name on the command line; an empty one is an unset variable, not this folder."""
     if not name:
         raise argparse.ArgumentTypeError("the name is empty; give a folder")
     if is_url(name):
         raise argparse.ArgumentTypeError(
             f"{name} is not a local folder; give one (gcloud storage cp copies buckets)"
         )
-    return Path(os.path.expanduser(name))
+    return Path(name)
 
 
 def folder_or_url(name: str) -> str | Path:

@@ -62,10 +62,17 @@ def test_a_path_is_a_folder() -> None:
 def test_a_home_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell leaves the ~ of --workdir=~/runs as it is."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert commandline.folder("~/runs") == commandline.folder_or_url("~/runs") == tmp_path / "runs"
+    parser = commandline.Parser()
+    parser.add_argument("--workdir", type=commandline.folder)
+    parser.add_argument("--text")
+    parser.add_argument("other", nargs="*")
+    given = ["--workdir=~/runs", "--config.data.train=~/a.txt", "--text=~no-such-user/a b", "~/c"]
+    flags, keys = parser.parse_with_keys(given)
+    assert flags.workdir == tmp_path / "runs"
+    assert keys == [f"--config.data.train={tmp_path}/a.txt"]
+    assert (flags.text, flags.other) == ("~no-such-user/a b", ["~/c"])
     assert tokenizer.resolve("~/model") == tmp_path / "model"
     assert open_folder("~/rows").address == str(tmp_path / "rows")
-    assert commandline.folder("~no-such-user/runs") == Path("~no-such-user/runs")
 
 
 def test_a_bucket_is_a_place() -> None:

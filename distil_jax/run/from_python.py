@@ -1,6 +1,7 @@
 """A run from Python: the same as `python -m distil_jax.main`, in this process."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,11 @@ def distil(
     """
     if is_url(str(workdir)):
         raise UsageError(f"distil: workdir {workdir} must be a folder here; use distil_jax.main")
-    values = config if isinstance(config, ConfigDict) else source.load(str(config))
+    values = config if isinstance(config, ConfigDict) else source.load(os.path.expanduser(config))
     checked = source.from_values(values, overrides or {})
     shown = "a ConfigDict" if isinstance(config, ConfigDict) else repr(str(config))
     command = f"distil_jax.distil({shown}, {str(workdir)!r}, {dict(overrides or {})!r})"
     distillation.run(checked, workdir, command, on_log=on_log)
-    folder = Path(workdir)
+    folder = Path(workdir).expanduser()
     results = json.loads((folder / RESULTS).read_text("utf-8"))
     return Distilled(folder / STUDENT, results, tuple(read(folder / "metrics.jsonl")))

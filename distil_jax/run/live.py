@@ -47,7 +47,7 @@ def distil(
             last, logged, ended = "", 0, False
             while not ended:
                 ended = run.poll() is not None  # before looking, so that nothing is missed
-                logged, picture = _curves(Path(workdir), logged)
+                logged, picture = _curves(Path(workdir).expanduser(), logged)
                 text = reader.read()
                 last = text.strip().rpartition("\n")[2] or last
                 yield ProgressUpdate(text, picture)

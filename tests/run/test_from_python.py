@@ -26,8 +26,12 @@ def figures(lines: list[Mapping[str, Any]]) -> list[list[float]]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("blank_figures")
 def test_it_is_the_run_of_the_command_stopped_and_resumed(
-    flags: Callable[..., list[str]], finished: Path, tmp_path: Path
+    flags: Callable[..., list[str]],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     heard: list[Mapping[str, Any]] = []
 
     def stop_late(line: Mapping[str, Any]) -> None:
@@ -42,9 +46,7 @@ def test_it_is_the_run_of_the_command_stopped_and_resumed(
     words.write_text(words.read_text()[:100])
     left: list[distil_jax.Distilled] = []
     thread = threading.Thread(
-        target=lambda: left.append(
-            distil_jax.distil("base", tmp_path / "run", values, on_log=heard.append)
-        )
+        target=lambda: left.append(distil_jax.distil("base", "~/run", values, on_log=heard.append))
     )
     thread.start()
     thread.join()
