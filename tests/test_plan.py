@@ -53,6 +53,13 @@ def test_a_plan_needs_neither_teacher_nor_rows() -> None:
     assert found["total_steps"] == round(3 * round(1e9 / 512) / 4096)
 
 
+def test_one_device_has_no_network(capsys: pytest.CaptureFixture[str]) -> None:
+    plan.main(["--config=gpu_h100", "--topology=l4-1", "--no-compile", "--corpus-tokens=1e9"])
+    said = capsys.readouterr().out
+    assert "network: one device sends nothing" in said
+    assert "takes over" not in said
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

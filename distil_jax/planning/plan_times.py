@@ -59,6 +59,8 @@ def traffic_lines(plan: RunPlan) -> list[str]:
 def network_lines(plan: RunPlan) -> list[str]:
     """The collectives of a step."""
     collectives = plan.measured.collectives
+    if not plan.roofline.network:
+        return ["network: one device sends nothing"]
     if not collectives:
         return [f"network takes over below {_network_batch(plan)} rows a step"]
     rows = [
