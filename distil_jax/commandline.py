@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -16,7 +17,7 @@ from types import ModuleType
 from typing import Any, Never
 
 from distil_jax import environment
-from distil_jax.errors import UsageError
+from distil_jax.errors import FULL, UsageError
 from distil_jax.failure import report
 from distil_jax.storage.address import is_url
 
@@ -205,6 +206,12 @@ def run(command: Callable[[list[str]], None], arguments: list[str] | None = None
     sys.exit(0)
 
 
+def _say_unless_the_disk_is_full(ended: threading.ExceptHookArgs) -> None:
+    error = ended.exc_value
+    if not (isinstance(error, OSError) and error.errno in FULL):
+        threading.__excepthook__(ended)
+
+
 def _do_without_pytorch() -> None:
     """For this program PyTorch is not installed.
 
@@ -249,11 +256,13 @@ class _PluginWithoutDevice(ModuleType):
 def _keep_standard_error_for_errors() -> None:
     """Silence the libraries' warnings and logs; `python -W default -m ...` lets them speak.
 
-    So too what is raised where nobody can catch it: TensorStore's callbacks after a full disk.
+    So too what is raised where nobody can catch it: TensorStore's callbacks after a full disk, and
+    TensorBoard's thread, which the log says is gone.
     """
     if sys.warnoptions:
         return
     sys.unraisablehook = lambda _: None
+    threading.excepthook = _say_unless_the_disk_is_full
     warnings.simplefilter("ignore")
     logging.disable()
     environment.set_default("TF_CPP_MIN_LOG_LEVEL", "3")  # of XLA's C++: fatal errors alone

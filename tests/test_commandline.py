@@ -15,6 +15,31 @@ from distil_jax.errors import UsageError
 from distil_jax.failure import report
 from distil_jax.storage.folder import open_folder
 
+ENDING_THREADS = """
+import errno, threading
+from distil_jax import commandline
+
+def end_a_thread(error):
+    def target():
+        raise error
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+
+def command(arguments):
+    end_a_thread(OSError(errno.ENOSPC, "no room"))
+    end_a_thread(ValueError("a mistake"))
+
+commandline.run(command, [])
+"""
+
+
+def test_a_thread_that_a_full_disk_ended_is_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING_THREADS], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "ValueError: a mistake" in done.stderr
+    assert "no room" not in done.stderr
+
 
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
