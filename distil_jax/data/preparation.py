@@ -71,7 +71,8 @@ def prepare(
     of processes or on interruptions. An `engine` has all parts made elsewhere.
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
-    nothing this call wrote remains, but for the settings that several processes share.
+    nothing this call wrote remains, but for the settings that several processes share. Where a
+    disk refuses, the parts that were finished remain for the same call later.
     """
     progress = PrepareProgress()
     job = _job(inputs, tokenizer, settings, progress)
@@ -100,7 +101,7 @@ def prepare(
         # Another process prepared the very same in the same folder, and has ended.
         whole = manifest.load(workspace.address)
     except OSError as error:
-        workspace.roll_back()
+        workspace.give_up()
         raise UserError(_refusal(workspace.address, error)) from error
     _report(whole, workspace, count, progress)
     return whole
@@ -169,7 +170,8 @@ def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
 def _refusal(folder: str, error: OSError) -> str:
     reason = f"{error.filename or folder}: {error.strerror or error}"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    advice = "free some space" if full else "make it writable or name another folder"
+    again = "free some space and run the same command again"
+    advice = again if full else "make it writable or name another folder"
     return f"output {folder} cannot be written ({reason}); {advice}"
 
 

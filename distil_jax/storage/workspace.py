@@ -162,6 +162,12 @@ class Workspace:
         if not self._shared:
             self._folder.unmake()
 
+    def give_up(self) -> None:
+        """`roll_back` after a disk's refusal: with parts finished all stays, to go on from."""
+        made = (name for name in self._created if name != _SETTINGS)
+        if not any(name.startswith(f"{_UNFINISHED}/") for name in made):
+            self.roll_back()
+
     def _read(self, name: str) -> dict[str, Any]:
         """What `_canonical` made; raises UserError if it has been damaged since."""
         try:

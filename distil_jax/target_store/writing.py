@@ -118,7 +118,7 @@ def write(
             raise
         return load(folder)  # another process was last as well, and faster
     except OSError as error:
-        workspace.roll_back()
+        workspace.give_up()
         raise UserError(refusal(Path(str(folder)), error)) from error
 
 

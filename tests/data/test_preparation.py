@@ -1,5 +1,6 @@
 """The whole way to a prepared folder; part, assembly, workspace and manifest are tested here."""
 
+import errno
 import hashlib
 import json
 import os
@@ -109,8 +110,22 @@ def test_any_number_of_processes_writes_the_same_bytes(
     assert tree(shared) == tree(prepared)
 
 
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (OSError(errno.ENOSPC, "full"), UserError),
+    ],
+)
 def test_finished_parts_are_not_made_again(
-    prepared: Path, corpus_file: Path, word_pieces, tmp_path: Path, monkeypatch, capsys
+    prepared: Path,
+    corpus_file: Path,
+    word_pieces,
+    tmp_path: Path,
+    monkeypatch,
+    capsys,
+    error,
+    raised,
 ):
     written = []
     write = atomic.put
@@ -118,7 +133,7 @@ def test_finished_parts_are_not_made_again(
     def dying(path: Path, content: bytes) -> None:
         if path.suffix == ".arrow":
             if len(written) == 6:
-                raise KeyboardInterrupt
+                raise error
             written.append(path)
         write(path, content)
 
@@ -128,7 +143,7 @@ def test_finished_parts_are_not_made_again(
 
     monkeypatch.setattr(atomic, "put", dying)
     again = tmp_path / "again"
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised):
         prepare(str(corpus_file), again, word_pieces, PrepareSettings(**SETTINGS))
     records = {path.stem for path in (again / "unfinished").glob("0*.json")}
     assert records

@@ -1,5 +1,6 @@
 """Tables of targets: whole or absent, resumed, shared, checked."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage import atomic
 from distil_jax.storage.workspace import Workspace
 from distil_jax.target_store import Column, Share, Table, open_store, write, writing
 from distil_jax.target_store.manifest import is_store
@@ -133,6 +135,26 @@ def test_an_error_leaves_nothing(tmp_path: Path):
     with pytest.raises(UserError, match="the teacher"):
         write(tmp_path / "t", TABLES, fails, settings={})
     assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(("shard", "kept"), [("00000", 0), ("00001", 1)])
+def test_a_full_disk_leaves_what_is_finished(tmp_path: Path, shard: str, kept: int):
+    write(tmp_path / "whole", TABLES, _arrays, settings={})
+    put, made = atomic.put, []
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == f"{shard}.arrow":
+            raise OSError(errno.ENOSPC, "full")
+        put(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atomic, "put", full)
+        with pytest.raises(UserError, match="free some space"):
+            write(tmp_path / "t", TABLES, _arrays, settings={})
+    assert (tmp_path / "t").exists() == bool(kept)
+    write(tmp_path / "t", TABLES, _arrays, settings={}, made=lambda _, new: made.append(new))
+    assert made.count(False) == kept
+    assert _files(tmp_path / "t") == _files(tmp_path / "whole")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path):
