@@ -192,13 +192,13 @@ def _metrics(gold: Sequence[Sequence[str]], records: Sequence[Prediction]) -> Me
     return entity_scores.scores(gold, [record["label"] for record in records])
 
 
-def _tag(label: str) -> tuple[str, str]:
+def _tag(label: str, model: str = "the model") -> tuple[str, str]:
     """Type and prefix of a model's label; raises `UserError` for what is no tag."""
     try:
         prefix, kind = tag_schemes.parse(label)
     except ValueError:
         raise UserError(
-            f"the model has the label {label}, which is no tag of BIO, IOB1 or BIOES "
+            f"{model} has the label {label}, which is no tag of BIO, IOB1 or BIOES "
             "(id2label of its config.json); name its labels, or fine-tune it"
         ) from None
     return kind, prefix
@@ -207,7 +207,7 @@ def _tag(label: str) -> tuple[str, str]:
 def check_tags(model: Pretrained, folder: str) -> None:
     """Refuse a folder whose labels are no tags."""
     for label in model.labels if model.head == HEAD else ():
-        _tag(label)
+        _tag(label, folder)
 
 
 def _own_head(model: Pretrained, labels: Labels, as_it_is: bool) -> Params | None:

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.pretrained.config_file import read_config, read_labels, write_config
-from distil_jax.pretrained.families import make_config
+from distil_jax.pretrained.families import FAMILIES, make_config
 
 TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "electra")
 
@@ -143,3 +144,14 @@ def test_an_mpnet_that_pads_with_another_token_is_refused(hugging_face, tmp_path
     hugging_face("mpnet", pad_token_id=0).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"config.json: pad_token_id is 0; MPNet numbers positions"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model_type", [name for name, family in FAMILIES.items() if "bos_token_id" in family.fixed_keys]
+)
+def test_special_tokens_have_the_tokenizers_numbers(model_type):
+    """RoBERTa's are 0 and 2, CamemBERT's 5 and 6, a smaller vocabulary's any."""
+    config = make_config(model_type, 60, 16, 1, 2, 24, 20, pad_token=1)
+    tokenizer = SimpleNamespace(bos_token_id=5, cls_token_id=5, eos_token_id=None, sep_token_id=6)
+    content = json.loads(write_config(config, "masked_lm", (), "float32", tokenizer))
+    assert (content["bos_token_id"], content["eos_token_id"]) == (5, 6)

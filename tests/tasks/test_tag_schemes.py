@@ -4,8 +4,12 @@ import random
 
 import pytest
 
+from distil_jax.errors import UserError
+from distil_jax.pretrained import Pretrained
+from distil_jax.pretrained.families import make_config
 from distil_jax.tasks import tag_schemes
 from distil_jax.tasks.tag_schemes import Entity
+from distil_jax.tasks.tokens import check_tags
 
 HELD = [Entity(0, 2, "PER"), Entity(2, 3, "PER"), Entity(4, 5, "LOC")]
 
@@ -41,6 +45,15 @@ def test_any_sequence_is_read_as_seqeval_reads_it():
 def test_what_is_no_tag(tag):
     with pytest.raises(ValueError, match=f"^{tag}$"):
         tag_schemes.parse(tag)
+
+
+def test_a_model_is_named_whose_labels_are_no_tags():
+    labels = ("O", "LABEL_1")
+    model = Pretrained(
+        make_config("bert", 9, 4, 1, 1, 4, 9), {}, "token_classification", labels, None
+    )
+    with pytest.raises(UserError, match=r"^TEACHER has the label LABEL_1, which is no tag"):
+        check_tags(model, "TEACHER")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ FAMILY = Family(
     ),
     heads=roberta.FAMILY.heads,
     classes=classes("MPNet"),
+    token_keys=("bos_token_id", "eos_token_id"),
     position_offset=position_offset,
     block=Block(relative_bias=True),
     head=roberta.FAMILY.head,

@@ -29,6 +29,7 @@ FAMILY = Family(
         "question_answering": QUESTION_ANSWERING,
     },
     classes=classes("Roberta"),
+    token_keys=("bos_token_id", "eos_token_id"),
     position_offset=behind_padding,
     zero_token_types=1,
     # Its masked-LM head has the exact GELU, whatever the layers have.
