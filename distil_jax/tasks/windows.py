@@ -144,13 +144,18 @@ class Answer:
 def best_answers(
     windows: Windows, contexts: Sequence[str], logits: Sequence[np.ndarray]
 ) -> list[Answer]:
-    """The best span of each question over its windows; `logits` are [tokens, 2] each."""
+    """The best span of each question over its windows; `logits` are [tokens, 2] each.
+
+    White space around it, as SentencePiece's tokens begin with, is no part of an answer.
+    """
     best = [Answer("", -np.inf, 0, 0) for _ in contexts]
     for number, offsets, scores in zip(windows.question, windows.offsets, logits, strict=True):
         span = _best_span(offsets, scores)
         if span is not None and span[2] > best[number].score:
-            start, end = int(offsets[span[0], 0]), int(offsets[span[1], 1])
-            best[number] = Answer(contexts[number][start:end], span[2], start, end)
+            found = contexts[number][int(offsets[span[0], 0]) : int(offsets[span[1], 1])]
+            start = int(offsets[span[0], 0]) + len(found) - len(found.lstrip())
+            text = found.strip()
+            best[number] = Answer(text, span[2], start, start + len(text))
     return best
 
 

@@ -4,6 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
+from transformers import PreTrainedTokenizerFast
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
@@ -57,6 +61,20 @@ def test_an_answer_neither_ends_before_it_starts_nor_leaves_the_context(tiny):
     scores[inside, 1] = [9.0, 2.0, 1.0]
     (found,) = best_answers(windows, ["old river was"], [scores])
     assert found.text == "old"  # 1 + 9, where 3 + 9 would run backwards
+
+
+def test_an_answer_has_no_white_space_around_it():
+    """A token of SentencePiece's begins with the space before its word."""
+    pieces = [("<unk>", 0.0), *((f"\u2581{word}", -1.0) for word in ("the", "old", "river", "was"))]
+    backend = Tokenizer(Unigram(pieces, unk_id=0))
+    backend.pre_tokenizer = Metaspace()
+    unigram = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    windows = cut(["the"], ["the old river was"], unigram, length=32, stride=8)
+    scores = np.zeros((len(windows.encoded.tokens[0]), 2), np.float32)
+    inside = np.flatnonzero(windows.offsets[0][:, 0] >= 0)
+    scores[inside[1], 0] = scores[inside[2], 1] = 5.0
+    (found,) = best_answers(windows, ["the old river was"], [scores])
+    assert (found.text, found.start, found.end) == ("old river", 4, 13)
 
 
 def test_a_question_longer_than_a_window_is_cut(tiny):
