@@ -187,6 +187,20 @@ def _missing(folder: Path) -> str:
             "save_pretrained of transformers writes it"
         )
     return (
-        f"{folder} has only {pickled[0]}, which is not read for safety; convert it once with "
-        "transformers: AutoModelForMaskedLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        f"{folder} has only {pickled[0]}, which is not read for safety; convert it there once: "
+        f'python -c "{_conversion(folder)}"'
     )
+
+
+def _conversion(folder: Path) -> str:
+    """By the class that config.json names, which reads the head, too; or a module's tensors."""
+    file = folder / "config.json"
+    content = json.loads(file.read_text("utf-8-sig")) if file.is_file() else {}
+    if not content.keys() & {"architectures", "model_type"}:
+        return (
+            "import torch, safetensors.torch; safetensors.torch.save_file(torch.load("
+            f"'{folder / PICKLES[0]}', weights_only=True), '{folder / SINGLE}')"
+        )
+    named = (content.get("architectures") or ["AutoModelForMaskedLM"])[0]
+    name = f"transformers.{named}"
+    return f"import transformers; {name}.from_pretrained('{folder}').save_pretrained('{folder}')"

@@ -60,10 +60,23 @@ def test_a_damaged_index_is_named(folder, text):
         open_tensors(folder)
 
 
-def test_pickles_are_refused_with_the_way_out(tmp_path):
-    (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(UserError, match=r"only pytorch_model.bin, .*save_pretrained"):
+@pytest.mark.parametrize("kind", ["classifier", "module"])
+def test_pickles_are_refused_with_a_way_out_that_loses_nothing(hugging_face, tmp_path, kind):
+    import torch
+
+    model = hugging_face("bert", "AutoModelForSequenceClassification", num_labels=3)
+    model.save_pretrained(tmp_path)
+    before = load_file(tmp_path / "model.safetensors")
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    if kind == "module":  # of sentence-transformers, such as 2_Dense
+        (tmp_path / "config.json").write_text('{"in_features": 16}')
+    with pytest.raises(UserError, match=r"has only pytorch_model.bin, which is not read") as error:
         open_tensors(tmp_path)
+    exec(re.search('python -c "(.*)"', str(error.value))[1])
+    found = load_file(tmp_path / "model.safetensors")
+    assert found.keys() == before.keys()
+    assert all(np.array_equal(found[name], before[name]) for name in before)
 
 
 def test_no_weights_at_all(tmp_path):
