@@ -38,6 +38,9 @@ def baseline(
 ) -> Scores:
     """Held-out figures of the teacher and of the student before its first step, measured once."""
     path = setup.folder / "baseline.json"
+    if is_primary():
+        # A report made later need not know the objectives of this run.
+        write_text(setup.folder / OBJECTIVES, json.dumps(labels(), indent=2) + "\n")
 
     def earlier() -> Scores | None:
         return own_files.read(path, _check_baseline)
@@ -56,8 +59,6 @@ def baseline(
         score = teacher_figures(run, setup.devices, batches, teacher_params, micro_rows=rows)
         scores = {TEACHER: score, **scores}
     if is_primary():
-        # Labels first: a report made later need not know the objectives of this run.
-        write_text(setup.folder / OBJECTIVES, json.dumps(labels(), indent=2) + "\n")
         write_text(path, json.dumps(scores, indent=2) + "\n")
     return scores
 

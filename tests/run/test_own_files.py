@@ -57,9 +57,10 @@ def test_a_finished_run_makes_a_damaged_result_again(
     shutil.copytree(finished, workdir)
     (workdir / name).write_text("{")
     (workdir / "baseline.json").write_text("{}")
+    (workdir / "objectives.json").write_text("")
     main(flags(workdir))
     for again in (name, "baseline.json"):
         made, before = (json.loads((folder / again).read_text()) for folder in (workdir, finished))
         assert made.keys() == before.keys()
-    baselines = [(folder / "baseline.json").read_bytes() for folder in (workdir, finished)]
-    assert baselines[0] == baselines[1]
+    for again in ("baseline.json", "objectives.json"):
+        assert (workdir / again).read_bytes() == (finished / again).read_bytes()
