@@ -79,10 +79,20 @@ def load(folder: str | Path) -> "PreTrainedTokenizerFast":
 
 
 def without_frame(tokens: "Tokenizer") -> "PreTrainedTokenizerFast":
-    """The same as a class of transformers', which puts no special tokens around a text."""
+    """The same as a class of transformers', which puts no special tokens around a text.
+
+    A static model's may lack them: then one that it has is named in their place.
+    """
     content = json.loads(tokens.to_str()) | {"post_processor": None}
     with TemporaryDirectory(prefix="distil_jax-") as draft:
-        (Path(draft) / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+        file = Path(draft) / "tokenizer.json"
+        file.write_text(json.dumps(content), "utf-8")
+        named = named_by_content(file)
+        others = [named.get("pad_token"), *(each["content"] for each in content["added_tokens"])]
+        spare = next(filter(None, others), None)
+        settings = dict.fromkeys(("cls_token", "sep_token", "pad_token"), spare) | named
+        settings["tokenizer_class"] = tokenizer_config.GENERIC
+        (Path(draft) / tokenizer_config.FILE).write_text(json.dumps(settings), "utf-8")
         return load(draft)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.embedding.opening import open_embedder
@@ -60,6 +61,22 @@ def test_an_onnx_export_makes_the_vectors(folder, texts, tmp_path, kind, bound):
     assert embed.width == 16
     # Only its own tokens: whoever opens the folder's tokenizer puts none around a text.
     assert embed.model.tokenizer("the old river").tokens() == ["the", "old", "river"]
+
+
+def test_a_tokenizer_of_model2vec_has_no_frame(texts, tmp_path):
+    """Of special tokens those that it makes keep padding and the unknown one alone."""
+    import model2vec
+
+    words = ["[PAD]", "[UNK]", "the", "river", "old", "city", "to"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokens = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokens.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokens.add_special_tokens(["[PAD]", "[UNK]"])
+    table = np.random.default_rng(0).normal(size=(len(words), 8)).astype(np.float32)
+    model2vec.StaticModel(table, tokens, normalize=True).save_pretrained(str(tmp_path / "model"))
+    export([f"--model={tmp_path / 'model'}", "--format=onnx", f"--output={tmp_path / 'onnx'}"])
+    ours, theirs = (open_any_embedder(str(tmp_path / name)) for name in ("onnx", "model"))
+    np.testing.assert_allclose(ours(texts), theirs(texts), atol=1e-6)
 
 
 def test_an_export_keeps_prompts_and_lengths(folder, texts, tmp_path):
