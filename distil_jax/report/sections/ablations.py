@@ -19,6 +19,8 @@ MEASURES = {
     "initial_agreement": ("agreement at the start, %", 1, 100.0),
 }
 """Name, decimals and factor of the figures every run has; others are shown as they are."""
+WIDEST = 11
+"""Characters of a terminal's column."""
 TITLE = "Change of the held-out MLM loss: median, and lowest to highest seed"
 
 
@@ -65,16 +67,15 @@ def files_of(content: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def terminal(content: Mapping[str, Any]) -> TerminalTable:
-    """The medians, for a terminal; in a narrow one they are wrapped, and none is cut."""
+    """The medians, for a terminal, each with its change below; 80 columns hold a run's figures."""
     measures = _measures(content)
     shown = TerminalTable(box=None, pad_edge=False)
-    shown.add_column(overflow="fold")
+    shown.add_column("median, change below", overflow="fold")
     for measure in measures:
-        shown.add_column(_measure(measure)[0], justify="right", overflow="fold")
-        shown.add_column("change", justify="right", overflow="fold")
+        title = _measure(measure)[0]
+        shown.add_column(title, justify="right", overflow="fold", max_width=WIDEST)
     for variant in content["variants"]:
-        cells = [_medians(variant, measure) for measure in measures]
-        shown.add_row(variant["name"], *(text for pair in cells for text in pair))
+        shown.add_row(variant["name"], *(_medians(variant, measure) for measure in measures))
     return shown
 
 
@@ -144,11 +145,12 @@ def _spread(
     return median if low == high else f"{median} [{low}, {high}]"
 
 
-def _medians(variant: Mapping[str, Any], measure: str) -> tuple[str, str]:
+def _medians(variant: Mapping[str, Any], measure: str) -> str:
     _, digits, factor = _measure(measure)
     if measure not in variant["figures"]:
-        return "-", "-"
-    value = variant["figures"][measure]["median"] * factor
+        return "-"
+    value = amount.decimal(variant["figures"][measure]["median"] * factor, digits)
     change = variant["change"].get(measure, {}).get("median")
-    text = amount.signed(None if change is None else change * factor, digits)
-    return amount.decimal(value, digits), text if _changes(variant) else "-"
+    if change is None or not _changes(variant):
+        return value
+    return f"{value}\n{amount.signed(change * factor, digits)}"
