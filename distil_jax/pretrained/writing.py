@@ -85,11 +85,11 @@ def save(
     }
     if is_url(folder):
         with TemporaryDirectory(prefix="distil_jax-") as draft:
-            _write(Path(draft), tensors, contents, pretrained.tokenizer)
+            _write(Path(draft), tensors, contents, pretrained.tokenizer, config)
             _upload(Path(draft), Bucket(str(folder)))
     else:
         with new_folder(Path(folder).absolute()) as draft:
-            _write(draft, tensors, contents, pretrained.tokenizer)
+            _write(draft, tensors, contents, pretrained.tokenizer, config)
 
 
 def expressible(
@@ -178,12 +178,16 @@ def _at(params: Params, path: str) -> np.ndarray:
 
 
 def _write(
-    draft: Path, tensors: dict[str, np.ndarray], contents: Mapping[str, bytes], tokenizer: Any
+    draft: Path,
+    tensors: dict[str, np.ndarray],
+    contents: Mapping[str, bytes],
+    tokenizer: Any,
+    config: EncoderConfig,
 ) -> None:
     with of_rust():
         save_file(tensors, draft / "model.safetensors", metadata={"format": "pt"})
     if tokenizer is not None:
-        save_tokenizer(draft, tokenizer)
+        save_tokenizer(draft, tokenizer, token_types=config.token_types > 1)
     for name, content in contents.items():
         (draft / name).parent.mkdir(exist_ok=True)
         (draft / name).write_bytes(content)

@@ -32,14 +32,18 @@ def read(folder: Path) -> dict[str, Any]:
     return content
 
 
-def make_portable(folder: Path, tokenizer: Any) -> None:
+def make_portable(folder: Path, tokenizer: Any, *, token_types: bool) -> None:
     """Rewrite what transformers 5 saved: its class names, and what it says of this call alone.
 
-    A list of `extra_special_tokens` bears its earlier name, which both know.
+    A list of `extra_special_tokens` bears its earlier name, which both know. Without `token_types`
+    the tokenizer gives none: transformers 4's DistilBERT refuses those of BERT's tokenizer.
     """
     content = {name: value for name, value in read(folder).items() if name not in _OF_A_CALL}
     name = getattr(tokenizer, _DECLARED, None) or content.get("tokenizer_class")
     content["tokenizer_class"] = GENERIC if name is None or name in _OF_5_ALONE else name
+    if not token_types:
+        names = tokenizer.model_input_names
+        content["model_input_names"] = [each for each in names if each != "token_type_ids"]
     extra = content.get("extra_special_tokens")
     if isinstance(extra, list):
         del content["extra_special_tokens"]

@@ -96,12 +96,17 @@ def without_frame(tokens: "Tokenizer") -> "PreTrainedTokenizerFast":
         return load(draft)
 
 
-def save(folder: str | Path, tokenizer: "PreTrainedTokenizerFast") -> None:
-    """Write the files that AutoTokenizer opens, and vocab.txt for a WordPiece vocabulary."""
+def save(
+    folder: str | Path, tokenizer: "PreTrainedTokenizerFast", *, token_types: bool = True
+) -> None:
+    """Write the files that AutoTokenizer opens, and vocab.txt for a WordPiece vocabulary.
+
+    Without `token_types` the tokenizer hands none to its model, which has none.
+    """
     folder = Path(folder)
     with of_rust():
         tokenizer.save_pretrained(folder)
-    tokenizer_config.make_portable(folder, tokenizer)
+    tokenizer_config.make_portable(folder, tokenizer, token_types=token_types)
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     if model.get("type") == "WordPiece":
         pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)

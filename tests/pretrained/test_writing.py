@@ -171,6 +171,29 @@ def test_the_tokenizer_and_the_card_travel_along(teacher_folder, tmp_path):
     assert fingerprint(again) == fingerprint(model.tokenizer)
 
 
+def test_a_tokenizer_gives_token_types_to_models_that_have_some(teacher_folder, tmp_path):
+    """transformers 4's DistilBERT refuses them, and one row has none for a second text."""
+    from transformers import AutoTokenizer
+
+    teacher = pretrained.load(teacher_folder)
+    assert teacher.config.token_types == 2
+    encoder = teacher.params["encoder"]
+    table = encoder["embeddings"]["token_types"][:1]
+    one = {**encoder, "embeddings": {**encoder["embeddings"], "token_types": table}}
+    save(tmp_path / "two", teacher)
+    save(
+        tmp_path / "one",
+        replace(
+            teacher,
+            config=replace(teacher.config, token_types=1),
+            params={**teacher.params, "encoder": one},
+        ),
+    )
+    for name, given in (("one", False), ("two", True)):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
+        assert ("token_type_ids" in tokenizer("the river", "was old")) == given
+
+
 def test_an_earlier_model_is_replaced_and_nothing_is_left_beside_it(folder, tmp_path):
     place = tmp_path / "models"
     model = loaded(folder)
