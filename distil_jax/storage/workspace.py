@@ -163,7 +163,7 @@ class Workspace:
             self._folder.unmake()
 
     def give_up(self) -> None:
-        """`roll_back` after a disk's refusal: with parts finished all stays, to go on from."""
+        """`roll_back` where the same command may succeed later: what has finished parts stays."""
         made = (name for name in self._created if name != _SETTINGS)
         if not any(name.startswith(f"{_UNFINISHED}/") for name in made):
             self.roll_back()

@@ -111,7 +111,7 @@ def write(
         workspace.note_done(keys, share.index, share.count)
         return _finish(workspace, tables, whole, share.count, notes)
     except UserError:
-        workspace.roll_back()
+        workspace.give_up()
         raise
     except FileNotFoundError:
         if not workspace.is_complete:

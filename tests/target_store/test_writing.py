@@ -137,19 +137,22 @@ def test_an_error_leaves_nothing(tmp_path: Path):
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), UserError("no such bucket")])
 @pytest.mark.parametrize(("shard", "kept"), [("00000", 0), ("00001", 1)])
-def test_a_full_disk_leaves_what_is_finished(tmp_path: Path, shard: str, kept: int):
+def test_a_full_disk_or_a_store_out_of_reach_leaves_what_is_finished(
+    tmp_path: Path, shard: str, kept: int, error: Exception
+):
     write(tmp_path / "whole", TABLES, _arrays, settings={})
     put, made = atomic.put, []
 
     def full(path: Path, content: bytes) -> None:
         if path.name == f"{shard}.arrow":
-            raise OSError(errno.ENOSPC, "full")
+            raise error
         put(path, content)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(atomic, "put", full)
-        with pytest.raises(UserError, match="free some space"):
+        with pytest.raises(UserError, match=r"free some space|no such bucket"):
             write(tmp_path / "t", TABLES, _arrays, settings={})
     assert (tmp_path / "t").exists() == bool(kept)
     write(tmp_path / "t", TABLES, _arrays, settings={}, made=lambda _, new: made.append(new))
