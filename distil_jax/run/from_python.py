@@ -56,11 +56,11 @@ def distil(
     """
     if is_url(str(workdir)):
         raise UsageError(f"distil: workdir {workdir} must be a folder here; use distil_jax.main")
+    folder = Path(workdir).expanduser()
     values = config if isinstance(config, ConfigDict) else source.load(os.path.expanduser(config))
     checked = source.from_values(values, overrides or {})
     shown = "a ConfigDict" if isinstance(config, ConfigDict) else repr(str(config))
     command = f"distil_jax.distil({shown}, {str(workdir)!r}, {dict(overrides or {})!r})"
-    distillation.run(checked, workdir, command, on_log=on_log)
-    folder = Path(workdir).expanduser()
+    distillation.run(checked, folder, command, on_log=on_log)
     results = json.loads((folder / RESULTS).read_text("utf-8"))
     return Distilled(folder / STUDENT, results, tuple(read(folder / "metrics.jsonl")))
