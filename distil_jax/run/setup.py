@@ -132,9 +132,9 @@ def load_inputs(config: Config, begun: Callable[[], Mapping[str, str]] = dict) -
     config = settled(config, begun=begun)
     devices = parallel.devices(config.parallel)
     shares = parallel.shares_of(config, devices.count)
+    rows = find_rows(config)  # a mistyped folder is refused before a teacher is downloaded
     models = load_models(config)
     check_platform(config, models)
-    rows = find_rows(config)
     _check(config, models, rows)
     return RunInputs(config, devices, shares, models, rows)
 

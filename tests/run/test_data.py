@@ -8,6 +8,7 @@ import pytest
 from distil_jax.data.store import is_prepared, open_split
 from distil_jax.errors import UserError
 from distil_jax.main import main
+from distil_jax.run import setup
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -71,6 +72,14 @@ def test_the_other_side_of_prepared_rows_is_refused(
     with pytest.raises(UserError, match=message):
         main(flags(tmp_path / "run", **{key: rows_folder / side}))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_mistyped_folder_is_refused_before_a_teacher_is_loaded(
+    flags: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "load_models", lambda _: pytest.fail("loaded"))
+    with pytest.raises(UserError, match="typo matches no text file"):
+        main(flags(tmp_path / "run", **{"data.train": tmp_path / "typo"}))
 
 
 def test_a_manifest_of_something_else_beside_a_text_is_none(
