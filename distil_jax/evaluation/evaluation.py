@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from distil_jax.errors import Diverged
 from distil_jax.evaluation import fine_tuning_plan, results
 from distil_jax.evaluation.fine_tuner import FineTuner, fine_tuner
 from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
@@ -52,6 +53,7 @@ def evaluate(settings: Settings, command: str, draw: Draw | None = None) -> dict
 
     Raises:
         UserError: something given is wrong, or the folder holds another evaluation.
+        Diverged: a seed's loss is no longer finite, or that of every learning rate tried.
     """
     display = Display()
     with Sigterm() as sigterm:
@@ -153,14 +155,27 @@ def _learning_rate(tuner: FineTuner, folder: Path) -> float:
     grid = _read_grid(folder)
     for rate in rates[len(grid) :]:
         trial = folder / "grid" / f"{rate:g}"
-        trained = train(tuner, 0, rate, trial)
-        metrics, _ = score_main(tuner.plan.data, tuner.predictor(trained.params))
-        grid.append({"learning_rate": rate, "score": metrics[tuner.plan.task.score]})
-        tuner.display.say(f"learning rate {rate:g}: {grid[-1]['score']:.2f}")
+        grid.append({"learning_rate": rate, **_trial(tuner, rate, trial)})
         write_text(folder / GRID, json.dumps(grid) + "\n")
         shutil.rmtree(trial, ignore_errors=True)
     shutil.rmtree(folder / "grid", ignore_errors=True)
-    return max(grid, key=lambda entry: entry["score"])["learning_rate"]
+    scored = [entry for entry in grid if "score" in entry]
+    if not scored:
+        raise Diverged("every --learning-rate diverged; give lower ones, with another --output")
+    return max(scored, key=lambda entry: entry["score"])["learning_rate"]
+
+
+def _trial(tuner: FineTuner, rate: float, folder: Path) -> dict[str, Any]:
+    """Seed 0's score with a learning rate, or where it diverged."""
+    try:
+        trained = train(tuner, 0, rate, folder)
+    except Diverged as error:
+        tuner.display.say(f"learning rate {rate:g}: diverged")
+        return {"diverged": str(error)}
+    metrics, _ = score_main(tuner.plan.data, tuner.predictor(trained.params))
+    score = metrics[tuner.plan.task.score]
+    tuner.display.say(f"learning rate {rate:g}: {score:.2f}")
+    return {"score": score}
 
 
 def _read_grid(folder: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from distil_jax import models, pretrained
-from distil_jax.errors import UsageError, UserError
+from distil_jax.errors import Diverged, UsageError, UserError
 from distil_jax.evaluation import evaluation
 from distil_jax.evaluation import fine_tuner as tuners
 from distil_jax.pretrained.families import make_config
@@ -397,6 +397,17 @@ def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate
     assert [entry["learning_rate"] for entry in found["learning_rate_grid"]] == [1e-9, 1e-2]
     assert found["seeds"][0]["learning_rate"] == 1e-2
     assert not (tmp_path / "o" / "grid").exists()
+
+
+def test_a_rate_that_diverges_is_not_the_grids_best(teacher_folder, sentiment, evaluate, tmp_path):
+    flags = {"task": "sst2", "data": sentiment, "epochs": 1, "clip": 0}
+    rates = {"learning-rate": "1e38,1e-3"}
+    found = evaluate(teacher_folder, tmp_path / "o", **flags, **rates)
+    first, second = found["learning_rate_grid"]
+    assert "diverged at step" in first["diverged"]
+    assert found["seeds"][0]["learning_rate"] == second["learning_rate"] == 1e-3
+    with pytest.raises(Diverged, match="every --learning-rate diverged"):
+        evaluate(teacher_folder, tmp_path / "p", **flags, **{"learning-rate": "1e38,2e38"})
 
 
 def test_a_table_of_ones_own_with_names_for_classes(teacher_folder, evaluate, tmp_path):
