@@ -26,6 +26,7 @@ from distil_jax.evaluation.fine_tuner import batches, fine_tuner
 from distil_jax.evaluation.initial import initial_params
 from distil_jax.evaluation.settings import Settings
 from distil_jax.training.progress import Display
+from distil_jax.training.stopping import Sigterm
 
 STEPS, RATE = 40, 5e-5
 
@@ -58,7 +59,7 @@ def main() -> None:
 
 def ours(plan):
     """Yield after every round of steps."""
-    tuner = fine_tuner(plan, None, Display(), lambda: False)
+    tuner = fine_tuner(plan, None, Display(), Sigterm())
     state = tuner.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
     state, padding = plan.devices.replicate(state), [0, 0]
     constants = tuner.constants(0, RATE)

@@ -129,6 +129,7 @@ def fine_tuning(keys: list[str], rehearse: bool) -> dict[str, Any]:
     from distil_jax.evaluation.initial import initial_params
     from distil_jax.evaluation.settings import Settings
     from distil_jax.training.progress import Display
+    from distil_jax.training.stopping import Sigterm
 
     steps = 3 if rehearse else 60
     with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +138,7 @@ def fine_tuning(keys: list[str], rehearse: bool) -> dict[str, Any]:
             model="builtin:teacher", task="sst2", data=folder, output=Path("unused"), batch=32
         )
         plan = fine_tuning_plan.make(settings)
-        tuner = fine_tuner(plan, None, Display(), lambda: False)
+        tuner = fine_tuner(plan, None, Display(), Sigterm())
         state = tuner.start(jax.tree.map(np.asarray, initial_params(plan, 0)))
         state = plan.devices.replicate(state)
         constants, done, start = tuner.constants(0, 5e-5), 0, 0.0

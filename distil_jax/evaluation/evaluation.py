@@ -64,8 +64,7 @@ def evaluate(settings: Settings, command: str, draw: Draw | None = None) -> dict
             write_text(folder / IDENTITY, json.dumps(dict(plan.identity), indent=2) + "\n")
             announce(plan, display.say)
             output = _Output(folder, command, draw)
-            with sigterm.deferred():
-                return _run(plan, output, display, sigterm.arrived)
+            return _run(plan, output, display, sigterm)
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def announce(plan: FineTuningPlan, say: Callable[[str], None]) -> None:
 
 
 def _run(
-    plan: FineTuningPlan, output: _Output, display: Display, stopping: Callable[[], bool]
+    plan: FineTuningPlan, output: _Output, display: Display, sigterm: Sigterm
 ) -> dict[str, Any]:
     folder, say = output.folder, display.say
     count = _count(plan, folder, say)
@@ -103,7 +102,7 @@ def _run(
             with writing(folder):
                 soft_targets = plan.teacher.outputs(folder)
             plan.kind.concern(soft_targets, plan.settings.teacher)
-        tuner = fine_tuner(plan, soft_targets, display, stopping)
+        tuner = fine_tuner(plan, soft_targets, display, sigterm)
         rate = _learning_rate(tuner, folder)
         for seed in unfinished:
             _seed(tuner, output, seed, rate)

@@ -26,6 +26,7 @@ from distil_jax.training.progress import Display
 from distil_jax.training.projections import with_projections, without_projections
 from distil_jax.training.quantised import first_quantised_step
 from distil_jax.training.step import Constants, State, StepSpec, initial_state, train_step
+from distil_jax.training.stopping import Sigterm
 from distil_jax.training.targets import LiveTeacher, NoTargets
 
 BETAS = (0.9, 0.999)
@@ -39,7 +40,7 @@ class FineTuner:
 
     Attributes:
       soft_targets: a teacher's outputs for the training set.
-      stopping: whether the program was asked to stop.
+      sigterm: deferred while a seed is trained, to save it.
     """
 
     plan: FineTuningPlan
@@ -48,7 +49,7 @@ class FineTuner:
     forward: BatchedForward
     soft_targets: Outputs | None
     display: Display
-    stopping: Callable[[], bool]
+    sigterm: Sigterm
 
     def start(self, params: Params, seed: int = 0) -> State:
         """The state before the first step, with the projections of objectives that have some."""
@@ -79,7 +80,7 @@ def fine_tuner(
     plan: FineTuningPlan,
     soft_targets: Outputs | None,
     display: Display,
-    stopping: Callable[[], bool],
+    sigterm: Sigterm,
 ) -> FineTuner:
     """Build what all seeds share; programs are compiled when first called."""
     spec = _spec(plan, soft_targets is not None)
@@ -90,7 +91,7 @@ def fine_tuner(
         BatchedForward(plan.network, plan.devices, plan.model.config.pad_token),
         soft_targets,
         display,
-        stopping,
+        sigterm,
     )
 
 

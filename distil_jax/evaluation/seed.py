@@ -185,7 +185,8 @@ def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Tr
         health = _health(tuner, cadence, folder, progress.step)
         run = _Run(tuner, seed, learning_rate, progress, checkpoints, cadence, goodput, health)
         if progress.step < cadence.total_steps and not run.finished(progress.step):
-            state = _loop(run, plan.devices.replicate(state), folder)
+            with tuner.sigterm.deferred():
+                state = _loop(run, plan.devices.replicate(state), folder)
         write_text(folder / HEALTH, json.dumps(health.report(), indent=2) + "\n")
         checkpoints.wait()
         return Trained(_chosen(run, state), progress, len(progress.history))
@@ -216,7 +217,7 @@ def _loop(run: _Run, state: State, folder: Path) -> State:
                 save=run.save,
                 diverged=run.diverged,
                 stopped=run.stopped,
-                stopping=lambda _: tuner.stopping(),
+                stopping=lambda _: tuner.sigterm.arrived(),
                 logger=stack.enter_context(logger),
                 cadence=run.cadence,
                 trace=Trace(folder, first=0, last=0),
@@ -227,7 +228,7 @@ def _loop(run: _Run, state: State, folder: Path) -> State:
             first_step,
         )
     last = int(jax.device_get(trained.step))
-    if tuner.stopping() and run.saved_step == last:
+    if tuner.sigterm.arrived() and run.saved_step == last:
         raise Stopped(run.stopped(last))
     run.progress.step, run.progress.seconds = last, run.seconds
     return trained

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from distil_jax import models, pretrained
-from distil_jax.errors import Diverged, UsageError, UserError
+from distil_jax.errors import Diverged, Stopped, UsageError, UserError
 from distil_jax.evaluation import evaluation
 from distil_jax.evaluation import fine_tuner as tuners
+from distil_jax.evaluation.batched_forward import BatchedForward
 from distil_jax.pretrained.families import make_config
 from distil_jax.training import precision
 
@@ -322,6 +323,22 @@ def test_a_stop_at_the_end_of_an_epoch_loses_no_score(
         undisturbed = evaluate(teacher_folder, tmp_path / "undisturbed", **given)
     for name in ("score", "history", "epochs", "best_epoch"):
         assert stopped["seeds"][0][name] == undisturbed["seeds"][0][name], name
+
+
+@pytest.mark.parametrize("of_teacher", [True, False], ids=["teacher's outputs", "scores"])
+def test_where_nothing_is_lost_sigterm_ends_it_at_once(
+    of_teacher, teacher_folder, tuned, sentiment, evaluate, tmp_path, monkeypatch
+):
+    def outputs(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(BatchedForward, "__call__", lambda *_: outputs)
+    fine_tuned = tuned / "seed-0/model"
+    model = teacher_folder if of_teacher else fine_tuned
+    more = {"teacher": fine_tuned} if of_teacher else {"epochs": 0}
+    with pytest.raises(Stopped, match="rerun the same command"):
+        evaluate(model, tmp_path / "o", task="sst2", data=sentiment, **more)
 
 
 def test_no_more_than_two_steps_are_under_way(
