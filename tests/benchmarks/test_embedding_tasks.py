@@ -67,7 +67,10 @@ def test_the_second_distillation_has_the_unlabelled_texts_of_its_task(
     texts = {one["output"].parent.name + one["task"]: one.get("unlabelled") for one in called}
     assert texts.pop("student-secondrte") == tmp_path / "more/rte.jsonl"
     assert set(texts.values()) == {None}
-    assert [one["teacher"] for one in called if "teacher" in one] == ["T2", "T2"]
+    again = [one for one in called if "teacher" in one]
+    assert [one["teacher"] for one in again] == ["T2", "T2"]
+    assert [(one["learning_rate"], one["dropout"]) for one in again] == [("5e-5", 0.3), ("1e-4", 0)]
+    assert again[0]["targets"] != again[1]["targets"]  # of two teachers
 
 
 def test_a_folder_that_lacks_a_task_is_refused(embedding_tasks, tmp_path):
