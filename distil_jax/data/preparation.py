@@ -1,6 +1,5 @@
 """Text to packed rows on disk: the whole way from inputs to a prepared folder."""
 
-import errno
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.sequences import Rule
 from distil_jax.errors import UsageError, UserError
+from distil_jax.storage.atomic import refusal
 from distil_jax.storage.folder import open_folder
 from distil_jax.storage.workspace import Workspace
 
@@ -102,7 +102,7 @@ def prepare(
         whole = manifest.load(workspace.address)
     except OSError as error:
         workspace.give_up()
-        raise UserError(_refusal(workspace.address, error)) from error
+        raise UserError(f"output {refusal(workspace.address, error)}") from error
     _report(whole, workspace, count, progress)
     return whole
 
@@ -165,14 +165,6 @@ def _check_rule(rule: Rule, tokenizer: "PreTrainedTokenizerFast") -> None:
         )
     if not 0 < rule.unknown_share <= 1:
         raise UserError(f"--unknown_share={rule.unknown_share} is not a share above 0, up to 1")
-
-
-def _refusal(folder: str, error: OSError) -> str:
-    reason = f"{error.filename or folder}: {error.strerror or error}"
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    again = "free some space and run the same command again"
-    advice = again if full else "make it writable or name another folder"
-    return f"output {folder} cannot be written ({reason}); {advice}"
 
 
 def _report(

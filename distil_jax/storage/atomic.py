@@ -173,7 +173,7 @@ def full_disk_named(folder: Path) -> Iterator[None]:
         raise
 
 
-def refusal(path: Path, error: OSError) -> str:
+def refusal(path: str | Path, error: OSError) -> str:
     """One line: what could not be written, why, and what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

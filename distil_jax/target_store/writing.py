@@ -119,7 +119,7 @@ def write(
         return load(folder)  # another process was last as well, and faster
     except OSError as error:
         workspace.give_up()
-        raise UserError(refusal(Path(str(folder)), error)) from error
+        raise UserError(refusal(folder, error)) from error
 
 
 def begun_with(folder: str | Path) -> Mapping[str, Any] | None:
