@@ -79,12 +79,14 @@ class Parser(argparse.ArgumentParser):
 
     def _misspelt(self) -> Iterator[tuple[str, str]]:
         """Flags that were given and are none, with the nearest that is one."""
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        flags = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
         for word in takewhile("--".__ne__, self._given):  # what follows it is no flag
             name = word.partition("=")[0]
-            nearest = difflib.get_close_matches(name, flags, n=1)
-            if name.startswith("--") and nearest and not any(f.startswith(name) for f in flags):
-                yield name, nearest[0]
+            if not name.startswith("--") or any(flag.startswith(name[2:]) for flag in flags):
+                continue
+            # By their letters: with the dashes, which all have, any two short ones are near.
+            if nearest := difflib.get_close_matches(name[2:], flags, n=1):
+                yield name, f"--{nearest[0]}"
 
 
 def _at_home(word: str) -> str:

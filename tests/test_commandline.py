@@ -169,6 +169,7 @@ def test_too_little_memory_is_one_line_with_what_to_set(error: BaseException, ca
             ["--inp=x", "--nmae", "y"],
             "unrecognized arguments: --nmae; --nmae: did you mean --name?",
         ),
+        (["--model=x"], "required: --input (see"),  # of --help it has its dashes and two letters
         (["--", "--inptu"], "required: --input (see"),
     ],
 )
