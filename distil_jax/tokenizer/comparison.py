@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from distil_jax.tokenizer.fingerprint import fingerprint
-from distil_jax.tokenizer.tokenizer_folder import PROBES
+from distil_jax.tokenizer.transformers_class import PROBES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -11,15 +11,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from distil_jax.tokenizer import tokenizer_config, vocabulary_file
-from distil_jax.tokenizer.special import special_ids
-from distil_jax.tokenizer.tokenizer_folder import (
-    NORMALISATION,
-    PROBE,
-    check_numbers,
-    load,
-    named_by_content,
-    resolve,
-)
+from distil_jax.tokenizer.special import named_by_content, special_ids
+from distil_jax.tokenizer.tokenizer_folder import check_numbers, load, resolve
+from distil_jax.tokenizer.transformers_class import NORMALISATION, PROBE
 
 FILE = "tokenizer.json"
 NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")

@@ -1,6 +1,8 @@
 """The ids of a tokenizer's special tokens, under one name for BERT's and RoBERTa's spellings."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distil_jax.errors import UserError
@@ -59,6 +61,15 @@ def mask_token(tokenizer: "PreTrainedTokenizerFast") -> int:
             "language modelling needs; use the tokenizer of a masked language model"
         )
     return mask
+
+
+def named_by_content(file: Path) -> dict[str, str]:
+    """Special-token names for a bare tokenizer.json, recognised by their usual spellings."""
+    contents = {token["content"] for token in json.loads(file.read_text("utf-8"))["added_tokens"]}
+    bert = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
+    roberta = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
+    spelled = max((bert, roberta), key=lambda names: len(contents & set(names.values())))
+    return {f"{name}_token": token for name, token in spelled.items() if token in contents}
 
 
 def _first(*numbers: int | None) -> int | None:

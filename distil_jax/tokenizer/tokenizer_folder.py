@@ -13,26 +13,12 @@ from distil_jax.storage.atomic import of_rust
 from distil_jax.storage.bucket import Bucket
 from distil_jax.tokenizer import hub, sentencepiece_file, tokenizer_config, vocabulary_file
 from distil_jax.tokenizer.fingerprint import fingerprint
-from distil_jax.tokenizer.special import special_ids
+from distil_jax.tokenizer.special import named_by_content, special_ids
+from distil_jax.tokenizer.transformers_class import PROBE, as_written, names_its_class, opened
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
-
-PROBE = "The year 1905, naïve, 中文 and 🙂."
-PROBES = (PROBE, " THE Fox ate  Crème brûlée, ½ ﬁne; mañana 日本")
-NORMALISATION = {"add_prefix_space", "do_lower_case", "strip_accents", "tokenize_chinese_chars"}
-"""Settings of tokenizer_config.json that say what becomes of a text's characters."""
-
-OF_TYPES = {
-    "BertTokenizer": {"bert", "distilbert", "electra"},
-    "RobertaTokenizer": {"roberta"},
-    "XLMRobertaTokenizer": {"xlm-roberta"},
-    "MPNetTokenizer": {"mpnet"},
-    "DebertaV2Tokenizer": {"deberta-v2"},
-    "GPT2Tokenizer": {"gpt2"},
-}
-"""Classes that AutoTokenizer opens as they are for models of these types."""
 
 BUILTIN_TEACHER = "builtin:teacher"
 # In the order in which they are trusted: one file with everything, or a vocabulary to build from.
@@ -150,7 +136,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
             return _from_vocabulary(path, configured=configured)
         if configured:
             tokenizer = tokenizer_config.declare(
-                _opened(path), tokenizer_config.read(path).get("tokenizer_class")
+                opened(path), tokenizer_config.read(path).get("tokenizer_class")
             )
         elif present[0] == "tokenizer.json":
             tokenizer = PreTrainedTokenizerFast(
@@ -172,7 +158,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerFast":
         raise UserError(f"{path / present[0]} cannot be read as a tokenizer: {said}") from error
     if present[0] != "tokenizer.json":
         return tokenizer
-    tokenizer = _as_written(path, tokenizer)
+    tokenizer = as_written(path, tokenizer)
     vocabulary_file.mention_unread(path, tokenizer)
     return tokenizer
 
@@ -182,110 +168,14 @@ def _from_vocabulary(path: Path, *, configured: bool) -> Any:
     settings = tokenizer_config.read(path)
     vocabulary_file.check_words(path, settings)
     tokenizer: Any = None
-    if configured and _names_its_class(path):
-        tokenizer = tokenizer_config.declare(_opened(path), settings.get("tokenizer_class"))
+    if configured and names_its_class(path):
+        tokenizer = tokenizer_config.declare(opened(path), settings.get("tokenizer_class"))
     if tokenizer is None or tokenizer.vocab_size < _lines(path / vocabulary_file.FILE):
         tokenizer = vocabulary_file.build(path)
     if getattr(tokenizer, "is_fast", False):
         vocabulary_file.check_added(path, tokenizer)
         vocabulary_file.mention_case(path, tokenizer)
     return tokenizer
-
-
-def _opened(path: Path) -> Any:
-    """As transformers opens it: by the model type alone where it refuses the rest of config.json.
-
-    A tokenizer needs no more of it, and the model's shape is read and checked elsewhere.
-    """
-    if named := _named_class(path):
-        import transformers
-
-        return getattr(transformers, named).from_pretrained(str(path), local_files_only=True)
-    from transformers import AutoConfig, AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
-    except Exception:  # of a config.json that is not as the class has it, whatever comes
-        try:
-            content = json.loads((path / "config.json").read_text("utf-8-sig"))
-            config = AutoConfig.for_model(content["model_type"])
-        except (OSError, ValueError, KeyError, TypeError):
-            config = None
-        if config is None:
-            raise
-        return AutoTokenizer.from_pretrained(str(path), local_files_only=True, config=config)
-
-
-def _named_class(path: Path) -> str | None:
-    """The class that AutoTokenizer would take, where that is plain to see.
-
-    AutoTokenizer imports every model's configuration, and PyTorch with them where it is
-    installed: seconds of a program that needs neither.
-    """
-    settings = tokenizer_config.read(path)
-    name = str(settings.get("tokenizer_class")).removesuffix("Fast")
-    if name not in OF_TYPES or "auto_map" in settings:
-        return None
-    config = path / "config.json"
-    if not config.is_file():
-        return name
-    try:
-        return (
-            name
-            if json.loads(config.read_text("utf-8-sig"))["model_type"] in OF_TYPES[name]
-            else None
-        )
-    except (ValueError, KeyError, TypeError):  # AutoTokenizer says what is wrong with it
-        return None
-
-
-def _as_written(path: Path, opened: Any) -> Any:
-    """What tokenizer.json says, where AutoTokenizer made something else of it.
-
-    For some classes transformers builds a tokenizer anew from the vocabulary alone, with the
-    class's usual normalisation: a cased or accented vocabulary would be read in lower case. What
-    tokenizer_config.json says of it is meant, and stays.
-    """
-    from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
-
-    file = path / "tokenizer.json"
-    if not getattr(opened, "is_fast", False):
-        return opened
-    own, made = (
-        Tokenizer.from_file(str(file)),
-        Tokenizer.from_str(opened.backend_tokenizer.to_str()),
-    )
-    for each in (own, made):  # a file may cut and fill as well
-        each.no_padding()
-        each.no_truncation()
-    if all(
-        own.encode(text, add_special_tokens=False).ids
-        == made.encode(text, add_special_tokens=False).ids
-        for text in PROBES
-    ):
-        return opened
-    settings = path / "tokenizer_config.json"
-    said = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
-    if NORMALISATION & said.keys():
-        return opened
-    named = {
-        name: str(token)
-        for name, token in opened.special_tokens_map.items()
-        if isinstance(token, str) and own.token_to_id(token) is not None
-    }
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(file),
-        model_max_length=opened.model_max_length,
-        **{**named, **named_by_content(file)},
-    )
-
-
-def _names_its_class(path: Path) -> bool:
-    """Whether the folder says which tokenizer its vocabulary is for, as AutoTokenizer must know."""
-    files = (path / "tokenizer_config.json", path / "config.json")
-    read = [json.loads(file.read_text("utf-8-sig")) for file in files if file.is_file()]
-    return any(content.get(key) for content in read for key in ("tokenizer_class", "model_type"))
 
 
 def _from_hub(name: str) -> "PreTrainedTokenizerFast":
@@ -304,15 +194,6 @@ def _from_hub(name: str) -> "PreTrainedTokenizerFast":
                 "give a folder with a tokenizer.json"
             ) from error
     return opened
-
-
-def named_by_content(file: Path) -> dict[str, str]:
-    """Special-token names for a bare tokenizer.json, recognised by their usual spellings."""
-    contents = {token["content"] for token in json.loads(file.read_text("utf-8"))["added_tokens"]}
-    bert = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
-    roberta = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
-    spelled = max((bert, roberta), key=lambda names: len(contents & set(names.values())))
-    return {f"{name}_token": token for name, token in spelled.items() if token in contents}
 
 
 def _lines(file: Path) -> int:

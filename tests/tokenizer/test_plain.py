@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
 from distil_jax.tokenizer.plain import PlainTokenizer, load_plain
-from distil_jax.tokenizer.tokenizer_folder import PROBES
+from distil_jax.tokenizer.transformers_class import PROBES
 
 TEXTS = (*PROBES, "the [MASK] of the<mask>city , [MASK]")
 

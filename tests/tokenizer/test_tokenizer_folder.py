@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
-from distil_jax.tokenizer import tokenizer_folder
+from distil_jax.tokenizer import tokenizer_folder, transformers_class
 from distil_jax.tokenizer.wordpiece import SPECIAL_TOKENS, bert_tokenizer
 
 TEXT = [inspect.getdoc(thing) for thing in (open, sorted, str.split, dict.update)]
@@ -126,7 +126,7 @@ def test_without_the_package_of_a_file_it_is_named(tmp_path: Path, monkeypatch, 
     def refuse(path: Path) -> None:
         raise ValueError("`tiktoken` is required\nto read it")
 
-    monkeypatch.setattr(tokenizer_folder, "_opened", refuse)
+    monkeypatch.setattr(tokenizer_folder, "opened", refuse)
     monkeypatch.setattr("distil_jax.tokenizer.sentencepiece_file.find_spec", lambda package: None)
     (tmp_path / name).write_bytes(b"x")
     (tmp_path / "config.json").write_text('{"model_type": "deberta-v2"}')
@@ -246,8 +246,8 @@ def test_a_class_that_is_plain_to_see_opens_as_auto_tokenizer_would(
         roberta_folder(tmp_path, model_class)
     if model_type is not None:
         (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
-    assert (tokenizer_folder._named_class(tmp_path) is not None) == is_plain
-    found = tokenizer_folder._opened(tmp_path)
+    assert (transformers_class.named_class(tmp_path) is not None) == is_plain
+    found = transformers_class.opened(tmp_path)
     expected = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
     assert type(found) is type(expected)
     assert found.backend_tokenizer.to_str() == expected.backend_tokenizer.to_str()
