@@ -16,6 +16,13 @@ _IN_A_WORD = re.compile("[A-Za-z]\ufffd|\ufffd[A-Za-z]")
 _EXCERPT_BYTES = 1 << 12
 _QUOTES = "\u201c\u201d\u2018\u2019\u2013\u2014\u2026\xab\xbb\xa0"
 _FEW_WESTERN = 0.15
+_USUAL = (
+    *("big5", "cp437", "cp850", "cp852", "cp866", "cp874", "cp932", "cp949", "cp1250", "cp1251"),
+    *("cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "euc-jp", "gb18030"),
+    *("iso-8859-2", "iso-8859-5", "iso-8859-7", "koi8-r", "koi8-u", "macintosh"),
+)
+_ENCODINGS = {codecs.lookup(name).name.replace("-", "_"): name for name in _USUAL}
+"""What text is encoded in, by the detector's names, with the names that iconv takes."""
 
 
 @dataclass
@@ -105,10 +112,9 @@ def as_shown(raw: bytes) -> str:
 
 def advice(raw: bytes) -> str:
     """How to convert a text, by the encoding that its bytes look like."""
-    encoding = _likely(raw)
-    if encoding is None:
+    name = _likely(raw)
+    if name is None:
         return "save it in UTF-8, or see whether it is text at all"
-    name = codecs.lookup(encoding).name
     return f"it may be in {name}: write it anew in UTF-8 (iconv -f {name} -t utf-8)"
 
 
@@ -118,5 +124,5 @@ def _likely(raw: bytes) -> str | None:
     western = sum(letter in _QUOTES or "\xdf" <= letter <= "\xff" for letter in wide)
     if western >= 0.9 * len(wide) and len(wide) < max(8, _FEW_WESTERN * len(raw)):
         return "cp1252"
-    best = from_bytes(raw).best()
-    return None if best is None or best.encoding in ("ascii", "utf_8") else best.encoding
+    best = from_bytes(raw, cp_isolation=list(_ENCODINGS)).best()
+    return best and _ENCODINGS[best.encoding]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distil_jax.data.decoding import DecodeStats, decode, other_encoding
+from distil_jax.data.decoding import DecodeStats, advice, decode, other_encoding
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,17 @@ def test_another_encoding_is_told_from_damage(raw: bytes, refused: bool) -> None
         decode(line, stats)
     assert (other_encoding(stats) is not None) == refused
     assert stats.characters == len(raw.decode("utf-8", "replace")) or stats.invalid
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("自然言語処理は人工知能の重要な分野です。学生は毎日論文を読んでいます。", "euc-jp"),
+        ("自然语言处理是人工智能领域的一个重要方向。学生每天都要读很多论文。", "gb18030"),
+        ("Обработка языка является важной областью. Студенты читают много статей.", "cp866"),
+        ("Zażółć gęślą jaźń. Wszyscy ludzie rodzą się wolni i równi.", "iso-8859-2"),
+        ("Die Straße ist schön und größer. Müller fährt über die Brücke nach Köln.", "macintosh"),
+    ],
+)
+def test_the_advice_names_an_encoding_as_iconv_does(text: str, encoding: str) -> None:
+    assert f"(iconv -f {encoding} -t utf-8)" in advice(text.encode(encoding))
