@@ -11,6 +11,10 @@ class UsageError(UserError):
     """The command line is wrong, unknown or ill-typed `config.*` keys included; exit status 2."""
 
 
+class Unavailable(UserError):
+    """A bucket or a cluster refused, which it may not the next time; exit status 1."""
+
+
 class Diverged(UserError):
     """The loss is no longer finite; exit status 3."""
 
@@ -22,6 +26,7 @@ class Stopped(BaseException):
 EXIT_STATUS: dict[type[BaseException], int] = {
     UserError: 1,
     UsageError: 2,
+    Unavailable: 1,
     Diverged: 3,
     Stopped: 143,
 }

@@ -20,7 +20,7 @@ from distil_jax.data.make_parts import Engine, Job, make_parts
 from distil_jax.data.manifest import PREPARED
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.records import is_saved_dataset
-from distil_jax.errors import UserError, to_install
+from distil_jax.errors import Unavailable, UserError, to_install
 from distil_jax.storage.address import is_url
 from distil_jax.storage.folder import open_folder
 from distil_jax.storage.workspace import Workspace
@@ -110,7 +110,7 @@ class _Shares:
         self._lost[index] += 1
         if self._lost[index] > RETRIES:
             reason = " ".join(str(error).split())[:300]
-            raise UserError(f"a share was lost more than {RETRIES} times ({reason})") from error
+            raise Unavailable(f"a share was lost more than {RETRIES} times ({reason})") from error
 
     def kill(self) -> None:
         """End all that run, and wait for their end."""
@@ -207,11 +207,11 @@ def _no_cluster(address: str, reason: str) -> UserError:
 def _explained(error: Any) -> BaseException:
     cause = error.cause
     if isinstance(cause, UserError):
-        return UserError(str(cause))
+        return type(cause)(str(cause))
     reason = " ".join(str(cause if cause is not None else error).split())[-300:]
     if "No module named" in reason:
         return UserError(
             f"the cluster's machines lack what a share needs ({reason}); on each of them "
             f"{to_install('ray')}"
         )
-    return UserError(f"a share failed: {reason}") if isinstance(cause, OSError) else error
+    return Unavailable(f"a share failed: {reason}") if isinstance(cause, OSError) else error

@@ -14,7 +14,7 @@ from distil_jax.data.manifest import SPLITS, Manifest
 from distil_jax.data.prepare_progress import PrepareProgress
 from distil_jax.data.records import PAIR_COMMA
 from distil_jax.data.sequences import Rule
-from distil_jax.errors import UsageError, UserError
+from distil_jax.errors import Unavailable, UsageError, UserError
 from distil_jax.storage.atomic import refusal
 from distil_jax.storage.folder import open_folder
 from distil_jax.storage.workspace import Workspace
@@ -72,7 +72,8 @@ def prepare(
 
     Raises UserError for inputs, settings or an output folder that do not go together; then
     nothing this call wrote remains, but for the settings that several processes share. Where a
-    disk refuses, the parts that were finished remain for the same call later.
+    disk, a bucket or a cluster refuses, the parts that were finished remain for the same call
+    later.
     """
     progress = PrepareProgress()
     job = _job(inputs, tokenizer, settings, progress)
@@ -92,6 +93,9 @@ def prepare(
         keys = make(job, workspace, progress)
         workspace.note_done(keys, shard_index=index, shard_count=count)
         whole = assemble(workspace, job.recipe, job.settings, count)
+    except Unavailable:
+        workspace.give_up()
+        raise
     except UserError:
         workspace.roll_back()
         raise

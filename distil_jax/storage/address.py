@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from distil_jax.errors import UserError, to_install
+from distil_jax.errors import Unavailable, UserError, to_install
 
 EXTRAS = {"gs": "gcs", "gcs": "gcs"}
 """The extras of this package that install a file system."""
@@ -44,13 +44,13 @@ def strip_slash(url: str | Path) -> str:
 
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
-    """Turn a store's refusals into a `UserError`; a missing file stays a FileNotFoundError."""
+    """Turn a store's refusals into `Unavailable`; a missing file stays a FileNotFoundError."""
     try:
         yield
     except (UserError, FileNotFoundError, FileExistsError):
         raise
     except Exception as error:  # every store's client has errors of its own
-        raise UserError(refusal(url, error)) from error
+        raise Unavailable(refusal(url, error)) from error
 
 
 def refusal(url: str, error: BaseException) -> str:

@@ -9,6 +9,7 @@ import pytest
 from distil_jax.data import manifest, store
 from distil_jax.data.preparation import PrepareSettings, prepare
 from distil_jax.errors import UserError
+from distil_jax.storage.address import reaching
 from distil_jax.storage.bucket import Bucket
 
 SETTINGS = {"document": "block", "heldout": 0.1, "length": 64, "part_bytes": 4000}
@@ -66,6 +67,28 @@ def test_bad_text_leaves_no_trace(bucket: str, word_pieces, tmp_path: Path) -> N
             str(tmp_path / "a.jsonl"), f"{bucket}/rows", word_pieces, PrepareSettings(**SETTINGS)
         )
     assert there(bucket) == {}
+
+
+def test_a_store_that_refuses_keeps_the_finished_parts(
+    local: Path, bucket: str, corpus_file: Path, word_pieces, capsys, monkeypatch
+) -> None:
+    url, write, written = f"{bucket}/rows", Bucket.write, list[str]()
+
+    def refused(self: Bucket, name: str, content: bytes) -> None:
+        written.append(name)
+        if sum(each.endswith(".arrow") for each in written) > 6:
+            with reaching(url):
+                raise ConnectionError("no route to host")
+        write(self, name, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "write", refused)
+        with pytest.raises(UserError, match="no route to host"):
+            prepare(str(corpus_file), url, word_pieces, PrepareSettings(**SETTINGS))
+    records = [name for name in there(url) if name.startswith("unfinished/0")]
+    prepare(str(corpus_file), url, word_pieces, PrepareSettings(**SETTINGS))
+    assert f"reused {len(records)} finished parts" in capsys.readouterr().out
+    assert there(url) == here(local)
 
 
 def test_something_else_is_left_alone(bucket: str, corpus_file: Path, word_pieces) -> None:
