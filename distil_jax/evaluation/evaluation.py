@@ -147,27 +147,40 @@ def _count(plan: FineTuningPlan, folder: Path, say: Callable[[str], None]) -> in
 
 
 def _learning_rate(tuner: FineTuner, folder: Path) -> float:
-    """The only learning rate, or the best of the grid, tried with seed 0 and kept in grid.json."""
+    """The only learning rate, or the best of the grid, tried with seed 0 and kept in grid.json.
+
+    What seed 0 has learnt with the best one is where it goes on from.
+    """
     rates = tuner.plan.settings.learning_rates
     if len(rates) == 1 or not tuner.plan.epochs:
         return rates[0]
-    grid = _read_grid(folder)
+    grid, trials = _read_grid(folder), folder / "grid"
     for rate in rates[len(grid) :]:
-        trial = folder / "grid" / f"{rate:g}"
-        grid.append({"learning_rate": rate, **_trial(tuner, rate, trial)})
+        grid.append({"learning_rate": rate, **_trial(tuner, rate, trials / f"{rate:g}")})
         write_text(folder / GRID, json.dumps(grid) + "\n")
-        shutil.rmtree(trial, ignore_errors=True)
-    shutil.rmtree(folder / "grid", ignore_errors=True)
-    scored = [entry for entry in grid if "score" in entry]
-    if not scored:
+        for other in {f"{entry['learning_rate']:g}" for entry in grid} - {_best(grid)}:
+            shutil.rmtree(trials / other, ignore_errors=True)
+    best = _best(grid)
+    if not best:
+        shutil.rmtree(trials, ignore_errors=True)
         raise Diverged("every --learning-rate diverged; give lower ones, with another --output")
-    return max(scored, key=lambda entry: entry["score"])["learning_rate"]
+    if (trials / best).is_dir() and not _working(folder, 0).exists():
+        (trials / best).rename(_working(folder, 0))
+    shutil.rmtree(trials, ignore_errors=True)
+    return next(rate for rate in rates if f"{rate:g}" == best)
+
+
+def _best(grid: Sequence[Mapping[str, Any]]) -> str:
+    """The name of the first rate of the best score; empty where all have diverged."""
+    scored = [entry for entry in grid if "score" in entry]
+    best = max(scored, key=lambda entry: entry["score"], default=None)
+    return f"{best['learning_rate']:g}" if best else ""
 
 
 def _trial(tuner: FineTuner, rate: float, folder: Path) -> dict[str, Any]:
     """Seed 0's score with a learning rate, or where it diverged."""
     try:
-        trained = train(tuner, 0, rate, folder)
+        trained = train(tuner, 0, rate, folder, saves_last=True)
     except Diverged as error:
         tuner.display.say(f"learning rate {rate:g}: diverged")
         return {"diverged": str(error)}

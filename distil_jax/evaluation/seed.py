@@ -66,12 +66,12 @@ class EpochCadence:
 
     Attributes:
       steps: of an epoch.
-      scored: whether an epoch's score decides on the next: then the last one is saved, too.
+      saves_last: whether the end of the last epoch is saved, too.
     """
 
     steps: int
     epochs: int
-    scored: bool
+    saves_last: bool
     saved: float = field(default_factory=time.monotonic)
 
     @property
@@ -87,7 +87,7 @@ class EpochCadence:
 
     def saves(self, step: int) -> bool:
         if self.validates(step):
-            return self.scored or step < self.total_steps
+            return self.saves_last or step < self.total_steps
         return time.monotonic() - self.saved > SAVE_SECONDS
 
 
@@ -162,10 +162,13 @@ class _Run:
         self.tuner.display.say(f"seed {self.seed}: {text}")
 
 
-def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Trained:
+def train(
+    tuner: FineTuner, seed: int, learning_rate: float, folder: Path, *, saves_last: bool = False
+) -> Trained:
     """Fine-tune; raises `Diverged`, or `Stopped` after saving.
 
-    `folder` gets the checkpoints, metrics.jsonl, health.json and TensorBoard's files.
+    `folder` gets the checkpoints, metrics.jsonl, health.json and TensorBoard's files; with
+    `saves_last` a later call finds all done.
     """
     plan = tuner.plan
     with (
@@ -178,13 +181,16 @@ def train(tuner: FineTuner, seed: int, learning_rate: float, folder: Path) -> Tr
         if restored is not None:
             state = restored[1]
             progress = SeedProgress(**checkpoints.config(restored[0])["progress"])
-            tuner.display.say(f"seed {seed}: resumes after step {progress.step}")
         cadence = EpochCadence(
-            plan.batch_plan(seed).batches, plan.epochs, bool(plan.settings.patience)
+            plan.batch_plan(seed).batches,
+            plan.epochs,
+            saves_last or bool(plan.settings.patience),  # a score decides whether it goes on
         )
         health = _health(tuner, cadence, folder, progress.step)
         run = _Run(tuner, seed, learning_rate, progress, checkpoints, cadence, goodput, health)
         if progress.step < cadence.total_steps and not run.finished(progress.step):
+            if progress.step:
+                run.say(f"resumes after step {progress.step}")
             with tuner.sigterm.deferred():
                 state = _loop(run, plan.devices.replicate(state), folder)
         write_text(folder / HEALTH, json.dumps(health.report(), indent=2) + "\n")

@@ -403,17 +403,24 @@ def test_imdbs_scored_split_is_found_beside_a_training_file(
 
 
 @pytest.mark.slow
-def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate, tmp_path):
-    found = evaluate(
-        teacher_folder,
-        tmp_path / "o",
-        task="sst2",
-        data=sentiment,
-        **{"learning-rate": "1e-9,1e-2"},
-    )
-    assert [entry["learning_rate"] for entry in found["learning_rate_grid"]] == [1e-9, 1e-2]
-    assert found["seeds"][0]["learning_rate"] == 1e-2
+def test_a_grid_is_tried_with_the_first_seed(
+    teacher_folder, sentiment, evaluate, tmp_path, capsys
+):
+    flags = {"task": "sst2", "data": sentiment, "epochs": 2}
+    found = evaluate(teacher_folder, tmp_path / "o", **flags, **{"learning-rate": "1e-9,1e-2,1e-8"})
+    assert [entry["learning_rate"] for entry in found["learning_rate_grid"]] == [1e-9, 1e-2, 1e-8]
+    first = found["seeds"][0]
+    assert first["learning_rate"] == 1e-2
+    assert first["score"] == found["learning_rate_grid"][1]["score"]
     assert not (tmp_path / "o" / "grid").exists()
+    assert capsys.readouterr().out.count("seed 0: epoch 2 of 2") == 3  # not once more
+    alone = evaluate(teacher_folder, tmp_path / "p", **flags, **{"learning-rate": "1e-2"})
+    for name in ("metrics", "epochs", "history", "padding_share"):
+        assert alone["seeds"][0][name] == first[name]
+    ours, theirs = (
+        (tmp_path / folder / "seed-0/model/model.safetensors").read_bytes() for folder in "op"
+    )
+    assert ours == theirs
 
 
 def test_a_rate_that_diverges_is_not_the_grids_best(teacher_folder, sentiment, evaluate, tmp_path):
