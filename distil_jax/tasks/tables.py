@@ -59,7 +59,7 @@ def _rows(path: Path, *, delimiter: str | None, **dialect: Any) -> Iterator[dict
     if delimiter == "\t" and said is None:
         _check_tabs(first, path)
     reader = csv.reader(_from(first, lines), delimiter=delimiter or _delimiter(first), **dialect)
-    names = _read(reader, lines, path, 1) or []
+    names = [name.strip() for name in _read(reader, lines, path, 1) or []]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path} has two columns {twice[0]}; give each a name of its own")
     while (row := _read(reader, lines, path, lines.number + 1)) is not None:

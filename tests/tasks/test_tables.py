@@ -18,6 +18,7 @@ COMMAS = 'text,label\n"a, b",très\n"c ""d""",pas\n'
         "\ufeff" + COMMAS.replace("\n", "\r\n"),
         COMMAS.replace("\n", "\r"),
         'text;label\na, b;très\n"c ""d""";pas\n',
+        COMMAS.replace("text,label", "text, label"),
         'sep=;\r\ntext;label\r\na, b;très\r\n"c ""d""";pas\r\n',
         'text\tlabel\na, b\ttrès\n"c ""d"""\tpas\n',
         'text|label\na, b|très\n"c ""d"""|pas\n\n',
