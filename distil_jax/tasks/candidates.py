@@ -18,6 +18,11 @@ LABELS = ("label", "relevance", "labels", "qrel")
 TEACHER_SCORES = ("score", "scores", "teacher_score", "logit", "logits")
 POSITIVES = ("positive", "pos", "positives", "positive_passages")
 NEGATIVES = ("negative", "neg", "negatives", "negative_passages")
+SIDES = (
+    (POSITIVES, 1.0, ("positive_score", "pos_score", "positive_scores", "pos_scores")),
+    (NEGATIVES, 0.0, ("negative_score", "neg_score", "negative_scores", "neg_scores")),
+)
+"""Columns of a kind of documents, how relevant they are, and the columns of a teacher's scores."""
 RUN_COLUMNS = 6
 CANDIDATES = ("candidates.tsv", "candidates.jsonl", "candidates.trec", "run.trec", "run.tsv")
 
@@ -127,15 +132,27 @@ def _add_contrast(pairs: Pairs, groups: dict[str, int], row: Record, where: str)
     query = _text(row, next((name for name in QUERIES if name in row), "query"), where)
     name, start = f"{len(groups)}", len(pairs)
     groups[name] = len(groups)
-    for names, label in ((POSITIVES, 1.0), (NEGATIVES, 0.0)):
-        column = next((name for name in names if name in row), "")
-        found = list_text.from_text(row.get(column)) if column else []
-        for document in found if isinstance(found, list) else [found]:
-            text = _document(document, column, where)
-            pairs.add((name, query), (str(len(pairs)), text), label, groups[name])
+    for names, label, _ in SIDES:
+        for column in _of_kind(row, names):
+            for document in _listed(row[column]):
+                text = _document(document, column, where)
+                pairs.add((name, query), (str(len(pairs)), text), label, groups[name])
     if len(pairs) - start < 2:
         raise UserError(f"{where} has one document; ranking compares: give a negative, too")
     pairs.scores += _scores(row, len(pairs) - start, where)
+
+
+def _of_kind(row: Record, names: Sequence[str]) -> list[str]:
+    """The column of a kind of documents, or its numbered ones (negative_1, negative_2, ...)."""
+    if found := next((name for name in names if name in row), ""):
+        return [found]
+    parts = {column: column.rpartition("_") for column in row}
+    return [column for column, (name, _, n) in parts.items() if name in names and n.isdecimal()]
+
+
+def _listed(value: Any) -> list[Any]:
+    value = list_text.from_text(value)
+    return value if isinstance(value, list) else [value]
 
 
 def _document(document: Any, column: str, where: str) -> str:
@@ -150,13 +167,10 @@ def _document(document: Any, column: str, where: str) -> str:
 
 
 def _scores(row: Record, count: int, where: str) -> list[float]:
-    """A teacher's scores of a row's documents: a list, one for each kind, or their difference."""
-    both = [
-        row.get("positive_score", row.get("pos_score")),
-        row.get("negative_score", row.get("neg_score")),
-    ]
+    """A teacher's scores of a row's documents: a list, some for each kind, or their difference."""
+    both = [next((row[name] for name in names if name in row), None) for _, _, names in SIDES]
     if all(value is not None for value in both):
-        found = both
+        found = [score for value in both for score in _listed(value)]
     else:
         column = next((name for name in (*TEACHER_SCORES, "margin") if name in row), "")
         value = list_text.from_text(row.get(column)) if column else None

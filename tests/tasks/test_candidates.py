@@ -46,6 +46,9 @@ def test_triples_and_lists():
     assert read(several, triple).labels == [1.0, 0.0, 0.0, 1.0, 0.0]
     written = {"query": "a", "pos": "['x']", "neg": '["y", "z"]', "scores": "[3, 2, 1]"}
     assert read(written) == read({**several, "scores": [3, 2, 1]})
+    assert read({**several, "pos_scores": [3], "neg_scores": [2, 1]}).scores == [3.0, 2.0, 1.0]
+    numbered = {"anchor": "a", "positive": "x", "negative_1": "y", "negative_2": "z"}
+    assert read(numbered) == read(several)
     with pytest.raises(UserError, match="some rows have a teacher's score, others none"):
         read({**several, "scores": [3, 2, 1]}, triple)
 
