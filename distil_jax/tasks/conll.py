@@ -75,11 +75,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _cells(line: str) -> list[str]:
-    """The columns of a line: tabs separate them, or else any white space."""
+    """The columns of a line: tabs separate them, or else blanks; other white space is of a word."""
     if "\t" in line:
-        cells = [cell.strip() for cell in line.rstrip("\t \r").split("\t")]
+        cells = [cell.strip(" ") for cell in line.rstrip("\t \r").split("\t")]
         return cells if any(cells) else []
-    return line.split()
+    return [cell for cell in line.split(" ") if cell] if line.strip() else []
 
 
 def _is_comment(line: str, cells: list[str], width: int) -> bool:

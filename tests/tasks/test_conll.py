@@ -35,6 +35,12 @@ def test_a_hash_may_be_a_word_and_words_may_have_no_tags(tmp_path):
     assert read(tmp_path, "a\nb\n\nc\n") == [(["a", "b"], None), (["c"], None)]
 
 
+def test_white_space_of_other_kinds_is_of_a_word(tmp_path):
+    expected = [(["10\u00a0000", "\u3000"], ["B-X", "O"])]
+    assert read(tmp_path, "10\u00a0000 B-X\n\u3000 O\n") == expected
+    assert read(tmp_path, "10\u00a0000\tB-X\n\u3000\tO\n") == expected
+
+
 def test_columns_are_chosen_by_number(tmp_path):
     rows = read(tmp_path, "x EU B-ORG B-MISC\n", column="2", tag="3")
     assert rows == [(["EU"], ["B-ORG"])]
