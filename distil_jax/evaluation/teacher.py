@@ -141,7 +141,8 @@ def open_teacher(
     if order is None:
         raise UserError(
             f"teacher {folder} has the labels {', '.join(model.labels)}, the data "
-            f"{', '.join(data.labels)}; use a teacher fine-tuned on the same labels"
+            f"{', '.join(data.labels)}; fine-tune it on this data first (--model={folder}), or use "
+            "a teacher fine-tuned on the same labels"
         )
     mention_order(folder, model.labels, data.labels, proven=named)
     shared = SharedOutputs(Path(targets), _texts(training, targets), length) if targets else None

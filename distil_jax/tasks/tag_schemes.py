@@ -1,7 +1,7 @@
-"""Tags of entities, a word each: BIO (IOB2), IOB1 and BIOES are read, BIO is written.
+"""Tags of entities, a word each: BIO (IOB2), IOB1, IOE and BIOES are read, BIO is written.
 
-Entities end as conlleval and seqeval end them: with a tag of another type, with O, or with the
-beginning of the next one; so one reader serves BIO and IOB1.
+Entities end as conlleval and seqeval end them: with a tag of another type, with O, with an end, or
+with the beginning of the next one; so one reader serves all of these.
 """
 
 import re
@@ -69,9 +69,10 @@ def labels(types: Iterable[str]) -> tuple[str, ...]:
     return (OUTSIDE, *(f"{prefix}-{kind}" for kind in sorted(set(types)) for prefix in "BI"))
 
 
-def has_ends(tags: Iterable[str]) -> bool:
-    """Whether tags that end an entity occur: then the scheme is BIOES."""
-    return any(parse(tag)[0] in ("E", "S") for tag in tags)
+def are_bioes(tags: Iterable[str]) -> bool:
+    """Whether entities both begin and end with tags of their own."""
+    prefixes = {parse(tag)[0] for tag in tags}
+    return "S" in prefixes or {"B", "E"} <= prefixes
 
 
 def first_broken(tags: Sequence[str]) -> int | None:

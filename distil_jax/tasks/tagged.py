@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -85,7 +85,7 @@ def layout(
         column = examples.check_columns(row, origin, columns[:1])[0]
         words = isinstance(row[column], list) or column in TOKENS
     else:
-        column = next((name for name in TOKENS if name in row), "")
+        column = next((name for name in TOKENS if name in row and not _of_records(row[name])), "")
         words = bool(column)
         column = column or examples.check_columns(row, origin, ())[0]
     usual = TAGS if words else SPANS
@@ -102,6 +102,11 @@ def layout(
             "label a text is --task=classification"
         )
     return Layout(words, column, label if label in row else "")
+
+
+def _of_records(value: Any) -> bool:
+    """Whether a list says of each word where it stands, beside a text and its spans."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def read(
@@ -220,14 +225,14 @@ def _check_tag(tag: str, place: int, where: str) -> None:
     except ValueError:
         number = "; the names of numbered tags must stand in the file" if tag.isdecimal() else ""
         raise UserError(
-            f"{where}: tag {tag!r} of token {place} is outside BIO, IOB1 and BIOES: write O, or "
+            f"{where}: tag {tag!r} of token {place} is outside BIO, IOB1, IOE and BIOES: write O, or "
             f"B-, I-, E- or S- before a type{number}"
         ) from None
 
 
 def _check_ends(tags: Sequence[Sequence[str]], origin: str) -> None:
     """In a table of BIOES tags each entity must end as it says."""
-    if not any(map(tag_schemes.has_ends, tags)):
+    if not tag_schemes.are_bioes(chain.from_iterable(tags)):
         return
     for row, own in enumerate(tags):
         place = tag_schemes.first_broken(own) if own else None

@@ -198,7 +198,7 @@ def _tag(label: str, model: str = "the model") -> tuple[str, str]:
         prefix, kind = tag_schemes.parse(label)
     except ValueError:
         raise UserError(
-            f"{model} has the label {label}, which is no tag of BIO, IOB1 or BIOES "
+            f"{model} has the label {label}, which is no tag of BIO, IOB1, IOE or BIOES "
             "(id2label of its config.json); name its labels, or fine-tune it"
         ) from None
     return kind, prefix

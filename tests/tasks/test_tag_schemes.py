@@ -21,6 +21,8 @@ HELD = [Entity(0, 2, "PER"), Entity(2, 3, "PER"), Entity(4, 5, "LOC")]
         ["I-PER", "I-PER", "B-PER", "O", "I-LOC"],
         ["B-PER", "E-PER", "S-PER", "O", "S-LOC"],
         ["B-PER", "L-PER", "U-PER", "O", "U-LOC"],
+        ["I-PER", "E-PER", "I-PER", "O", "I-LOC"],
+        ["I-PER", "E-PER", "E-PER", "O", "E-LOC"],
         ["b-PER", "i-PER", "B_PER", "o", "B-LOC"],
     ],
 )

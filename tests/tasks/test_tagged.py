@@ -24,9 +24,11 @@ def read(*rows, columns=(), label="", labelled=True):
         {"tokens": "['New', 'York', 'wins']", "tags": '["B-LOC", "I-LOC", "O"]'},
         {"tokens": "['New' 'York'\n 'wins']", "tags": "['B-LOC' 'I-LOC' 'O']"},
         {"tokens": "New York wins", "tags": "I-LOC I-LOC O"},
+        {"tokens": "New York wins", "tags": "I-LOC E-LOC O"},
         {"text": "New York wins", "entities": [{"start": 0, "end": 8, "label": "LOC"}]},
         {"text": "New York wins", "spans": [{"start": 0, "end": 9, "type": "LOC"}]},
         {"text": "New York wins", "label": [[0, 8, "LOC"]]},
+        {"text": "New York wins", "spans": [[0, 8, "LOC"]], "tokens": [{"text": "New", "id": 0}]},
         {"text": "New York wins", "labels": [{"start": 0, "end": 8, "labels": ["LOC"]}]},
     ],
 )
