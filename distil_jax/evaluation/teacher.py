@@ -18,7 +18,7 @@ from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage import atomic
 from distil_jax.target_store import Text
 from distil_jax.tasks.encoding import Encoded
-from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, TaskData, TrainingSet
+from distil_jax.tasks.kind import ExampleKind, Labels, Outputs, Relabel, TaskData, TrainingSet
 from distil_jax.tasks.network import Network
 from distil_jax.tokenizer import fingerprint
 from distil_jax.training.parallel import Devices
@@ -33,7 +33,7 @@ class FineTunedTeacher:
     Attributes:
       order: for each of the student's outputs, the number of the teacher's.
       scale: as in `TaskData`.
-      align: moves its outputs to the student's tokens, where its tokenizer is another.
+      align: moves its outputs to the student's tokens and labels, where these are others.
       shared: where its outputs are kept by text for other evaluations, too.
     """
 
@@ -136,15 +136,17 @@ def open_teacher(
     kind.check_model(model, folder)
     length = min(data.length, model.config.positions)
     same = fingerprint(model.tokenizer) == fingerprint(student.tokenizer) and length == data.length
-    encoded, align = _in_its_tokens(folder, model.tokenizer, training, length, same=same)
     order = kind.class_order(model.labels, data.labels)
-    if order is None:
+    relabel = kind.relabel(model.labels, data.labels) if order is None else None
+    if order is None and relabel is None:
         raise UserError(
             f"teacher {folder} has the labels {', '.join(model.labels)}, the data "
             f"{', '.join(data.labels)}; fine-tune it on this data first (--model={folder}), or use "
             "a teacher fine-tuned on the same labels"
         )
     mention_order(folder, model.labels, data.labels, proven=named)
+    encoded, align = _in_its_tokens(folder, model.tokenizer, training, length, relabel, same=same)
+    order = order or tuple(range(len(model.labels)))
     shared = SharedOutputs(Path(targets), _texts(training, targets), length) if targets else None
     return FineTunedTeacher(
         kind, model, encoded, order, data.scale, devices, data.length, align, shared
@@ -152,13 +154,20 @@ def open_teacher(
 
 
 def _in_its_tokens(
-    folder: str, tokenizer: Any, training: TrainingSet, length: int, *, same: bool
+    folder: str,
+    tokenizer: Any,
+    training: TrainingSet,
+    length: int,
+    relabel: Relabel | None,
+    *,
+    same: bool,
 ) -> tuple[Encoded, Callable[[Outputs], Outputs] | None]:
     """The training set in the teacher's tokens, and what moves its outputs to the student's."""
-    if same:
+    if same and relabel is None:
         return training.encoded, None
     if training.aligned_for is not None:
-        return training.aligned_for(tokenizer, length)
+        encoded, align = training.aligned_for(tokenizer, length, relabel)
+        return training.encoded if same else encoded, align
     if training.encode_for is None:
         raise UserError(
             f"teacher {folder} and the student read other tokens, and spans are distilled token by "

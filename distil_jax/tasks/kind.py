@@ -37,6 +37,12 @@ def _no_concern(_: Outputs, __: str) -> None:
 
 
 Aligned = tuple[Encoded, Callable[[Outputs], Outputs]]
+Relabel = Callable[[np.ndarray], np.ndarray]
+"""A model's outputs [words, labels] for the words of a text, as outputs for other labels."""
+
+
+def _no_relabel(_: Labels, __: Labels) -> Relabel | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class TrainingSet:
       encode_for: the same examples for another tokenizer and length; None where outputs stand for
         tokens, which another tokenizer cuts otherwise.
       aligned_for: the same for outputs that stand for words: the examples in another tokenizer's
-        tokens, and what moves a teacher's outputs to the tokens of this one.
+        tokens, and what moves a teacher's outputs, relabelled, to the tokens of this one.
       units: the numbers of sequences that are compared with each other, and so stay in one row;
         None: each is a unit of its own.
       texts: what each sequence says, a text or a pair; None where sequences are parts of texts.
@@ -57,7 +63,7 @@ class TrainingSet:
     encoded: Encoded
     targets: Mapping[str, np.ndarray]
     encode_for: "Callable[[PreTrainedTokenizerFast, int], Encoded] | None"
-    aligned_for: "Callable[[PreTrainedTokenizerFast, int], Aligned] | None" = None
+    aligned_for: "Callable[[PreTrainedTokenizerFast, int, Relabel | None], Aligned] | None" = None
     units: tuple[np.ndarray, ...] | None = None
     texts: tuple[str | tuple[str, str], ...] | None = None
 
@@ -219,6 +225,7 @@ class ExampleKind(TaskKind):
         classes without names count only where the model is scored as it is.
       class_order: where each label stands among the outputs of a teacher or an export, None if it
         has others.
+      relabel: what makes outputs for these labels of a teacher's for others, None if nothing does.
       columns: those of a user's table that are read, from its first record; raises `UserError`.
       label: what `predict` writes for some records, the first of which has the given number.
       concern: points out what is wrong with the outputs of the teacher of this name.
@@ -241,3 +248,4 @@ class ExampleKind(TaskKind):
     counted: Callable[[Batch, str], Int[Array, ""]] = used_slots
     problem_type: str = ""
     concern: Callable[[Outputs, str], None] = _no_concern
+    relabel: Callable[[Labels, Labels], Relabel | None] = _no_relabel

@@ -225,8 +225,8 @@ def _check_tag(tag: str, place: int, where: str) -> None:
     except ValueError:
         number = "; the names of numbered tags must stand in the file" if tag.isdecimal() else ""
         raise UserError(
-            f"{where}: tag {tag!r} of token {place} is outside BIO, IOB1, IOE and BIOES: write O, or "
-            f"B-, I-, E- or S- before a type{number}"
+            f"{where}: tag {tag!r} of token {place} is outside BIO, IOB1, IOE and BIOES: write O, "
+            f"or B-, I-, E- or S- before a type{number}"
         ) from None
 
 

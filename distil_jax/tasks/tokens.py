@@ -32,12 +32,14 @@ from distil_jax.tasks.kind import (
     Labels,
     Outputs,
     Prediction,
+    Relabel,
     TaskData,
     TrainingSet,
     UserText,
 )
 from distil_jax.tasks.missing_labels import is_missing
 from distil_jax.tasks.named import NamedTask
+from distil_jax.tasks.retagging import to_bio
 from distil_jax.tasks.tagged import Sentence, Sentences
 from distil_jax.tasks.task_scores import Metrics
 from distil_jax.tasks.token_losses import counted, objective
@@ -145,25 +147,27 @@ def _training(train: Sentences, tokens: WordTokens, labels: Labels, length: int)
         tokens.encoded,
         {"labels": targets},
         None,
-        aligned_for=partial(_aligned_for, train.rows, tokens),
+        aligned_for=partial(_aligned_for, train.rows, tokens, len(labels)),
     )
 
 
 def _aligned_for(
     rows: Sequence[Sentence],
     student: WordTokens,
+    labels: int,
     tokenizer: "PreTrainedTokenizerFast",
     length: int,
+    relabel: Relabel | None,
 ) -> tuple[Encoded, Callable[[Outputs], Outputs]]:
-    """The same words in a teacher's tokens, and its outputs at the student's."""
+    """The same words in a teacher's tokens, and its outputs at the student's, for its labels."""
     teacher = words.encode(rows, tokenizer, length)
 
     def align(outputs: Outputs) -> Outputs:
         """NaN wherever a token begins no word, or the teacher has no token of it."""
-        width = outputs[0].shape[-1]
-        moved = [np.full((n, width), np.nan, np.float32) for n in student.encoded.lengths.tolist()]
+        moved = [np.full((n, labels), np.nan, np.float32) for n in student.encoded.lengths.tolist()]
         for number, places in enumerate(student.places):
             own = teacher.of_words(outputs, number)
+            own = own if relabel is None else relabel(own)
             for (window, token), logits in zip(places.tolist(), own, strict=True):
                 if window != words.NOWHERE:
                     moved[window][token] = logits
@@ -282,4 +286,5 @@ TOKENS = ExampleKind(
     columns=_columns,
     label=_label,
     counted=counted,
+    relabel=to_bio,
 )

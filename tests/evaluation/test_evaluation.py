@@ -403,9 +403,7 @@ def test_imdbs_scored_split_is_found_beside_a_training_file(
 
 
 @pytest.mark.slow
-def test_a_grid_is_tried_with_the_first_seed(
-    teacher_folder, sentiment, evaluate, tmp_path, capsys
-):
+def test_a_grid_is_tried_with_the_first_seed(teacher_folder, sentiment, evaluate, tmp_path, capsys):
     flags = {"task": "sst2", "data": sentiment, "epochs": 2}
     found = evaluate(teacher_folder, tmp_path / "o", **flags, **{"learning-rate": "1e-9,1e-2,1e-8"})
     assert [entry["learning_rate"] for entry in found["learning_rate_grid"]] == [1e-9, 1e-2, 1e-8]

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,6 +145,27 @@ def test_a_teacher_with_another_tokenizer_is_followed_word_by_word(
         epochs=6,
     )
     assert results["score"] > 60  # no label was seen
+
+
+@pytest.mark.slow
+def test_a_teacher_whose_tags_lack_a_beginning_is_followed(
+    tuned_tokens, teacher_folder, places, evaluate, tmp_path
+):
+    tuned = pretrained.load(tuned_tokens / "seed-0" / "model")
+    kept = [tuned.labels.index(label) for label in ("O", "B-place", "I-place", "B-number")]
+    classifier = {
+        name: leaf[..., kept] for name, leaf in tuned.params["head"]["classifier"].items()
+    }
+    params = {**tuned.params, "head": {**tuned.params["head"], "classifier": classifier}}
+    labels = ("O", "B-place", "I-place", "I-number")
+    teacher = replace(tuned, params=params, labels=labels)
+    pretrained.save(tmp_path / "teacher", teacher)
+    flags = {"task": "ner", "data": places, "teacher": tmp_path / "teacher", "alpha": 1.0}
+    results = evaluate(teacher_folder, tmp_path / "o", **flags, objectives="cosine=1", epochs=4)
+    assert results["score"] > 60  # no label was seen
+    pretrained.save(tmp_path / "other", replace(teacher, labels=(*labels[:3], "I-animal")))
+    with pytest.raises(UserError, match=r"I-animal, the data O, .* fine-tune it on this data"):
+        evaluate(teacher_folder, tmp_path / "p", **flags | {"teacher": tmp_path / "other"})
 
 
 def test_bad_input_writes_nothing(teacher_folder, places, tuned_tokens, evaluate, tmp_path):
