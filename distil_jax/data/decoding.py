@@ -125,4 +125,4 @@ def _likely(raw: bytes) -> str | None:
     if western >= 0.9 * len(wide) and len(wide) < max(8, _FEW_WESTERN * len(raw)):
         return "cp1252"
     best = from_bytes(raw, cp_isolation=list(_ENCODINGS)).best()
-    return best and _ENCODINGS[best.encoding]
+    return None if best is None else _ENCODINGS[best.encoding]
