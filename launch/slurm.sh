@@ -69,8 +69,7 @@ exit \$status
 "
 
 if [[ -n $dry_run ]]; then
-    printf '%q ' "${submit[@]}"
-    printf '<<SCRIPT\n%sSCRIPT\n' "$script"
+    printf "%s <<'SCRIPT'\n%sSCRIPT\n" "$(pasted "${submit[@]}")" "$script"
     exit
 fi
 command -v sbatch >/dev/null || fail "sbatch is not on PATH; run this on a login node of the cluster"

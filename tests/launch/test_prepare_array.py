@@ -56,12 +56,16 @@ def test_a_job_that_is_there_is_not_submitted_twice(slurm: Any) -> None:
     assert slurm.calls("sbatch") == []
 
 
-def test_a_dry_run_submits_nothing(slurm: Any) -> None:
+def test_a_dry_run_submits_nothing_and_can_be_pasted(slurm: Any) -> None:
     done = slurm.run("prepare_array.sh", "--shards=64", "--dry-run", "--", "--output=a b")
     assert done.returncode == 0
     assert "--array=0-63 " in done.stdout
     assert rf"exec {sys.executable} -m distil_jax.prepare --output=a\ b" in done.stdout
     assert (slurm.calls("sbatch"), slurm.calls("squeue")) == ([], [])
+    assert slurm.paste(done.stdout).returncode == 0
+    slurm.run("prepare_array.sh", "--shards=64", "--", "--output=a b")
+    (pasted, script), (submitted, expected) = slurm.calls("sbatch")
+    assert (pasted, script) == (submitted, expected.removesuffix("\n"))
 
 
 @pytest.mark.parametrize(

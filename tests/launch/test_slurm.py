@@ -54,12 +54,16 @@ def test_a_job_that_is_there_is_not_submitted_twice(slurm: Any) -> None:
     assert slurm.calls("sbatch") == []
 
 
-def test_a_dry_run_submits_nothing(slurm: Any) -> None:
-    done = slurm.run("slurm.sh", "--dry-run", "--", "--config=base", "--workdir=w")
+def test_a_dry_run_submits_nothing_and_can_be_pasted(slurm: Any) -> None:
+    done = slurm.run("slurm.sh", "--dry-run", "--", "--config=base", "--workdir=a w")
     assert done.returncode == 0
     assert done.stdout.startswith("sbatch --parsable --job-name=distil_jax --nodes=1 ")
     assert "srun --label" in done.stdout
     assert (slurm.calls("sbatch"), slurm.calls("squeue")) == ([], [])
+    assert slurm.paste(done.stdout).returncode == 0
+    slurm.run("slurm.sh", "--", "--config=base", "--workdir=a w")
+    (pasted, script), (submitted, expected) = slurm.calls("sbatch")
+    assert (pasted, script) == (submitted, expected.removesuffix("\n"))
 
 
 @pytest.mark.parametrize(
