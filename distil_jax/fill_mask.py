@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distil_jax import commandline, environment
@@ -50,11 +51,18 @@ def _keep_compiled() -> None:
 def _note_tokenizers(teacher: str, model: str) -> None:
     """Say so where the two have other tokens, which are compared as they are written."""
     from distil_jax import tokenizer
-    from distil_jax.pretrained.location import locate
 
-    first, second = (tokenizer.load_plain(locate(folder)) for folder in (teacher, model))
+    first, second = (tokenizer.load_plain(_tokenizer_folder(name)) for name in (teacher, model))
     if differs := tokenizer.difference(first, second):
         note(f"{teacher} and {model} have other tokenizers: {differs}")
+
+
+def _tokenizer_folder(name: str) -> Path:
+    from distil_jax.exporting.layout import graph_file, is_onnx, model_folder
+    from distil_jax.pretrained.location import locate
+    from distil_jax.tokenizer import resolve
+
+    return model_folder(graph_file(resolve(name))) if is_onnx(name) else locate(name)
 
 
 def _filled(fillers: Mapping[str, Callable[[str], "Filled"]], text: str) -> dict[str, "Filled"]:

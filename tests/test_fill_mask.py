@@ -49,15 +49,16 @@ def test_json_tells_the_agreement(run, teacher_folder):
     assert json.loads(out)["agreement"] == [{"first": True, "shared": 3}] * 2
 
 
-def test_an_onnx_folder_beside_its_model(run, teacher_folder, tmp_path):
+def test_an_onnx_folder_or_its_file_beside_its_model(run, teacher_folder, tmp_path):
     from distil_jax import export
 
     folder = tmp_path / "out"
     export.main([f"--model={teacher_folder}", "--format=onnx", f"--output={folder}"])
     run("--help")
-    status, out, err = run(f"--model={folder}", f"--teacher={teacher_folder}", "the [MASK]")
-    assert (status, err) == (0, "")
-    assert out.splitlines()[1].endswith("5 shared")
+    for name in (folder, folder / "model.onnx"):
+        status, out, err = run(f"--model={name}", f"--teacher={teacher_folder}", "the [MASK]")
+        assert (status, err) == (0, "")
+        assert out.splitlines()[1].endswith("5 shared")
 
 
 def test_json_from_standard_input(run, teacher_folder):
