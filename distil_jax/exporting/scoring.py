@@ -30,6 +30,7 @@ from distil_jax.exporting.onnx_encoder import IDS
 from distil_jax.exporting.onnx_folder import OnnxModel, inputs_of, open_onnx
 from distil_jax.exporting.onnx_predictor import BATCH_SIZE, predictor
 from distil_jax.losses import IGNORE
+from distil_jax.pretrained import Pretrained
 from distil_jax.pretrained.model import check_vocabulary
 from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
@@ -60,6 +61,9 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
     task = TASKS[settings.task]
     kind = EXAMPLE_KINDS[task.kind]
     model, teacher = _open_pair(settings.model, settings.teacher, kind)
+    _check_labels(model, settings.model, kind)
+    if teacher is not None:
+        _check_labels(teacher, settings.teacher, kind)
     length = _length(settings.length, task, model, teacher)
     request = data_request(
         settings, task, model.labels, length, training=False, threshold=model.threshold
@@ -211,6 +215,14 @@ def _teacher(name: str) -> OnnxModel | None:
 def _check_head(model: OnnxModel, name: str, head: str) -> None:
     if model.head != head:
         raise UserError(f"{name} has a {model.head} head, the task needs {head}; export that")
+
+
+def _check_labels(model: OnnxModel, name: str, kind: ExampleKind) -> None:
+    """As of its model folder; raises `UserError`."""
+    labelled = Pretrained(
+        model.config, {}, model.head, model.labels, model.tokenizer, model.problem_type
+    )
+    kind.check_model(labelled, name)
 
 
 def _check_tokenizer(model: OnnxModel, teacher: OnnxModel, name: str) -> None:

@@ -161,6 +161,31 @@ def test_a_teacher_of_another_tokenizer_or_other_classes_is_refused(
     assert (status, err.count("\n"), "has the labels a, b, z" in err) == (1, 1, True)
 
 
+def test_an_export_of_several_labels_is_no_classifier_and_the_other_way_round(
+    make, tmp_path, capfd
+):
+    kinds = {"several": "multi_label_classification", "one": "single_label_classification"}
+    for name, problem_type in kinds.items():
+        model = replace(make("bert", "classification"), problem_type=problem_type)
+        export_onnx(of_head(model), tmp_path / name, SETTINGS)
+    (tmp_path / "one.jsonl").write_text('{"text": "the river", "label": "a"}\n')
+    (tmp_path / "several.jsonl").write_text('{"text": "the river", "label": ["a", "b"]}\n')
+    several, one = "gives each text several labels", "gives each text one label"
+    for task, rows, names, message in (
+        ("classification", "one", ("several", ""), several),
+        ("classification", "one", ("one", "several"), several),
+        ("multilabel", "several", ("one", ""), one),
+        ("multilabel", "several", ("several", "one"), one),
+    ):
+        output = tmp_path / "out"
+        flags = [f"--task={task}", f"--validation={tmp_path / rows}.jsonl", f"--output={output}"]
+        for flag, name in zip(("--model", "--teacher"), names, strict=True):
+            flags += [f"{flag}={tmp_path / name}"] if name else []
+        status, _, err = run(capfd, *flags, "--length=16")
+        assert (status, err.count("\n"), message in err) == (1, 1, True), err
+        assert not output.exists()
+
+
 def test_span_outputs_end_with_the_sequence(make, tmp_path):
     model = export_onnx(of_head(make("bert", "question_answering")), tmp_path / "out", SETTINGS)
     tokens = tuple(np.arange(5, 5 + size, dtype=np.int32) for size in (4, 9, 2))
