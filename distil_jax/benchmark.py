@@ -61,20 +61,26 @@ def _training(config: Any, flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inference(flags: argparse.Namespace) -> dict[str, Any]:
-    from distil_jax.exporting.layout import is_onnx
-    from distil_jax.exporting.onnx_folder import open_onnx
-    from distil_jax.pretrained import load
     from distil_jax.profiling import inference, sentences
 
     read = sentences.read(flags.input, most=flags.sentences)
     names = {"student": flags.model, "teacher": flags.teacher}
     names |= _exports(flags.export)
-    models = {
-        role: (name, open_onnx(name) if is_onnx(name) else load(name))
-        for role, name in names.items()
-        if name
-    }
+    models = {role: (name, _opened(name)) for role, name in names.items() if name}
     return inference.measure_inference(models, read, rounds=flags.rounds, length=flags.length)
+
+
+def _opened(name: str) -> Any:
+    from distil_jax.exporting.layout import is_onnx
+    from distil_jax.exporting.onnx_folder import open_onnx
+    from distil_jax.exporting.subject import of_static
+    from distil_jax.pretrained import load, locate
+    from distil_jax.pretrained.static_model import is_static, load_static
+
+    if is_onnx(name):
+        return open_onnx(name)
+    folder = locate(name, inner=True)
+    return of_static(load_static(folder)).model if is_static(folder) else load(name)
 
 
 def _exports(folders: Sequence[str]) -> dict[str, str]:

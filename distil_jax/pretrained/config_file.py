@@ -166,7 +166,7 @@ def _nearest(folder: Path) -> str:
     if (folder / "modules.json").is_file():
         return (
             "the folder's modules.json names a model that makes vectors alone, which embed, "
-            "export and evaluate --task=sts or retrieval take"
+            "export, benchmark and evaluate --task=sts or retrieval take"
         )
     return "give a model folder with a config.json"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from distil_jax.benchmark import main as benchmark
 from distil_jax.embedding.embedder import EncoderEmbedder
 from distil_jax.embedding.opening import open_embedder
 from distil_jax.embedding.static import StaticEmbedder, make_static, principal
@@ -102,6 +103,20 @@ def test_a_stablehlo_program_makes_the_vectors(folder, texts):
     hidden, vectors = program.call(ids, mask)
     np.testing.assert_array_equal(hidden, model.table[ids])
     np.testing.assert_allclose(vectors, open_embedder(str(folder))(texts), atol=1e-6)
+
+
+def test_the_folder_and_its_export_are_timed_beside_the_teacher(
+    folder, sentence_folder, tmp_path, capsys
+):
+    export([f"--model={folder}", "--format=onnx", f"--output={tmp_path / 'onnx'}"])
+    (tmp_path / "text.txt").write_text("the old river is in the city\n")
+    models = [f"--model={folder}", f"--teacher={sentence_folder}", f"--export={tmp_path / 'onnx'}"]
+    capsys.readouterr()
+    benchmark([*models, f"--input={tmp_path / 'text.txt'}", "--rounds=1", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [found[role]["layers"] for role in ("student", "teacher", "export onnx")] == [0, 4, 0]
+    assert found["student"]["parameters"] == load_static(folder).table.size
+    assert found["ratios"]["bytes"] < 1
 
 
 def test_an_export_has_no_ranges_to_calibrate(folder, tmp_path):

@@ -103,7 +103,7 @@ def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"config\.json does not exist; give a model folder with"):
         read_config(tmp_path)
     (tmp_path / "modules.json").write_text("[]")  # a static model has no config.json
-    with pytest.raises(UserError, match="vectors alone, which embed, export and"):
+    with pytest.raises(UserError, match="vectors alone, which embed, export, benchmark and"):
         read_config(tmp_path)
 
 
