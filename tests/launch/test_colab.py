@@ -37,7 +37,8 @@ def settings(teacher_folder: Path, text_file: Path) -> dict[str, Any]:
         "LENGTH": 32,
         "FLAGS": [f"--config.{key}={value}" for key, value in FLAGS.items()],
         "LEARNING_RATE": 0.003,
-        "SENTENCE": "the old city is in the [MASK] 7",
+        "WORKDIR": "my runs",
+        "SENTENCE": """the `old` "city" isn't in the [MASK] $HOME""",
     }
 
 
@@ -98,6 +99,8 @@ def test_no_command_can_fail_unnoticed(notebook: Any) -> None:
 def test_it_runs_from_top_to_bottom(
     notebook: Any, settings: dict[str, Any], tmp_path: Path
 ) -> None:
+    (export,) = (cell for cell in notebook.cells if cell.id == "export")
+    notebook.cells.append(nbformat.v4.new_code_cell(export.source, id="again"))
     execute(with_settings(notebook, settings), tmp_path)
     assert "step 6/6" in printed(notebook, "distil")
     assert "student, distilled" in printed(notebook, "distil")
@@ -110,7 +113,9 @@ def test_it_runs_from_top_to_bottom(
     fallen = re.search(r"loss ([\d.]+) -> ([\d.]+)", printed(notebook, "losses"))
     assert fallen is not None
     assert float(fallen[2]) < 0.9 * float(fallen[1])
-    assert "int8" in printed(notebook, "export")
+    for turn in ("export", "again"):
+        assert "int8" in printed(notebook, turn)
+        assert settings["SENTENCE"] in printed(notebook, turn)
     with zipfile.ZipFile(tmp_path / "student.zip") as archive:
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(archive.namelist())
     assert "edge.zip" in printed(notebook, "download")
