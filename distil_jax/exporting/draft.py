@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distil_jax.errors import UserError
+from distil_jax.exporting.onnx_encoder import TYPES, input_names
 from distil_jax.exporting.subject import Subject
 from distil_jax.exporting.vector_outputs import EMBEDDING
 from distil_jax.pretrained import CardHeader, Pretrained, locate, scores_of
@@ -29,7 +30,7 @@ def describe(draft: Path, subject: Subject) -> None:
     """Put config.json, the tokenizer and what else the model's folder has there."""
     model = subject.model
     assert model.tokenizer is not None
-    save_tokenizer(draft, model.tokenizer)
+    save_tokenizer(draft, model.tokenizer, token_types=TYPES in input_names(model.config))
     own = {} if CONFIG in subject.files else {CONFIG: _config(model)}
     for path, content in {**own, **subject.files}.items():
         (draft / path).parent.mkdir(parents=True, exist_ok=True)

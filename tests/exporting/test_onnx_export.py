@@ -43,6 +43,14 @@ def test_folders_hold_their_files_and_nothing_else(folders):
         assert opened.bytes == (opened.folder / "model.onnx").stat().st_size
 
 
+def test_the_tokenizer_gives_what_the_graph_takes(folders):
+    from transformers import AutoTokenizer
+
+    given = AutoTokenizer.from_pretrained(folders["none"].folder)("the river", return_tensors="np")
+    assert set(given) == {"input_ids", "attention_mask"}
+    assert folders["none"].session.run(None, dict(given))
+
+
 def test_quantised_ones_are_smaller_and_near(folders, rows):
     expected = outputs(folders["none"], rows)
     # Seven bits: steps of twice the size that eight have.
