@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from distil_jax.errors import UserError
-from distil_jax.storage.atomic import new_folder
+from distil_jax.storage.atomic import draft, parents_made
 from distil_jax.storage.cache import cache_folder
 
 WEB = Path(__file__).parent / "web"
@@ -41,12 +41,14 @@ def install(root: Path, manifest: Path = WEB) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is missing, which installs the browser's libraries; install Node.js")
-    with new_folder(root) as draft:
+    # Not new_folder: another process may be doing the same just now.
+    with parents_made(root.parent, root), draft(root) as folder:
+        folder.mkdir()
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(manifest / name, draft)
+            shutil.copy(manifest / name, folder)
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=draft,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,

@@ -50,9 +50,11 @@ def open_text(path: Path) -> Iterator[Any]:
 def new_folder(path: Path) -> Iterator[Path]:
     """An empty folder to fill; it takes the place of what `path` is if the block ends well.
 
-    Raises `UserError` if it cannot be written. Parents that were made go again if it does not.
+    What killed processes left of it goes, so no other may be filling it. Raises `UserError` if it
+    cannot be written. Parents that were made go again if it does not.
     """
     with parents_made(path.parent, path), draft(path) as temporary:
+        sweep(path.parent, path.name)
         temporary.mkdir()
         yield temporary
 
@@ -137,7 +139,8 @@ def sweep(folder: Path, name: str = "") -> None:
     No other process may be writing it.
     """
     for path in list(folder.iterdir()):
-        if path.name.startswith(MARK) and path.name.endswith(name):
+        left = path.name.removeprefix(MARK).partition("-")[2]
+        if path.name.startswith(MARK) and name in ("", left):
             _remove(path)
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,7 +134,25 @@ def test_errors_about_other_files_are_not_the_draft_s(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_one_name_leaves_the_others(tmp_path: Path) -> None:
-    for name in (f"{atomic.MARK}01-a", f"{atomic.MARK}02-b", "a"):
+    others = [f"{atomic.MARK}02-b", f"{atomic.MARK}03-b-a", "a"]
+    for name in (f"{atomic.MARK}01-a", *others):
         (tmp_path / name).touch()
     atomic.sweep(tmp_path, "a")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{atomic.MARK}02-b", "a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == others
+
+
+def test_what_a_killed_process_left_of_a_folder_goes_with_the_next(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from distil_jax.storage import atomic\n"
+        "with atomic.new_folder(Path(sys.argv[1])) as draft:\n"
+        "    (draft / 'large').touch(); os.kill(os.getpid(), 9)"
+    )
+    folder = tmp_path / "my-export"
+    subprocess.run([sys.executable, "-c", program, folder], check=False)
+    assert [path.name.startswith(atomic.MARK) for path in tmp_path.iterdir()] == [True]
+    with atomic.new_folder(tmp_path / "export"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 2  # it is another folder's
+    with atomic.new_folder(folder):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "my-export"]
