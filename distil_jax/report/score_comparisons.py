@@ -1,15 +1,16 @@
 """Which model a score belongs to, and which score it is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
 from distil_jax.report import paper
 from distil_jax.report.measurements import TaskScore
-from distil_jax.report.report_data import ReportData
-from distil_jax.report.runs import Run
+from distil_jax.report.report_data import ReportData, disambiguate
+from distil_jax.report.runs import TEACHER, Run
 
+STUDENT = "student"
 SECOND = "second distillation"
 TEXT = "mlm"
 """`evaluate`'s task of held-out text."""
@@ -74,13 +75,14 @@ def over_tasks(comparisons: Sequence[ScoreComparison]) -> MeanScore | None:
 
 def compare(data: ReportData) -> list[ScoreComparison]:
     """Every score but the teachers', by task in the paper's order; teachers alone where need be."""
-    comparisons = []
+    comparisons: list[ScoreComparison] = []
+    names = _names(data)
     for task in tasks(data.scores):
         of_task = [score for score in data.scores if score.task == task]
         pairs = [(score, _teacher_of(score, of_task, data)) for score in of_task]
         teachers = [teacher for _, teacher in pairs if teacher is not None]
         comparisons += [
-            ScoreComparison(_label(score, data), score, teacher)
+            ScoreComparison(_label(score, data, names), score, teacher)
             for score, teacher in pairs
             if not any(score is other for other in teachers)
         ]
@@ -98,14 +100,24 @@ def is_teacher(score: TaskScore, data: ReportData) -> bool:
     return any(_same(score.model, run.teacher) for run in data.runs if run.teacher)
 
 
-def _label(score: TaskScore, data: ReportData) -> str:
+def _names(data: ReportData) -> dict[Path, str]:
+    """What each model is called that is no run's: its folder, with as much of the path as it takes.
+
+    None is called as a run's own are.
+    """
+    folders = list(dict.fromkeys(Path(score.model).resolve() for score in data.scores))
+    of_runs = [Path(TEACHER), Path(STUDENT)] if data.runs else []
+    return dict(zip(folders, disambiguate([*folders, *of_runs]), strict=False))
+
+
+def _label(score: TaskScore, data: ReportData, names: Mapping[Path, str]) -> str:
     suffix = f", {SECOND}" if score.teacher else ""
     for run in data.runs:
         if is_student(score.model, run):
-            return data.of(run, "student") + suffix
+            return data.of(run, STUDENT) + suffix
     if is_teacher(score, data):
-        return "teacher"
-    return (Path(score.model).name or score.model) + suffix
+        return TEACHER
+    return names[Path(score.model).resolve()] + suffix
 
 
 def _teacher_of(
@@ -135,9 +147,9 @@ def is_student(model: str, run: Run) -> bool:
     """Whether a model is the run's student."""
     folder = Path(run.folder)
     named = Path(model)
-    return _same(model, str(folder / "student")) or (
+    return _same(model, str(folder / STUDENT)) or (
         # Measured from another folder or on another machine.
-        named.parts[-2:] == (folder.resolve().name, "student") and not named.exists()
+        named.parts[-2:] == (folder.resolve().name, STUDENT) and not named.exists()
     )
 
 

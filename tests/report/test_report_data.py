@@ -1,5 +1,6 @@
 """report_data, score_comparisons: shares and names in a report of several measurements."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,26 @@ def test_a_task_that_was_scored_twice_counts_once_and_own_tasks_where_there_is_n
     assert mean.retention == 0.9
     text = [score("mlm", "big", 50.0), score("mlm", "run/student", 45.0)]
     assert over_tasks(run, text) is None
+
+
+def test_models_of_one_name_have_different_names_and_a_mean_each() -> None:
+    scores = [
+        score(task, model, points)
+        for task in ("sst2", "cola")
+        for model, points in (("a/student", 80.0), ("b/student", 40.0), ("b/export", 30.0))
+    ]
+    largest = [replace(score(task, "big", 90.0), parameters=9) for task in ("sst2", "cola")]
+
+    def labels(data: ReportData) -> set[str]:
+        return {comparison.label for comparison in score_comparisons.compare(data)}
+
+    data = ReportData(scores=[*scores, *largest])
+    assert labels(data) == {"a/student", "b/student", "export"}
+    (row,) = quality._mean("b/student", score_comparisons.compare(data))
+    assert row[:4] == ["mean of 2 tasks", "b/student", "90.0", "40.0"]
+    run = Run("a", "a", {"run": {"teacher": "big"}}, {}, {}, [])
+    assert labels(ReportData([run], scores)) == {"student", "b/student", "export"}
+    assert labels(ReportData([run], scores[1:2])) == {"b/student"}
 
 
 def test_the_speed_of_other_models_is_not_the_students() -> None:
