@@ -12,8 +12,8 @@ from distil_jax.tasks.task_scores import Metrics
 
 KEPT = 100
 """Documents of a ranking."""
-BLOCK = 1 << 16
-"""Documents compared at a time."""
+SIMILARITIES = 1 << 26
+"""Of queries and documents, computed at a time: about a gigabyte with what ranking them takes."""
 
 Ranking = Mapping[str, Sequence[tuple[str, float]]]
 """By query its best documents with their similarities, the best first."""
@@ -50,8 +50,9 @@ def nearest(
     """Similarity and row of the `count` nearest documents, the nearest first."""
     best = jnp.full((len(queries), 0), -jnp.inf)
     rows = jnp.zeros((len(queries), 0), jnp.int32)
-    for start in range(0, len(documents), BLOCK):
-        block = jnp.asarray(documents[start : start + BLOCK])
+    rows_at_once = max(1, SIMILARITIES // len(queries))
+    for start in range(0, len(documents), rows_at_once):
+        block = jnp.asarray(documents[start : start + rows_at_once])
         best, rows = _merge(queries, block, best, rows, start, count=count)
     return np.asarray(best), np.asarray(rows)
 

@@ -80,11 +80,21 @@ def test_as_many_are_kept_where_one_is_left_out():
     assert names == sorted(set(documents) - {"7"}, reverse=True)[:100]
 
 
-def test_blocks_of_documents_give_the_same_ranking(monkeypatch):
+def test_blocks_of_documents_give_the_same_ranking_and_bound_the_memory(monkeypatch):
     draw = np.random.default_rng(2)
     queries = jnp.asarray(draw.normal(size=(4, 8)), jnp.float32)
     documents = draw.normal(size=(300, 8)).astype(np.float32)
     whole = retrieval.nearest(queries, documents, 100)
-    monkeypatch.setattr(retrieval, "BLOCK", 64)
-    for one, other in zip(whole, retrieval.nearest(queries, documents, 100), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5)
+    merge, computed = retrieval._merge, []
+
+    def counting(queries, block, *arguments, **options):
+        computed.append(len(queries) * len(block))
+        return merge(queries, block, *arguments, **options)
+
+    monkeypatch.setattr(retrieval, "_merge", counting)
+    for most in (4 * 64, 1):
+        computed.clear()
+        monkeypatch.setattr(retrieval, "SIMILARITIES", most)
+        for one, other in zip(whole, retrieval.nearest(queries, documents, 100), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+        assert max(computed) == max(most, len(queries))
