@@ -1,7 +1,9 @@
 """Where a split's records come from: a file, a file of a folder, or a data set of the hub."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +39,33 @@ class Source:
     given: Mapping[str, Path] = field(default_factory=dict)
 
     def find(self, split: str, further: Sequence[str] = ()) -> Path | None:
-        """The file of a split; None where there is none, or where it is not a file.
+        """The file of a split, or its first; None where there is none, or where it is not a file.
 
         `further` are suffixes that a task reads besides those of tables.
         """
+        return next(iter(self._files(split, further)), None)
+
+    def _files(self, split: str, further: Sequence[str] = ()) -> list[Path]:
+        """The file of a split, or the Parquet files that the hub keeps it in."""
         if split in self.given:
-            return self.given[split]
+            return [self.given[split]]
         folder = Path(self.location)
         if not self.location or not folder.is_dir():
-            return None
+            return []
         stems = ALIASES.get(split, (split,))
         kinds = (*TABLES, *further)
         names = [stem + kind + end for stem in stems for kind in kinds for end in ENDS]
-        return next((folder / name for name in names if (folder / name).is_file()), None)
+        if found := next((folder / name for name in names if (folder / name).is_file()), None):
+            return [found]
+        return next(filter(None, (_shards(folder, stem) for stem in stems)), [])
 
     def records(self, split: str, *, scored: bool = True) -> Iterator[Record] | None:
         """The records of a split, or None where there is no such split.
 
         One that is not scored counts only where it is a file, once the user has named any.
         """
-        file = self.find(split)
-        if file is not None:
-            return files.records(file)
+        if found := self._files(split):
+            return chain.from_iterable(map(files.records, found))
         if not self.location or (self.given and not scored):
             return None
         if Path(self.location).is_dir() and not is_saved_dataset(Path(self.location)):
@@ -93,7 +100,8 @@ class Source:
 
     def describe(self, split: str) -> str:
         """What to call a split in a message."""
-        return str(self.find(split) or f"{self.location} ({split})")
+        found = self._files(split)
+        return str(found[0]) if len(found) == 1 else f"{self.location} ({split})"
 
     def _dataset(self) -> Any:
         import datasets
@@ -115,6 +123,18 @@ class Source:
             ) from error
         finally:
             datasets.config.HF_HUB_OFFLINE = before
+
+
+def _shards(folder: Path, stem: str) -> list[Path]:
+    """The files of a split as the hub names them; raises `UserError` where some are missing."""
+    name = re.compile(rf"{stem}-\d{{5}}-of-(\d{{5}})(-[0-9a-f]+)?\.parquet")
+    found = sorted(file for file in folder.iterdir() if name.fullmatch(file.name))
+    if found and (match := name.fullmatch(found[0].name)) and len(found) != int(match[1]):
+        raise UserError(
+            f"{folder} has {len(found)} of the {int(match[1])} files of {stem} "
+            f"({found[0].name}, ...); copy the others, too"
+        )
+    return found
 
 
 def _features(rows: Any) -> Mapping[str, Any]:

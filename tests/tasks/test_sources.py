@@ -1,0 +1,35 @@
+"""sources: which files of a folder are a split."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from distil_jax.errors import UserError
+from distil_jax.tasks.sources import Source
+
+
+def put(path: Path, *texts: str) -> None:
+    parquet.write_table(pa.table({"text": texts}), path)
+
+
+def test_the_hubs_own_files_are_a_split(tmp_path: Path) -> None:
+    put(tmp_path / "train-00001-of-00002.parquet", "c")
+    put(tmp_path / "train-00000-of-00002.parquet", "a", "b")
+    put(tmp_path / "validation-00000-of-00001-a09b74b3ef9c3b56.parquet", "d")
+    source = Source(str(tmp_path))
+    texts = [row["text"] for row in source.records("train") or ()]
+    assert texts == ["a", "b", "c"]
+    assert source.describe("train") == f"{tmp_path} (train)"
+    assert source.describe("validation") == str(next(tmp_path.glob("validation-*")))
+    assert source.records("test") is None
+    (tmp_path / "train.jsonl").write_text('{"text": "one"}\n')
+    assert [row["text"] for row in source.records("train") or ()] == ["one"]
+
+
+def test_a_file_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
+    put(tmp_path / "train-00000-of-00003.parquet", "a")
+    put(tmp_path / "train-00002-of-00003.parquet", "b")
+    with pytest.raises(UserError, match=r"2 of the 3 files of train .*; copy the others, too"):
+        Source(str(tmp_path)).records("train")
