@@ -114,7 +114,7 @@ class TextTable:
             shown = missing[0] if isinstance(missing[0], str) else " | ".join(missing[0])
             raise UserError(
                 f"targets {self.folder} hold nothing for {len(missing)} of {len(texts)} texts, "
-                f"first {shown[:60]!r}; make them again with these texts among theirs"
+                f"first {shown[:60]!r}; name another folder, or make them with these texts, too"
             )
         rows = [self.places[text_key(text)] for text in texts]
         return self.table.gather(rows, names or [column.name for column in self.columns])
