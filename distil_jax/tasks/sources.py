@@ -109,7 +109,14 @@ class Source:
         datasets.disable_progress_bars()
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         if Path(self.location).is_dir():
-            return datasets.load_from_disk(self.location)
+            saved = datasets.load_from_disk(self.location)
+            if isinstance(saved, datasets.Dataset):
+                raise UserError(
+                    f"--data={self.location} is one split that `datasets` saved, and nothing says "
+                    "which; save a DatasetDict of train and validation, or each split with "
+                    "to_parquet for --train and --validation"
+                )
+            return saved
         before = datasets.config.HF_HUB_OFFLINE
         try:
             with hub.access() as online:

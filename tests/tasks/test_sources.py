@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -26,6 +27,12 @@ def test_the_hubs_own_files_are_a_split(tmp_path: Path) -> None:
     assert source.records("test") is None
     (tmp_path / "train.jsonl").write_text('{"text": "one"}\n')
     assert [row["text"] for row in source.records("train") or ()] == ["one"]
+
+
+def test_one_saved_split_is_named_as_that(tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(tmp_path / "one")
+    with pytest.raises(UserError, match="is one split that `datasets` saved"):
+        Source(str(tmp_path / "one")).records("train")
 
 
 def test_a_file_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
