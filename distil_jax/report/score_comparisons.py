@@ -12,8 +12,10 @@ from distil_jax.report.runs import TEACHER, Run
 
 STUDENT = "student"
 SECOND = "second distillation"
-TEXT = "mlm"
-"""`evaluate`'s task of held-out text."""
+TEXT = ("mlm", "causal_lm")
+"""`evaluate`'s tasks of held-out text."""
+PERPLEXITY = "perplexity"
+"""The one metric that is better where it is smaller: nothing of a teacher's is kept."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ScoreComparison:
     @property
     def retention(self) -> float | int | None:
         """The share of the teacher's score."""
-        if self.teacher is None or self.teacher.points <= 0:
+        if self.teacher is None or self.teacher.points <= 0 or self.score.metric == PERPLEXITY:
             return None
         return self.score.points / self.teacher.points
 
@@ -55,7 +57,7 @@ def over_tasks(comparisons: Sequence[ScoreComparison]) -> MeanScore | None:
     comparable = [
         comparison
         for comparison in comparisons
-        if comparison.teacher is not None and comparison.score.task != TEXT
+        if comparison.teacher is not None and comparison.score.task not in TEXT
     ]
     of_paper = [comparison for comparison in comparable if comparison.score.task in paper.TASKS]
     by_task: dict[str, list[ScoreComparison]] = {}

@@ -70,8 +70,9 @@ def test_a_task_that_was_scored_twice_counts_once_and_own_tasks_where_there_is_n
     mean = over_tasks(run, own)
     assert mean is not None
     assert mean.retention == 0.9
-    text = [score("mlm", "big", 50.0), score("mlm", "run/student", 45.0)]
-    assert over_tasks(run, text) is None
+    for task in ("mlm", "causal_lm"):
+        text = [score(task, "big", 50.0), score(task, "run/student", 45.0)]
+        assert over_tasks(run, text) is None
 
 
 def test_models_of_one_name_have_different_names_and_a_mean_each() -> None:

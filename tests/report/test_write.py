@@ -154,6 +154,20 @@ def test_tasks_that_the_paper_lacks_show_every_metric_and_the_teacher_beside(
     ]
 
 
+def test_of_a_perplexity_no_share_is_kept(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", teacher="a/teacher")
+    text = {"task": "causal_lm", "metric": "perplexity", "seeds": [{}]}
+    student = score(tmp_path / "s", str(run / "student"), 60.0, **text)
+    teacher = score(tmp_path / "t", "a/teacher", 40.0, **text)
+    files = written(run, scores=(student, teacher))
+    markdown = files[write.MARKDOWN]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()]
+    assert [row[1:4] for row in rows if row[:1] == [r"causal\_lm"]] == [["40.0", "60.0", "-"]]
+    assert "perplexity as it is" in markdown
+    assert "of the teacher's score" not in markdown
+    assert not any("retention" in name for name in files)
+
+
 def test_a_teacher_that_a_model_was_compared_with_distilled_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", teacher="big")
     student = str(run / "student")

@@ -39,9 +39,11 @@ def section(data: ReportData) -> PageSection | Missing | None:
     names = [comparison.score.task for comparison in comparisons]
     published = any(task in paper.TASKS for task in names)
     sets = ", the paper's tasks on their development sets, IMDb on its test set" * published
+    units = "Points of 100" + ", perplexity as it is" * any(
+        comparison.score.metric == score_comparisons.PERPLEXITY for comparison in comparisons
+    )
     caption = (
-        f"Points of 100{sets}; medians over the seeds. "
-        "“Kept” is the model's score over its teacher's."
+        f"{units}{sets}; medians over the seeds. “Kept” is the model's score over its teacher's."
     )
     remarks = [text for task, text in paper.REMARKS.items() if task in names]
     several = len(_labels(comparisons)) > 1 or not data.runs
@@ -129,7 +131,9 @@ def _rows(comparison: ScoreComparison) -> list[list[str]]:
     )
     row = [
         *(_title(comparison), comparison.label),
-        *_shares(teacher.points if teacher else None, score.points),
+        amount.decimal(teacher.points if teacher else None, 1),
+        amount.decimal(score.points, 1),
+        amount.percent(comparison.retention),
         *_published(paper.TASKS.get(score.task, OTHER)),
         *(str(score.seeds), between, score.definition),
     ]
