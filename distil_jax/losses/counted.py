@@ -13,6 +13,6 @@ def counted(
 
     Raises `ValueError` where the mask does not fit.
     """
-    kept = jnp.asarray(mask) != 0
+    kept = jnp.asarray(mask).astype(bool)
     check_equal({"values": array.shape[:-1], "mask": kept})
     return jnp.where(kept[..., None], array, 0)

@@ -302,7 +302,8 @@ def _backward(
     cotangent: tuple[Array, dict[str, WeightedSum]],
 ) -> tuple[Decoder, None, None]:
     scale = cotangent[0]
-    return jax.tree.map(lambda g: (g * scale).astype(g.dtype), gradient), None, None
+    scaled = jax.tree.map(lambda g: (scale * g.astype(jnp.float32)).astype(g.dtype), gradient)
+    return scaled, None, None
 
 
 _losses.defvjp(_forward, _backward)

@@ -15,9 +15,12 @@ def logit_mse(
 ) -> WeightedSum:
     """Squared difference of the logits, summed over the vocabulary, in float32.
 
-    Averaged over the tokens where `mask` is not 0: the `alpha_mse` term of DistilBERT's scripts.
+    Averaged over the tokens where `mask` is not 0: the `alpha_mse` term of DistilBERT's scripts. A
+    token that is -inf in both is no difference.
     """
     check_equal({"student_logits": student_logits, "teacher_logits": teacher_logits})
-    student, teacher = counted(student_logits, mask), counted(teacher_logits, mask)
-    difference = student.astype(jnp.float32) - teacher.astype(jnp.float32)
-    return WeightedSum.of(jnp.sum(difference**2, axis=-1), mask)
+    student, teacher = (
+        jnp.maximum(counted(logits, mask).astype(jnp.float32), jnp.finfo(jnp.float32).min)
+        for logits in (student_logits, teacher_logits)
+    )
+    return WeightedSum.of(jnp.sum((student - teacher) ** 2, axis=-1), mask)

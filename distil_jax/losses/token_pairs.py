@@ -79,25 +79,27 @@ def _mean_over_heads(
     heads: int,
     elements: int,
 ) -> WeightedSum:
-    length = segments.shape[1]
-    count = segments.shape[0] * heads
-    chunk = min(max(1, elements // length**2), count)
-    padding = -count % chunk
+    rows, length = segments.shape
+    count = rows * heads
+    chunk = max(1, min(elements // max(1, length**2), count))
+    chunks = -(-count // chunk)
+    padding = chunks * chunk - count
 
     def split(array: Array) -> Array:
         """[rows, length, width] to [chunks, chunk, length, width / heads]."""
         check_equal({"segments": segments, "the tokens of query or key": array.shape[:-1]})
         if array.shape[-1] % heads:
             raise ValueError(f"a width of {array.shape[-1]} is not that of {heads} equal heads")
-        parts = counted(array, segments > 0).reshape(*array.shape[:2], heads, -1).swapaxes(1, 2)
-        flat = parts.reshape(count, length, -1)
-        return jnp.pad(flat, ((0, padding), (0, 0), (0, 0))).reshape(-1, chunk, *flat.shape[1:])
+        size = array.shape[-1] // heads
+        parts = counted(array, segments > 0).reshape(rows, length, heads, size).swapaxes(1, 2)
+        flat = jnp.pad(parts.reshape(count, length, size), ((0, padding), (0, 0), (0, 0)))
+        return flat.reshape(chunks, chunk, length, size)
 
     ours = jax.tree.map(split, student)
     theirs = jax.lax.stop_gradient(jax.tree.map(split, teacher))
     places = jnp.pad(jnp.repeat(segments, heads, axis=0), ((0, padding), (0, 0)))
     ours = differing(ours, zero_of(ours, theirs, places))
-    total = _sum(formula, ours, theirs, places.reshape(-1, chunk, length))
+    total = _sum(formula, ours, theirs, places.reshape(chunks, chunk, length))
     return WeightedSum(total / heads, jnp.sum(segments > 0, dtype=jnp.int32))
 
 
@@ -108,7 +110,7 @@ def _kl(student: Array, teacher: Array, counts: Array) -> tuple[Array, Array]:
 
 
 def _squares(student: Array, teacher: Array, counts: Array) -> tuple[Array, Array]:
-    keys = jnp.maximum(jnp.sum(counts, axis=-1, keepdims=True), 1)
+    keys = jnp.maximum(jnp.sum(counts, axis=-1, keepdims=True, dtype=jnp.float32), 1)
     difference = jnp.where(counts, student - teacher, 0.0)
     return jnp.sum(difference**2 / keys), 2 * difference / keys
 
@@ -154,7 +156,8 @@ def _forward(
 
 
 def _backward(_: Formula, gradient: Sides, cotangent: Array) -> tuple[Sides, None, None]:
-    return jax.tree.map(lambda g: (g * cotangent).astype(g.dtype), gradient), None, None
+    scaled = jax.tree.map(lambda g: (cotangent * g.astype(jnp.float32)).astype(g.dtype), gradient)
+    return scaled, None, None
 
 
 _sum.defvjp(_forward, _backward)

@@ -101,7 +101,7 @@ def pair_mse(
     """Squared difference of the cosine of two vectors and a score of their texts."""
     check_equal({"first": first, "second": second})
     check_equal({"the pairs": first.shape[:-1], "scores": scores})
-    expected = counted(scores[..., None], mask)[..., 0]
+    expected = counted(scores[..., None], mask)[..., 0].astype(jnp.float32)
     return WeightedSum.of(jnp.square(_cosines(first, second, mask) - expected), mask)
 
 
@@ -134,5 +134,5 @@ def _pairs(mask: Shaped[Array, "groups vectors"]) -> Bool[Array, "groups vectors
 
 
 def _both(mask: Shaped[Array, "groups vectors"]) -> Bool[Array, "groups vectors vectors"]:
-    there = mask != 0
+    there = mask.astype(bool)
     return there[:, :, None] & there[:, None, :]

@@ -56,7 +56,7 @@ def soft_target_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     crossed = jnp.sum(jnp.exp(other) * (other - own), axis=-1) / other_sum
     # Of the quotient: the logarithms of two large sums would be rounded before they are subtracted.
     divergence = crossed + jnp.log(own_sum / other_sum)
-    scale = jnp.where(seen.mask != 0, temperature, 0.0)
+    scale = jnp.where(seen.mask.astype(bool), temperature, 0.0)
     gradient = (scale / own_sum)[:, None] * jnp.exp(own)
     gradient = gradient - (scale / other_sum)[:, None] * jnp.exp(other)
     return WeightedSum.of(divergence * temperature**2, seen.mask), gradient
@@ -109,7 +109,7 @@ def logit_mse_term(seen: LogitChunk) -> tuple[WeightedSum, Array]:
     student, teacher = seen.compared, seen.teacher()
     gradient = 2.0 * (student - teacher)
     total = logit_mse(student, teacher, seen.mask)
-    return total, jnp.where(seen.mask[:, None] != 0, gradient, 0.0)
+    return total, jnp.where(seen.mask[:, None].astype(bool), gradient, 0.0)
 
 
 TERMS: dict[str, Term] = {
@@ -160,7 +160,7 @@ def vocabulary_losses(
         raise ValueError(f"chunk={chunk} must be at least 1")
     tokens = {"labels": labels, "mask": mask}
     student = _decoder("student", student_hidden, student_table, student_bias, tokens)
-    seen = (mask != 0) | (labels != IGNORE)
+    seen = mask.astype(bool) | (labels != IGNORE)
     student = student._replace(hidden=counted(student.hidden, seen))
     teacher = None
     if teacher_hidden is not None:

@@ -29,7 +29,7 @@ class WeightedSum:
 
         Raises `ValueError` where the two have not the same shape.
         """
-        kept = jnp.asarray(mask) != 0
+        kept = jnp.asarray(mask).astype(bool)
         check_equal({"values": values, "mask": kept})
         return cls(
             jnp.sum(jnp.where(kept, values, 0), dtype=jnp.float32),
@@ -43,7 +43,7 @@ class WeightedSum:
 
     def value(self) -> Float[Array, ""]:
         """total / count; 0 where nothing was counted."""
-        return self.total / jnp.maximum(self.count, 1)
+        return self.total / jnp.maximum(self.count, 1).astype(jnp.float32)
 
     def __add__(self, other: "WeightedSum") -> "WeightedSum":
         return WeightedSum(self.total + other.total, self.count + other.count)

@@ -134,6 +134,15 @@ def test_a_program_that_lets_jax_promote_no_ranks_may_use_them(loss) -> None:
         assert jax.eval_shape(jax.grad(loss), *arrays).shape == STUDENT.shape
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("loss", OF_MASKED.values(), ids=OF_MASKED)
+def test_a_program_that_lets_jax_promote_no_types_may_use_them(loss, dtype) -> None:
+    student, teacher = (jnp.asarray(x, dtype) for x in (STUDENT, TEACHER))
+    with jax.numpy_dtype_promotion("strict"):
+        value, gradient = jax.eval_shape(jax.value_and_grad(loss), student, teacher)
+    assert (value.dtype, gradient.dtype) == (jnp.float32, dtype)
+
+
 def test_means_add_up_and_means_of_means_do_not() -> None:
     halves = [masked_lm(STUDENT[i], LABELS[i]) for i in range(3)]
     whole = masked_lm(STUDENT, LABELS)
@@ -180,3 +189,15 @@ def test_a_token_that_both_rule_out_has_no_share(divergence: str) -> None:
     np.testing.assert_allclose(
         gradient[..., ~ruled_out], jax.grad(loss)(jnp.asarray(STUDENT), TEACHER), atol=1e-7
     )
+
+
+def test_logits_that_both_rule_out_have_no_squared_distance() -> None:
+    def loss(student, teacher):
+        return losses.logit_mse(student, teacher, SEEN).total
+
+    program = jax.value_and_grad(loss)
+    value, gradient = program(jnp.asarray(STUDENT), jnp.asarray(TEACHER))
+    ruled_out = (jnp.insert(x, 4, -jnp.inf, axis=-1) for x in (STUDENT, TEACHER))
+    found, own = program(*ruled_out)
+    assert found == value
+    np.testing.assert_array_equal(own, jnp.insert(gradient, 4, 0.0, axis=-1))

@@ -86,3 +86,16 @@ def test_bfloat16_is_near() -> None:
     found = losses.relation_kl(*half, SEGMENTS, heads=HEADS)
     assert found.total.dtype == jnp.float32
     assert float(found.total) == pytest.approx(expected("relation_kl", STUDENT, TEACHER), rel=0.03)
+
+
+@pytest.mark.parametrize("formula", ["relation_kl", "attention_mse"])
+@pytest.mark.parametrize("shape", [(0, 6), (2, 0)])
+def test_no_tokens_are_a_loss_of_zero(formula: str, shape: tuple[int, int]) -> None:
+    nothing = Sides(*jnp.zeros((2, *shape, 8)))
+
+    def value(student: Sides) -> jax.Array:
+        return getattr(losses, formula)(student, nothing, jnp.ones(shape, int), heads=4).value()
+
+    found, gradient = jax.value_and_grad(value)(nothing)
+    assert float(found) == 0.0
+    assert gradient.query.shape == (*shape, 8)
