@@ -25,9 +25,10 @@ from study_tasks import TaskFiles, best_model, fine_tune
 from distil_jax import commandline
 from distil_jax.configuration import source as config_source
 from distil_jax.errors import UserError
+from distil_jax.models import choose_layers
 from distil_jax.planning.flops import config_flops
 from distil_jax.pretrained import load
-from distil_jax.training.student import parse_layers, student_of
+from distil_jax.training.student import student_of
 
 OFF = dict.fromkeys(("soft_target", "masked_lm", "cosine", *OBJECTIVES), 0.0)
 HELD_OUT = 0.03
@@ -122,7 +123,7 @@ class Comparison:
         overrides = [f"--config.{key}={value}" for key, value in changes.items()]
         config = config_source.read("quickstart", overrides)
         teacher = self.shape
-        student = student_of(config, teacher, parse_layers(config.student.layers, teacher.layers))
+        student = student_of(config, teacher, choose_layers(teacher.layers, config.student.layers))
         return config_flops(config, teacher, student, length=self.size.length).total
 
     def steps(self, shape, budget, name):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from distil_jax.errors import UserError
 
 ORIGINAL = (0, 2, 4, 7, 9, 11)
+WITHOUT_MARKS = str.maketrans("", "", "()[], ")
 
 
 def choose_layers(
@@ -14,10 +15,14 @@ def choose_layers(
 
     "every_other": 0, 2, 4, ...; "evenly_spaced": the first, the last and equal steps between them,
     for any depths; "original": 0, 2, 4, 7, 9, 11 of twelve (the released DistilBERT); "first" and
-    "last". Raises `UserError` for a rule that cannot give that many layers.
+    "last". As text, as in config.student.layers, "3" are so many evenly spaced ones, and "0,3,5" a
+    list. Raises `UserError` for a rule that cannot give that many layers.
     """
     if not isinstance(rule, str):
         return _explicit(teacher_layers, rule, count)
+    rule = rule.strip()
+    if rule.translate(WITHOUT_MARKS).isdecimal():
+        return _listed(teacher_layers, rule, count)
     if rule not in RULES:
         raise UserError(
             f"layer rule {rule!r} is unknown; use one of {', '.join(RULES)}, how many layers there "
@@ -31,6 +36,21 @@ def choose_layers(
             f"use every_other or evenly_spaced, and a count between 1 and {teacher_layers}"
         )
     return chosen
+
+
+def _listed(teacher_layers: int, text: str, count: int | None) -> tuple[int, ...]:
+    """Layers in numbers: their list, or how many."""
+    parts = text.strip("()[]").strip().rstrip(",").split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"{text!r} is no list of layers; write one as 0,2,4")
+    numbers = [int(part) for part in parts]
+    if "," in text or text[0] in "([":
+        return _explicit(teacher_layers, numbers, count)
+    if not numbers[0]:
+        raise UserError(
+            "a student of 0 layers is none; give 1 or more, or '0,' for the layer 0 alone"
+        )
+    return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
 
 
 def _explicit(teacher_layers: int, layers: Sequence[int], count: int | None) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distil_jax.configuration.schema import Config
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig
+from distil_jax.models import EncoderConfig, choose_layers
 from distil_jax.objectives import active
 from distil_jax.planning.known_shapes import BERT_VOCABULARY, KNOWN
 from distil_jax.pretrained import locate
@@ -106,7 +106,7 @@ def _student(config: Config, teacher: EncoderConfig | None) -> EncoderConfig:
     if teacher is None:
         return _from_nothing(config)
     try:
-        layers = student_rule.parse_layers(config.student.layers, teacher.layers)
+        layers = choose_layers(teacher.layers, config.student.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
     shape = student_rule.student_of(config, teacher, layers)

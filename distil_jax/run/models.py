@@ -10,7 +10,7 @@ import numpy as np
 from distil_jax.configuration.schema import Config
 from distil_jax.configuration.vector_options import check_widths
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, initialize
+from distil_jax.models import EncoderConfig, choose_layers, initialize
 from distil_jax.models.types import Params
 from distil_jax.models.vector_config import VectorConfig
 from distil_jax.models.weights_digest import weights_digest
@@ -36,7 +36,6 @@ from distil_jax.training.student import (
     architecture,
     check_objectives,
     check_pair,
-    parse_layers,
     student_of,
     with_dropout,
 )
@@ -249,7 +248,7 @@ def _sentence_models(config: Config) -> Models:
 
 def _derive(config: Config, teacher: Pretrained) -> tuple[EncoderConfig, Params, tuple[int, ...]]:
     try:
-        layers = parse_layers(config.student.layers, teacher.config.layers)
+        layers = choose_layers(teacher.config.layers, config.student.layers)
     except UserError as error:
         raise UserError(f"config.student.layers={config.student.layers!r}: {error}") from error
     shape = student_of(config, teacher.config, layers)

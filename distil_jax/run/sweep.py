@@ -12,6 +12,7 @@ from typing import Any
 from distil_jax.configuration.difference import difference
 from distil_jax.configuration.schema import Config, as_dict
 from distil_jax.errors import Diverged, UsageError, UserError
+from distil_jax.models import choose_layers
 from distil_jax.report.json_files import read_object
 from distil_jax.report.measurements import ABLATIONS
 from distil_jax.report.runs import read_run
@@ -27,7 +28,6 @@ from distil_jax.storage.atomic import write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
-from distil_jax.training.student import parse_layers
 from distil_jax.training.workdir import resolve
 
 RUNS = "runs"
@@ -110,7 +110,7 @@ def _check_targets(stored: Stored, config: Config, chosen: Sequence[Variant], se
     for variant in chosen:
         varied = variant.apply(config, seed=config.seed)
         teacher = stored.source.config
-        layers = parse_layers(varied.student.layers, teacher.layers)
+        layers = choose_layers(teacher.layers, varied.student.layers)
         block = teacher.block.of_layers(layers)
         student = replace(stored.source.student, layers=len(layers), block=block)
         try:

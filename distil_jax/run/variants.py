@@ -7,7 +7,7 @@ from typing import Any
 from distil_jax.configuration.objective_table import titles
 from distil_jax.configuration.schema import Config, as_dict, from_mapping
 from distil_jax.errors import UsageError, UserError
-from distil_jax.training.student import parse_layers
+from distil_jax.models import choose_layers
 
 ALL = "all losses"
 RANDOM = "random initialisation"
@@ -109,7 +109,7 @@ def _counted(rule: str, teacher_layers: int, count: int) -> str:
 
 def _chosen(rule: str, teacher_layers: int, flag: str) -> tuple[int, ...]:
     try:
-        return parse_layers(rule, teacher_layers)
+        return choose_layers(teacher_layers, rule)
     except UserError as error:
         raise UsageError(f"{flag}={rule}: {error}") from error
 

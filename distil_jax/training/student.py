@@ -5,7 +5,7 @@ import dataclasses
 from distil_jax.configuration.schema import Config
 from distil_jax.configuration.teachers import teacher_numbers
 from distil_jax.errors import UserError
-from distil_jax.models import EncoderConfig, choose_layers, student_shape
+from distil_jax.models import EncoderConfig, student_shape
 from distil_jax.models.narrowing import check_narrower, narrow_shape
 from distil_jax.objectives import Objective, active
 from distil_jax.pretrained.families import make_config
@@ -18,24 +18,6 @@ def with_dropout(config: Config, shape: EncoderConfig) -> EncoderConfig:
         dropout=config.student.dropout,
         attention_dropout=config.student.attention_dropout,
     )
-
-
-def parse_layers(text: str, teacher_layers: int) -> tuple[int, ...]:
-    """config.student.layers: a rule, a number of evenly spaced layers, or a list of layers."""
-    plain = text.strip().strip("()[]").strip().rstrip(",")
-    if not plain.replace(",", "").replace(" ", "").isdecimal():
-        return choose_layers(teacher_layers, text.strip())
-    parts = plain.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise UserError(f"{text!r} is no list of layers; write one as 0,2,4")
-    numbers = [int(part) for part in parts]
-    if len(numbers) > 1 or "," in text or text.strip()[0] in "([":
-        return choose_layers(teacher_layers, numbers)
-    if not numbers[0]:
-        raise UserError(
-            "a student of 0 layers is none; give 1 or more, or '0,' for the layer 0 alone"
-        )
-    return choose_layers(teacher_layers, "evenly_spaced", numbers[0])
 
 
 def architecture(config: Config, vocabulary: int, *, pad_token: int) -> EncoderConfig:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from distil_jax.errors import UsageError, UserError
+from distil_jax.models import choose_layers
 from distil_jax.models.block import Block
 from distil_jax.pretrained.families import make_config
 from distil_jax.tokenizer import load
 from distil_jax.tokenizer.plain import load_plain
-from distil_jax.training.student import parse_layers
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -78,7 +78,7 @@ def test_candidates_are_halves_that_the_teacher_can_have(study, layers: int) -> 
     assert len(set(every)) == len(every)
     assert first == [one for one in every if one[0] == 0] != []
     assert halves.every_other(layers) == every[0]
-    assert [parse_layers(halves.spelt(one), layers) for one in every] == every
+    assert [choose_layers(layers, halves.spelt(one)) for one in every] == every
 
 
 def test_a_teacher_of_one_layer_is_refused(study, monkeypatch, tmp_path: Path) -> None:

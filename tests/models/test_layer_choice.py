@@ -22,6 +22,10 @@ from distil_jax.models.layer_choice import RULES
         (6, "last", 2, (4, 5)),
         (1, "every_other", 0, (0,)),
         (6, [5, 0], None, (5, 0)),
+        (6, "0,3", None, (0, 3)),
+        (6, " (0, 3,) ", 2, (0, 3)),
+        (6, "3", None, (0, 3, 5)),
+        (6, "3,", None, (3,)),
     ],
 )
 def test_rules(teacher, rule, count, expected):
@@ -48,6 +52,10 @@ def test_even_spacing_rises_from_first_to_last(teacher):
         (4, [0, 4], None, "numbers between 0 and 3"),
         (4, [], None, "not layers"),
         (4, [0, 1], 3, "the student is to have 3"),
+        (4, "0,1", 3, "the student is to have 3"),
+        (4, "0,4", None, "numbers between 0 and 3"),
+        (4, "0,,1", None, "'0,,1' is no list of layers; write one as 0,2,4"),
+        (4, "0", None, "a student of 0 layers is none"),
     ],
 )
 def test_what_cannot_be_chosen(teacher, rule, count, message):
