@@ -162,7 +162,9 @@ class _Narrow:
         """The masked-LM head: its tables keep their width where the embeddings do."""
         if self.config.embedding_size:
             return {**wide, "dense": self._read(wide["dense"])}
-        made = {**wide, "dense": self._written(self._read(wide["dense"]))}
+        made = dict(wide)
+        if "dense" in wide:
+            made["dense"] = self._written(self._read(wide["dense"]))
         if "norm" in wide:
             made["norm"] = self.norm(wide["norm"])
         if "table" in wide:

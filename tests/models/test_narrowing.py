@@ -10,6 +10,7 @@ import pytest
 from distil_jax.errors import UserError
 from distil_jax.models import EncoderConfig, MaskedLM, initialize
 from distil_jax.models.narrowing import check_narrower, narrow_shape, narrowed
+from distil_jax.pretrained.families import make_config
 from tests.forward import forward
 
 WIDE = EncoderConfig(
@@ -42,6 +43,15 @@ def test_the_result_has_the_shape_and_runs(rule: str, sizes: dict[str, int]) -> 
     assert jax.tree.map(np.shape, params) == jax.tree.map(lambda leaf: leaf.shape, expected)
     logits = forward(MaskedLM(shape), params, BATCH)
     assert np.isfinite(np.asarray(logits)).all()
+
+
+@pytest.mark.parametrize("rule", ["slice", "svd"])
+def test_a_decoder_without_a_transform_may_have_a_table_of_its_own(rule: str) -> None:
+    wide = make_config("gpt2", 31, 24, 2, 4, 40, 16, tied=False)
+    shape = narrow_shape(wide, hidden_size=12, heads=0, mlp_size=0)
+    params = narrowed(wide, shape, initialize(wide, jax.random.key(0)), rule)
+    expected = jax.eval_shape(lambda: initialize(shape, jax.random.key(0)))
+    assert jax.tree.map(np.shape, params) == jax.tree.map(lambda leaf: leaf.shape, expected)
 
 
 @pytest.mark.parametrize("rule", ["slice", "svd"])
