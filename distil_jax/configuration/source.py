@@ -2,6 +2,7 @@
 
 import copy
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +63,10 @@ def load(name: str) -> ConfigDict:
     make_importable()
     module = ModuleType(f"distil_jax_config_{path.stem}")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look for their module's names
+    beside = str(path.absolute().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)  # what stands beside a script can be imported, too
     try:
         # Not imported: that would leave a __pycache__ beside the user's file.
         exec(compile(path.read_bytes(), path, "exec"), vars(module))

@@ -1,6 +1,7 @@
 """config_source: files, shipped names, overrides, and what it says of wrong ones."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,28 @@ def test_a_file_comes_before_a_shipped_name(tmp_path: Path) -> None:
     )
     assert read(str(path), []).seed == 41
     assert [entry.name for entry in tmp_path.iterdir()] == ["quickstart.py"]
+
+
+def test_a_file_may_import_what_stands_beside_it_and_define_dataclasses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "seed_of_mine.py").write_text("SEED = 41\n")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "from seed_of_mine import SEED\n"
+        "from distil_jax.configs import base\n"
+        "@dataclass\n"
+        "class Options:\n"
+        "    seed: int\n"
+        "def get_config():\n"
+        "    config = base.get_config()\n"
+        "    config.seed = Options(SEED).seed\n"
+        "    return config\n"
+    )
+    assert read(str(path), []).seed == 41
 
 
 def test_values_take_the_type_of_their_default() -> None:
