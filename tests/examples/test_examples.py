@@ -8,8 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from distil_jax import pretrained
+from distil_jax.models import MaskedLM
+from distil_jax.pretrained.families import FAMILIES
 from distil_jax.tasks import named, task_scores
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -68,6 +74,27 @@ def test_custom_task(shallow_folder: Path, tmp_path: Path, monkeypatch: pytest.M
     assert results["metric"] == "within_one"
     assert results["metric_definition"] == "share of the predictions at most one star off"
     assert results["metrics"]["within_one"] >= results["metrics"]["accuracy"]
+
+
+def test_custom_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from transformers import Data2VecTextConfig, Data2VecTextForMaskedLM
+
+    monkeypatch.setitem(FAMILIES, "data2vec-text", None)  # taken away again after the test
+    monkeypatch.delitem(FAMILIES, "data2vec-text")
+    shape = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    sizes = {"vocab_size": 60, "hidden_size": 16, "max_position_embeddings": 20}
+    theirs = Data2VecTextForMaskedLM(Data2VecTextConfig(**sizes, **shape)).eval()
+    theirs.save_pretrained(tmp_path / "model")
+    load("custom_family")
+    config, params, head, _ = pretrained.load_weights(tmp_path / "model")
+    assert head == "masked_lm"
+    tokens = np.arange(5, 17)[None]
+    batch = {"tokens": jnp.asarray(tokens), "segments": jnp.ones((1, 12), int)}
+    logits = jax.jit(MaskedLM(config).apply)({"params": params}, batch)
+    with torch.no_grad():
+        expected = theirs(input_ids=torch.tensor(tokens)).logits
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
 def test_search_by_meaning(
