@@ -98,7 +98,7 @@ def write_config(
     """The text of config.json for a configuration that its model type can express."""
     positions = config.positions + config.position_offset
     fields = {**vars(config), "positions": positions}
-    family = family_of(config.model_type)
+    family, rate = family_of(config.model_type), config.head.classifier_dropout
     content: dict[str, Any] = {
         "architectures": [family.classes[head]],
         "dtype": dtype,
@@ -106,6 +106,11 @@ def write_config(
         **family.fixed_keys,
         **{key: fields[field] for field, (key, _) in family.keys.items()},
         **family.written_keys(config),
+        **(
+            {}
+            if not family.classifier_dropout or rate is None
+            else {family.classifier_dropout: rate}
+        ),
         **(_token_numbers(family, tokenizer) if tokenizer is not None else {}),
     }
     if labels:

@@ -36,6 +36,8 @@ def test_heads_drop_out_in_training_where_their_originals_do(config, model_type)
 
     assert drops(models.heads.ClassificationHead(config, 2))
     assert drops(models.heads.QuestionAnsweringHead(config)) == (model_type == "distilbert")
+    without = replace(config, head=replace(config.head, classifier_dropout=0.0))
+    assert not drops(models.heads.ClassificationHead(without, 2))
 
 
 def test_span_logits_are_one_dense_map(config, batch):

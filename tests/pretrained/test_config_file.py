@@ -34,6 +34,16 @@ def test_absent_keys_mean_transformers_defaults(tmp_path, model_type):
         assert ours.mlp_size == theirs.intermediate_size
 
 
+@pytest.mark.parametrize("model_type", TYPES)
+def test_a_classifiers_own_dropout_is_read_and_written(tmp_path, model_type):
+    key = "seq_classif_dropout" if model_type == "distilbert" else "classifier_dropout"
+    write(tmp_path, model_type=model_type, **{key: 0.3})
+    config, _ = read_config(tmp_path)
+    assert config.head.classifier_dropout == 0.3
+    written = json.loads(write_config(config, "classification", ("no", "yes"), "float32"))
+    assert written[key] == 0.3
+
+
 @given(
     st.builds(
         make_config,

@@ -58,6 +58,7 @@ FAMILY = Family(
         "question_answering": QUESTION_ANSWERING,
     },
     classes=classes("Bert"),
+    classifier_dropout="classifier_dropout",
     zero_token_types=2,
     pooler="pooler.dense",
     student_rule=StudentRule(

@@ -55,6 +55,7 @@ FAMILY = Family(
         "question_answering": QUESTION_ANSWERING,
     },
     classes=classes("DistilBert"),
+    classifier_dropout="seq_classif_dropout",
     head=HeadOptions(
         classifier_activation="relu",
         classifier_dropout=0.2,

@@ -54,6 +54,7 @@ FAMILY = Family(
         "question_answering": QUESTION_ANSWERING,
     },
     classes=classes("Electra"),
+    classifier_dropout="classifier_dropout",
     zero_token_types=2,
     # Both have the exact GELU, whatever the layers have.
     head=HeadOptions(

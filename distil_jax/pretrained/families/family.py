@@ -1,7 +1,7 @@
 """What differs between families of encoders, as data; one file a family holds it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distil_jax.models import EncoderConfig
@@ -70,6 +70,7 @@ class Family:
         token's number.
       zero_token_types: rows of the table of zeros that is written for a model without token types,
         where the class insists on one; 0: it does not.
+      classifier_dropout: the key of the rate of dropout before a classifier's labels; empty: none.
       pooler: name of a dense map that a fresh classifier starts from; empty: none.
       block: the options of the layers, unless config.json decides them.
       head: the options of the heads, likewise.
@@ -95,6 +96,7 @@ class Family:
     unsupported: Mapping[str, tuple[Any, str]] = field(default_factory=lambda: UNSUPPORTED)
     position_offset: Callable[[int], int] = no_offset
     zero_token_types: int = 0
+    classifier_dropout: str = ""
     pooler: str = ""
     block: Block = BERT_BLOCK
     head: HeadOptions = BERT_HEADS
@@ -106,7 +108,10 @@ class Family:
 
     def fields(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of an `EncoderConfig` that the family decides for this config.json."""
-        constant = {"block": self.block, "head": self.head, "student_rule": self.student_rule}
+        head, rate = self.head, content.get(self.classifier_dropout)
+        if rate is not None:
+            head = replace(head, classifier_dropout=float(rate))
+        constant = {"block": self.block, "head": head, "student_rule": self.student_rule}
         return {**constant, **self.read_fields(content)}
 
     def fields_of(self, fields: Mapping[str, Any]) -> dict[str, Any]:

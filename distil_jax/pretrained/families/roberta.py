@@ -29,6 +29,7 @@ FAMILY = Family(
         "question_answering": QUESTION_ANSWERING,
     },
     classes=classes("Roberta"),
+    classifier_dropout="classifier_dropout",
     token_keys=("bos_token_id", "eos_token_id"),
     position_offset=behind_padding,
     zero_token_types=1,
