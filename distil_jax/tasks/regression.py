@@ -30,7 +30,8 @@ STSB_RANGE = (0.0, 5.0)
 
 def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
     """The task's tables, encoded, the targets standardised unless the task says otherwise."""
-    tables = texts.read_tables(task, request)
+    # Of classes -1 would be no label; the name of a model's only value is none.
+    tables = texts.read_tables(task, replace(request, known=()))
     meaning = texts.Meaning(examples.values, predictions, partial(_metrics, task.score), _submitted)
     targets, scale = None, (0.0, 1.0)
     if tables.training is not None:
