@@ -22,7 +22,9 @@ NO_LABEL = frozenset(
 MARKS_OF_NONE = frozenset(
     ["?", "-", "--", ".", "inf", "-inf", *(mark.casefold() for mark in NO_LABEL)]
 )
-"""What stands for no label where all others are numbers."""
+"""What stands for no label where all others are numbers, or where the classes are known."""
+DASH = "-"
+"""Alone among words it is none, as in SNLI and MNLI; beside a + it is a class."""
 
 
 def is_missing(value: Any) -> bool:
@@ -78,20 +80,25 @@ def is_unlabelled(value: Any) -> bool:
 def missing_labels(labels: Sequence[Any], classes: Sequence[str] = ()) -> list[int]:
     """The numbers of the rows without a label: with an empty cell, or what is written for one.
 
-    -1 is none among names, or where the classes are known and it is not one of them; among numbers
-    a mark is none.
+    -1 is none among names, or where the classes are known and it is not one of them; a mark is none
+    among numbers, or where the classes are known, and a dash among words.
     """
     rest = [value for value in labels if not no_label(value, classes) and not _marks_none(value)]
     numbers = bool(rest) and all(is_number(label_name(value)) for value in rest)
     names = any(not is_number(label_name(value)) for value in rest)
     minus_one_is_none = (bool(classes) or names) and str(UNLABELLED) not in classes
-    return [
-        number
-        for number, value in enumerate(labels)
-        if no_label(value, classes)
-        or (minus_one_is_none and is_unlabelled(value))
-        or (numbers and _marks_none(value) and str(value).strip() not in classes)
-    ]
+    marks_are_none = numbers or bool(classes)
+    dash_is_none = bool(rest) and all(any(map(str.isalpha, label_name(value))) for value in rest)
+
+    def is_none(value: Any) -> bool:
+        return (
+            no_label(value, classes)
+            or (minus_one_is_none and is_unlabelled(value))
+            or (marks_are_none and _marks_none(value) and str(value).strip() not in classes)
+            or (dash_is_none and value == DASH and DASH not in classes)
+        )
+
+    return [number for number, value in enumerate(labels) if is_none(value)]
 
 
 def _marks_none(value: Any) -> bool:

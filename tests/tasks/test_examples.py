@@ -42,6 +42,7 @@ def table(*labels, labelled=True, classes=()):
         *(("0", mark, "1") for mark in ("?", "-", "none", "inf")),
         ("pos", "nan", "neg"),
         ("pos", -1, "neg"),
+        ("entailment", "-", "neutral"),
         (1, None, 0),
         (1.0, math.nan, 0.0),
     ],
@@ -80,6 +81,10 @@ def test_a_class_may_bear_the_name_of_nothing_and_minus_one_may_be_a_class():
     assert examples.class_names(table("1", "-1", "0")) == ("-1", "0", "1")
     assert table(1, -1, 0, classes=("negative", "positive")).labels == (1, 0)
     assert table(1, -1, 0, classes=("-1", "0", "1")).labels == (1, -1, 0)
+    assert examples.class_names(table("+", "-")) == ("+", "-")
+    assert table("yes", "-", classes=("yes", "-")).labels == ("yes", "-")
+    assert table("yes", "?", "no", classes=("yes", "no")).labels == ("yes", "no")
+    assert examples.class_names(table("yes", "?", "no")) == ("?", "no", "yes")
 
 
 def test_a_label_of_another_encoding_is_refused():
