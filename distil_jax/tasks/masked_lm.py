@@ -6,7 +6,8 @@ says what they come to.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PERCENT, MASK_PERCENT, RANDOM_PERCENT = 15, 80, 10
 SHORTEST_TOKENS, UNKNOWN_SHARE = 4, 2.0
 DEFINITION = "share of masked tokens whose likeliest prediction is right, percent"
+DOCUMENTS_AT_ONCE = 256
 BANDS = ((1, 100), (101, 1000), (1001, 5000), (5001, None))
 """First and last rank of a band's tokens by how frequent they are in the text."""
 
@@ -56,11 +58,13 @@ def packed_rows(
     rows: int,
 ) -> tuple[Int[np.ndarray, "rows length"], Int[np.ndarray, "rows length"]]:
     """Tokens and segments of a text's first `rows` rows, 0: all; raises `UserError` without any."""
-    special = special_ids(tokenizer)
+    special, backend = special_ids(tokenizer), bare_backend(tokenizer)
     documents = corpus.documents(corpus.find(data, document=document, column=column))
     rule = Rule(length, shortest_tokens=SHORTEST_TOKENS, unknown_share=UNKNOWN_SHARE)
+    parts = _few(documents) if rows else iter([documents])
+    every = chain.from_iterable(make(some, backend, special, rule, Dropped()) for some in parts)
     sequences, tokens = [], 0
-    for sequence in make(documents, bare_backend(tokenizer), special, rule, Dropped()):
+    for sequence in every:
         sequences.append(sequence)
         tokens += len(sequence)
         if rows and tokens >= rows * length:
@@ -68,6 +72,12 @@ def packed_rows(
     if not sequences:
         raise UserError(f"{data} holds no text to predict; give some")
     return pack(sequences, length, special.pad)
+
+
+def _few(documents: Iterator[str]) -> Iterator[Iterable[str]]:
+    """A few at a time: of a long text no more is read than is asked for."""
+    while some := list(islice(documents, DOCUMENTS_AT_ONCE)):
+        yield some
 
 
 def band_of_token(

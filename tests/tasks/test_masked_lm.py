@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from distil_jax.tasks.masked_lm import BANDS, band_of_token, figures, figures_by_band
+from distil_jax import tokenizer
+from distil_jax.data import corpus
+from distil_jax.data.packing import unpack
+from distil_jax.tasks.masked_lm import (
+    BANDS,
+    DOCUMENTS_AT_ONCE,
+    band_of_token,
+    figures,
+    figures_by_band,
+    packed_rows,
+)
 
 
 def test_a_tokens_band_is_that_of_its_rank_in_the_text():
@@ -16,6 +26,32 @@ def test_a_tokens_band_is_that_of_its_rank_in_the_text():
     assert (bands[1000:] == 2).all()
     padding = band_of_token(tokens, np.where(tokens == 0, 0, 1), 1200)
     assert padding[0] != 0  # what is padding does not count
+
+
+def test_of_a_long_text_no_more_is_read_than_the_rows_take(
+    tmp_path, teacher_folder, monkeypatch
+) -> None:
+    opened, read = tokenizer.load(teacher_folder), []
+    lines = [f"the river is old and in the city of {number}" for number in range(2000)]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    every = corpus.documents
+
+    def counting(sources):
+        for document in every(sources):
+            read.append(document)
+            yield document
+
+    monkeypatch.setattr(corpus, "documents", counting)
+    for rows, most in ((0, len(lines)), (20, DOCUMENTS_AT_ONCE)):
+        read.clear()
+        tokens, segments = packed_rows(
+            str(tmp_path / "a.txt"), opened, 32, document="line", column="text", rows=rows
+        )
+        assert len(read) == most
+        kept = sorted(sequence.tolist() for sequence in unpack(tokens, segments))
+        assert kept == sorted(opened(line)["input_ids"] for line in lines[: len(kept)])
+        last = max(map(len, kept))
+        assert len(kept) == len(lines) if rows == 0 else 640 <= sum(map(len, kept)) < 640 + last
 
 
 def test_figures_are_shares_and_means():
