@@ -43,7 +43,9 @@ def matthews(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
     """Matthews' correlation, 0 where only one class is predicted (CoLA)."""
     from sklearn.metrics import matthews_corrcoef
 
-    correlation = 100 * float(matthews_corrcoef(labels, predicted))
+    correlation = 0.0
+    if len(np.unique(predicted)) > 1:
+        correlation = 100 * float(matthews_corrcoef(labels, predicted))
     return {"matthews": correlation, "accuracy": _accuracy(predicted, labels)}
 
 
@@ -88,6 +90,8 @@ def label_sets_scores(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
     from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
     def percent(score: Callable[..., float], average: str) -> float:
+        if labels.shape[1] == 1:  # scikit-learn reads a column alone as two classes
+            return 100 * float(score(labels[:, 0], predicted[:, 0], zero_division=0))
         return 100 * float(score(labels, predicted, average=average, zero_division=0))
 
     return {

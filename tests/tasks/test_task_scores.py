@@ -22,11 +22,26 @@ def test_matthews():
     # (tp tn - fp fn) / sqrt((tp+fp)(tp+fn)(tn+fp)(tn+fn)) = (9 - 1) / 16
     assert task_scores.matthews(PREDICTED, RIGHT)["matthews"] == pytest.approx(50.0)
     assert task_scores.matthews(np.ones(8, int), RIGHT)["matthews"] == 0.0
+    assert task_scores.matthews(np.ones(2, int), np.ones(2, int))["matthews"] == 0.0
 
 
 def test_macro_f1_counts_every_class_alike():
     found = task_scores.accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))
     assert found == pytest.approx({"accuracy": 75.0, "macro_f1": 100 * (6 / 7) / 2})
+
+
+def test_label_sets_of_one_label_and_of_several():
+    one, right = np.array([[1], [0], [1]], bool), np.array([[1], [1], [0]], bool)
+    found = task_scores.label_sets_scores(one, right)  # 1 true and 1 false positive, 1 negative
+    half = dict.fromkeys(("micro_f1", "macro_f1", "micro_precision", "micro_recall"), 50.0)
+    assert found == pytest.approx({**half, "exact_sets": 100 / 3})
+    never = np.zeros((3, 1), bool)
+    assert task_scores.label_sets_scores(one, never)["micro_f1"] == 0.0
+    assert task_scores.label_sets_scores(never, never)["exact_sets"] == 100.0
+    beside = np.array([[0], [0], [1]], bool)
+    several = task_scores.label_sets_scores(np.hstack([one, beside]), np.hstack([right, beside]))
+    assert several["micro_f1"] == pytest.approx(200 * 2 / 6)
+    assert several["macro_f1"] == pytest.approx(75.0)
 
 
 def test_pearson_and_spearman():
