@@ -160,13 +160,17 @@ def _to_predict(table: Examples, name: str, classes: Sequence[str]) -> Examples:
     return replace(table, labels=None) if missing or unlabelled else table
 
 
-def of_classes(table: Examples, classes: Sequence[str]) -> Examples:
-    """The same table where the classes have become known: -1 is none, if no class has that name."""
+def of_classes(table: Examples, classes: Sequence[str], *, labelled: bool = True) -> Examples:
+    """The same table where the classes have become known: -1 is none, if no class has that name.
+
+    `labelled`: as `read` has it.
+    """
     if table.labels is None or str(UNLABELLED) in classes:
         return table
     if not any(map(is_unlabelled, table.labels)):
         return table
-    return _without_missing(table, LABEL, classes)
+    settle = _without_missing if labelled else _to_predict
+    return settle(table, LABEL, classes)
 
 
 def check_columns(row: Record, origin: str, columns: Sequence[str]) -> tuple[str, ...]:

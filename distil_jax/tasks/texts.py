@@ -43,8 +43,11 @@ class Tables:
     def of_classes(self, classes: Labels) -> "Tables":
         """The same where the classes have become known, for the splits that do not name them."""
         validation, tests = (
-            {name: examples.of_classes(table, classes) for name, table in part.items()}
-            for part in (self.validation, self.tests)
+            {
+                name: examples.of_classes(table, classes, labelled=labelled)
+                for name, table in part.items()
+            }
+            for part, labelled in ((self.validation, True), (self.tests, False))
         )
         return Tables(self.training, validation, tests)
 

@@ -73,6 +73,8 @@ def test_minus_one_is_none_once_the_classes_are_known_and_a_message_counts_rows_
     with pytest.raises(UserError, match="row 4 has the unknown label 5"):
         examples.class_numbers(scored, ("0", "1"))
     assert examples.of_classes(table(1, -1), ("-1", "1")).labels == (1, -1)
+    predicted = examples.of_classes(table(1, -1, 0), ("0", "1"), labelled=False)
+    assert (len(predicted), predicted.labels) == (3, None)
 
 
 def test_a_class_may_bear_the_name_of_nothing_and_minus_one_may_be_a_class():
