@@ -18,9 +18,13 @@ def kl_divergence(
     teacher_logits: Float[AnyArray, "*tokens vocabulary"],
     mask: Shaped[AnyArray, "*tokens"],
 ) -> tuple[Scalar, Scalar]:
-    """Sum of KL(teacher || student) over the tokens of `mask`, in nats, and how many there are."""
+    """Sum of KL(teacher || student) over the tokens of `mask`, in nats, and how many there are.
+
+    A token that is -inf in both has no share.
+    """
     numpy = student_logits.__array_namespace__()
-    student, teacher = _log_softmax(student_logits), _log_softmax(teacher_logits)
+    logs = map(_log_softmax, (student_logits, teacher_logits))
+    student, teacher = (numpy.maximum(each, numpy.finfo(each.dtype).min) for each in logs)
     divergence = numpy.sum(numpy.exp(teacher) * (teacher - student), axis=-1)
     chosen = mask != 0
     return numpy.sum(numpy.where(chosen, divergence, 0.0)), numpy.sum(chosen)

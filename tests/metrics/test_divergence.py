@@ -22,6 +22,14 @@ def test_kl_divergence():
     assert int(count) == 3
 
 
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_a_token_that_both_rule_out_has_no_share(kind):
+    ruled_out = [kind(np.insert(x, 3, -np.inf, axis=-1)) for x in (STUDENT, TEACHER)]
+    expected, _ = metrics.kl_divergence(kind(STUDENT), kind(TEACHER), kind(MASK))
+    found, _ = metrics.kl_divergence(*ruled_out, kind(MASK))
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_cross_entropy_looks_at_no_label_outside_the_mask():
     labels = np.array([3, -100, 0, 6])
     total, count = metrics.cross_entropy(
