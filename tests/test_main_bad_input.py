@@ -294,6 +294,18 @@ def test_a_workdir_that_cannot_be_made_exits_1(
     assert f"{place / workdir} cannot be written" in err
 
 
+def test_a_workdir_whose_checkpoints_could_not_be_read_exits_1(
+    place: Path,
+    flags: Flags,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    workdir = place / "layers=[0,2]"
+    arguments = [*flags(workdir), "--config.teacher=/nowhere"]
+    status, err = fails(arguments, place, monkeypatch, capfd)
+    assert (status, f"{workdir} cannot hold checkpoints" in err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -34,6 +34,7 @@ from distil_jax.tasks.files import read_json
 from distil_jax.tasks.kind import EvalSplit, Prediction
 from distil_jax.tasks.task_objectives import TITLES
 from distil_jax.tasks.task_scores import Metrics
+from distil_jax.training.checkpoint_steps import check_path
 from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
@@ -58,6 +59,8 @@ def evaluate(settings: Settings, command: str, draw: Draw | None = None) -> dict
     display = Display()
     with Sigterm() as sigterm:
         check_identity(settings.output, None)
+        if settings.epochs != 0:
+            check_path(settings.output)
         plan = fine_tuning_plan.make(settings)
         with lock(settings.output) as folder:
             check_identity(folder, plan.identity)

@@ -30,6 +30,7 @@ from distil_jax.run.setup import Setup, load_inputs, set_up, types_begun_with
 from distil_jax.storage.atomic import full_disk_named, new_folder, writing
 from distil_jax.tokenizer import save as save_tokenizer
 from distil_jax.training.checkpoint import Checkpoints
+from distil_jax.training.checkpoint_steps import check_path
 from distil_jax.training.goodput import Goodput
 from distil_jax.training.health import Health
 from distil_jax.training.loop import Loop, StepCadence, train
@@ -76,6 +77,7 @@ def run(
     the first one writes; `at_step` hears of every step that is done, `on_log` gets every line of
     metrics.jsonl.
     """
+    check_path(workdir)
     on_disk = resolve(workdir).folder
     with Sigterm() as sigterm, Goodput() as goodput, full_disk_named(on_disk):
         inputs = load_inputs(config, partial(types_begun_with, workdir))

@@ -59,6 +59,7 @@ class Checkpoints:
     ) -> None:
         if keep < 1 or keep_best < 0:
             raise ValueError(f"keep {keep} must be at least 1 and keep_best {keep_best} at least 0")
+        checkpoint_steps.check_path(folder)
         logging.getLogger("absl").addFilter(_not_from_orbax)
         self._files = BucketSteps(str(folder)) if is_url(folder) else FolderSteps(Path(folder))
         self.folder = self._files.address

@@ -1,9 +1,13 @@
 """The steps of a run's checkpoints as files: which are there, intact, best, and to go."""
 
+import glob
+import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from distil_jax.errors import UserError
+from distil_jax.storage.address import is_url
 
 ABOUT = "about.json"
 STATE = "state"
@@ -50,6 +54,16 @@ class Steps(Protocol):
 
     def set_aside(self, step: int) -> str:
         """Take a damaged step out of those present; returns where it is now."""
+
+
+def check_path(folder: str | Path) -> None:
+    """Refuse a folder that Orbax takes for a pattern, which finds nothing; raises `UserError`."""
+    path = str(folder) if is_url(folder) else os.path.abspath(folder)
+    if glob.escape(path) != path:
+        raise UserError(
+            f"{path} cannot hold checkpoints: Orbax takes a [, * or ? in its name for a pattern; "
+            "name a folder without them"
+        )
 
 
 def ranked(steps: Steps, *, lower_is_better: bool) -> list[int]:

@@ -186,6 +186,14 @@ def test_devices_and_micro_batches_learn_the_same(
     np.testing.assert_allclose(more, one, rtol=1e-5)
 
 
+def test_an_output_whose_checkpoints_could_not_be_read_is_refused_at_once(
+    teacher_folder, evaluate, tmp_path
+):
+    with pytest.raises(UserError, match="cannot hold checkpoints"):
+        evaluate(teacher_folder, tmp_path / "rates=[1]", task="sst2", data="/nowhere")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("objectives", ["cosine", "=1", "cosine=1,"])
 def test_an_objective_without_a_weight_says_what_to_type(
     objectives, teacher_folder, sentiment, evaluate, tmp_path

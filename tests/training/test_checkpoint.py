@@ -311,6 +311,14 @@ def test_disk_full_is_one_clear_error_and_nothing_is_lost(tmp_path: Path) -> Non
         assert checkpoints.latest() == 1
 
 
+@pytest.mark.parametrize("name", ["layers=[0,2]", "a*", "gs://bucket/[1]"])
+def test_a_folder_that_orbax_takes_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    folder = name if "://" in name else tmp_path / name / "checkpoints"
+    with pytest.raises(UserError, match=r"cannot hold checkpoints: Orbax takes a \[, \* or \?"):
+        Checkpoints(folder)
+    assert not list(tmp_path.iterdir())
+
+
 def test_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (
