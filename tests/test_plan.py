@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_one_device_has_no_network(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "network: one device sends nothing" in said
     assert "takes over" not in said
+    assert re.search(r"3\.00 G tokens\n  at the peaks +\d+\.\d\d h ", said)
+
+
+def test_a_short_run_takes_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--config=quickstart", "--topology=l4-1", "--no-compile", "--no-search"]
+    plan.main([*flags, "--config.teacher=bert-base"])
+    said = capsys.readouterr().out
+    assert re.search(r"300 steps, 0\.61 M tokens\n  at the peaks +0\.\d+ minutes", said)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def _collective_text(same: Sequence[Collective]) -> str:
 
 
 def run_lines(plan: RunPlan, utilisation: float) -> list[str]:
-    """Hours of the whole run."""
+    """Hours of the whole run, or minutes of a short one."""
     steps, chips, times = plan.workload.total_steps, plan.topology.chips, plan.roofline
     if not plan.measured.flops:
         return [f"whole run  {steps:,} steps"]
@@ -107,10 +107,17 @@ def run_lines(plan: RunPlan, utilisation: float) -> list[str]:
     ]
     if plan.compiled:
         rows.append(("expected", times.expected * steps / 3600))
+    amount = f"{tokens / 1e9:.2f} G" if tokens >= 1e8 else f"{tokens / 1e6:.2f} M"
     return [
-        f"whole run: {steps:,} steps, {tokens / 1e9:.2f} G tokens",
-        *aligned([(text, f"{h:.2f} h   {h * chips:.1f} chip-hours") for text, h in rows]),
+        f"whole run: {steps:,} steps, {amount} tokens",
+        *aligned([(text, _duration(hours, chips)) for text, hours in rows]),
     ]
+
+
+def _duration(hours: float, chips: int) -> str:
+    if hours < 0.1:
+        return f"{60 * hours:.2f} minutes   {60 * hours * chips:.2f} chip-minutes"
+    return f"{hours:.2f} h   {hours * chips:.1f} chip-hours"
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
