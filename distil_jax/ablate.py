@@ -1,7 +1,5 @@
 """Sweep: each loss removed, random initialisation (the paper's Table 4), and choices of layers."""
 
-import shlex
-
 from distil_jax import commandline, huge_pages
 
 
@@ -11,7 +9,7 @@ def main(arguments: list[str]) -> None:
     from distil_jax.configuration import source as config_source
 
     config = config_source.read(flags.config, overrides)
-    command = f"python -m distil_jax.ablate {shlex.join(arguments)}"
+    command = commandline.typed("ablate", arguments)
 
     # JAX starts only once the command line is right.
     from distil_jax.run.compilation import keep_compiled

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import sys
 import threading
 import warnings
@@ -98,6 +99,11 @@ def _at_home(word: str) -> str:
 def asks_for_help(arguments: Sequence[str]) -> bool:
     """Whether a command line only wants to know its flags."""
     return "--help" in arguments or "-h" in arguments
+
+
+def typed(module: str, arguments: Sequence[str]) -> str:
+    """A command as a shell takes it, for model cards."""
+    return shlex.join(["python", "-m", f"distil_jax.{module}", *arguments])
 
 
 def positive(value: str) -> int:

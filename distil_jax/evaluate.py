@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     """Parse the flags and evaluate."""
     flags = parse(arguments)
-    command = " ".join(["python -m distil_jax.evaluate", *arguments])
+    command = commandline.typed("evaluate", arguments)
     from distil_jax.evaluation.output_folder import dtype_begun_with
     from distil_jax.exporting.layout import is_onnx
     from distil_jax.run.compilation import keep_compiled

@@ -20,7 +20,7 @@ OF_WORKDIR = ("step", "dtype")
 def main(arguments: list[str]) -> None:
     """Parse the flags and export."""
     flags = parser().parse_args(arguments)
-    command = " ".join(["python -m distil_jax.export", *arguments])
+    command = commandline.typed("export", arguments)
     _refuse(flags, OF_WORKDIR if flags.model else OF_MODEL)
     if flags.model:
         _export_model(flags, command)

@@ -1,7 +1,5 @@
 """Distil, or pretrain: one run, from its config to the student's folder; rerun, it resumes."""
 
-import shlex
-
 from distil_jax import commandline, huge_pages
 
 
@@ -14,7 +12,7 @@ def main(arguments: list[str]) -> None:
     from distil_jax.distributed.processes import find_distributed_config
 
     config = config_source.read(known.config, overrides)
-    command = f"python -m distil_jax.main {shlex.join(arguments)}"
+    command = commandline.typed("main", arguments)
     distributed = find_distributed_config(config.processes)
     if distributed and not supervisor.is_child():
         supervisor.run_supervised("distil_jax.main", arguments, address=distributed.address)

@@ -9,7 +9,7 @@ from distil_jax import commandline
 def main(arguments: list[str]) -> None:
     """Parse the flags, write the smaller model, and print what it saves and what it loses."""
     flags = parser().parse_args(arguments)
-    command = " ".join(["python -m distil_jax.prune_vocabulary", *arguments])
+    command = commandline.typed("prune_vocabulary", arguments)
     from distil_jax.run import vocabulary_pruning
 
     corpus = vocabulary_pruning.Corpus(flags.input, flags.document, flags.column, flags.heldout)

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     model = make(
         flags.teacher,
         flags.output,
-        " ".join(["python -m distil_jax.static", *arguments]),
+        commandline.typed("static", arguments),
         dimensions=flags.dimensions,
         sif=flags.sif,
         data=flags.data,

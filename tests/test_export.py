@@ -106,15 +106,16 @@ def test_a_model_folder_becomes_an_onnx_folder(
             "--format=onnx",
             "--quantize=int8-static",
             f"--calibration={tmp_path / 'text.jsonl'}",
-            f"--output={tmp_path / 'out'}",
+            f"--output={tmp_path / 'an export'}",
         ]
     )
-    size = (tmp_path / "out" / "model.onnx").stat().st_size
-    message = f"{tmp_path / 'out'}: {size:,} bytes, masked_lm, int8-static"
+    size = (tmp_path / "an export" / "model.onnx").stat().st_size
+    message = f"{tmp_path / 'an export'}: {size:,} bytes, masked_lm, int8-static"
     assert message in capsys.readouterr().out
-    card = (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "an export" / "README.md").read_text()
     before = pretrained.scores_of((finished / "student" / "README.md").read_text())
     assert before
     for measure, value in before.items():
         assert f"| {measure}, before the export | {value} |" in card
-    assert "--quantize=int8-static" in card
+    assert f"--quantize=int8-static --calibration={tmp_path / 'text.jsonl'}" in card
+    assert f"'--output={tmp_path / 'an export'}'" in card  # as a shell takes it
