@@ -37,7 +37,7 @@ fi
 processes=()
 stopping=
 tell_all() {
-    kill -s "$1" "${processes[@]}" 2>/dev/null || true
+    kill -s "$1" ${processes[@]+"${processes[@]}"} 2>/dev/null || true
 }
 stop() {
     stopping=yes
@@ -67,7 +67,7 @@ while ((${#processes[@]})); do
         ((status <= worst)) || worst=$status
         ((status == 0)) || deadline=${deadline:-$((SECONDS + ${GRACE_SECONDS:-60}))}
     done
-    processes=("${left[@]}")
+    processes=(${left[@]+"${left[@]}"})
     if [[ -n $deadline ]] && ((SECONDS > deadline)); then
         printf 'error: %d processes did not end by themselves; they are killed\n' "${#processes[@]}" >&2
         tell_all KILL
