@@ -15,6 +15,12 @@ SETTINGS = {
     "half the rate": {"optimizer.learning_rate": 1e-4},
     "tables learnt": {"student.freeze": "none"},
     "relations too": {**LIVE, "loss.relations": 1.0},
+    "relations alone": {
+        **LIVE,
+        "loss.relations": 1.0,
+        "loss.vector_cosine": 0.0,
+        "loss.similarity_mse": 0.0,
+    },
 }
 """What is compared on a part of the texts; the first is what the others change one thing of."""
 STATES = SETTINGS["hidden states too"] | SETTINGS["relations too"]
