@@ -199,9 +199,11 @@ def _encoder_config(
             f"{file}: pad_token_id {fields['pad_token']} is beyond the vocabulary of "
             f"{fields['vocabulary']}; fix it"
         )
-    for field in ("dropout", "attention_dropout"):
-        if fields[field] >= 1:
-            raise UserError(f"{file}: {field} is {fields[field]}; it must be below 1")
+    rates = {name: fields[name] for name in ("dropout", "attention_dropout")}
+    rates[family.classifier_dropout] = _value(file, content, family.classifier_dropout, 0.0)
+    for name, rate in rates.items():
+        if rate >= 1:
+            raise UserError(f"{file}: {name} is {rate}; it must be below 1")
     for field in ("vocabulary", "hidden_size", "layers", "mlp_size", "positions"):
         if fields[field] < 1:
             raise UserError(f"{file}: {field} comes out as {fields[field]}; it must be at least 1")

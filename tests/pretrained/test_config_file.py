@@ -42,6 +42,10 @@ def test_a_classifiers_own_dropout_is_read_and_written(tmp_path, model_type):
     assert config.head.classifier_dropout == 0.3
     written = json.loads(write_config(config, "classification", ("no", "yes"), "float32"))
     assert written[key] == 0.3
+    for wrong in ("", [], 1, -0.1):
+        write(tmp_path, model_type=model_type, **{key: wrong})
+        with pytest.raises(UserError, match=key):
+            read_config(tmp_path)
 
 
 @given(
