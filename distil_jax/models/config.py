@@ -38,6 +38,7 @@ class HeadOptions:
       classifier_bias: whether that to the labels has one.
       classifier_activation: between the classifier's two dense maps.
       classifier_dropout: before the second; None: the encoder's rate.
+      token_classifier_dropout: whether that is a token classifier's rate, too; else the encoder's.
       classifier_input_dropout: whether the first token's state is dropped, too.
       question_answering_dropout: whether the question-answering head drops its input.
     """
@@ -52,6 +53,7 @@ class HeadOptions:
     classifier_bias: bool = True
     classifier_activation: str = "tanh"
     classifier_dropout: float | None = None
+    token_classifier_dropout: bool = True
     classifier_input_dropout: bool = False
     question_answering_dropout: bool = False
 

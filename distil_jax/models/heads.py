@@ -32,7 +32,7 @@ class ClassificationHead(nn.Module):
         """
         config = self.config
         head = config.head
-        rate = config.dropout if head.classifier_dropout is None else head.classifier_dropout
+        rate = _classifier_rate(config)
         first_rng, last_rng = sites(rng, 2)
         first = hidden[:, 0]
         if head.classifier_input_dropout:
@@ -82,7 +82,8 @@ class TokenClassificationHead(nn.Module):
         config = self.config
         if config.head.transform_everywhere:
             hidden = transform(config, hidden, config.hidden_size, self.dtype)
-        hidden = dropout(hidden, rng, rate=config.dropout)
+        own = config.head.token_classifier_dropout
+        hidden = dropout(hidden, rng, rate=_classifier_rate(config) if own else config.dropout)
         classifier = Dense(self.labels, config.initializer_range, self.dtype, name="classifier")
         return classifier(hidden).astype(jnp.float32)
 
@@ -145,6 +146,12 @@ class TokenClassification(nn.Module):
     def __call__(self, batch: Batch, train: bool = False) -> Float[Array, "batch length labels"]:
         """Logits of every token, float32."""
         return self.head(self.encoder(batch, train), _key(self, train))
+
+
+def _classifier_rate(config: EncoderConfig) -> float:
+    """Of dropout before the map to the labels."""
+    own = config.head.classifier_dropout
+    return config.dropout if own is None else own
 
 
 def _key(module: nn.Module, train: bool) -> Key[Array, ""] | None:

@@ -39,6 +39,13 @@ DROPOUT_BITS = "dropout_bits"
 DROPOUT_BITS_BEFORE = "threefry"
 """In versions that did not save it."""
 
+OF_CLASSIFIERS = (
+    "model.head.classifier_dropout",
+    "model.head.token_classifier_dropout",
+    "model.student_rule",
+)
+"""Of the student what is only for fine-tuning it, or for a student of its own."""
+
 FILE = "config.json"
 MADE_ONCE = ("baseline.json", "health.json", "results.json", "tokenizer")
 
@@ -148,7 +155,8 @@ def of_today(saved: dict[str, Any], current: dict[str, Any] | None = None) -> di
 
 def free_to_change() -> tuple[str, ...]:
     """What a resumed run may change: it changes no number, or what it names is compared."""
-    return ("position", "rows", *(f"run.{name}" for name in declared.free_to_change()))
+    of_run = (f"run.{name}" for name in declared.free_to_change())
+    return ("position", "rows", *OF_CLASSIFIERS, *of_run)
 
 
 def comparable(saved: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_classes_are_judged_by_the_first_token_alone(config, batch, model_type):
     np.testing.assert_allclose(logits, cut, atol=1e-6)
 
 
-@pytest.mark.parametrize("model_type", TYPES)
+@pytest.mark.parametrize("model_type", [*TYPES, "gpt2"])
 def test_heads_drop_out_in_training_where_their_originals_do(config, model_type):
     config = replace(config, head=FAMILIES[model_type].head)
     hidden = jax.random.normal(jax.random.key(2), (3, 12, config.hidden_size))
@@ -34,7 +34,8 @@ def test_heads_drop_out_in_training_where_their_originals_do(config, model_type)
         trained = head.apply(variables, hidden, jax.random.key(1))
         return bool((trained != head.apply(variables, hidden)).any())
 
-    assert drops(models.heads.ClassificationHead(config, 2))
+    assert drops(models.heads.ClassificationHead(config, 2)) == (model_type != "gpt2")
+    assert drops(models.heads.TokenClassificationHead(config, 2))
     assert drops(models.heads.QuestionAnsweringHead(config)) == (model_type == "distilbert")
     without = replace(config, head=replace(config.head, classifier_dropout=0.0))
     assert not drops(models.heads.ClassificationHead(without, 2))

@@ -1,14 +1,18 @@
 """identity: what a run may change when it goes on, and what is measured anew when it may not."""
 
+import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from distil_jax.errors import UserError
+from distil_jax.pretrained.families import make_config
 from distil_jax.run import identity
 
+BERT = make_config("bert", 60, 16, 2, 2, 24, 20)
 SAVED: dict[str, Any] = {
     "run": {"seed": 0, "parallel": {"mode": "jit"}, "batch": {"size": 8, "micro_size": 0}},
     "model": {"layers": 2},
@@ -30,6 +34,23 @@ def test_devices_and_micro_batches_are_free_to_change() -> None:
 def test_a_model_that_an_earlier_version_described_is_the_same() -> None:
     earlier = {**SAVED, "model": {"width": 16, "inner_width": 32}}
     identity.check(Path("w"), earlier, {**SAVED, "model": {"hidden_size": 16, "mlp_size": 32}})
+
+
+def test_what_a_classifier_of_the_student_would_do_is_free_to_change(tmp_path: Path) -> None:
+    """An earlier version did not read it of the teacher's config.json."""
+    read, before = (
+        {**SAVED, "model": dataclasses.asdict(replace(BERT, head=replace(BERT.head, **head)))}
+        for head in ({"classifier_dropout": 0.0}, {})
+    )
+    del before["model"]["head"]["token_classifier_dropout"]
+    identity.check(Path("w"), before, read)
+    identity.settle(tmp_path, before)
+    (tmp_path / "baseline.json").touch()
+    identity.settle(tmp_path, read)
+    assert (tmp_path / "baseline.json").exists()
+    pooled = {**read, "model": {**read["model"], "head": {"pooling": "mean"}}}
+    with pytest.raises(UserError, match="pooling was"):
+        identity.check(Path("w"), before, pooled)
 
 
 def test_only_what_is_known_yet_is_compared() -> None:

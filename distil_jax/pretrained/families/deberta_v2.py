@@ -61,6 +61,7 @@ def _read(content: Mapping[str, Any]) -> Mapping[str, Any]:
     head = HeadOptions(
         classifier_activation=content.get("pooler_hidden_act", "gelu"),
         classifier_dropout=None if dropout is None else float(dropout),
+        token_classifier_dropout=False,
     )
     block = Block(relative_span=span, relative_reach=reach, position_table=table)
     return {"block": block, "head": head}

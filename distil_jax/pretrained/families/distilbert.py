@@ -59,6 +59,7 @@ FAMILY = Family(
     head=HeadOptions(
         classifier_activation="relu",
         classifier_dropout=0.2,
+        token_classifier_dropout=False,
         question_answering_dropout=True,
     ),
     only={"norm_epsilon": NORM_EPSILON, "token_types": 0},

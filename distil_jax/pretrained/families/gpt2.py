@@ -92,7 +92,12 @@ FAMILY = Family(
     token_keys=("bos_token_id", "eos_token_id"),
     block=Block(norm="pre", embedding_norm=False, causal=True),
     head=HeadOptions(
-        transform=False, pooling="last", classifier_dense=False, classifier_bias=False
+        transform=False,
+        pooling="last",
+        classifier_dense=False,
+        classifier_bias=False,
+        classifier_dropout=0.0,
+        token_classifier_dropout=False,
     ),
     read_fields=_read,
     written_keys=_written,
