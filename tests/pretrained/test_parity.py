@@ -137,6 +137,19 @@ def test_heads_drop_out_at_the_classifiers_rate_where_transformers_do(
     assert drops == bool((trained != theirs.logits).any())
 
 
+def test_the_head_of_debertas_original_code_multiplies_the_token_table(
+    hugging_face, rows, tmp_path
+):
+    settings = {"legacy": False, "tie_word_embeddings": False}
+
+    def apply(loaded, batch):
+        config, params, *_ = loaded
+        return jax.jit(models.MaskedLM(config, scan=True).apply)({"params": params}, batch)
+
+    theirs, ours = both(hugging_face("deberta-v2", **settings), rows, apply, tmp_path)
+    close(ours, theirs.logits, rows[1])
+
+
 @pytest.mark.parametrize("model_type", TYPES)
 def test_span(hugging_face, rows, tmp_path, model_type):
     model = hugging_face(model_type, "AutoModelForQuestionAnswering")

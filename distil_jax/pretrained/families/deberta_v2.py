@@ -64,7 +64,9 @@ def _read(content: Mapping[str, Any]) -> Mapping[str, Any]:
         token_classifier_dropout=False,
     )
     block = Block(relative_span=span, relative_reach=reach, position_table=table)
-    return {"block": block, "head": head}
+    # The head of the original code multiplies the token table, whatever tie_word_embeddings says.
+    tied = {} if content.get("legacy", True) else {"tied": True}
+    return {"block": block, "head": head, **tied}
 
 
 def _kinds(found: Any) -> tuple[str, ...]:
