@@ -74,16 +74,25 @@ def _products(graph: Graph, config: EncoderConfig, tokens: str, table: str, rows
 
 
 def _by_place(graph: Graph, scores: str) -> str:
-    """[i, j] is what stands at distance j - i: the shift of `models.disentangled`, by reshaping."""
+    """[i, j] is what stands at distance j - i: the shift of `models.disentangled`, by reshaping.
+
+    Of an empty batch no size follows from the others, so all are given, the batch's, too:
+    onnxruntime makes a single size that is computed into -1.
+    """
+    batch = graph.node("Shape", scores, name=f"{scores}/batch", start=0, end=1)
     length = graph.node("Shape", scores, name=f"{scores}/length", start=2, end=3)
+    distances = graph.node("Shape", scores, name=f"{scores}/distances", start=3, end=4)
     pads = graph.whole(0, 0, 0, 0, 0, 0, 0, 1)
     padded = graph.node("Pad", scores, pads, name=f"{scores}/padded")
-    flat = graph.node("Reshape", padded, graph.whole(0, 0, -1), name=f"{scores}/flat")
+    columns = graph.node("Add", distances, graph.whole(1), name=f"{scores}/columns")
+    every = graph.node("Mul", length, columns, name=f"{scores}/every")
+    row = graph.node("Concat", batch, graph.whole(0), every, name=f"{scores}/row", axis=0)
+    flat = graph.node("Reshape", padded, row, name=f"{scores}/flat")
     before = graph.node("Sub", length, graph.whole(1), name=f"{scores}/before")
     shifted = graph.node(
         "Slice", flat, before, graph.whole(-1), graph.whole(2), name=f"{scores}/shifted"
     )
-    sizes = (graph.whole(0, 0), length, graph.whole(-1))
+    sizes = (graph.whole(0, 0), length, distances)
     shape = graph.node("Concat", *sizes, name=f"{scores}/shape", axis=0)
     rows = graph.node("Reshape", shifted, shape, name=f"{scores}/rows")
     return graph.node(

@@ -104,11 +104,14 @@ def test_onnx_of_every_head(subjects, family):
     for name, subject in every.items():
         proto = onnx_model(subject)
         onnx.checker.check_model(proto, full_check=True)
-        found = open_session(proto.SerializeToString(), 1).run(None, inputs)
+        session = open_session(proto.SerializeToString(), 1)
+        found = session.run(None, inputs)
         theirs = separate(expected[name])
         if name == "question_answering":
             theirs = [theirs[0][..., 0], theirs[0][..., 1]]
         assert_near(found, theirs, mask)
+        empty = session.run(None, {name: array[:0] for name, array in inputs.items()})
+        assert [len(each) for each in empty] == [0] * len(found)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
