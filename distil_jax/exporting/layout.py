@@ -56,6 +56,7 @@ def is_onnx(name: str | Path) -> bool:
 
 def model_folder(file: Path) -> Path:
     """The folder of a graph's config.json and tokenizer."""
+    file = file.absolute()
     above = file.parent.parent
     nested = file.parent.name == FOLDER and not (file.parent / "config.json").is_file()
     return above if nested else file.parent

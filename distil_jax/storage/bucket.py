@@ -18,6 +18,9 @@ from distil_jax.storage.address import missing_bucket, reaching, strip_slash
 READ_BYTES = 16 << 20
 OF_A_MODEL = re.compile(r"(\d+_[A-Z][A-Za-z]+/)?[^/]+")
 """A file right in a folder, or in that of a module of sentence-transformers (1_Pooling)."""
+WEIGHTS = ".safetensors"
+GRAPHS = "onnx/"
+"""Where the graphs of an export for transformers.js are; beside weights they are not read."""
 
 
 class Bucket:
@@ -113,9 +116,17 @@ class Bucket:
         )
 
     def copy(self) -> Path:
-        """A copy on this disk of a model's files: those right in this folder, and its modules'."""
-        listing = self._listing("").items()
-        files = {name: file for name, file in listing if OF_A_MODEL.fullmatch(name)}
+        """A copy on this disk of a model's files: those right in this folder, and its modules'.
+
+        Of an export they are its graphs', too.
+        """
+        listing = self._listing("")
+        graphs = "" if any(name.endswith(WEIGHTS) for name in listing) else GRAPHS
+        files = {
+            name: file
+            for name, file in listing.items()
+            if OF_A_MODEL.fullmatch(name.removeprefix(graphs))
+        }
         if not files:
             raise UserError(f"{self.address} holds no files; check the name")
         # All that the store says of a file: its generation, checksum or time is among it.

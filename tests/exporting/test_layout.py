@@ -21,6 +21,7 @@ from distil_jax.exporting.subject import of_head, of_sentences, of_static
 from distil_jax.models.vector_config import NORMALIZE, VectorConfig
 from distil_jax.pretrained import SentenceModel
 from distil_jax.pretrained.static_model import StaticModel
+from distil_jax.storage.bucket import Bucket
 from distil_jax.storage.cache import cache_folder
 
 PROGRAM = Path(__file__).parent / "transformers_js"
@@ -75,6 +76,21 @@ def test_the_folder_holds_three_graphs_and_opens_with_the_chosen_one(make, folde
     content = json.loads((tmp_path / "q8" / "config.json").read_text())
     assert content["transformers.js_config"] == {"dtype": "q8"}
     assert other.quantisation == "int8"
+
+
+def test_a_graph_is_opened_from_within_its_folder(folders, monkeypatch):
+    monkeypatch.chdir(folders / "fill-mask" / "onnx")
+    assert is_onnx("model.onnx")
+    assert open_onnx("model.onnx").folder == folders / "fill-mask"
+
+
+def test_an_export_in_a_bucket_comes_with_its_graphs(folders, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISTIL_JAX_CACHE", str(tmp_path))
+    folder, url = folders / "fill-mask", f"memory://bucket/{tmp_path.name}/edge"
+    for file in filter(Path.is_file, folder.rglob("*")):
+        Bucket(url).upload(file, file.relative_to(folder).as_posix())
+    assert is_onnx(url)
+    assert open_onnx(url).head == "masked_lm"
 
 
 def test_what_a_browser_cannot_load_is_refused(make, tmp_path, monkeypatch):
