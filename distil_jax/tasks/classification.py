@@ -16,7 +16,7 @@ from distil_jax.models import EncoderConfig, SequenceClassification
 from distil_jax.models.heads import ClassificationHead
 from distil_jax.models.types import Params
 from distil_jax.pretrained import Head, Pretrained
-from distil_jax.tasks import examples, graph_parts, texts
+from distil_jax.tasks import classes, examples, graph_parts, texts
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import (
@@ -46,7 +46,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     tables = tables.of_classes(labels)
     ordered = bool(named) or tables.training is None
     meaning = texts.Meaning(
-        targets=partial(examples.class_numbers, names=labels, ordered=ordered),
+        targets=partial(classes.class_numbers, names=labels, ordered=ordered),
         predictions=partial(predictions, labels),
         metrics=partial(_metrics, task.score, labels),
         submitted=partial(_submitted, labels, task.submit_names),
@@ -65,12 +65,12 @@ def _named_in_data(task: NamedTask, training: Examples | None, request: DataRequ
         return ()
     given = request.label or task.label
     columns = examples.LABEL_GUESSES if given == examples.LABEL else (given,)
-    return examples.names_in_data(request.source.class_names("train"), columns)
+    return classes.names_in_data(request.source.class_names("train"), columns)
 
 
 def _labels(training: Examples | None, request: DataRequest) -> Labels:
     """Class names: the training table's, or the model's as it is."""
-    return request.known if training is None else examples.class_names(training)
+    return request.known if training is None else classes.class_names(training)
 
 
 def objective(

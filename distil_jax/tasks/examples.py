@@ -1,6 +1,6 @@
 """Texts and labels out of records, checked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +13,7 @@ from distil_jax.tasks.missing_labels import (
     UNLABELLED,
     finite,
     is_missing,
-    is_number,
     is_unlabelled,
-    label_name,
     leave_out,
     missing_labels,
     shown,
@@ -33,7 +31,6 @@ GUESSES = (
 )
 LABEL = "label"
 LABEL_GUESSES = (LABEL, "labels", "score", "target", "class")
-MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -227,71 +224,6 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def names_in_data(named: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tuple[str, ...]:
-    """What the numbers of the first of these columns stand for, if it says so.
-
-    None where a name is a number itself: it stands for itself.
-    """
-    names = next((tuple(named[column]) for column in columns if column in named), ())
-    return () if any(map(is_number, names)) else names
-
-
-def sorted_names(names: Iterable[str], origin: str) -> tuple[str, ...]:
-    """The different ones, numbers in order of size, then names; raises `UserError` for too many."""
-    different = set(names)
-    if damaged := sorted(name for name in different if "\ufffd" in name):
-        raise UserError(
-            f"{origin} has the label {damaged[0]!r}, of which a character was not UTF-8; "
-            "save the file in UTF-8"
-        )
-    if len(different) > MOST_CLASSES:
-        raise UserError(
-            f"{origin} has {len(different)} different labels; a classification has at most "
-            f"{MOST_CLASSES}, or is it --task=regression?"
-        )
-    return tuple(sorted(different, key=lambda name: (not is_number(name), _number(name), name)))
-
-
-def class_names(examples: Examples) -> tuple[str, ...]:
-    """The different labels of a training table, numbers in order of size, then names."""
-    assert examples.labels is not None
-    return sorted_names(map(label_name, examples.labels), examples.origin)
-
-
-def numbers_of(names: Sequence[str], *, ordered: bool) -> dict[str, int]:
-    """The number of each class by its name, and where they are `ordered` by its number, too.
-
-    Not where a name is a number itself.
-    """
-    known = {name: number for number, name in enumerate(names)}
-    if ordered and not any(map(is_number, names)):
-        known |= {str(number): number for number in range(len(names))}
-    return known
-
-
-def class_numbers(examples: Examples, names: Sequence[str], *, ordered: bool = True) -> np.ndarray:
-    """Labels as class numbers, int32; raises `UserError` for a label that is unknown.
-
-    A number may stand for a name where the names are `ordered`, by a task or a model: in the
-    alphabet's order it would name any of them.
-    """
-    assert examples.labels is not None
-    known = numbers_of(names, ordered=ordered)
-    named = not any(map(is_number, names))
-    numbers = np.empty(len(examples), np.int32)
-    for row, value in enumerate(examples.labels):
-        number = known.get(label_name(value))
-        if number is None:
-            numbered = named and is_number(label_name(value))
-            advice = ": write the names here, too" if numbered else ""
-            raise UserError(
-                f"{examples.origin} row {examples.numbers[row]} has the unknown label {value!r}; "
-                f"the labels are {', '.join(names)}{advice}"
-            )
-        numbers[row] = number
-    return numbers
-
-
 def values(examples: Examples) -> np.ndarray:
     """Labels as values, float32; raises `UserError` for one that is no finite number."""
     assert examples.labels is not None
@@ -313,7 +245,3 @@ def check_varied(labels: np.ndarray, names: Sequence[str], origin: str) -> None:
         return
     only = names[int(labels[0])] if names else labels[0]
     raise UserError(f"{origin} has one label only, {only}; there is nothing to learn")
-
-
-def _number(name: str) -> float:
-    return float(name) if is_number(name) else 0.0

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 from distil_jax.errors import UserError
 from distil_jax.losses import WeightedSum
 from distil_jax.pretrained import Pretrained
-from distil_jax.tasks import examples, label_sets, texts
+from distil_jax.tasks import classes, label_sets, texts
 from distil_jax.tasks.classification import CLASSIFICATION, HEAD
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.files import Record
@@ -44,7 +44,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     in_order = request.classes
     if tables.training is not None and not in_order:
         named = request.source.names_in_lists("train")
-        in_order = examples.names_in_data(named, (shape.column,))
+        in_order = classes.names_in_data(named, (shape.column,))
     labels = shape.names or in_order or _labels(tables.training, request.known)
     threshold = THRESHOLD if request.threshold is None else request.threshold
     meaning = texts.Meaning(
@@ -88,7 +88,7 @@ def _records(
 
 def _labels(training: Examples | None, known: Labels) -> Labels:
     """Names of the labels: the training table's, or those of a model scored as it is."""
-    return known if training is None else examples.sorted_names(_sets(training), training.origin)
+    return known if training is None else classes.sorted_names(_sets(training), training.origin)
 
 
 def _sets(table: Examples) -> Iterable[str]:
@@ -100,7 +100,7 @@ def flags(table: Examples, labels: Labels, *, ordered: bool = False) -> np.ndarr
 
     A number may stand for a name where the names are `ordered`.
     """
-    numbers = examples.numbers_of(labels, ordered=ordered)
+    numbers = classes.numbers_of(labels, ordered=ordered)
     found = np.zeros((len(table), len(labels)), np.int8)
     for row, names in enumerate(table.labels or ()):
         for name in names:

@@ -7,7 +7,7 @@ import pytest
 
 from distil_jax import notes
 from distil_jax.errors import UserError
-from distil_jax.tasks import examples
+from distil_jax.tasks import classes, examples
 
 
 def test_a_table_of_questions_and_sentences_is_one_of_pairs():
@@ -71,27 +71,27 @@ def test_minus_one_is_none_once_the_classes_are_known_and_a_message_counts_rows_
     scored = examples.of_classes(table(1, -1, 0, -1.0, 5), ("0", "1"))
     assert (scored.labels, scored.numbers, scored.left_out) == ((1, 0, 5), (0, 2, 4), 2)
     with pytest.raises(UserError, match="row 4 has the unknown label 5"):
-        examples.class_numbers(scored, ("0", "1"))
+        classes.class_numbers(scored, ("0", "1"))
     assert examples.of_classes(table(1, -1), ("-1", "1")).labels == (1, -1)
     predicted = examples.of_classes(table(1, -1, 0), ("0", "1"), labelled=False)
     assert (len(predicted), predicted.labels) == (3, None)
 
 
 def test_a_class_may_bear_the_name_of_nothing_and_minus_one_may_be_a_class():
-    assert examples.class_names(table("none", "some")) == ("none", "some")
+    assert classes.class_names(table("none", "some")) == ("none", "some")
     assert table("None", "Some", classes=("None", "Some")).labels == ("None", "Some")
-    assert examples.class_names(table("1", "-1", "0")) == ("-1", "0", "1")
+    assert classes.class_names(table("1", "-1", "0")) == ("-1", "0", "1")
     assert table(1, -1, 0, classes=("negative", "positive")).labels == (1, 0)
     assert table(1, -1, 0, classes=("-1", "0", "1")).labels == (1, -1, 0)
-    assert examples.class_names(table("+", "-")) == ("+", "-")
+    assert classes.class_names(table("+", "-")) == ("+", "-")
     assert table("yes", "-", classes=("yes", "-")).labels == ("yes", "-")
     assert table("yes", "?", "no", classes=("yes", "no")).labels == ("yes", "no")
-    assert examples.class_names(table("yes", "?", "no")) == ("?", "no", "yes")
+    assert classes.class_names(table("yes", "?", "no")) == ("?", "no", "yes")
 
 
 def test_a_label_of_another_encoding_is_refused():
     with pytest.raises(UserError, match="not UTF-8"):
-        examples.class_names(table("tr\ufffds", "pas"))
+        classes.class_names(table("tr\ufffds", "pas"))
 
 
 def test_class_names_that_datasets_wrote_know_no_minus_one(tmp_path):
