@@ -1,10 +1,11 @@
 """The classes of a table: their names, and the number that each label stands for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from distil_jax.errors import UserError
+from distil_jax.notes import note
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.missing_labels import is_number, label_name
 
@@ -16,9 +17,9 @@ def have_names(classes: Iterable[str]) -> bool:
     return not any(map(is_number, classes))
 
 
-def names_in_data(named: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tuple[str, ...]:
-    """What the numbers of the first of these columns stand for, if it says so."""
-    names = next((tuple(named[column]) for column in columns if column in named), ())
+def names_in_data(training: Examples | None) -> tuple[str, ...]:
+    """What the numbers of a training table stand for, if it says so."""
+    names = () if training is None else training.class_names
     return names if have_names(names) else ()
 
 
@@ -44,22 +45,38 @@ def class_names(table: Examples) -> tuple[str, ...]:
     return sorted_names(map(label_name, table.labels), table.origin)
 
 
-def numbers_of(names: Sequence[str], *, ordered: bool) -> dict[str, int]:
-    """The number of each class by its name, and where they are `ordered` by its number, too."""
+def numbers_of(table: Examples, names: Sequence[str], *, ordered: bool) -> dict[str, int]:
+    """The number of each class by what the table may call it: its name, or a number.
+
+    A number is that of a name that the file has for it; where it has none of these, and they are
+    `ordered`, it is the class's own.
+    """
     known = {name: number for number, name in enumerate(names)}
-    if ordered and have_names(names):
-        known |= {str(number): number for number in range(len(names))}
-    return known
+    if not have_names(names):
+        return known
+    folded = {name.casefold(): number for name, number in known.items()} | known
+    own = {
+        str(number): folded.get(name, folded.get(name.casefold()))
+        for number, name in enumerate(table.class_names)
+    }
+    if found := {number: place for number, place in own.items() if place is not None}:
+        return known | found
+    if ordered and table.class_names:
+        note(
+            f"{table.origin}: its classes {', '.join(table.class_names)} are taken for "
+            f"{', '.join(names)}, in this order"
+        )
+    return known | {str(number): number for number in range(len(names) if ordered else 0)}
 
 
 def class_numbers(table: Examples, names: Sequence[str], *, ordered: bool = True) -> np.ndarray:
     """Labels as class numbers, int32; raises `UserError` for a label that is unknown.
 
-    A number may stand for a name where the names are `ordered`, by a task or a model: in the
-    alphabet's order it would name any of them.
+    A number may stand for a name where the file says for which, or where the names are `ordered`,
+    by a task or a model: in the alphabet's order it would name any of them.
     """
     assert table.labels is not None
-    known = numbers_of(names, ordered=ordered)
+    known = numbers_of(table, names, ordered=ordered)
     numbers = np.empty(len(table), np.int32)
     for row, value in enumerate(table.labels):
         number = known.get(label_name(value))

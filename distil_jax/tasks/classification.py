@@ -41,7 +41,7 @@ HEAD: Head = "classification"
 def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerFast") -> TaskData:
     """The task's tables, encoded; raises `UserError` for a label that is unknown."""
     tables = texts.read_tables(task, request)
-    named = task.labels or request.classes or _named_in_data(task, tables.training, request)
+    named = task.labels or request.classes or classes.names_in_data(tables.training)
     labels = named or _labels(tables.training, request)
     tables = tables.of_classes(labels)
     ordered = bool(named) or tables.training is None
@@ -58,14 +58,6 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     return texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=labels, targets=targets
     )
-
-
-def _named_in_data(task: NamedTask, training: Examples | None, request: DataRequest) -> Labels:
-    if training is None:
-        return ()
-    given = request.label or task.label
-    columns = examples.LABEL_GUESSES if given == examples.LABEL else (given,)
-    return classes.names_in_data(request.source.class_names("train"), columns)
 
 
 def _labels(training: Examples | None, request: DataRequest) -> Labels:

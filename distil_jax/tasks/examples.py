@@ -1,7 +1,8 @@
 """Texts and labels out of records, checked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Examples:
       origin: file or data set, for messages.
       numbers: of the rows in there, from 0.
       left_out: rows that have no label and are not here.
+      class_names: what numbers stand for among the labels, where the file says so.
     """
 
     ids: tuple[str, ...]
@@ -52,6 +54,7 @@ class Examples:
     origin: str
     numbers: tuple[int, ...]
     left_out: int = 0
+    class_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.first)
@@ -72,6 +75,7 @@ def read(
     label: str,
     labelled: bool,
     classes: Sequence[str] = (),
+    named: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Examples:
     """The examples of a table; raises `UserError` for a missing column or an empty text.
 
@@ -81,6 +85,7 @@ def read(
       labelled: whether there must be labels: rows without one are left out, which is reported.
         Otherwise a missing column, one missing label or -1 throughout means none.
       classes: names of the task's classes, if they are known: none of them is a missing label.
+      named: by column, the names that the file has for numbers.
     """
     ids: list[str] = []
     texts: list[tuple[str, ...]] = []
@@ -108,7 +113,15 @@ def read(
     first = tuple(text[0] for text in texts)
     second = tuple(text[1] for text in texts) if len(columns) == 2 else None
     numbers = tuple(range(len(texts)))
-    table = Examples(tuple(ids), first, second, tuple(labels), origin, numbers)
+    table = Examples(
+        tuple(ids),
+        first,
+        second,
+        tuple(labels),
+        origin,
+        numbers,
+        class_names=tuple(named.get(label, ())),
+    )
     settle = _without_missing if labelled else _to_predict
     return settle(table, label, classes)
 

@@ -21,6 +21,7 @@ from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.files import Record
 from distil_jax.tasks.kind import DataRequest, Labels, Outputs, Prediction, TaskData, UserText
 from distil_jax.tasks.named import NamedTask
+from distil_jax.tasks.sources import Source
 from distil_jax.tasks.task_scores import Metrics, label_sets_scores
 
 if TYPE_CHECKING:
@@ -40,11 +41,10 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     """
     shape = _layout(request)
     request = replace(request, label="")
-    tables = texts.read_tables(replace(task, label="label"), request, partial(_records, shape))
-    in_order = request.classes
-    if tables.training is not None and not in_order:
-        named = request.source.names_in_lists("train")
-        in_order = classes.names_in_data(named, (shape.column,))
+    tables = texts.read_tables(
+        replace(task, label="label"), request, partial(_records, shape), partial(_named, shape)
+    )
+    in_order = request.classes or classes.names_in_data(tables.training)
     labels = shape.names or in_order or _labels(tables.training, request.known)
     threshold = THRESHOLD if request.threshold is None else request.threshold
     meaning = texts.Meaning(
@@ -86,6 +86,11 @@ def _records(
     return label_sets.records(rows, origin, shape)
 
 
+def _named(shape: label_sets.Layout, source: Source, split: str) -> Mapping[str, Sequence[str]]:
+    """What numbers stand for in the column that `_records` makes."""
+    return {"label": source.names_in_lists(split).get(shape.column, ())}
+
+
 def _labels(training: Examples | None, known: Labels) -> Labels:
     """Names of the labels: the training table's, or those of a model scored as it is."""
     return known if training is None else classes.sorted_names(_sets(training), training.origin)
@@ -98,9 +103,9 @@ def _sets(table: Examples) -> Iterable[str]:
 def flags(table: Examples, labels: Labels, *, ordered: bool = False) -> np.ndarray:
     """int8 [examples, labels]; raises `UserError` for a label that is unknown.
 
-    A number may stand for a name where the names are `ordered`.
+    A number may stand for a name as in `classes.numbers_of`.
     """
-    numbers = classes.numbers_of(labels, ordered=ordered)
+    numbers = classes.numbers_of(table, labels, ordered=ordered)
     found = np.zeros((len(table), len(labels)), np.int8)
     for row, names in enumerate(table.labels or ()):
         for name in names:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class Source:
         return {name: item.names for name, item in items.items() if hasattr(item, "int2str")}
 
     def _of_dataset(self, split: str) -> Any:
-        rows = self._dataset()
+        rows = self._dataset
         present = next((name for name in ALIASES.get(split, (split,)) if name in rows), None)
         return None if present is None else rows[present]
 
@@ -103,6 +104,7 @@ class Source:
         found = self._files(split)
         return str(found[0]) if len(found) == 1 else f"{self.location} ({split})"
 
+    @cached_property
     def _dataset(self) -> Any:
         import datasets
 

@@ -1,6 +1,6 @@
 """Tables of labelled texts, or pairs of texts, for the kinds that give each a label."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from distil_jax.tasks.kind import (
 )
 from distil_jax.tasks.missing_labels import is_missing
 from distil_jax.tasks.named import NamedTask
+from distil_jax.tasks.sources import Source
 from distil_jax.tasks.task_scores import Metrics
 
 if TYPE_CHECKING:
@@ -83,10 +84,12 @@ def read_tables(
     task: NamedTask,
     request: DataRequest,
     prepared: Callable[[Iterable[Record], str, bool], Iterable[Record]] = _as_they_are,
+    named: Callable[[Source, str], Mapping[str, Sequence[str]]] = Source.class_names,
 ) -> Tables:
     """Every split of a task that is there; raises `UserError` for one that must be and is not.
 
-    `prepared(records, origin, labelled)` are the records that are read.
+    `prepared(records, origin, labelled)` are the records that are read, and `named(source, split)`
+    the names of numbers in these, by column.
     """
     source = request.source
     read = partial(
@@ -101,7 +104,8 @@ def read_tables(
         if rows is None:
             return None
         origin = source.describe(name)
-        return read(prepared(rows, origin, labelled), origin, labelled=labelled)
+        given = prepared(rows, origin, labelled)
+        return read(given, origin, labelled=labelled, named=named(source, name))
 
     train = split("train", True) if request.training else None
     if request.training and train is None and not request.classes:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from distil_jax import tokenizer
+from distil_jax import notes, tokenizer
 from distil_jax.errors import UserError
 from distil_jax.tasks import classification, multilabel
 from distil_jax.tasks.kind import DataRequest
@@ -57,13 +57,13 @@ def test_a_number_is_a_class_only_where_the_classes_have_an_order(tmp_path, teac
     assert of_model.validation[0].answers.tolist() == [0, 1, 2]
 
 
-def written_by_datasets(folder, labels, kind):
+def written_by_datasets(folder, labels, kind, split="train"):
     import datasets
 
     datasets.disable_progress_bars()
     features = datasets.Features({"text": datasets.Value("string"), "label": kind})
     rows = {"text": [f"river {number}" for number in range(len(labels))], "label": labels}
-    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / "train.parquet")
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / f"{split}.parquet")
     return datasets.Dataset.from_dict(rows, features=features)
 
 
@@ -87,6 +87,49 @@ def test_classes_have_the_names_and_the_order_that_datasets_keeps(tmp_path, teac
     assert found.validation[0].answers.tolist() == ([2, 0, 1, 2] if saved else [2])
 
 
+def test_numbers_mean_what_their_own_file_says(tmp_path, teacher_folder):
+    import datasets
+
+    tiny = tokenizer.load(teacher_folder)
+
+    def validation(names, labels, task="classification", known=()):
+        written_by_datasets(tmp_path, labels, datasets.ClassLabel(names=names), "validation")
+        request = DataRequest(Source(str(tmp_path)), ("text",), "", known, 32, 8, not known)
+        found = classification.data(TASKS[task], request, tiny)
+        return found.validation[0].answers.tolist()
+
+    of_nli = ["entailment", "neutral", "contradiction"]
+    model = ("CONTRADICTION", "NEUTRAL", "ENTAILMENT")
+    assert validation(of_nli, [0, 1, 2], known=model) == [2, 1, 0]
+    written_by_datasets(tmp_path, [0, 1, 2], datasets.ClassLabel(names=["a", "b", "c"]))
+    assert validation(["a", "c"], [0, 1]) == [0, 2]
+    with pytest.raises(UserError, match="row 1 has the unknown label 1"):
+        validation(["a", "d"], [0, 1])
+    (tmp_path / "train.parquet").unlink()
+    for labels, task in ((["b", "a"], "classification"), ([0, 1], "sst2")):
+        lines = [json.dumps({"text": "river", "label": label}) for label in labels]
+        (tmp_path / "train.jsonl").write_text("\n".join(lines))
+        names = ["b", "a"] if task == "classification" else ["Positive", "Negative"]
+        assert validation(names, [0, 1], task) == [1, 0]
+
+
+def test_numbers_of_classes_with_other_names_are_taken_in_order_which_is_said(
+    tmp_path, teacher_folder, capsys, monkeypatch
+):
+    import datasets
+
+    monkeypatch.setattr(notes, "_said", set())
+    tiny = tokenizer.load(teacher_folder)
+    written_by_datasets(tmp_path, [0, 1], datasets.ClassLabel(names=["bad", "good"]), "validation")
+    known = ("LABEL_0", "LABEL_1")
+    request = DataRequest(Source(str(tmp_path)), (), "", known, 32, 8, training=False)
+    found = classification.data(TASKS["classification"], request, tiny)
+    assert found.validation[0].answers.tolist() == [0, 1]
+    assert "its classes bad, good are taken for LABEL_0, LABEL_1, in this order" in (
+        capsys.readouterr().err
+    )
+
+
 def test_names_that_are_numbers_stand_for_themselves(tmp_path, teacher_folder):
     import datasets
 
@@ -104,7 +147,8 @@ def test_lists_of_numbers_have_the_names_that_datasets_keeps(tmp_path, teacher_f
     tiny = tokenizer.load(teacher_folder)
     kind = datasets.List(datasets.ClassLabel(names=["joy", "anger", "fear"]))
     written_by_datasets(tmp_path, [[2], [0, 1], [1]], kind)
-    (tmp_path / "validation.jsonl").write_text('{"text": "river", "label": ["fear", "joy"]}\n')
+    other = datasets.List(datasets.ClassLabel(names=["anger", "fear", "joy"]))
+    written_by_datasets(tmp_path, [[1, 2]], other, "validation")
     request = DataRequest(Source(str(tmp_path)), (), "", (), 32, 8, training=True)
     found = multilabel.data(TASKS["multilabel"], request, tiny)
     assert found.labels == ("joy", "anger", "fear")
