@@ -25,13 +25,14 @@ from distil_jax.evaluation.seed import (
     train,
 )
 from distil_jax.evaluation.settings import Settings
+from distil_jax.evaluation.split_files import further_files, main_files
 from distil_jax.evaluation.zero_shot import ZeroShotTeacher, own_metrics
 from distil_jax.models.types import Params
 from distil_jax.pretrained import CardHeader, Pretrained, model_card, model_noun, save
 from distil_jax.storage.atomic import new_folder, write_text, writing
 from distil_jax.storage.lock import lock
 from distil_jax.tasks.files import read_json
-from distil_jax.tasks.kind import EvalSplit, Prediction
+from distil_jax.tasks.kind import EvalSplit
 from distil_jax.tasks.task_objectives import TITLES
 from distil_jax.tasks.task_scores import Metrics
 from distil_jax.training.checkpoint_steps import check_path
@@ -221,10 +222,10 @@ def _seed(tuner: FineTuner, output: _Output, seed: int, rate: float) -> None:
         data, metrics, records = calibrate(plan.data, predict)
         tuner.display.say(f"seed {seed}: {plan.task.score} {metrics[plan.task.score]:.2f}")
         with new_folder(folder / f"seed-{seed}") as draft:
-            _write_split(draft, data.validation[0], records, "predictions.jsonl")
+            _write(draft, main_files(data.validation[0], records))
             for split in (*data.validation[1:], *data.tests):
                 of_split = split.predictions(predict(split.encoded))
-                _write_split(draft, split, of_split, f"predictions-{split.name}.jsonl")
+                _write(draft, further_files(split, of_split))
                 if split.metrics is not None:
                     metrics |= _named(split, split.metrics(of_split))
             if plan.epochs:
@@ -259,12 +260,9 @@ def _named(split: EvalSplit, metrics: Metrics) -> Metrics:
     return {f"{split.name}_{name}": value for name, value in metrics.items()}
 
 
-def _write_split(folder: Path, split: EvalSplit, records: list[Prediction], name: str) -> None:
-    lines = [json.dumps(record, ensure_ascii=False) for record in records]
-    write_text(folder / name, "\n".join(lines) + "\n")
-    if split.submission is not None:
-        file, text = split.submission(records)
-        write_text(folder / file, text)
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        write_text(folder / name, text)
 
 
 def _model(plan: FineTuningPlan, params: Params, threshold: float | None) -> Pretrained:

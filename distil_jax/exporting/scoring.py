@@ -22,6 +22,7 @@ from distil_jax.evaluation.masked_lm_scores import MaskedLMSettings
 from distil_jax.evaluation.output_folder import check_identity
 from distil_jax.evaluation.seed import score_main
 from distil_jax.evaluation.settings import Settings
+from distil_jax.evaluation.split_files import further_files, main_files
 from distil_jax.evaluation.teacher import mention_order
 from distil_jax.exporting import processor
 from distil_jax.exporting.layout import is_onnx
@@ -88,7 +89,7 @@ def evaluate(settings: Settings, *, card: bool = False) -> dict[str, Any]:
         "labels": list(data.labels),
         "counts": dict(data.counts),
     }
-    files = {"predictions.jsonl": _lines(records), **files}
+    files = {**main_files(data.validation[0], records), **files}
     return _write(settings.output, results, files, card=card)
 
 
@@ -100,21 +101,17 @@ def _further_splits(
     And the agreement with what `judge` predicts there.
     """
     metrics: dict[str, float] = {}
-    files = {}
+    files: dict[str, str] = {}
     for split in (*data.validation[1:], *data.tests):
+        records = split.predictions(predict(split.encoded))
+        files |= further_files(split, records)
         if split.metrics is None:
             continue
-        records = split.predictions(predict(split.encoded))
         metrics |= {f"{split.name}_{n}": value for n, value in split.metrics(records).items()}
         if judge is not None:
             judged = split.predictions(judge(split.encoded))
             metrics[f"{split.name}_{AGREEMENT}"] = agreement(records, judged)
-        files[f"predictions-{split.name}.jsonl"] = _lines(records)
     return metrics, files
-
-
-def _lines(records: Sequence[Prediction]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 def evaluate_masked(settings: MaskedLMSettings, *, card: bool = False) -> dict[str, Any]:

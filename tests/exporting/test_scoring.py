@@ -113,6 +113,22 @@ def test_a_task_is_scored_with_agreement(make, tmp_path, capfd):
     assert len((tmp_path / "r" / "predictions-test.jsonl").read_text().splitlines()) == 9
 
 
+def test_a_test_split_without_labels_has_predictions_and_the_benchmarks_file(make, tmp_path, capfd):
+    model = make("distilbert", "classification")
+    model = replace(model, labels=("entailment", "neutral", "contradiction"))
+    export_onnx(of_head(model), tmp_path / "out", SETTINGS)
+    for split, labels in (("validation_matched", [0, 1, 2]), ("test_matched", [-1, -1])):
+        rows = [{"premise": "the river", "hypothesis": "it is", "label": label} for label in labels]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    flags = (f"--model={tmp_path / 'out'}", "--task=mnli", f"--data={tmp_path}", "--length=16")
+    status, _, _ = run(capfd, *flags, f"--output={tmp_path / 'r'}")
+    assert status == 0
+    predictions = (tmp_path / "r" / "predictions-test_matched.jsonl").read_text().splitlines()
+    first = json.loads(predictions[0])["label"]
+    expected = ["index\tprediction", f"0\t{first}", f"1\t{first}"]
+    assert (tmp_path / "r" / "MNLI-m.tsv").read_text().splitlines() == expected
+
+
 @pytest.mark.parametrize(
     "labels", [("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), ("LABEL_0", "LABEL_1", "LABEL_2")]
 )
