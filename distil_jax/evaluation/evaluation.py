@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distil_jax.errors import Diverged
-from distil_jax.evaluation import fine_tuning_plan, results
+from distil_jax.evaluation import fine_tuning_plan, grid, results
 from distil_jax.evaluation.fine_tuner import FineTuner, fine_tuner
 from distil_jax.evaluation.fine_tuning_plan import FineTuningPlan
 from distil_jax.evaluation.initial import initial_params, rescaled
@@ -21,7 +20,6 @@ from distil_jax.evaluation.seed import (
     Trained,
     calibrate,
     describe,
-    score_main,
     train,
 )
 from distil_jax.evaluation.settings import Settings
@@ -40,7 +38,7 @@ from distil_jax.training.metrics_file import read as read_metrics
 from distil_jax.training.progress import Display
 from distil_jax.training.stopping import Sigterm
 
-FINISHED, GRID, CURVES = "result.json", "grid.json", "curves.png"
+FINISHED, CURVES = "result.json", "curves.png"
 
 
 Draw = Callable[[Sequence[Mapping[str, Any]], Mapping[str, str], Path], None]
@@ -107,13 +105,13 @@ def _run(
                 soft_targets = plan.teacher.outputs(folder)
             plan.kind.concern(soft_targets, plan.settings.teacher)
         tuner = fine_tuner(plan, soft_targets, display, sigterm)
-        rate = _learning_rate(tuner, folder)
+        rate = grid.learning_rate(tuner, folder, _working(folder, 0))
         for seed in unfinished:
             _seed(tuner, output, seed, rate)
     for seed in range(count):  # one that was killed after its last step has left this behind
         shutil.rmtree(_working(folder, seed), ignore_errors=True)
     finished = [result for seed in range(count) if (result := _finished(folder, seed))]
-    content = results.gather(plan, finished, _read_grid(folder)) | _zero_shot(plan, folder, say)
+    content = results.gather(plan, finished, grid.read(folder)) | _zero_shot(plan, folder, say)
     write_text(folder / "results.json", json.dumps(content, indent=2) + "\n")
     if plan.settings.models == "best" and plan.epochs:
         for seed in set(range(count)) - {content["best_seed"]}:
@@ -148,55 +146,6 @@ def _count(plan: FineTuningPlan, folder: Path, say: Callable[[str], None]) -> in
     if more > count:
         say(f"{more} seeds are finished in {folder}: all of them count, not the first {count}")
     return more
-
-
-def _learning_rate(tuner: FineTuner, folder: Path) -> float:
-    """The only learning rate, or the best of the grid, tried with seed 0 and kept in grid.json.
-
-    What seed 0 has learnt with the best one is where it goes on from.
-    """
-    rates = tuner.plan.settings.learning_rates
-    if len(rates) == 1 or not tuner.plan.epochs:
-        return rates[0]
-    grid, trials = _read_grid(folder), folder / "grid"
-    for rate in rates[len(grid) :]:
-        grid.append({"learning_rate": rate, **_trial(tuner, rate, trials / f"{rate:g}")})
-        write_text(folder / GRID, json.dumps(grid) + "\n")
-        for other in {f"{entry['learning_rate']:g}" for entry in grid} - {_best(grid)}:
-            shutil.rmtree(trials / other, ignore_errors=True)
-    best = _best(grid)
-    if not best:
-        shutil.rmtree(trials, ignore_errors=True)
-        raise Diverged("every --learning-rate diverged; give lower ones, with another --output")
-    if (trials / best).is_dir() and not _working(folder, 0).exists():
-        (trials / best).rename(_working(folder, 0))
-    shutil.rmtree(trials, ignore_errors=True)
-    return next(rate for rate in rates if f"{rate:g}" == best)
-
-
-def _best(grid: Sequence[Mapping[str, Any]]) -> str:
-    """The name of the first rate of the best score; empty where all have diverged."""
-    scored = [entry for entry in grid if "score" in entry]
-    best = max(scored, key=lambda entry: entry["score"], default=None)
-    return f"{best['learning_rate']:g}" if best else ""
-
-
-def _trial(tuner: FineTuner, rate: float, folder: Path) -> dict[str, Any]:
-    """Seed 0's score with a learning rate, or where it diverged."""
-    try:
-        trained = train(tuner, 0, rate, folder, saves_last=True)
-    except Diverged as error:
-        tuner.display.say(f"learning rate {rate:g}: diverged")
-        return {"diverged": str(error)}
-    metrics, _ = score_main(tuner.plan.data, tuner.predictor(trained.params))
-    score = metrics[tuner.plan.task.score]
-    tuner.display.say(f"learning rate {rate:g}: {score:.2f}")
-    return {"score": score}
-
-
-def _read_grid(folder: Path) -> list[dict[str, Any]]:
-    file = folder / GRID
-    return read_json(file) if file.is_file() else []
 
 
 def _finished(folder: Path, seed: int) -> dict[str, Any] | None:
