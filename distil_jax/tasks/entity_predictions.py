@@ -22,6 +22,8 @@ def predictions(
 
     Each word has its likeliest tag; I without a beginning begins an entity, as conlleval reads it.
     """
+    full = tag_schemes.with_prefixes(labels)
+    labels = tuple(full[label] for label in labels)
     return [
         {"id": name, **_prediction(labels, row, tokens.of_words(outputs, number))}
         for number, (name, row) in enumerate(zip(ids, rows, strict=True))

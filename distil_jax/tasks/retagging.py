@@ -23,7 +23,10 @@ def to_bio(
 
     None where they are of other types.
     """
-    own, wanted = ([_folded(label) for label in names] for names in (model_labels, labels))
+    own, wanted = (
+        [_folded(label) for label in tag_schemes.with_prefixes(names).values()]
+        for names in (model_labels, labels)
+    )
     if {kind for _, kind in own} != {kind for _, kind in wanted}:
         return None
     return partial(_logits, own, wanted)

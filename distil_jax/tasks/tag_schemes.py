@@ -1,15 +1,16 @@
-"""Tags of entities, a word each: BIO (IOB2), IOB1, IOE and BIOES are read, BIO is written.
+"""Tags of entities, a word each: BIO (IOB2), IOB1, IOE, BIOES and IO are read, BIO is written.
 
 Entities end as conlleval and seqeval end them: with a tag of another type, with O, with an end, or
 with the beginning of the next one; so one reader serves all of these.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 OUTSIDE = "O"
 TAG = re.compile(r"([BIESLUM])[-_](.+)", re.IGNORECASE | re.DOTALL)
+NO_TYPE = re.compile(r"\d*|label_\d+", re.IGNORECASE)
 PREFIXES = {"L": "E", "U": "S", "M": "I"}
 """BILOU's and BMES's names of BIOES's prefixes."""
 
@@ -33,6 +34,17 @@ def parse(tag: str) -> tuple[str, str]:
         raise ValueError(tag)
     prefix = match[1].upper()
     return PREFIXES.get(prefix, prefix), match[2]
+
+
+def with_prefixes(tags: Collection[str]) -> dict[str, str]:
+    """By each tag what it is read as: itself, or with I- where all but O are types alone.
+
+    So are PER and LOC; tags of parts of speech, which have no O, are not, and neither are numbers.
+    """
+    types = {tag for tag in tags if tag.strip().upper() != OUTSIDE}
+    others = (TAG.fullmatch(tag.strip()) or NO_TYPE.fullmatch(tag.strip()) for tag in types)
+    alone = len(types) < len({*tags}) and not any(others)
+    return {tag: f"I-{tag.strip()}" if alone and tag in types else tag for tag in tags}
 
 
 def entities(tags: Iterable[str]) -> list[Entity]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from types import MappingProxyType
 from typing import Any
@@ -126,24 +126,33 @@ def read(
     ids: list[str] = []
     found: list[Sentence] = []
     tags: list[list[str]] = []
+    places: list[str] = []
     shape: Layout | None = None
     left_out: dict[int, Any] = {}
+    count = 0
     for number, row in enumerate(rows):
+        count += 1
         shape = shape or layout(row, origin, columns, label, labelled=labelled)
         where = _where(row, origin, number)
         sentence, own_tags = _sentence(row, shape, where, names)
-        tags.append(own_tags)
-        if labelled and sentence.entities is None:
+        if labelled and sentence.entities is None and not own_tags:
             left_out[number] = row.get(shape.label)
             continue
         ids.append(str(row.get("id", row.get("idx", number))))
         found.append(sentence)
-    if not tags:
+        tags.append(own_tags)
+        places.append(where)
+    if not count:
         raise UserError(f"{origin} has no rows; give a table with some")
     if shape is not None and left_out:
-        leave_out(left_out, len(tags), origin, shape.label, left_out[min(left_out)])
-    _check_ends(tags, origin)
-    return Sentences(tuple(ids), tuple(found), origin, len(left_out))
+        leave_out(left_out, count, origin, shape.label, left_out[min(left_out)])
+    full = _with_prefixes(tags, places)
+    entities = [tuple(tag_schemes.entities(own)) if own else None for own in full]
+    every = zip(found, entities, strict=True)
+    whole = [
+        sentence if own is None else replace(sentence, entities=own) for sentence, own in every
+    ]
+    return Sentences(tuple(ids), tuple(whole), origin, len(left_out))
 
 
 def plain_sentence(row: Record, shape: Layout, where: str) -> Sentence:
@@ -166,7 +175,7 @@ def _number(where: str) -> int:
 def _sentence(
     row: Record, shape: Layout, where: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[Sentence, list[str]]:
-    """With its entities, and the tags that they were read from, if they were."""
+    """With its entities, or without them and its tags."""
     plain = plain_sentence(row, shape, where)
     given = row.get(shape.label) if shape.label else None
     if is_missing(given) or (shape.words and given == []):
@@ -179,9 +188,7 @@ def _sentence(
             f"{where} has {len(plain.words)} {shape.column} and {len(tags)} {shape.label}; "
             "each token has one tag"
         )
-    for place, tag in enumerate(tags):
-        _check_tag(tag, place, where)
-    return Sentence(plain.text, plain.words, tuple(tag_schemes.entities(tags))), tags
+    return plain, tags
 
 
 def _joined(words: Sequence[str]) -> Sentence:
@@ -219,6 +226,17 @@ def _named(tag: str, names: Sequence[str]) -> str:
     return names[int(tag)] if tag.isdecimal() and int(tag) < len(names) else tag
 
 
+def _with_prefixes(tags: Sequence[Sequence[str]], places: Sequence[str]) -> list[list[str]]:
+    """The tags of a table's sentences, checked, each with its prefix."""
+    full = tag_schemes.with_prefixes({*chain.from_iterable(tags)})
+    for own, where in zip(tags, places, strict=True):
+        for place, tag in enumerate(own):
+            _check_tag(full[tag], place, where)
+    found = [[full[tag] for tag in own] for own in tags]
+    _check_ends(found, places)
+    return found
+
+
 def _check_tag(tag: str, place: int, where: str) -> None:
     try:
         tag_schemes.parse(tag)
@@ -230,16 +248,16 @@ def _check_tag(tag: str, place: int, where: str) -> None:
         ) from None
 
 
-def _check_ends(tags: Sequence[Sequence[str]], origin: str) -> None:
+def _check_ends(tags: Sequence[Sequence[str]], places: Sequence[str]) -> None:
     """In a table of BIOES tags each entity must end as it says."""
     if not tag_schemes.are_bioes(chain.from_iterable(tags)):
         return
-    for row, own in enumerate(tags):
+    for own, where in zip(tags, places, strict=True):
         place = tag_schemes.first_broken(own) if own else None
         if place is not None:
             raise UserError(
-                f"{origin} row {row}: tag {own[place]!r} of token {place} breaks an entity of the "
-                "BIOES tags around it; fix it"
+                f"{where}: tag {own[place]!r} of token {place} breaks an entity of the BIOES tags "
+                "around it; fix it"
             )
 
 

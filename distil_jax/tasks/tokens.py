@@ -122,7 +122,7 @@ def _labels(train: Sentences) -> Labels:
 
 def _check_types(split: Sentences, labels: Labels) -> None:
     """Refuse a split whose entities are all of types that the labels do not have."""
-    known = {kind for kind, _ in map(_tag, labels)}
+    known = {kind for kind, _ in map(_tag, tag_schemes.with_prefixes(labels).values())}
     types = {entity.type for row in split.rows for entity in row.entities or ()}
     if types and not types & known:
         raise UserError(
@@ -210,7 +210,8 @@ def _tag(label: str, model: str = "the model") -> tuple[str, str]:
 
 def check_tags(model: Pretrained, folder: str) -> None:
     """Refuse a folder whose labels are no tags."""
-    for label in model.labels if model.head == HEAD else ():
+    labels = model.labels if model.head == HEAD else ()
+    for label in tag_schemes.with_prefixes(labels).values():
         _tag(label, folder)
 
 

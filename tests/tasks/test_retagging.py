@@ -34,5 +34,13 @@ def test_shares_are_kept_and_a_word_without_outputs_ends_an_entity() -> None:
     np.testing.assert_allclose(np.exp(relabel(logits)), expected, rtol=1e-6, atol=1e-12)
 
 
+def test_types_without_a_prefix_go_on() -> None:
+    relabel = to_bio(["O", "loc", "per"], BIO)
+    assert relabel is not None
+    logits = 50.0 * np.eye(3)[[2, 2, 0, 1, 2]].astype(np.float32)
+    found = [BIO[number] for number in relabel(logits).argmax(-1)]
+    assert found == ["B-PER", "I-PER", "O", "B-LOC", "B-PER"]
+
+
 def test_other_types_are_none() -> None:
     assert to_bio(["I-PER", "O"], BIO) is None

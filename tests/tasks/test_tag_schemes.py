@@ -1,6 +1,7 @@
 """tag_schemes: what is read of each scheme, beside seqeval."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,16 @@ def test_the_same_entities_in_every_scheme(tags):
     assert tag_schemes.bio(HELD, 5) == ["B-PER", "I-PER", "B-PER", "O", "B-LOC"]
 
 
+def test_types_alone_are_tags_beside_an_o():
+    full = tag_schemes.with_prefixes(("O", "PER", "LOC "))
+    assert full == {"O": "O", "PER": "I-PER", "LOC ": "I-LOC"}
+    tags = [full[tag] for tag in ("PER", "PER", "O", "LOC ", "PER")]
+    expected = [Entity(0, 2, "PER"), Entity(3, 4, "LOC"), Entity(4, 5, "PER")]
+    assert tag_schemes.entities(tags) == expected
+    for other in (("NOUN", "VERB"), ("O", "B-PER", "LOC"), ("O", "1"), ("O", "LABEL_1"), ("O",)):
+        assert tag_schemes.with_prefixes(other) == {tag: tag for tag in other}
+
+
 def test_any_sequence_is_read_as_seqeval_reads_it():
     from seqeval.metrics.sequence_labeling import get_entities
 
@@ -56,6 +67,7 @@ def test_a_model_is_named_whose_labels_are_no_tags():
     )
     with pytest.raises(UserError, match=r"^TEACHER has the label LABEL_1, which is no tag"):
         check_tags(model, "TEACHER")
+    check_tags(replace(model, labels=("O", "LOC", "PER")), "TEACHER")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def read(*rows, columns=(), label="", labelled=True):
         {"tokens": "['New' 'York'\n 'wins']", "tags": "['B-LOC' 'I-LOC' 'O']"},
         {"tokens": "New York wins", "tags": "I-LOC I-LOC O"},
         {"tokens": "New York wins", "tags": "I-LOC E-LOC O"},
+        {"tokens": ["New", "York", "wins"], "tags": ["LOC", "LOC", "O"]},
         {"text": "New York wins", "entities": [{"start": 0, "end": 8, "label": "LOC"}]},
         {"text": "New York wins", "spans": [{"start": 0, "end": 9, "type": "LOC"}]},
         {"text": "New York wins", "label": [[0, 8, "LOC"]]},
@@ -52,6 +53,14 @@ def test_an_entity_inside_a_word_cuts_it():
     assert sentence.entities == (Entity(1, 3, "A"),)
 
 
+def test_types_alone_are_tags_only_where_no_row_has_a_prefix():
+    plain = {"tokens": ["a", "b"], "tags": ["LOC", "O"]}
+    with pytest.raises(UserError, match=r"row 0: tag 'LOC' of token 0 is outside BIO"):
+        read(plain, {"tokens": ["a"], "tags": ["B-LOC"]})
+    rows = read({"tokens": ["a"], "tags": ["PER"]}, plain).rows
+    assert [row.entities for row in rows] == [(Entity(0, 1, "PER"),), (Entity(0, 1, "LOC"),)]
+
+
 def test_columns_of_ones_own_and_no_labels():
     rows = read({"w": ["a"], "t": ["B-X"]}, columns=("w",), label="t").rows
     assert rows[0].entities == (Entity(0, 1, "X"),)
@@ -65,7 +74,7 @@ GOOD = {"tokens": ["a", "b"], "tags": ["O", "O"]}
     ("row", "message"),
     [
         ({"tokens": ["a", "b"], "tags": ["O"]}, r"row 1 has 2 tokens and 1 tags"),
-        ({"tokens": ["a", "b"], "tags": ["O", "PER"]}, r"row 1: tag 'PER' of token 1 is outside"),
+        ({"tokens": ["a", "b"], "tags": ["B-X", "PER"]}, r"row 1: tag 'PER' of token 1 is outside"),
         ({"tokens": ["a"], "tags": ["3"]}, r"row 1: tag '3' of token 0 is outside .*numbered tags"),
         ({"tokens": [], "tags": []}, r"row 1 has no tokens"),
         ({"tokens": [["a"]], "tags": ["O"]}, r"row 1: tokens holds \['a'\]"),
