@@ -40,10 +40,13 @@ def put(path: Path, content: bytes | memoryview) -> None:
 def open_text(path: Path) -> Iterator[Any]:
     """A text file to write, line ends as given; it appears if the block ends well.
 
-    Raises `UserError` if it cannot be written.
+    What killed processes left of it goes, so no other may be writing it. Raises `UserError` if it
+    cannot be written.
     """
-    with draft(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        yield file
+    with draft(path) as temporary:
+        sweep(path.parent, path.name)
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
 
 
 @contextmanager

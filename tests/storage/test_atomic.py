@@ -141,6 +141,13 @@ def test_a_sweep_of_one_name_leaves_the_others(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == others
 
 
+def test_what_a_killed_process_left_of_a_text_goes_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / f"{atomic.MARK}01-out.jsonl").touch()
+    with atomic.open_text(tmp_path / "out.jsonl") as file:
+        file.write("text")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
 def test_what_a_killed_process_left_of_a_folder_goes_with_the_next(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from distil_jax.storage import atomic\n"
