@@ -23,6 +23,8 @@ ALIASES = {
 }
 TABLES = tuple(suffix for suffix, kind in file_kind.SUFFIXES.items() if kind != file_kind.TEXT)
 ENDS = ("", *compression.SUFFIXES)
+DATA = "data"
+"""Where a repository of the hub has its Parquet files."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Source:
         names = [stem + kind + end for stem in stems for kind in kinds for end in ENDS]
         if found := next((folder / name for name in names if (folder / name).is_file()), None):
             return [found]
-        return next(filter(None, (_shards(folder, stem) for stem in stems)), [])
+        places = [place for place in (folder, folder / DATA) if place.is_dir()]
+        return next(filter(None, (_shards(place, stem) for place in places for stem in stems)), [])
 
     def records(self, split: str, *, scored: bool = True) -> Iterator[Record] | None:
         """The records of a split, or None where there is no such split.

@@ -29,6 +29,16 @@ def test_the_hubs_own_files_are_a_split(tmp_path: Path) -> None:
     assert [row["text"] for row in source.records("train") or ()] == ["one"]
 
 
+def test_a_repository_of_the_hub_has_its_splits_in_data(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    put(tmp_path / "data" / "train-00000-of-00001.parquet", "a")
+    source = Source(str(tmp_path))
+    assert [row["text"] for row in source.records("train") or ()] == ["a"]
+    assert source.describe("train") == str(tmp_path / "data" / "train-00000-of-00001.parquet")
+    put(tmp_path / "train-00000-of-00001.parquet", "b")
+    assert [row["text"] for row in source.records("train") or ()] == ["b"]
+
+
 def test_one_saved_split_is_named_as_that(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(tmp_path / "one")
     with pytest.raises(UserError, match="is one split that `datasets` saved"):
