@@ -124,5 +124,7 @@ def _likely(raw: bytes) -> str | None:
     western = sum(letter in _QUOTES or "\xdf" <= letter <= "\xff" for letter in wide)
     if western >= 0.9 * len(wide) and len(wide) < max(8, _FEW_WESTERN * len(raw)):
         return "cp1252"
-    best = from_bytes(raw, cp_isolation=list(_ENCODINGS)).best()
-    return None if best is None else _ENCODINGS[best.encoding]
+    parts = (raw, raw[:-1])  # an excerpt may end amid a character
+    every = [from_bytes(part, cp_isolation=list(_ENCODINGS)).best() for part in parts]
+    found = [match for match in every if match is not None]
+    return _ENCODINGS[min(found).encoding] if found else None

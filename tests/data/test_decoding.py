@@ -36,3 +36,11 @@ def test_another_encoding_is_told_from_damage(raw: bytes, refused: bool) -> None
 )
 def test_the_advice_names_an_encoding_as_iconv_does(text: str, encoding: str) -> None:
     assert f"(iconv -f {encoding} -t utf-8)" in advice(text.encode(encoding))
+
+
+@pytest.mark.parametrize("before", ["", "x"])
+def test_an_excerpt_that_ends_amid_a_character_has_its_encoding(before: str) -> None:
+    raw = (before + "今天天气很好。我们去公园散步吧。孩子们在草地上玩耍。" * 90).encode("gb18030")
+    stats = DecodeStats()
+    decode(raw, stats)
+    assert "iconv -f gb18030 " in (other_encoding(stats) or "")
