@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> None:
         return
     if flags.dimensions:
         raise UsageError(f"--dimensions goes with --task={' or '.join(VECTOR_TASKS)} (see --help)")
+    if flags.document_model:
+        raise UsageError("--document-model goes with --task=retrieval (see --help)")
     if is_onnx(flags.model):
         _evaluate_export(flags)
         return

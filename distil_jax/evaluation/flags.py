@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
     vectors.add_argument(
         "--dimensions", type=natural, default=0, help="of vectors, their first ones; 0: all"
     )
+    vectors.add_argument(
+        "--document-model",
+        default="",
+        help="embeds the documents of a retrieval, as a teacher whose index is kept",
+    )
     return parser
 
 

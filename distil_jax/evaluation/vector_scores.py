@@ -1,5 +1,6 @@
 """`evaluate --task=sts` and `--task=retrieval`: a sentence model scored as it is."""
 
+import functools
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ import jax
 
 import distil_jax
 from distil_jax.embedding import retrieval
-from distil_jax.embedding.embedder import Embedder
+from distil_jax.embedding.embedder import Embedder, Vectors
 from distil_jax.embedding.opening import open_embedder
 from distil_jax.embedding.progress import shown
 from distil_jax.embedding.truncation import truncated, unit
@@ -41,6 +42,7 @@ class VectorSettings:
 
     Attributes:
       teacher: a second model to set beside it; empty: none.
+      document_model: embeds the documents of a retrieval in place of both; empty: each its own.
       given: files by split, in place of the folder's.
       dimensions: of each vector that count, its first ones; 0: all.
       dtype: of an encoder's matmuls.
@@ -51,6 +53,7 @@ class VectorSettings:
     data: str
     output: Path
     teacher: str = ""
+    document_model: str = ""
     given: Mapping[str, Path] | None = None
     columns: tuple[str, ...] = ()
     label: str = ""
@@ -81,25 +84,28 @@ def evaluate(
     """
     display = Display()
     check_identity(settings.output, None)
-    task = TASKS[settings.task](settings)
+
+    def opened_by(name: str) -> Embedder:
+        return truncated(opened(name, settings.dtype), settings.dimensions, name)
+
+    task = TASKS[settings.task](settings, opened_by)
     identity = {
         **asdict(settings),
         "given": {split: str(path) for split, path in (settings.given or {}).items()},
         "columns": list(settings.columns),
         "output": "",
     }
+    # As it was before there was a choice.
     if settings.dtype == "float32":
-        # As it was before there was a choice.
         del identity["dtype"]
+    if not settings.document_model:
+        del identity["document_model"]
     with lock(settings.output) as folder:
         check_identity(folder, identity)
-        model = truncated(
-            opened(settings.model, settings.dtype), settings.dimensions, settings.model
-        )
+        model = opened_by(settings.model)
         metrics, files = task.score(model)
         if settings.teacher:
-            teacher = opened(settings.teacher, settings.dtype)
-            of_teacher, _ = task.score(truncated(teacher, settings.dimensions, settings.teacher))
+            of_teacher, _ = task.score(opened_by(settings.teacher))
             metrics |= {f"teacher_{name}": value for name, value in of_teacher.items()}
         results = _results(settings, model, task, metrics, identity)
         with writing(folder):
@@ -115,8 +121,10 @@ def evaluate(
     return results
 
 
-def _sts(settings: VectorSettings) -> _Scored:
+def _sts(settings: VectorSettings, opened: Callable[[str], Embedder]) -> _Scored:
     """Pairs with values: the split that is scored is test, else validation, else train."""
+    if settings.document_model:
+        raise UserError("--document-model goes with --task=retrieval (see --help)")
     source = Source(settings.data, None, dict(settings.given or {}))
     wanted = tuple(settings.given or ()) or STS_SPLITS
     split = next((name for name in STS_SPLITS if name in wanted and _has(source, name)), None)
@@ -159,17 +167,34 @@ def _has(source: Source, split: str) -> bool:
     return source.find(split) is not None or source.records(split, scored=False) is not None
 
 
-def _retrieval(settings: VectorSettings) -> _Scored:
+def _retrieval(settings: VectorSettings, opened: Callable[[str], Embedder]) -> _Scored:
     if settings.given or settings.columns or settings.label:
         raise UserError(
             "--task=retrieval reads a folder in BEIR's layout: give --data=FOLDER alone"
         )
     collection = read_collection(settings.data)
 
+    texts = list(collection.documents.values())
+    indexer = opened(settings.document_model) if settings.document_model else None
+
+    def embedded(model: Embedder) -> Vectors:
+        return unit(shown(model, texts, prompts=DOCUMENT_PROMPTS))
+
+    @functools.cache
+    def index() -> Vectors:
+        assert indexer is not None
+        return embedded(indexer)
+
     def score(model: Embedder) -> tuple[Metrics, Mapping[str, str]]:
-        queries = shown(model, list(collection.queries.values()), prompts=QUERY_PROMPTS)
-        documents = shown(model, list(collection.documents.values()), prompts=DOCUMENT_PROMPTS)
-        ranking = retrieval.rank(collection, unit(queries), unit(documents))
+        if indexer and indexer.width != model.width:
+            raise UserError(
+                f"--document-model={settings.document_model} has vectors of {indexer.width} "
+                f"numbers and the questions' model of {model.width}; give two whose vectors are as "
+                "long, such as a student and its teacher"
+            )
+        queries = unit(shown(model, list(collection.queries.values()), prompts=QUERY_PROMPTS))
+        documents = index() if indexer else embedded(model)
+        ranking = retrieval.rank(collection, queries, documents)
         lines = [
             f"{query} Q0 {document} {place} {similarity:.7f} distil_jax"
             for query, ranked in ranking.items()
@@ -187,7 +212,10 @@ def _retrieval(settings: VectorSettings) -> _Scored:
     return _Scored(score, "ndcg@10", counts)
 
 
-TASKS: Mapping[str, Callable[[VectorSettings], _Scored]] = {"sts": _sts, "retrieval": _retrieval}
+TASKS: Mapping[str, Callable[[VectorSettings, Callable[[str], Embedder]], _Scored]] = {
+    "sts": _sts,
+    "retrieval": _retrieval,
+}
 
 
 def _results(
