@@ -6,6 +6,7 @@ import numpy as np
 
 from distil_jax.errors import UserError
 from distil_jax.notes import note
+from distil_jax.pretrained.labels import unnamed
 from distil_jax.tasks.examples import Examples
 from distil_jax.tasks.missing_labels import is_number, label_name
 
@@ -54,19 +55,35 @@ def numbers_of(table: Examples, names: Sequence[str], *, ordered: bool) -> dict[
     known = {name: number for number, name in enumerate(names)}
     if not have_names(names):
         return known
-    folded = {name.casefold(): number for name, number in known.items()} | known
+    in_order = {str(number): number for number in range(len(names) if ordered else 0)}
+    return known | (_own_numbers(table, names) or in_order)
+
+
+def _own_numbers(table: Examples, names: Sequence[str]) -> dict[str, int]:
+    """The number of each class by that which the file has for its name, in whatever case."""
+    known = {name: number for number, name in enumerate(names)}
+    folded = {name.casefold(): number for name, number in known.items()}
     own = {
-        str(number): folded.get(name, folded.get(name.casefold()))
+        str(number): known.get(name, folded.get(name.casefold()))
         for number, name in enumerate(table.class_names)
     }
-    if found := {number: place for number, place in own.items() if place is not None}:
-        return known | found
-    if ordered and table.class_names:
-        note(
-            f"{table.origin}: its classes {', '.join(table.class_names)} are taken for "
-            f"{', '.join(names)}, in this order"
-        )
-    return known | {str(number): number for number in range(len(names) if ordered else 0)}
+    return {number: place for number, place in own.items() if place is not None}
+
+
+def mention_order(tables: Iterable[Examples], names: Sequence[str], *, fixed: bool) -> None:
+    """Say which classes the numbers of tables are taken for, where an order alone says it.
+
+    `fixed`: the task says what its numbers are.
+    """
+    for table in tables:
+        numbered = any(is_number(label_name(label)) for label in table.labels or ())
+        guessed = numbered and not fixed and not unnamed(names)
+        given = table.class_names or (map(str, range(len(names))) if guessed else ())
+        if given and have_names(names) and not _own_numbers(table, names):
+            note(
+                f"{table.origin}: the labels {', '.join(given)} are taken for {', '.join(names)}, "
+                "in this order"
+            )
 
 
 def class_numbers(table: Examples, names: Sequence[str], *, ordered: bool = True) -> np.ndarray:

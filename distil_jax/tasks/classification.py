@@ -55,6 +55,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     if tables.training is not None:
         targets = meaning.targets(tables.training)
         examples.check_varied(targets, labels, tables.training.origin)
+    classes.mention_order(tables.every, labels, fixed=bool(task.labels))
     return texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=labels, targets=targets
     )

@@ -57,6 +57,7 @@ def data(task: NamedTask, request: DataRequest, tokenizer: "PreTrainedTokenizerF
     if tables.training is not None:
         targets = meaning.targets(tables.training)
         _check_varied(targets, tables.training.origin)
+    classes.mention_order(tables.every, labels, fixed=True)
     encoded = texts.task_data(
         task, tables, tokenizer, meaning, length=request.length, labels=labels, targets=targets
     )

@@ -53,10 +53,15 @@ class Tables:
         return Tables(self.training, validation, tests)
 
     @property
+    def every(self) -> tuple[Examples, ...]:
+        """The tables of all splits."""
+        training = () if self.training is None else (self.training,)
+        return (*training, *self.validation.values(), *self.tests.values())
+
+    @property
     def left_out(self) -> int:
         """Rows of all splits that have no label."""
-        every = (self.training, *self.validation.values())
-        return sum(table.left_out for table in every if table is not None)
+        return sum(table.left_out for table in self.every)
 
 
 @dataclass(frozen=True)

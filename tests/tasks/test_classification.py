@@ -125,9 +125,17 @@ def test_numbers_of_classes_with_other_names_are_taken_in_order_which_is_said(
     request = DataRequest(Source(str(tmp_path)), (), "", known, 32, 8, training=False)
     found = classification.data(TASKS["classification"], request, tiny)
     assert found.validation[0].answers.tolist() == [0, 1]
-    assert "its classes bad, good are taken for LABEL_0, LABEL_1, in this order" in (
-        capsys.readouterr().err
+    message = (
+        "validation.parquet: the labels bad, good are taken for LABEL_0, LABEL_1, in this order"
     )
+    assert message in capsys.readouterr().err
+    (tmp_path / "validation.parquet").unlink()
+    data(tmp_path, tiny, {"validation": [1, 1]}, training=False, known=known)
+    data(tmp_path, tiny, {"validation": [1, 1]}, "sst2", training=False, known=("good", "bad"))
+    assert not capsys.readouterr().err
+    data(tmp_path, tiny, {"validation": [1, 1]}, training=False, known=("good", "bad"))
+    message = "validation.jsonl: the labels 0, 1 are taken for good, bad, in this order"
+    assert message in capsys.readouterr().err
 
 
 def test_names_that_are_numbers_stand_for_themselves(tmp_path, teacher_folder):
