@@ -20,12 +20,15 @@ ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error, pa.ArrowException)
 MAGIC_BYTES = 16
 
 
-def _arrow(codec: str) -> Callable[[Any], pa.NativeFile]:
-    """Arrow's reader: the zstandard package takes a truncated file for a whole one."""
+def _arrow(codec: str) -> Callable[[Any], io.BufferedReader]:
+    """Arrow's reader: the zstandard package takes a truncated file for a whole one.
 
-    def opened(file: Path | io.BufferedIOBase) -> pa.NativeFile:
+    Arrow's own has no lines.
+    """
+
+    def opened(file: Path | io.BufferedIOBase) -> io.BufferedReader:
         raw = pa.OSFile(str(file)) if isinstance(file, Path) else pa.PythonFile(file, mode="r")
-        return pa.CompressedInputStream(raw, codec)
+        return io.BufferedReader(pa.CompressedInputStream(raw, codec))
 
     return opened
 

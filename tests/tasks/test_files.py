@@ -1,5 +1,6 @@
 """The same records from every kind of file, and what is said of a damaged one."""
 
+import bz2
 import gzip
 import json
 import lzma
@@ -13,6 +14,7 @@ from distil_jax.errors import UserError
 from distil_jax.tasks.files import records
 
 ROWS = [{"text": 'one "quoted", text', "label": "1"}, {"text": "zwei ünï 😀", "label": "0"}]
+QUOTED = '"one ""quoted"", text",1\r\nzwei ünï 😀,0\r\n'.encode()
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in ROWS)
 
 
@@ -22,8 +24,11 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in ROWS)
         ("a.jsonl", ("\ufeff" + LINES + "\n").encode()),
         ("a.jsonl.xz", lzma.compress(LINES.encode())),
         ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
+        ("a.jsonl.zst", pa.compress(LINES.encode(), "zstd", asbytes=True)),
+        ("a.jsonl.bz2", bz2.compress(LINES.encode())),
+        ("a.csv.lz4", pa.compress(b"text,label\n" + QUOTED, "lz4", asbytes=True)),
         ("a.json", json.dumps({"data": ROWS}).encode()),
-        ("a.csv", b'text,label\r\n"one ""quoted"", text",1\r\n' + "zwei ünï 😀,0\r\n".encode()),
+        ("a.csv", b"text,label\r\n" + QUOTED),
         ("a.tsv", 'text\tlabel\none "quoted", text\t1\nzwei ünï 😀\t0\n'.encode()),
     ],
 )
@@ -50,6 +55,11 @@ def test_text_has_a_record_for_every_line_and_other_separators_are_text(tmp_path
         ("a.jsonl", b"[1]\n", "line 1 is not a JSON object"),
         ("a.csv", b"text,label\none\n", "has not the 2 columns"),
         ("a.jsonl.xz", lzma.compress(LINES.encode() * 99)[:-20], "cannot be read to its end"),
+        (
+            "a.csv.zst",
+            pa.compress(QUOTED, "zstd", asbytes=True)[:-5],
+            "Truncated compressed stream",
+        ),
         ("a.jsonl.gz", b"no gzip", "cannot be read to its end"),
         ("a.parquet", b"no parquet", "cannot be read to its end"),
         ("a.json", b"{", "cannot be read as JSON"),
