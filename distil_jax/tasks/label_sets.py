@@ -11,7 +11,8 @@ from distil_jax.tasks.files import Record
 from distil_jax.tasks.missing_labels import label_name, no_label, shown
 
 LISTS = ("labels", "label", "tags", "categories", "classes", "emotions")
-IDENTIFIERS = ("id", "idx", "index", "guid", "row", "comment_id")
+IDENTIFIERS = ("id", "idx", "index", "guid", "row", "comment_id", "", "unnamed: 0")
+"""The last two are pandas' index."""
 FLAGS: Mapping[str, bool | None] = {
     "0": False,
     "1": True,
@@ -87,7 +88,13 @@ def _of_list(row: Record, column: str, where: str) -> tuple[str, ...] | None:
             f"{where}: {column} is an empty list; name a label, as one that says there is none, "
             "or give columns of 0 and 1, where a text may have no label"
         )
-    return tuple(dict.fromkeys(label_name(item) for item in items))
+    names = [label_name(item) for item in items]
+    if len({*names}) < len(names) and {*names} <= {"0", "1"}:
+        raise UserError(
+            f"{where}: {column} holds {shown(value)}, a 0 or 1 for each label; write the names or "
+            "the numbers of the labels that are there, or give each a column of 0 and 1"
+        )
+    return tuple(dict.fromkeys(names))
 
 
 def _split(value: Any, column: str, where: str) -> list[Any]:

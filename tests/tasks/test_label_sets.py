@@ -46,6 +46,11 @@ def test_columns_of_flags():
     assert read(*rows, label="a") == [("0",), ("1",), ("0",)]
     assert read(*rows, label="a,b") == [("b",), ("a",), ()]
     assert read({"text": "x", "a": -1, "b": -1}) == [None]
+    for index in ("", "Unnamed: 0"):  # as pandas writes it
+        assert read({index: "0", "text": "x", "a": "1"}, {index: "7", "text": "y", "a": "0"}) == [
+            ("a",),
+            (),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,8 @@ def test_columns_of_flags():
             {"text": "y", "labels": "[joy, fear]"},
             r"row 1: labels holds '\[joy, fear\]', which is no",
         ),
+        ({"text": "y", "labels": [1.0, 0.0, 0.0]}, r"row 1: labels holds .* 0 or 1 for each label"),
+        ({"text": "y", "labels": "[0, 0]"}, r"row 1: labels holds .* 0 or 1 for each label"),
         ({"text": "y", "labels": [["a"]]}, r"row 1: labels holds \['a'\], which is no label"),
     ],
 )
