@@ -106,23 +106,24 @@ def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any
     columns = check_columns(row, origin, columns)
     relevance = label or next((name for name in LABELS if name in row), "")
     score = "" if relevance else next((name for name in TEACHER_SCORES if name in row), "")
-    if (relevance or score) not in row:
+    value = relevance or score
+    if not value or value not in row:
         raise UserError(
             f"{origin} has no column {label or 'label, nor score'}; it has {', '.join(row)} "
             "(--label)"
         )
 
     def add(pairs: Pairs, groups: dict[str, int], row: Record, where: str) -> None:
-        if no_label(row.get(relevance or score)):
-            pairs.left_out[int(where.rpartition(" ")[2])] = row.get(relevance or score)
+        if no_label(row.get(value)):
+            pairs.left_out[int(where.rpartition(" ")[2])] = row.get(value)
             return
         query, document = (_text(row, column, where) for column in columns)
         name = str(row.get("query_id", row.get("query-id", row.get("qid", query))))
         own = str(row.get("document_id", row.get("corpus-id", row.get("pid", len(pairs)))))
-        value = _number(row.get(relevance or score), relevance or score, where)
-        pairs.add((name, query), (own, document), value, groups.setdefault(name, len(groups)))
+        number = _number(row.get(value), value, where)
+        pairs.add((name, query), (own, document), number, groups.setdefault(name, len(groups)))
         if score:
-            pairs.scores.append(value)
+            pairs.scores.append(number)
 
     return add
 

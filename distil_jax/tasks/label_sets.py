@@ -51,7 +51,7 @@ def layout(row: Record, origin: str, columns: Sequence[str], label: str) -> Layo
         names = tuple(name.strip() for name in label.split(",") if name.strip())
         return Layout("", tuple(examples.check_columns(row, origin, names)))
     column = label or next((name for name in LISTS if name in row), "")
-    if column in row:
+    if column and column in row:
         return Layout(column, ())
     texts = examples.check_columns(row, origin, columns)
     others = [name for name in row if name not in texts and name.casefold() not in IDENTIFIERS]

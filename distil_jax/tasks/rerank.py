@@ -16,6 +16,7 @@ from jaxtyping import Array, Int
 from distil_jax.data.file_kind import why_no_file
 from distil_jax.errors import UserError
 from distil_jax.models.types import Batch
+from distil_jax.notes import note
 from distil_jax.pretrained import Head, Pretrained
 from distil_jax.pretrained.config_file import RAW_SCORE
 from distil_jax.tasks import candidates, ranking_losses, ranking_scores, texts
@@ -159,6 +160,8 @@ def _validation(request: DataRequest) -> _Split:
 def _flat_split(request: DataRequest, rows: Iterable[Record], split: str) -> _Split:
     origin = request.source.describe(split)
     pairs = candidates.read(rows, origin, request.columns, request.label)
+    if pairs.scores == pairs.labels:
+        note(f"{origin} has no labels: its scores are taken for how relevant each document is")
     judged: dict[str, dict[str, float | int]] = {}
     for query, document, label in zip(
         pairs.query_ids, pairs.document_ids, pairs.labels, strict=True

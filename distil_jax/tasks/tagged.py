@@ -90,7 +90,7 @@ def layout(
         column = column or examples.check_columns(row, origin, ())[0]
     usual = TAGS if words else SPANS
     label = label or next((name for name in usual if name in row and name != column), "")
-    if labelled and label not in row:
+    if labelled and (not label or label not in row):
         raise UserError(
             f"{origin} has no column of {'tags' if words else 'entities'} "
             f"({', '.join(usual)}); it has {', '.join(row)} (--label)"

@@ -22,6 +22,8 @@ def test_pairs_are_grouped_by_their_query():
     scored = read({"query": "a", "passage": "x", "score": -2.5})
     assert scored.scores == scored.labels == [-2.5]
     assert read({"q": "a", "d": "x", "r": "1"}, columns=("q", "d"), label="r").labels == [1.0]
+    with pytest.raises(UserError, match="no column label, nor score"):
+        read({"": 0, "query": "a", "passage": "x"})  # pandas' index
 
 
 @pytest.mark.parametrize("value", [None, "", "nan", float("nan")])

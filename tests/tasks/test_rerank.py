@@ -1,10 +1,16 @@
 """rerank: the three losses beside plain NumPy, group by group."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from distil_jax import notes, tokenizer
 from distil_jax.tasks import ranking_losses, rerank
+from distil_jax.tasks.kind import DataRequest
+from distil_jax.tasks.named import TASKS
+from distil_jax.tasks.sources import Source
 
 GROUPS = [[0, 3, 5], [1, 2], [4]]
 
@@ -84,3 +90,16 @@ def test_shares_of_a_teacher_are_pointed_out(scores, pointed_out, capsys):
     rerank.concern([np.asarray([score]) for score in scores], "TEACHER")
     shown = capsys.readouterr()
     assert ("the scores of teacher TEACHER all lie in 0..1" in shown.out + shown.err) is pointed_out
+
+
+def test_it_is_said_where_scores_are_what_is_scored(tmp_path, teacher_folder, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_said", set())
+    file = tmp_path / "v.jsonl"
+    request = DataRequest(Source("", None, {"validation": file}), (), "", (), 32, 8, training=False)
+    for column, said in (("label", ""), ("score", "v.jsonl has no labels: its scores are taken")):
+        rows = [{"query": "a", "passage": "the river", column: n} for n in (2.5, 0.5)]
+        file.write_text("\n".join(map(json.dumps, rows)))
+        found = rerank.data(TASKS["rerank"], request, tokenizer.load(teacher_folder))
+        assert found.validation[0].answers == [2.5, 0.5]
+        assert said in (error := capsys.readouterr().err)
+        assert bool(error) == bool(said)

@@ -123,6 +123,8 @@ def test_bad_spans_name_file_and_row(span, message):
 def test_overlapping_spans_and_missing_columns():
     with pytest.raises(UserError, match=r"row 0: the entities A and B overlap at character 1"):
         read({"text": "ab cd", "entities": [[0, 2, "A"], [1, 5, "B"]]})
+    with pytest.raises(UserError, match=r"no column of tags .* it has , tokens \(--label\)"):
+        read({"": 0, "tokens": ["a"]})  # pandas' index
     with pytest.raises(UserError, match=r"no column of tags .* it has tokens \(--label\)"):
         read({"tokens": ["a"]})
     with pytest.raises(UserError, match=r"has no rows"):
