@@ -6,7 +6,9 @@ from pathlib import Path
 from distil_jax.errors import UserError
 from distil_jax.tokenizer import BUILTIN_TEACHER, resolve
 
-WANTED_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+WEIGHTS = ("model*.safetensors", "[0-9]_*/model*.safetensors")
+"""Those right in the folder, and those of a module of sentence-transformers (2_Dense)."""
+WANTED_FILES = ["*.json", "*.txt", "*.model", *WEIGHTS]
 ANY_FOLDER = ("*/*",)
 EXPORTS = ("onnx/*", "openvino/*", "coreml/*")
 CONNECT_SECONDS = 5
@@ -41,7 +43,7 @@ def _download(name: str, ignored: Sequence[str]) -> Path:
 
     disable_progress_bars()
     try:
-        return Path(
+        folder = Path(
             snapshot_download(
                 name,
                 allow_patterns=WANTED_FILES,
@@ -54,3 +56,9 @@ def _download(name: str, ignored: Sequence[str]) -> Path:
             f"model {name} is neither a folder here nor reachable on the hub "
             f"({type(error).__name__}); check the name and the network, or give a folder"
         ) from error
+    if not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
+        raise UserError(
+            f"model {name} has no model.safetensors on the hub; type hf download {name} "
+            "--local-dir FOLDER and give that folder: then it is said how to convert its weights"
+        )
+    return folder

@@ -21,6 +21,8 @@ SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 ADAPTER = "adapter_model.safetensors"
 EXPORTED = "model.onnx"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
+OF_TRANSFORMERS_4 = {"tf_model.h5": "tensorflow", "flax_model.msgpack": "flax"}
+"""What transformers 5 does not read any more, and the package with which 4 does."""
 ADAPTERS = (ADAPTER, "adapter_model.bin")
 OF_WEIGHTS = frozenset(
     [
@@ -187,20 +189,27 @@ def _missing(folder: Path) -> str:
             "save_pretrained of transformers writes it"
         )
     return (
-        f"{folder} has only {pickled[0]}, which is not read for safety; convert it there once: "
-        f'python -c "{_conversion(folder)}"'
+        f"{folder} has only {pickled[0]}, which is not read for safety; convert it there once"
+        f"{_conversion(folder, pickled[0])}"
     )
 
 
-def _conversion(folder: Path) -> str:
-    """By the class that config.json names, which reads the head, too; or a module's tensors."""
-    file = folder / "config.json"
-    content = json.loads(file.read_text("utf-8-sig")) if file.is_file() else {}
-    if not content.keys() & {"architectures", "model_type"}:
+def _conversion(folder: Path, file: str) -> str:
+    """Tensor by tensor, which loses none; where that needs more, by config.json's class."""
+    if file == PICKLES[0]:
         return (
-            "import torch, safetensors.torch; safetensors.torch.save_file(torch.load("
-            f"'{folder / PICKLES[0]}', weights_only=True), '{folder / SINGLE}')"
+            ': python -c "import torch, safetensors.torch; tensors = '
+            f"torch.load('{folder / file}', map_location='cpu', weights_only=True); "
+            "safetensors.torch.save_file({name: tensor.contiguous().clone() for name, tensor in "
+            f"tensors.items()}}, '{folder / SINGLE}', {{'format': 'pt'}})\""
         )
+    config = folder / "config.json"
+    content = json.loads(config.read_text("utf-8-sig")) if config.is_file() else {}
     named = (content.get("architectures") or ["AutoModelForMaskedLM"])[0]
-    name = f"transformers.{named}"
-    return f"import transformers; {name}.from_pretrained('{folder}').save_pretrained('{folder}')"
+    package = OF_TRANSFORMERS_4.get(file, "")
+    where = f", where pip install 'transformers<5' {package} was typed" if package else ""
+    source = f", from_{file.partition('_')[0]}=True" if package else ""
+    return (
+        f'{where}: python -c "import transformers; transformers.{named}.from_pretrained('
+        f"'{folder}'{source}).save_pretrained('{folder}')\""
+    )

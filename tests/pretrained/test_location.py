@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from distil_jax.errors import UserError
 from distil_jax.pretrained import locate
@@ -57,9 +58,21 @@ def test_the_hub_is_asked_for_weights_that_are_no_pickles(monkeypatch, tmp_path)
         return str(tmp_path)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    assert locate("some/model") == tmp_path
-    assert asked["name"] == "some/model"
-    assert not any("bin" in pattern for pattern in asked["allow_patterns"])
+    (tmp_path / "config.json").touch()
+    with pytest.raises(UserError, match="safetensors on the hub; type hf download some/model "):
+        locate("some/model")
+    there = ("config.json", "vocab.txt", "pytorch_model.bin", "model.safetensors")
+    within = [
+        *("1_Pooling/config.json", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin"),
+        *("onnx/config.json", "checkpoint-500/model.safetensors"),
+    ]
+    (tmp_path / "model.safetensors").touch()
+    for inner, wanted in ((False, []), (True, within[:2])):
+        assert locate("some/model", inner=inner) == tmp_path
+        assert asked["name"] == "some/model"
+        patterns = {key: asked[key] for key in ("allow_patterns", "ignore_patterns")}
+        found = filter_repo_objects([*there, *within], **patterns)
+        assert [*found] == ["config.json", "vocab.txt", "model.safetensors", *wanted]
 
 
 def test_an_absent_builtin_teacher_is_named(monkeypatch, tmp_path):

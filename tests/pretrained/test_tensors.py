@@ -60,14 +60,19 @@ def test_a_damaged_index_is_named(folder, text):
         open_tensors(folder)
 
 
-@pytest.mark.parametrize("kind", ["classifier", "module"])
+@pytest.mark.parametrize("kind", ["classifier", "module", "another head", "tied"])
 def test_pickles_are_refused_with_a_way_out_that_loses_nothing(hugging_face, tmp_path, kind):
     import torch
 
-    model = hugging_face("bert", "AutoModelForSequenceClassification", num_labels=3)
+    auto = "AutoModelForMaskedLM" if kind == "tied" else "AutoModelForSequenceClassification"
+    model = hugging_face("bert", auto, num_labels=3)
     model.save_pretrained(tmp_path)
-    before = load_file(tmp_path / "model.safetensors")
-    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    before = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    tensors = model.state_dict()
+    if kind == "another head":  # as DeBERTa's released folders have, that no class reads
+        tensors["lm_predictions.lm_head.bias"] = torch.arange(60.0).reshape(6, 10).T
+        before["lm_predictions.lm_head.bias"] = tensors["lm_predictions.lm_head.bias"].numpy()
+    torch.save(tensors, tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
     if kind == "module":  # of sentence-transformers, such as 2_Dense
         (tmp_path / "config.json").write_text('{"in_features": 16}')
@@ -77,6 +82,21 @@ def test_pickles_are_refused_with_a_way_out_that_loses_nothing(hugging_face, tmp
     found = load_file(tmp_path / "model.safetensors")
     assert found.keys() == before.keys()
     assert all(np.array_equal(found[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("file", "way"),
+    [
+        ("pytorch_model.bin.index.json", r"once: python -c .*BertModel.from_pretrained\('[^,]*'\)"),
+        ("tf_model.h5", r"'transformers<5' tensorflow was typed: .*BertModel.*, from_tf=True\)"),
+        ("flax_model.msgpack", r"'transformers<5' flax was typed: .*BertModel.*, from_flax=True\)"),
+    ],
+)
+def test_other_programs_weights_are_converted_by_the_folders_class(tmp_path, file, way):
+    (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
+    (tmp_path / file).write_bytes(b"")
+    with pytest.raises(UserError, match=way):
+        open_tensors(tmp_path)
 
 
 def test_no_weights_at_all(tmp_path):
