@@ -1,5 +1,6 @@
 """The names of a classifier's classes, by every key of config.json that gives them."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,7 +55,12 @@ def _in_order(names: Any, count: int) -> list[str]:
     by_number = {str(number): name for number, name in names.items()}
     if sorted(by_number) != sorted(map(str, range(count))):
         return []
-    return [str(by_number[str(number)]) for number in range(count)]
+    return [_named(by_number[str(number)]) for number in range(count)]
+
+
+def _named(name: Any) -> str:
+    """A name as text; a boolean is what JSON makes of it where it is a key, as in label2id."""
+    return json.dumps(name) if isinstance(name, bool) else str(name)
 
 
 def _by_name(numbers: Any, count: int) -> list[str]:

@@ -1,5 +1,7 @@
 """Every way in which a config.json names its classes."""
 
+import json
+
 import pytest
 
 from distil_jax import notes
@@ -25,6 +27,13 @@ UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}
 )
 def test_the_names_by_number(content):
     assert read_labels(content, 2) == ("pos", "neg")
+
+
+def test_booleans_are_named_alike_as_values_and_as_keys():
+    content = json.loads(
+        json.dumps({"id2label": {0: False, 1: True}, "label2id": {False: 0, True: 1}})
+    )
+    assert read_labels(content, 2) == ("false", "true")
 
 
 def test_two_keys_that_disagree_are_not_chosen_between():
