@@ -75,7 +75,8 @@ def as_written(path: Path, opened: Any) -> Any:
 
     For some classes transformers builds a tokenizer anew from the vocabulary alone, with the
     class's usual normalisation: a cased or accented vocabulary would be read in lower case. What
-    tokenizer_config.json says of it is meant, and stays.
+    tokenizer_config.json says of it is meant, and stays, unless the class has pieces of another
+    kind (paraphrase-multilingual-MiniLM-L12-v2 names BERT's, with a Unigram vocabulary).
     """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
@@ -98,7 +99,7 @@ def as_written(path: Path, opened: Any) -> Any:
         return opened
     settings = path / "tokenizer_config.json"
     said = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
-    if NORMALISATION & said.keys():
+    if NORMALISATION & said.keys() and type(own.model) is type(made.model):
         return opened
     named = {
         name: str(token)

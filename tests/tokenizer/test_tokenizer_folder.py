@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer
 
 from distil_jax import tokenizer
 from distil_jax.errors import UserError
@@ -185,6 +186,26 @@ def test_what_the_settings_say_of_a_file_is_meant(tmp_path: Path):
         json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True})
     )
     assert tokenizer.load(tmp_path).tokenize("The") == ["the"]
+
+
+def test_pieces_of_another_kind_than_the_class_has_are_read_as_they_are_written(tmp_path: Path):
+    """As of paraphrase-multilingual-MiniLM-L12-v2: a BERT with the tokenizer of XLM-R."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u2581the", "\u2581The", "\u2581", "x"]
+    made = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=3))
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.add_special_tokens(pieces[:5])
+    made.save(str(tmp_path / "tokenizer.json"))
+    named = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "strip_accents": None}
+    settings |= {f"{name}_token": token for name, token in named.items()}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    found = tokenizer.load(tmp_path)
+    assert found("The x")["input_ids"] == [0, 6, 7, 8, 2]
+    tokenizer.save(tmp_path / "again", found)
+    again = AutoTokenizer.from_pretrained(tmp_path / "again")
+    assert again("The x")["input_ids"] == [0, 6, 7, 8, 2]
 
 
 def test_a_vocabulary_with_settings_but_no_class_is_berts(tmp_path: Path):
