@@ -35,16 +35,17 @@ def is_child() -> bool:
 
 
 def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Never:
-    """Run `python -m module arguments` as the child that works; exits with its status.
+    """Run this program again as the child that works; exits with its status.
 
-    `address` is where the processes were to connect, for the error if they do not.
+    Where these are not this program's own arguments, `python -m module arguments`. `address` is
+    where the processes were to connect, for the error if they do not.
     """
     early: list[int] = []
     for number in PASSED_ON:
         signal.signal(number, lambda number, _: early.append(number))
     reader, writer = os.pipe()
     with subprocess.Popen(
-        [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", module, *arguments],
+        _command(module, arguments),
         stdin=subprocess.PIPE,  # it closes when this process ends, however that comes
         stderr=subprocess.PIPE,
         pass_fds=(writer,),
@@ -74,6 +75,14 @@ def run_supervised(module: str, arguments: Sequence[str], *, address: str) -> Ne
         # Stopped before it could hear of it: as good as after saving, nothing is lost.
         sys.exit(EXIT_STATUS[Stopped if status == -signal.SIGTERM else UserError])
     sys.exit(status)
+
+
+def _command(module: str, arguments: Sequence[str]) -> list[str]:
+    """A script that adds to the package and calls it is run again with what it adds."""
+    if arguments and sys.argv[-len(arguments) :] == list(arguments):
+        return [sys.executable, *sys.orig_argv[1:]]
+    options = (f"-W{option}" for option in sys.warnoptions)
+    return [sys.executable, *options, "-m", module, *arguments]
 
 
 def _listen(descriptor: int, where: deque[str]) -> None:

@@ -44,6 +44,21 @@ def test_status_and_output_are_the_childs(status: int, tmp_path: Path) -> None:
     assert process.returncode == status
 
 
+def test_a_script_that_calls_the_command_is_what_runs_again(tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text(
+        "import sys\n"
+        "from distil_jax.distributed import supervisor\n"
+        "if not supervisor.is_child():\n"
+        "    supervisor.run_supervised('child', sys.argv[2:], address='here:1234')\n"
+        "print('its own family', sys.argv[1:])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, script, "train", "--workdir=a b"]
+    out = subprocess.check_output(command, env=environment, text=True)
+    assert out == "its own family ['train', '--workdir=a b']\n"
+
+
 def test_a_bug_keeps_its_traceback_and_libraries_noise_is_kept_back(tmp_path: Path) -> None:
     process = start(tmp_path, "os.write(2, b'W1124 11:08 x.cc:1] noise\\n'); print(1 / 0)")
     _, err = process.communicate()
