@@ -18,13 +18,15 @@ def main(arguments: list[str]) -> None:
     from distil_jax.run.compilation import keep_compiled
     from distil_jax.run.target_cache import CacheSettings, cache
     from distil_jax.target_store import Share
+    from distil_jax.training.stopping import Sigterm
 
     share = Share(flags.shard_index, flags.shard_count)
     keep_compiled()
     settings = CacheSettings(
         flags.epochs, flags.top_k, flags.dtype, share, flags.layers, flags.attention_layers
     )
-    cache(config, flags.output, settings, lambda line: print(line, flush=True))
+    with Sigterm():
+        cache(config, flags.output, settings, lambda line: print(line, flush=True))
 
 
 def parser() -> commandline.Parser:

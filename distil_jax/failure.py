@@ -20,7 +20,7 @@ def report(error: BaseException) -> int:
         sys.stdout.flush()
         message, status = " ".join(str(error).split()), EXIT_STATUS[type(error)]
     elif isinstance(error, KeyboardInterrupt):
-        message, status = "interrupted", 130
+        message, status = str(error) or "interrupted", 130
     elif isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         message, status = (
             f"{error.filename or 'the disk'}: {error.strerror}",

@@ -13,25 +13,22 @@ def main(arguments: list[str]) -> None:
     from distil_jax import tokenizer
     from distil_jax.data import cluster
     from distil_jax.data.preparation import PrepareSettings, prepare
+    from distil_jax.training.stopping import Sigterm
 
     on_cluster = flags.engine == "ray"
-
-    prepare(
-        flags.input,
-        flags.output,
-        tokenizer.load(flags.tokenizer),
-        PrepareSettings(
-            document=flags.document,
-            column=flags.column,
-            heldout=flags.heldout,
-            length=flags.length,
-            shard_index=0 if on_cluster else flags.shard_index,
-            shard_count=1 if on_cluster else flags.shard_count or 1,
-            shortest_tokens=flags.shortest_tokens,
-            unknown_share=flags.unknown_share,
-        ),
-        engine=cluster.engine(flags.address, shares=flags.shard_count or 0) if on_cluster else None,
+    settings = PrepareSettings(
+        document=flags.document,
+        column=flags.column,
+        heldout=flags.heldout,
+        length=flags.length,
+        shard_index=0 if on_cluster else flags.shard_index,
+        shard_count=1 if on_cluster else flags.shard_count or 1,
+        shortest_tokens=flags.shortest_tokens,
+        unknown_share=flags.unknown_share,
     )
+    engine = cluster.engine(flags.address, shares=flags.shard_count or 0) if on_cluster else None
+    with Sigterm():
+        prepare(flags.input, flags.output, tokenizer.load(flags.tokenizer), settings, engine=engine)
 
 
 def _check_engine(flags: argparse.Namespace) -> None:

@@ -1,4 +1,6 @@
 import hashlib
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +77,26 @@ def test_bad_input_is_one_line_and_leaves_no_trace(
     assert all(word in line for word in words)
     assert tree(place) == before
     assert not (place / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "error"),
+    [
+        (signal.SIGTERM, 143, "stopped by SIGTERM; rerun the same command to resume"),
+        (signal.SIGINT, 130, "interrupted; rerun the same command to resume"),
+    ],
+)
+def test_stopped_it_says_that_the_same_command_resumes(
+    place: Path, capfd, monkeypatch: pytest.MonkeyPatch, number: int, status: int, error: str
+):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
+    monkeypatch.setattr(
+        "distil_jax.data.preparation.assemble", lambda *_: os.kill(os.getpid(), number)
+    )
+    with pytest.raises(SystemExit) as ended:
+        commandline.run(prepare.main, flags(place))
+    signal.signal(signal.SIGINT, before)
+    monkeypatch.undo()
+    assert (ended.value.code, capfd.readouterr().err) == (status, f"error: {error}\n")
+    prepare.main(flags(place))
+    assert "reused 1 finished parts, made 0" in capfd.readouterr().out

@@ -1,4 +1,7 @@
-"""SIGTERM: leave at once where nothing is lost by it, after saving where something would be."""
+"""SIGTERM: leave at once where nothing is lost by it, after saving where something would be.
+
+Like Ctrl+C it is for commands that go on where they were when they are run again.
+"""
 
 import signal
 import threading
@@ -8,6 +11,8 @@ from types import FrameType
 from typing import Never
 
 from distil_jax.errors import Stopped
+
+INTERRUPTED = "interrupted; rerun the same command to resume"
 
 
 class Sigterm:
@@ -41,7 +46,7 @@ class Sigterm:
     def arrived(self) -> bool:
         """Whether SIGTERM came; raises KeyboardInterrupt if Ctrl+C did."""
         if self._interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(INTERRUPTED)
         return self._arrived
 
     def check(self) -> None:
@@ -68,6 +73,6 @@ class Sigterm:
         if not (again or self._deferred):  # a second one must not break into the clean-up
             self.check()
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupted = True
-        signal.default_int_handler(number, frame)
+        raise KeyboardInterrupt(INTERRUPTED)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from distil_jax.errors import Stopped
-from distil_jax.training.stopping import Sigterm
+from distil_jax.training.stopping import INTERRUPTED, Sigterm
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ class Finalized:
 @pytest.mark.parametrize("ask", [Sigterm.arrived, Sigterm.check, lambda _: None])
 def test_an_interrupt_that_got_lost_is_raised_again(ask: Callable[[Sigterm], object]) -> None:
     reached = False
-    with pytest.raises(KeyboardInterrupt), Sigterm() as sigterm:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt, match=INTERRUPTED), Sigterm() as sigterm:  # noqa: PT012
         Finalized()
         reached = True
         ask(sigterm)
@@ -80,7 +80,7 @@ def test_an_interrupt_that_got_lost_is_raised_again(ask: Callable[[Sigterm], obj
 
 
 def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
-    with pytest.raises(KeyboardInterrupt), Sigterm() as sigterm:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt, match=INTERRUPTED), Sigterm() as sigterm:  # noqa: PT012
         with sigterm.deferred():
             os.kill(os.getpid(), signal.SIGINT)
         pytest.fail("it was not raised")
