@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
 from distil_jax.losses.chunks import even_chunk
-from distil_jax.losses.manual_axes import differing, zero_of
+from distil_jax.losses.manual_axes import check_whole, differing, zero_of
 from distil_jax.losses.masked_lm import IGNORE
 from distil_jax.losses.top_tokens import TopTokens
 from distil_jax.losses.vocabulary_teacher import UNKNOWN, Decoder, Project, VocabularyTeacher
@@ -101,6 +101,7 @@ def fused_vocabulary_losses(
       The scalar loss, differentiable with respect to the student's three arrays (the teacher, the
       scales and the temperature are constants), and the sums, not differentiable.
     """
+    check_whole((student, targets))
     teacher, labels, mask = targets
     tokens = labels.size
     chunk = even_chunk(tokens, chunk)

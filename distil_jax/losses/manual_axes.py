@@ -23,5 +23,19 @@ def differing(tree: Any, zero: Float[Array, ""]) -> Any:
     )
 
 
+def check_whole(tree: Any) -> None:
+    """Raise `ValueError` for an array that is divided along explicit axes of a mesh.
+
+    What cuts tokens into chunks would have to say how each part is to be divided.
+    """
+    for array in jax.tree.leaves(tree):
+        along = jax.typeof(array).sharding.spec
+        if any(axis is not None for axis in along):
+            raise ValueError(
+                f"an array {list(array.shape)} is divided along {along} of a mesh of explicit axes;"
+                " call this loss in jax.shard_map, and sum the totals there"
+            )
+
+
 def _zero(array: Any) -> Array:
     return jnp.zeros_like(array, shape=(), dtype=jnp.float32)

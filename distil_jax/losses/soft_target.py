@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Shaped
 
 from distil_jax.losses.counted import counted
 from distil_jax.losses.divergence import DIVERGENCES
+from distil_jax.losses.manual_axes import check_whole
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.top_tokens import in_buckets, top_tokens
 from distil_jax.losses.weighted_sum import WeightedSum
@@ -40,6 +41,7 @@ def soft_target(
         _logs(counted(logits, mask), temperature) for logits in (student_logits, teacher_logits)
     )
     if top_k and top_k < teacher.shape[-1]:
+        check_whole((student, teacher))
         top = top_tokens(teacher, top_k)
         student, teacher = in_buckets(student, top.ids), top.logs()
     if divergence == "forward":

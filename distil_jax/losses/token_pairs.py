@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from distil_jax.losses.counted import counted
-from distil_jax.losses.manual_axes import differing, zero_of
+from distil_jax.losses.manual_axes import check_whole, differing, zero_of
 from distil_jax.losses.shapes import check_equal
 from distil_jax.losses.weighted_sum import WeightedSum
 
@@ -50,7 +50,8 @@ def relation_kl(
 
     KL(softmax(A_t B_t^T / sqrt(d_t)) || softmax(A_s B_s^T / sqrt(d_s))) in nats, where A and B are
     queries, keys or values [rows, length, width] in `heads` equal parts of size d = width / heads.
-    The widths of student and teacher may differ. Summed over query tokens, mean over heads.
+    The widths of student and teacher may differ. Summed over query tokens, mean over heads. The
+    teacher is a constant: no gradient goes to it.
     """
     return _mean_over_heads(_kl, student, teacher, segments, heads, elements)
 
@@ -66,7 +67,7 @@ def attention_mse(
     """Squared distance of attention scores before the softmax (Jiao et al. 2020, equation 7).
 
     Scores are query key^T / sqrt(head_size) of queries and keys [rows, length, width]. For each
-    query token the mean over the keys of its segment, and over heads.
+    query token the mean over the keys of its segment, and over heads. The teacher is a constant.
     """
     return _mean_over_heads(_squares, student, teacher, segments, heads, elements)
 
@@ -79,6 +80,7 @@ def _mean_over_heads(
     heads: int,
     elements: int,
 ) -> WeightedSum:
+    check_whole((student, teacher, segments))
     rows, length = segments.shape
     count = rows * heads
     chunk = max(1, min(elements // max(1, length**2), count))
