@@ -82,8 +82,11 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
 
 
 def is_sentence_folder(folder: Path) -> bool:
-    """Whether a folder says that it is one of sentence-transformers."""
-    return (folder / MODULES).is_file()
+    """Whether a folder says that it makes vectors, as those of sentence-transformers do.
+
+    Its version 6 writes a cross-encoder's modules, too, which score pairs.
+    """
+    return (folder / MODULES).is_file() and _general(folder).get("model_type") != "CrossEncoder"
 
 
 def module_kinds(folder: Path) -> list[tuple[str, str]]:

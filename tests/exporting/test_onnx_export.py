@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from distil_jax import pretrained
 from distil_jax.errors import UserError
 from distil_jax.exporting import onnx_export, onnx_graphs, quantise
 from distil_jax.exporting.onnx_export import OnnxSettings, export_onnx
 from distil_jax.exporting.onnx_folder import inputs_of, open_onnx
-from distil_jax.exporting.subject import of_head
+from distil_jax.exporting.subject import of_head, open_subject
 
 TEXTS = (("the river in the old city",), ("of and in to is",), ("the city was old",)) * 3
 SETTINGS = OnnxSettings("none", True, (), None, "here", {"sst2 accuracy": "91.5"}, "the command")
@@ -152,6 +153,15 @@ def test_what_cannot_be_exported_is_said(make, tmp_path):
     with pytest.raises(UserError, match="needs --calibration"):
         export_onnx(of_head(make("bert")), tmp_path / "out", static)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cross_encoder_that_sentence_transformers_saved_is_a_classifier(make, tmp_path):
+    from sentence_transformers import CrossEncoder
+
+    pretrained.save(tmp_path / "ours", make("bert", "classification"))
+    CrossEncoder(str(tmp_path / "ours"), device="cpu").save_pretrained(str(tmp_path / "theirs"))
+    assert (tmp_path / "theirs" / "modules.json").is_file()
+    assert open_subject(str(tmp_path / "theirs"), None).head == "classification"
 
 
 def test_damaged_folders_are_named(folders, tmp_path):
