@@ -1,6 +1,6 @@
 """The classes of a table: their names, and the number that each label stands for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -46,28 +46,34 @@ def class_names(table: Examples) -> tuple[str, ...]:
     return sorted_names(map(label_name, table.labels), table.origin)
 
 
-def numbers_of(table: Examples, names: Sequence[str], *, ordered: bool) -> dict[str, int]:
-    """The number of each class by what the table may call it: its name, or a number.
+def number_of(
+    table: Examples, names: Sequence[str], *, ordered: bool
+) -> Callable[[str], int | None]:
+    """The number of a class by what the table calls it: its name, in whatever case, or a number.
 
     A number is that of a name that the file has for it; where it has none of these, and they are
     `ordered`, it is the class's own.
     """
-    known = {name: number for number, name in enumerate(names)}
+    of_name = _by_name(names)
     if not have_names(names):
-        return known
+        return of_name
     in_order = {str(number): number for number in range(len(names) if ordered else 0)}
-    return known | (_own_numbers(table, names) or in_order)
+    numbers = _own_numbers(table, names) or in_order
+    return lambda name: numbers.get(name, of_name(name))
+
+
+def _by_name(names: Sequence[str]) -> Callable[[str], int | None]:
+    exact = {name: number for number, name in enumerate(names)}
+    folded = {name.casefold(): number for name, number in exact.items()}
+    if len(folded) < len(names):
+        return exact.get
+    return lambda name: folded.get(name.casefold())
 
 
 def _own_numbers(table: Examples, names: Sequence[str]) -> dict[str, int]:
-    """The number of each class by that which the file has for its name, in whatever case."""
-    known = {name: number for number, name in enumerate(names)}
-    folded = {name.casefold(): number for name, number in known.items()}
-    own = {
-        str(number): known.get(name, folded.get(name.casefold()))
-        for number, name in enumerate(table.class_names)
-    }
-    return {number: place for number, place in own.items() if place is not None}
+    """The number of each class by that which the file has for its name."""
+    own = map(_by_name(names), table.class_names)
+    return {str(number): place for number, place in enumerate(own) if place is not None}
 
 
 def mention_order(tables: Iterable[Examples], names: Sequence[str], *, fixed: bool) -> None:
@@ -78,7 +84,7 @@ def mention_order(tables: Iterable[Examples], names: Sequence[str], *, fixed: bo
     for table in tables:
         numbered = any(is_number(label_name(label)) for label in table.labels or ())
         guessed = numbered and not fixed and not unnamed(names)
-        given = table.class_names or (map(str, range(len(names))) if guessed else ())
+        given = table.class_names or tuple(map(str, range(len(names) if guessed else 0)))
         if given and have_names(names) and not _own_numbers(table, names):
             note(
                 f"{table.origin}: the labels {', '.join(given)} are taken for {', '.join(names)}, "
@@ -93,10 +99,10 @@ def class_numbers(table: Examples, names: Sequence[str], *, ordered: bool = True
     by a task or a model: in the alphabet's order it would name any of them.
     """
     assert table.labels is not None
-    known = numbers_of(table, names, ordered=ordered)
+    find = number_of(table, names, ordered=ordered)
     numbers = np.empty(len(table), np.int32)
     for row, value in enumerate(table.labels):
-        number = known.get(label_name(value))
+        number = find(label_name(value))
         if number is None:
             numbered = have_names(names) and is_number(label_name(value))
             advice = ": write the names here, too" if numbered else ""

@@ -104,18 +104,19 @@ def _sets(table: Examples) -> Iterable[str]:
 def flags(table: Examples, labels: Labels, *, ordered: bool = False) -> np.ndarray:
     """int8 [examples, labels]; raises `UserError` for a label that is unknown.
 
-    A number may stand for a name as in `classes.numbers_of`.
+    A number may stand for a name as in `classes.number_of`.
     """
-    numbers = classes.numbers_of(table, labels, ordered=ordered)
+    find = classes.number_of(table, labels, ordered=ordered)
     found = np.zeros((len(table), len(labels)), np.int8)
     for row, names in enumerate(table.labels or ()):
         for name in names:
-            if name not in numbers:
+            number = find(name)
+            if number is None:
                 raise UserError(
                     f"{table.origin} row {table.numbers[row]} has the unknown label {name!r}; "
                     f"the labels are {', '.join(labels)}"
                 )
-            found[row, numbers[name]] = 1
+            found[row, number] = 1
     return found
 
 

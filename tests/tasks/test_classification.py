@@ -52,6 +52,11 @@ def test_a_number_is_a_class_only_where_the_classes_have_an_order(tmp_path, teac
     rows = {"train": ["negative", "positive"], "validation": [0, 1]}
     of_task = data(tmp_path, tiny, rows, "sst2", training=True)
     assert of_task.validation[0].answers.tolist() == [0, 1]
+    rows = {"validation": ["MID", "neg", "Pos"]}
+    of_model = data(tmp_path, tiny, rows, training=False, known=tuple(names))
+    assert of_model.validation[0].answers.tolist() == [2, 0, 1]
+    with pytest.raises(UserError, match="unknown label 'MID'"):
+        data(tmp_path, tiny, rows, training=False, known=(*names, "Mid"))
     rows = {"validation": numbers}
     of_model = data(tmp_path, tiny, rows, training=False, known=tuple(names))
     assert of_model.validation[0].answers.tolist() == [0, 1, 2]
