@@ -10,10 +10,11 @@ DEPTH = 10
 
 
 def scores(found: Ranked, judged: Ranked) -> dict[str, float]:
-    """nDCG@10, MRR@10, mean average precision and precision@1, means over the judged queries.
+    """nDCG@10, MRR@10, mean average precision and precision@1, means over the judged queries found.
 
-    Gains are linear, the ideal order is that of all judged documents, and of equal scores the
-    greater id stands first. In points from 0 to 100.
+    One without a candidate does not count, which is trec_eval's default. Gains are linear, the
+    ideal order is that of all judged documents, and of equal scores the greater id stands first.
+    In points from 0 to 100.
     """
     rows = [
         _of_query(found[query], judged[query]) for query in found if judged.get(query) is not None
