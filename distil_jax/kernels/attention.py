@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.experimental import pallas as pl
 from jax.lax import DotAlgorithmPreset, Precision
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Shaped
 
 from distil_jax.kernels.attention_kernels import (
     BlockRules,
@@ -30,8 +30,8 @@ from distil_jax.kernels.place import Place
 KERNEL_RESULTS = "attention kernel"
 """The name of what the forward kernel leaves to the backward one, for rematerialisation."""
 LARGEST_HEAD = 128
-PADDING = -1
-"""The segment of tokens that fill a row up to whole blocks."""
+PADDING = -(2**31)
+"""The segment of tokens that fill a row up to whole blocks, which nobody's own are of."""
 TOKENS = 128
 """Rows are filled up to a multiple of so many, or to a power of two where they are shorter."""
 SHORTEST = 16
@@ -49,7 +49,7 @@ def attention(
     query: Heads,
     key: Heads,
     value: Heads,
-    segments: Int[Array, "batch length"],
+    segments: Shaped[Array, "batch length"],
     place: Place | None,
     *,
     bias: Float[Array, "heads length length"] | None = None,
@@ -61,6 +61,7 @@ def attention(
     """softmax(query key^T / sqrt(head_size) + bias) value inside each segment of a row.
 
     Args:
+      segments: a number for each token; those of the same number see each other.
       bias: what all rows add to their scores, query by key; the one [length, length] array.
       place: of the dropout of the attention weights; None: there is none.
       causal: no token sees a later one.
@@ -83,7 +84,7 @@ def attention(
     if place is not None:
         states = jnp.stack(place.states())
     state = jax.lax.bitcast_convert_type(states.T, jnp.int32)
-    seen = jnp.pad(segments, ((0, 0), (0, more)), constant_values=PADDING)
+    seen = jnp.pad(segments.astype(jnp.int32), ((0, 0), (0, more)), constant_values=PADDING)
     padded = [
         jnp.pad(x, ((0, 0), (0, more), (0, 0), (0, wide))) if more or wide else x
         for x in (query, key, value)

@@ -95,6 +95,19 @@ def test_output_and_gradients_are_those_of_the_plain_code(
     assert max(gradients) < 1e-4
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32, np.int32])
+def test_a_mask_of_any_type_is_two_segments(dtype: type) -> None:
+    """Also -1: what fills the row of 20 up to a block is of no segment of its own."""
+    states = jax.random.normal(jax.random.key(0), (1, 20, 1, 16))
+    mask = np.arange(20)[None] < 12
+    given = -mask.astype(dtype) if dtype == np.int32 else mask.astype(dtype)
+    ours, expected = (
+        attention(states, states, states, jnp.asarray(segments), None, interpret="gpu")
+        for segments in (given, np.where(mask, 1, 2))
+    )
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
 @pytest.mark.parametrize(
