@@ -10,7 +10,7 @@ import jax
 from distil_jax.configuration.schema import Config
 from distil_jax.data.store import is_prepared, open_split
 from distil_jax.planning import compiler, measure, plan_cache
-from distil_jax.planning.flops import WindowedCost, config_flops, windowed_cost
+from distil_jax.planning.flops import Recomputed, WindowedCost, config_flops, windowed_cost
 from distil_jax.planning.measure import Measured
 from distil_jax.planning.microbatch import Largest, largest
 from distil_jax.planning.model_shapes import ModelShapes
@@ -174,15 +174,7 @@ def plan_run(
             enough=lambda: time.monotonic() - started > SEARCH_SECONDS,
         )
     summed = summed_bytes(measured.collectives, topology.slice_chips) or gradient_bytes(measured)
-    flops_per_token = config_flops(
-        config,
-        models.teacher,
-        models.student,
-        length=workload.length,
-        others=[shape for shape, _ in models.others],
-        shapes=models.compared(config),
-    ).total
-    minimum = flops_per_token * batch_shares.device_rows * workload.length
+    minimum = _counted_flops(config, models, batch_shares, workload)
     return RunPlan(
         config,
         models,
@@ -257,24 +249,37 @@ def estimate(
     platform = "tpu" if topology.chip.is_tpu else "gpu"
     step = program(one_chip, models, one_device, workload, platform)
     memory = measure.memory_by_kind(step, None)
-    flops_per_token = config_flops(
-        config,
-        models.teacher,
-        models.student,
-        length=workload.length,
-        recomputed=config.parallel.remat,  # type: ignore[arg-type]
-        others=[shape for shape, _ in models.others],
-        shapes=models.compared(config),
-    ).total
+    remat: Any = config.parallel.remat
     return Measured(
         fits=memory.total <= topology.chip.hbm_bytes,
         memory=memory,
-        flops=flops_per_token * batch_shares.device_rows * workload.length,
+        flops=_counted_flops(config, models, batch_shares, workload, recomputed=remat),
         traffic_bytes=0.0,
         collectives=(),
         program_bytes=memory.activations + memory.temporaries + memory.gradients,
         compile_seconds=0.0,
     )
+
+
+def _counted_flops(
+    config: Config,
+    models: ModelShapes,
+    shares: Shares,
+    workload: Workload,
+    *,
+    recomputed: Recomputed = "none",
+) -> float:
+    """Of one chip's step, from shapes."""
+    per_token = config_flops(
+        config,
+        models.teacher,
+        models.student,
+        length=workload.length,
+        recomputed=recomputed,
+        others=[shape for shape, _ in models.others],
+        shapes=models.compared(config),
+    )
+    return per_token.total * shares.device_rows * workload.length
 
 
 def gradient_bytes(measured: Measured) -> float:
