@@ -1,4 +1,4 @@
-"""DecodeStats of every kind, drawn by hypothesis."""
+"""Damage of every kind, drawn by hypothesis."""
 
 from collections.abc import Callable
 from copy import deepcopy
