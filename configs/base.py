@@ -299,7 +299,7 @@ KEYS = (
         "adamw",
         "adamw; lion (a third of its rate or less); adafactor (little memory); or muon, which "
         "orthogonalises the updates of the layers' matrices. Rates mean the same for all but lion.",
-        choices=tuple(OPTIMIZERS),
+        choices=OPTIMIZERS.keys(),
     ),
     Key("optimizer.learning_rate", 5e-4, "The highest, after the warm-up.", above=0),
     Key(
@@ -307,7 +307,7 @@ KEYS = (
         "linear",
         "linear or cosine, down to 0 at the last step; constant; or wsd (warm-up, stable, decay): "
         "constant, then linear down to 0.",
-        choices=tuple(SCHEDULES),
+        choices=SCHEDULES.keys(),
     ),
     Key(
         "optimizer.warmup",

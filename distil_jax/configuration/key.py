@@ -1,6 +1,7 @@
 """How a config key is declared: once, with all that is known of it."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class Key:
       at_least: the lowest value.
       at_most: the highest value.
       above: a bound that the value itself must exceed.
-      choices: the values it may have; empty: any.
+      choices: the values it may have; empty: any. A table's keys, where a config file may add one.
       free: whether a resumed run may change it: it changes no number, or what it names is compared.
       was: its name in earlier versions, which is still understood.
       absent: its value in a run that was saved before the key existed, if not the default.
@@ -30,7 +31,7 @@ class Key:
     at_least: int | float | None = None
     at_most: int | float | None = None
     above: int | float | None = None
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     free: bool = False
     was: str = ""
     absent: Any = None

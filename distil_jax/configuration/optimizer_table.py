@@ -1,4 +1,6 @@
-"""The tables of optimizers and of learning-rate schedules: a new one is one entry here.
+"""The tables of optimizers and of learning-rate schedules: a new one is one entry.
+
+One of your own may stand in your config file.
 
 A config is read before JAX starts: optax is imported where an entry is made.
 """

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from distil_jax.configuration.optimizer_table import OPTIMIZERS, SCHEDULES
 from distil_jax.configuration.source import read
 from distil_jax.errors import UsageError
+from distil_jax.training.optimizer import schedule
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
@@ -51,6 +53,32 @@ def test_a_file_may_import_what_stands_beside_it_and_define_dataclasses(
         "    return config\n"
     )
     assert read(str(path), []).seed == 41
+
+
+def test_a_file_may_bring_an_optimizer_and_a_schedule_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for table in (OPTIMIZERS, SCHEDULES):  # taken away again after the test
+        monkeypatch.setitem(table, "mine", None)
+        monkeypatch.delitem(table, "mine")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import optax\n"
+        "from distil_jax.configs import base\n"
+        "from distil_jax.configuration.optimizer_table import (\n"
+        "    OPTIMIZERS, SCHEDULES, OptimizerEntry)\n"
+        "OPTIMIZERS['mine'] = OptimizerEntry(lambda *_: optax.identity())\n"
+        "SCHEDULES['mine'] = lambda rate, steps, _: lambda step: rate * (step < steps // 2)\n"
+        "def get_config():\n"
+        "    config = base.get_config()\n"
+        "    config.optimizer.name = config.optimizer.schedule = 'mine'\n"
+        "    return config\n"
+    )
+    config = read(str(path), ["--config.optimizer.warmup=0.0"]).optimizer
+    rate = schedule(config, 10)
+    assert (rate(4), rate(5)) == (config.learning_rate, 0)
+    with pytest.raises(UsageError, match="'other' is none of linear, cosine, constant, wsd, mine"):
+        read(str(path), ["--config.optimizer.schedule=other"])
 
 
 def test_values_take_the_type_of_their_default() -> None:
