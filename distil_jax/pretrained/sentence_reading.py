@@ -77,6 +77,7 @@ def load_sentence_model(folder_or_id: str | Path) -> SentenceModel:
         prompts=read_prompts(folder, include_prompt),
     )
     _mention_cut(folder, vectors.width(model.config.hidden_size))
+    _mention_similarity(folder, vectors)
     params = {**encoder.params, **({"dense": dense} if dense else {})}
     return SentenceModel(replace(encoder, params=params), vectors)
 
@@ -224,6 +225,16 @@ def _mention_cut(folder: Path, width: int) -> None:
             f"{folder / GENERAL}: truncate_dim has sentence-transformers cut vectors to {cut} "
             f"numbers; here all {width} are made and learnt, and embed and evaluate take "
             f"--dimensions={cut}"
+        )
+
+
+def _mention_similarity(folder: Path, vectors: VectorConfig) -> None:
+    """Say so where the lengths of a folder's vectors count, too, which nothing here learns."""
+    name = _general(folder).get("similarity_fn_name")
+    if name not in (None, "cosine") and vectors.stages[-1:] != (NORMALIZE,):
+        note(
+            f"{folder / GENERAL}: similarity_fn_name is {name}; here vectors are learnt and "
+            "compared by their cosine, whatever their length"
         )
 
 

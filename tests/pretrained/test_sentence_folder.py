@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from distil_jax import notes
 from distil_jax.errors import UserError
 from distil_jax.pretrained import load, load_sentence_model, save_sentence_model
 
@@ -71,6 +72,22 @@ def test_vectors_that_sentence_transformers_would_cut_are_mentioned(folder, caps
     change(folder / "config_sentence_transformers.json", truncate_dim=8)
     width = load_sentence_model(folder).width
     assert f"to 8 numbers; here all {width} are made" in capsys.readouterr().err
+
+
+def test_vectors_that_sentence_transformers_would_compare_otherwise_are_mentioned(
+    folder, capsys, monkeypatch
+):
+    change(folder / "config_sentence_transformers.json", similarity_fn_name="dot")
+    load_sentence_model(folder)
+    assert "similarity_fn_name is dot; here vectors are learnt" in capsys.readouterr().err
+    modules = json.loads((folder / "modules.json").read_text())
+    modules.append(
+        {"idx": 2, "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+    )
+    (folder / "modules.json").write_text(json.dumps(modules))
+    monkeypatch.setattr(notes, "_said", set())
+    load_sentence_model(folder)
+    assert capsys.readouterr().err == ""
 
 
 def test_an_earlier_folder_is_replaced_whole(folder, teacher_folder):
