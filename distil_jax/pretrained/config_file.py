@@ -19,6 +19,7 @@ from distil_jax.storage import lfs
 __all__ = ["read_config", "read_labels", "write_config"]
 
 TENSORFLOW_CONFIG = "bert_config.json"
+ADAPTER_CONFIG = "adapter_config.json"
 THRESHOLD = "threshold"
 """A key of our own, which transformers keeps."""
 RAW_SCORE = "score"
@@ -159,6 +160,11 @@ def _read_object(file: Path) -> dict[str, Any]:
 
 def _nearest(folder: Path) -> str:
     """What to give instead of a folder without a configuration: perhaps one that is within it."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return (
+            f"{ADAPTER_CONFIG} is of an adapter: merge it into its model, as merge_and_unload of "
+            "peft does, and give the folder in which that is saved"
+        )
     files = sorted(folder.glob("*/config.json"))
     within = [each.parent for each in files if b'"model_type"' in each.read_bytes()]
     if within:

@@ -148,6 +148,10 @@ def test_what_lies_in_place_of_config_json_is_named(tmp_path):
     (tmp_path / "bert_config.json").write_text("{}")
     with pytest.raises(UserError, match=r"bert_config.json is of a checkpoint of BERT's"):
         read_config(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "modules.json").write_text("[]")  # as sentence-transformers saves one
+    with pytest.raises(UserError, match=r"adapter_config.json is of an adapter: merge it"):
+        read_config(tmp_path)
     (tmp_path / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
     with pytest.raises(UserError, match=r"config.json is a pointer of Git LFS"):
         read_config(tmp_path)
