@@ -1,5 +1,6 @@
 """CoNLL's columns: a word a line, its tag in the last column, a blank line behind a sentence."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from distil_jax.tasks.tag_schemes import parse
 SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes")
 """Names of such files; a text of any name may be one where entities are read."""
 DOCUMENT = "-DOCSTART-"
+NO_WORD = re.compile(r"\d+[-.]\d+")
+"""A number of CoNLL-U's lines that are none of one word."""
 HEADER = ("tokens", "words", "text", "sentence", "tags", "ner_tags", "labels", "entities")
 
 
@@ -33,15 +36,23 @@ def records(path: Path, *, column: str = "", tag: str = "") -> Iterator[Record]:
 
     `column` and `tag` are the numbers of these columns, from 1; without, the first (the second
     where the first counts the words) and the last. Comments, -DOCSTART- lines and empty sentences
-    are left out. Raises `UserError` with the line's number.
+    are left out, and of columns that count the words lines of several words, or of none (1-2, 8.1).
+    Raises `UserError` with the line's number.
     """
+    counted = _are_counted(_telling(path))
+    for start, rows in _sentences(path):
+        yield _record(rows, path, start, column or str(1 + counted), tag, counted=counted)
+
+
+def _sentences(path: Path) -> Iterator[tuple[int, list[list[str]]]]:
+    """The columns of each sentence's lines, with the number of its first."""
     rows: list[list[str]] = []
     width, start = 0, 1
     for number, line in enumerate(_lines(path), 1):
         cells = _cells(line)
         if not cells or cells[0] == DOCUMENT:
             if rows:
-                yield _record(rows, path, start, column, tag)
+                yield start, rows
             rows = []
             continue
         if not rows and _is_comment(line, cells, width):
@@ -55,7 +66,23 @@ def records(path: Path, *, column: str = "", tag: str = "") -> Iterator[Record]:
         start = number if not rows else start
         rows.append(cells)
     if rows:
-        yield _record(rows, path, start, column, tag)
+        yield start, rows
+
+
+def _telling(path: Path) -> list[list[str]]:
+    """The first sentence of several words: 1 alone may be a number or a word."""
+    rows: list[list[str]] = []
+    for _, rows in _sentences(path):
+        if len(rows) > 1:
+            break
+    return rows
+
+
+def _are_counted(rows: list[list[str]]) -> bool:
+    """Whether the first of several columns counts the words."""
+    numbers = [row[0] for row in rows if not NO_WORD.fullmatch(row[0])]
+    expected = [str(number) for number in range(1, len(numbers) + 1)]
+    return bool(numbers) and len(rows[0]) > 1 and numbers == expected
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -97,10 +124,12 @@ def _is_tag(cell: str) -> bool:
     return True
 
 
-def _record(rows: list[list[str]], path: Path, line: int, column: str, tag: str) -> Record:
+def _record(
+    rows: list[list[str]], path: Path, line: int, column: str, tag: str, *, counted: bool
+) -> Record:
     width = len(rows[0])
-    counted = width > 1 and all(row[0] == str(number) for number, row in enumerate(rows, 1))
-    place = _place(column, width, path) if column else int(counted)
+    rows = [row for row in rows if not (counted and NO_WORD.fullmatch(row[0]))]
+    place = _place(column, width, path)
     record: Record = {"tokens": [row[place] for row in rows], "line": line}
     if width > 1 + place:
         label = _place(tag, width, path) if tag else width - 1

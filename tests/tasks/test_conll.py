@@ -35,6 +35,15 @@ def test_a_hash_may_be_a_word_and_words_may_have_no_tags(tmp_path):
     assert read(tmp_path, "a\nb\n\nc\n") == [(["a", "b"], None), (["c"], None)]
 
 
+def test_a_number_alone_is_a_word_and_what_counts_the_words_is_of_the_file(tmp_path):
+    expected = [(["1"], ["O"]), (["EU", "1"], ["B-ORG", "O"])]
+    assert read(tmp_path, "1 CD O\n\nEU NNP B-ORG\n1 CD O\n") == expected
+    several = "1\tEl\tO\n\n1-2\tdel\tO\n1\tde\tO\n2\tel\tO\n2.1\tmar\tO\n\n1\t2\tO\n"
+    assert [tokens for tokens, _ in read(tmp_path, several)] == [["El"], ["de", "el"], ["2"]]
+    assert read(tmp_path, "8.1 O\n1-2 O\n") == [(["8.1", "1-2"], ["O", "O"])]
+    assert read(tmp_path, "1\n2\n") == [(["1", "2"], None)]
+
+
 def test_white_space_of_other_kinds_is_of_a_word(tmp_path):
     expected = [(["10\u00a0000", "\u3000"], ["B-X", "O"])]
     assert read(tmp_path, "10\u00a0000 B-X\n\u3000 O\n") == expected
