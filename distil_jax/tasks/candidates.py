@@ -10,10 +10,12 @@ from distil_jax.data.file_kind import JSON, JSON_LINES, TEXT
 from distil_jax.errors import UserError
 from distil_jax.tasks import examples, files, list_text
 from distil_jax.tasks.files import Record
-from distil_jax.tasks.missing_labels import finite, leave_out, no_label, shown
+from distil_jax.tasks.missing_labels import finite, is_missing, leave_out, no_label, shown
 
 QUERIES = ("query", "question", "anchor", "sentence1")
 DOCUMENTS = ("passage", "document", "text", "sentence", "doc", "answer", "sentence2")
+QUERY_IDS = ("query_id", "query-id", "qid")
+DOCUMENT_IDS = ("document_id", "corpus-id", "pid")
 LABELS = ("label", "relevance", "labels", "qrel")
 TEACHER_SCORES = ("score", "scores", "teacher_score", "logit", "logits")
 POSITIVES = ("positive", "pos", "positives", "positive_passages")
@@ -118,14 +120,18 @@ def _reader(row: Record, origin: str, columns: Sequence[str], label: str) -> Any
             pairs.left_out[int(where.rpartition(" ")[2])] = row.get(value)
             return
         query, document = (_text(row, column, where) for column in columns)
-        name = str(row.get("query_id", row.get("query-id", row.get("qid", query))))
-        own = str(row.get("document_id", row.get("corpus-id", row.get("pid", len(pairs)))))
+        name = _id(row, QUERY_IDS, query)
+        own = _id(row, DOCUMENT_IDS, str(len(pairs)))
         number = _number(row.get(value), value, where)
         pairs.add((name, query), (own, document), number, groups.setdefault(name, len(groups)))
         if score:
             pairs.scores.append(number)
 
     return add
+
+
+def _id(row: Record, names: Sequence[str], default: str) -> str:
+    return next((str(row[name]) for name in names if not is_missing(row.get(name))), default)
 
 
 def _add_contrast(pairs: Pairs, groups: dict[str, int], row: Record, where: str) -> None:

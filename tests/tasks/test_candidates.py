@@ -19,6 +19,8 @@ def test_pairs_are_grouped_by_their_query():
     )
     assert pairs.documents == ["x", "y", "z"]
     assert (pairs.groups, pairs.labels, pairs.scores) == ([0, 1, 0], [1.0, 0.0, 0.0], [])
+    rows = [{"query_id": None, "query": query, "passage": "x", "label": 1} for query in "aba"]
+    assert read(*rows).groups == [0, 1, 0]
     scored = read({"query": "a", "passage": "x", "score": -2.5})
     assert scored.scores == scored.labels == [-2.5]
     assert read({"q": "a", "d": "x", "r": "1"}, columns=("q", "d"), label="r").labels == [1.0]
