@@ -63,6 +63,7 @@ class QuestionAnsweringHead(nn.Module):
             hidden = dropout(hidden, rng, rate=config.dropout)
         if config.head.transform_everywhere:
             hidden = transform(config, hidden, config.hidden_size, self.dtype)
+            hidden = dropout(hidden, rng, rate=_classifier_rate(config))
         outputs = Dense(2, config.initializer_range, self.dtype, name="outputs")
         return outputs(hidden).astype(jnp.float32)
 

@@ -107,7 +107,7 @@ def test_token_classification(hugging_face, rows, tmp_path, model_type):
     close(ours, theirs.logits, rows[1])
 
 
-@pytest.mark.parametrize("head", ["classification", "token_classification"])
+@pytest.mark.parametrize("head", ["classification", "token_classification", "question_answering"])
 @pytest.mark.parametrize("model_type", TYPES)
 def test_heads_drop_out_at_the_classifiers_rate_where_transformers_do(
     hugging_face, rows, tmp_path, model_type, head
@@ -115,26 +115,36 @@ def test_heads_drop_out_at_the_classifiers_rate_where_transformers_do(
     """The encoder does not, so that what changes in training is the head's."""
     import torch
 
-    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    names += ("dropout", "attention_dropout", "qa_dropout")
     rates = dict.fromkeys(names, 0.0) | dict.fromkeys(
         ("classifier_dropout", "seq_classif_dropout", "cls_dropout"), 0.5
     )
     module, auto = {
-        "classification": (models.SequenceClassification, "AutoModelForSequenceClassification"),
-        "token_classification": (models.TokenClassification, "AutoModelForTokenClassification"),
+        "classification": (
+            partial(models.SequenceClassification, labels=3),
+            "AutoModelForSequenceClassification",
+        ),
+        "token_classification": (
+            partial(models.TokenClassification, labels=3),
+            "AutoModelForTokenClassification",
+        ),
+        "question_answering": (models.QuestionAnswering, "AutoModelForQuestionAnswering"),
     }[head]
-    model = hugging_face(model_type, auto, num_labels=3, **rates)
+    model = hugging_face(
+        model_type, auto, num_labels=2 if head == "question_answering" else 3, **rates
+    )
 
     def apply(loaded, batch):
         config, params, *_ = loaded
-        ours = partial(module(config, 3, scan=True).apply, {"params": params}, batch)
+        ours = partial(module(config, scan=True).apply, {"params": params}, batch)
         return bool((ours() != ours(train=True, rngs={"dropout": jax.random.key(1)})).any())
 
     theirs, drops = both(model, rows, apply, tmp_path)
     tokens, mask = (torch.tensor(np.asarray(array, np.int64)) for array in rows)
     tokens = torch.where(mask > 0, tokens, model.config.pad_token_id)
-    trained = model.train()(input_ids=tokens, attention_mask=mask).logits
-    assert drops == bool((trained != theirs.logits).any())
+    trained = model.train()(input_ids=tokens, attention_mask=mask)
+    assert drops == bool((trained[0] != theirs[0]).any())
 
 
 def test_the_head_of_debertas_original_code_multiplies_the_token_table(
