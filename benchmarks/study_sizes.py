@@ -47,7 +47,7 @@ class Size:
     ablated: tuple[Task, ...]
 
 
-# For the embedded teacher: about five hours of two cores, by estimate; docs/study.md says which
+# For the embedded teacher: about three hours of two cores, by estimate; docs/study.md says which
 # seeds were run.
 # In 0.2 million tokens the student's held-out masked-LM loss came to 6.174 with 16 rows a step and
 # the paper's dropout of 0.1, to 6.126 with 8 rows, and to 6.012 with 8 rows and no dropout.
