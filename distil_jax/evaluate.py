@@ -31,13 +31,13 @@ def main(arguments: list[str]) -> None:
             "in float32; leave it out (see --help)"
         )
     flags.dtype = computing_dtype(flags.dtype, before=dtype_begun_with(flags.output))
+    if flags.document_model and flags.task != "retrieval":
+        raise UsageError("--document-model goes with --task=retrieval (see --help)")
     if flags.task in VECTOR_TASKS:
         _evaluate_vectors(flags)
         return
     if flags.dimensions:
         raise UsageError(f"--dimensions goes with --task={' or '.join(VECTOR_TASKS)} (see --help)")
-    if flags.document_model:
-        raise UsageError("--document-model goes with --task=retrieval (see --help)")
     if is_onnx(flags.model):
         _evaluate_export(flags)
         return

@@ -121,10 +121,8 @@ def evaluate(
     return results
 
 
-def _sts(settings: VectorSettings, opened: Callable[[str], Embedder]) -> _Scored:
+def _sts(settings: VectorSettings, _opened: Callable[[str], Embedder]) -> _Scored:
     """Pairs with values: the split that is scored is test, else validation, else train."""
-    if settings.document_model:
-        raise UserError("--document-model goes with --task=retrieval (see --help)")
     source = Source(settings.data, None, dict(settings.given or {}))
     wanted = tuple(settings.given or ()) or STS_SPLITS
     split = next((name for name in STS_SPLITS if name in wanted and _has(source, name)), None)

@@ -76,7 +76,7 @@ def as_written(path: Path, opened: Any) -> Any:
     For some classes transformers builds a tokenizer anew from the vocabulary alone, with the
     class's usual normalisation: a cased or accented vocabulary would be read in lower case. What
     tokenizer_config.json says of it is meant, and stays, unless the class has pieces of another
-    kind (paraphrase-multilingual-MiniLM-L12-v2 names BERT's, with a Unigram vocabulary).
+    kind (BERT's, with a Unigram vocabulary).
     """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast

@@ -189,7 +189,7 @@ def test_what_the_settings_say_of_a_file_is_meant(tmp_path: Path):
 
 
 def test_pieces_of_another_kind_than_the_class_has_are_read_as_they_are_written(tmp_path: Path):
-    """As of paraphrase-multilingual-MiniLM-L12-v2: a BERT with the tokenizer of XLM-R."""
+    """A BERT with the tokenizer of XLM-R."""
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u2581the", "\u2581The", "\u2581", "x"]
     made = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=3))
     made.pre_tokenizer = pre_tokenizers.Metaspace()
