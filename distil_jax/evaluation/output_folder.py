@@ -25,8 +25,8 @@ def check_identity(folder: Path, identity: Mapping[str, Any] | None) -> None:
     for name in sorted({*before, *identity}):
         if before.get(name) != identity.get(name):
             raise UserError(
-                f"{folder} holds an evaluation with {name}={before.get(name)}, this one has "
-                f"{identity.get(name)}; name another --output, or remove that folder"
+                f"{folder} holds an evaluation with {name}={before.get(name, 'none')}, this one "
+                f"has {identity.get(name, 'none')}; name another --output, or remove that folder"
             )
 
 

@@ -250,8 +250,10 @@ def _results(
 
 
 def _title(settings: VectorSettings) -> str:
-    """The task with the name of its data, so that a page can show several."""
+    """The task with the name of its data, and of who indexed it: a page can show several."""
     named: Sequence[Path | str] = [*(settings.given or {}).values(), settings.data]
     place = Path(settings.data) if settings.data else Path(named[0])
     name = place.resolve().name if place.is_dir() else place.name
-    return f"{settings.task}, {name.partition('.')[0]}"
+    indexer = settings.document_model
+    index = f", documents of {Path(indexer).name}" if indexer else ""
+    return f"{settings.task}, {name.partition('.')[0]}{index}"

@@ -97,13 +97,15 @@ def test_documents_may_be_another_models(teacher_folder, tmp_path):
     alone = tmp_path / "alone"
     teacher = [f"--model={teacher_folder}", "--task=retrieval", f"--data={data}"]
     evaluate([*teacher, f"--output={alone}"])
-    metrics = json.loads((tmp_path / "indexed/results.json").read_text())["metrics"]
+    results = json.loads((tmp_path / "indexed/results.json").read_text())
+    assert results["task"] == f"retrieval, data, documents of {teacher_folder.name}"
+    metrics = results["metrics"]
     score = json.loads((alone / "results.json").read_text())["score"]
     assert metrics["teacher_ndcg@10"] == score
     wide = ["--document-model=builtin:teacher", f"--output={tmp_path / 'wide'}"]
     with pytest.raises(UserError, match="vectors of 256 numbers and the questions' model of"):
         evaluate([*flags, *wide])
-    with pytest.raises(UserError, match="holds an evaluation with"):
+    with pytest.raises(UserError, match=r"with document_model=\S+, this one has none;"):
         evaluate([*flags, f"--output={tmp_path / 'indexed'}"])
 
 
